@@ -1,0 +1,216 @@
+"""The words: every setting of a study, its default, and how a trial gets its identity.
+
+One dotted vocabulary: `search.weights_lr` is the YAML key, the override, the key in `study.space` and the column of the
+result table. Defaults stand here and nowhere else. Files and overrides are read in `config_file.py`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args
+
+Arm = Literal["darts", "random", "cnn", "lstm", "cnn_lstm", "cnn_lstm_attention"]
+Scalar = str | int | float | bool
+Value = Scalar | Sequence[Scalar]
+
+
+class Fault(ValueError):
+    """A mistake that the user can mend, told in five parts: where, what, got, expected, do this."""
+
+    def __init__(self, where: str, what: str, *, got: object, expected: object, do: str) -> None:
+        super().__init__(f"{where}: {what}\n  got: {got}\n  expected: {expected}\n  do this: {do}")
+        self.what = what
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorpusConfig:
+    """Which speech, which classes, and who is held out."""
+
+    name: Literal["synthetic", "emodb", "manifest"] = "synthetic"
+    root: str = ""  # folder of the corpus, or the manifest file; where it lies is not part of a trial's identity
+    fingerprint: str = ""  # of the content; filled in when a study is planned, refused when it does not fit
+    emotions: tuple[str, ...] = ()  # classes to keep; none named = all
+    folds: Literal["speaker", "speaker_groups", "session"] = "speaker"
+    groups: int = 4  # number of folds of `speaker_groups`
+    valid_speakers: int = 2
+    halves: Literal["utterance", "speaker"] = "utterance"  # how weights and alphas share the rest
+    synthetic_speakers: int = 8
+    synthetic_takes: int = 8  # utterances of one speaker in one emotion
+    synthetic_seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeaturesConfig:
+    """Waveform to [time, band]."""
+
+    kind: Literal["logmel", "mfcc"] = "logmel"
+    backend: Literal["torchaudio", "librosa"] = "torchaudio"
+    sample_rate_hz: int = 16_000
+    n_fft: int = 640
+    hop_samples: int = 320
+    bands: int = 40  # mel bands
+    coefficients: int = 40  # of the MFCC; mfcc only
+    range_db: float = 80.0  # below the loudest point of the clip; what is softer is silence
+    window_s: float = 3.0  # length of every network input
+    normalisation: Literal["train", "none"] = "train"  # mean and deviation per band, from the training split only
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkConfig:
+    """The joint CNN + LSTM; `designed_channels` belongs to the hand-designed arms, cells, nodes and channels to the others."""
+
+    cells: int = 3
+    nodes: int = 2
+    channels: int = 8
+    hidden: int = 64  # LSTM units in each direction
+    dropout: float = 0.3  # after each cell or block and before the output layer
+    designed_channels: int = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchConfig:
+    """First-order DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam."""
+
+    epochs: int = 30
+    batch: int = 16
+    weights_lr: float = 0.025
+    weights_lr_min: float = 0.001
+    weights_momentum: float = 0.9
+    weights_decay: float = 3e-4
+    weights_clip: float = 5.0
+    alphas_lr: float = 3e-3
+    alphas_decay: float = 1e-3
+    alphas_beta1: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainConfig:
+    """Training of a chosen or hand-designed network from scratch; the same for every arm."""
+
+    seeds: tuple[int, ...] = (0,)
+    epochs: int = 60
+    batch: int = 32
+    lr: float = 3e-3
+    weight_decay: float = 1e-2
+    clip: float = 5.0
+    label_smoothing: float = 0.1
+    drop_path: float = 0.1  # of the edges of chosen cells; its maximum, reached linearly
+    masks: int = 2  # SpecAugment masks on each axis
+    mask_frames: int = 20
+    mask_bands: int = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComputeConfig:
+    """What runs a trial; both change the last bits of a result, so both are part of its identity."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourcesConfig:
+    """How many trials at once; no part of any trial's identity."""
+
+    address: str = ""  # of a running Ray cluster; none = start one here
+    cpus: int = 0  # 0 = all
+    gpus_per_trial: float = 1.0  # where trials run on GPUs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyConfig:
+    """One question on one corpus: arms x candidates x folds x seeds."""
+
+    name: str = "study"
+    storage: str = "results"
+    arms: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
+    candidates: int = 1  # per arm; the first is the configuration as written
+    folds: tuple[int, ...] = ()  # none named = all
+    seeds: tuple[int, ...] = (0,)
+    seed: int = 0  # of the proposals
+    sampler: Literal["tpe", "random"] = "tpe"
+    space: dict[str, Any] = field(default_factory=dict)  # dotted key -> {low, high[, log]} or {choices}
+    retry_failed: bool = False
+    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A study and the settings that its trials share."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialConfig:
+    """Everything that can change the numbers of one trial (and `corpus.root`, which cannot)."""
+
+    arm: Arm = "darts"
+    fold: int = 0
+    seed: int = 0
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+
+SECTIONS = ("corpus", "features", "network", "search", "retrain", "compute")
+CELLS = ("network.cells", "network.nodes", "network.channels", "retrain.drop_path")
+UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
+    "darts": ("network.designed_",),
+    "random": ("network.designed_", "search."),
+    "cnn": ("search.", "network.hidden", *CELLS),
+    "lstm": ("search.", "network.designed_", *CELLS),
+    "cnn_lstm": ("search.", *CELLS),
+    "cnn_lstm_attention": ("search.", *CELLS),
+}
+
+
+def trial_config(config: Config, *, arm: Arm, fold: int, seed: int) -> TrialConfig:
+    """The part of a study that one trial runs under."""
+    if arm not in get_args(Arm):
+        raise Fault("config", f"{arm!r} is not an arm", got=arm, expected=", ".join(get_args(Arm)), do="name one of them")
+    return TrialConfig(arm=arm, fold=fold, seed=seed, **{section: getattr(config, section) for section in SECTIONS})
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a configuration, tuples as they are: `{"search.epochs": 30, ...}`."""
+    flat: dict[str, Any] = {}
+    for spec in fields(node):
+        value = getattr(node, spec.name)
+        flat |= flatten(value, f"{prefix}{spec.name}.") if is_dataclass(value) else {f"{prefix}{spec.name}": value}
+    return flat
+
+
+def settings(trial: TrialConfig) -> dict[str, Any]:
+    """The dotted settings that the trial's arm reads, without `corpus.root`: its identity and its columns in the ledger."""
+    unread = (*UNREAD[trial.arm], "corpus.root")
+    return {key: value for key, value in flatten(trial).items() if not key.startswith(unread)}
+
+
+def reads(arm: Arm, key: str) -> bool:
+    """Whether a setting can change the numbers of an arm."""
+    return not key.startswith((*UNREAD[arm], "corpus.root"))
+
+
+def digest(trial: TrialConfig) -> str:
+    """Identity of a trial: 16 hexadecimal digits over all of its settings, never over their difference to the defaults."""
+    text = json.dumps(settings(trial), sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Readable lines, one for each setting whose change would make old and new trials incomparable."""
+    kept, fresh = flatten(old), flatten(new)
+    extendable = ("study.name", "study.storage", "study.arms", "study.candidates", "study.folds", "study.seeds")
+    free = (*extendable, "study.retry_failed", "study.resources.", "corpus.root")
+    return [f"{key}: {kept[key]!r} -> {fresh[key]!r}" for key in fresh if kept[key] != fresh[key] and not key.startswith(free)]

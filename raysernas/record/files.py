@@ -1,0 +1,99 @@
+"""Where everything of a study lies. No other room builds a path."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysernas.config import Arm, Config
+
+
+@dataclass(frozen=True, order=True, kw_only=True, slots=True)
+class TrialKey:
+    """Which trial of a study."""
+
+    arm: Arm
+    candidate: int
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Short, unique in the study, fit for a file: `darts-c003-f2-s1`."""
+        return f"{self.arm}-c{self.candidate:03d}-f{self.fold}-s{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFiles:
+    """The folder of one study."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "study.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's candidates."""
+        return self.root / "optuna.journal"
+
+    @property
+    def trials(self) -> Path:
+        """One Parquet file for each ended trial: the ledger."""
+        return self.root / "trials"
+
+    @property
+    def tensorboard(self) -> Path:
+        """What to point TensorBoard at."""
+        return self.root / "tensorboard"
+
+    def trial(self, key: TrialKey) -> "TrialFiles":
+        """The files of one trial."""
+        return TrialFiles(self.root, key)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFiles:
+    """The files that one trial writes, all named after its key; the record comes last."""
+
+    root: Path
+    key: TrialKey
+
+    @property
+    def record(self) -> Path:
+        """The rows of the ledger; once it is there the trial has ended."""
+        return self.root / "trials" / f"{self.key.name}.parquet"
+
+    @property
+    def predictions(self) -> Path:
+        """Posteriors of every test utterance."""
+        return self.root / "predictions" / f"{self.key.name}.parquet"
+
+    @property
+    def genotype(self) -> Path:
+        """The architecture, where the arm has one."""
+        return self.root / "genotypes" / f"{self.key.name}.json"
+
+    @property
+    def history(self) -> Path:
+        """One JSON line for each epoch of each stage."""
+        return self.root / "history" / f"{self.key.name}.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the trial's TensorBoard run."""
+        return self.root / "tensorboard" / self.key.arm / f"c{self.key.candidate:03d}" / f"f{self.key.fold}" / f"s{self.key.seed}"
+
+    def weights(self, retrain_seed: int) -> Path:
+        """Trained weights of one retraining."""
+        return self.root / "weights" / f"{self.key.name}-r{retrain_seed}.pt"
+
+
+def study_files(config: Config) -> StudyFiles:
+    """The folder that a configuration writes to."""
+    return StudyFiles(Path(config.study.storage).expanduser().absolute() / config.study.name)
+
+
+def cache_folder(config: Config) -> Path:
+    """Features and file hashes, shared by all studies of one storage; may be deleted at any time."""
+    return Path(config.study.storage).expanduser().absolute() / ".cache"

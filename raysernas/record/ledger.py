@@ -1,0 +1,96 @@
+"""What is known about every ended trial: written once, as its last act, and read as pandas tables.
+
+One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial). Settings stand in
+dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysernas.record import storage
+from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
+from raysernas.record.metrics import Evaluation
+
+SCHEMA_VERSION = 1
+IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
+VALIDATION = (*IDENTITY, "valid_ua")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """One row of the ledger."""
+
+    study: str
+    key: TrialKey
+    digest: str
+    settings: dict[str, Any]  # dotted, only what the arm reads
+    status: Literal["finished", "failed"]
+    reason: str = ""  # why it failed
+    retrain_seed: int = 0
+    emotions: tuple[str, ...] = ()
+    valid: Evaluation | None = None
+    test: Evaluation | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # scalars: speakers, epoch, genotype, parameters, seconds, memory, versions
+
+    def row(self) -> dict[str, Any]:
+        """Column -> scalar; confusions and lists as JSON."""
+        settings = {key: json.dumps(value) if isinstance(value, tuple) else value for key, value in self.settings.items()}
+        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status, "reason": self.reason}
+        key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
+        scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
+        return {**settings, **identity, **key, "retrain_seed": self.retrain_seed, "digest": self.digest, **scores, **self.facts}
+
+
+def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {f"{part}_ua": np.nan, f"{part}_wa": np.nan, f"{part}_f1": np.nan, f"{part}_confusion": "", f"{part}_classes": 0}
+    return {
+        f"{part}_ua": evaluation.ua,
+        f"{part}_wa": evaluation.wa,
+        f"{part}_f1": evaluation.f1,
+        f"{part}_classes": int(evaluation.present.sum()),
+        f"{part}_confusion": json.dumps(evaluation.confusion.tolist()),
+    }
+
+
+def write(files: TrialFiles, records: Sequence[TrialRecord]) -> None:
+    """The last act of a trial: all of its rows, whole or not at all."""
+    write_table(files.record, pd.DataFrame([record.row() for record in records]))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A Parquet file, whole or not at all."""
+    storage.write(path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part))
+
+
+def read(files: TrialFiles) -> pd.DataFrame | None:
+    """The rows of one trial; None if it has not ended."""
+    return pq.ParquetFile(files.record).read().to_pandas() if files.record.exists() else None
+
+
+def table(study: StudyFiles) -> pd.DataFrame:
+    """All rows of all ended trials, test scores included, sorted by key: for reporting only."""
+    return _gather(study, None)
+
+
+def validation(study: StudyFiles) -> pd.DataFrame:
+    """Identity and validation UA of all ended trials: the only view for whoever chooses anything."""
+    return _gather(study, VALIDATION)
+
+
+def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:
+    paths = sorted(study.trials.glob("*.parquet"))
+    if not paths:
+        return pd.DataFrame(columns=list(columns or VALIDATION))
+    wanted = None if columns is None else list(columns)
+    tables = [pq.ParquetFile(path).read(columns=wanted) for path in paths]
+    frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    return frame.sort_values(["arm", "candidate", "fold", "seed", "retrain_seed"], ignore_index=True)
