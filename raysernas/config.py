@@ -63,6 +63,7 @@ class NetworkConfig:
     cells: int = 3
     nodes: int = 2
     channels: int = 8
+    stem_halves: bool = True  # time and band, before the first cell: four times cheaper
     hidden: int = 64  # LSTM units in each direction
     dropout: float = 0.3  # after each cell or block and before the output layer
     designed_channels: int = 16
@@ -164,7 +165,7 @@ class TrialConfig:
 
 
 SECTIONS = ("corpus", "features", "network", "search", "retrain", "compute")
-CELLS = ("network.cells", "network.nodes", "network.channels", "retrain.drop_path")
+CELLS = ("network.cells", "network.nodes", "network.channels", "network.stem_halves", "retrain.drop_path")
 UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
     "darts": ("network.designed_",),
     "random": ("network.designed_", "search."),

@@ -67,18 +67,25 @@ def from_json(text: str) -> Genotype:
     """
     try:
         cells = json.loads(text)
-        genotype = Genotype(**{kind: tuple(tuple(Gene(int(s), op) for s, op in node) for node in cells[kind]) for kind in KINDS})
-        genes = [(i, gene) for kind in KINDS for i, node in enumerate(getattr(genotype, kind)) for gene in node]
-        if any(gene.operation not in OPERATIONS or not 0 <= gene.source < i + 2 for i, gene in genes):
-            raise ValueError("unknown operation or source")
-        if len(genotype.normal) != len(genotype.reduction):
-            raise ValueError("cells of unlike size")
-    except (ValueError, KeyError, TypeError) as error:
+        genotype = Genotype(**{kind: tuple(_node(i, node) for i, node in enumerate(cells[kind])) for kind in KINDS})
+        if set(cells) != set(KINDS) or not 0 < len(genotype.normal) == len(genotype.reduction):
+            raise ValueError("not two cells of one size")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
             "genotype", "this is not a genotype", got=f"{text[:80]} ({error})", expected='{"normal": ..., "reduction": ...}',
             do="take one from the genotypes folder of a study",
         ) from error  # fmt: skip
     return genotype
+
+
+def _node(i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene, ...]:
+    node = tuple(Gene(source, operation) for source, operation in genes)
+    states = [gene.source for gene in node]
+    if any(type(state) is not int or not 0 <= state < i + 2 for state in states) or len(set(states)) != KEPT or len(node) != KEPT:
+        raise ValueError(f"node {i} does not take from {KEPT} different states before it")
+    if any(gene.operation not in OPERATIONS or gene.operation == "none" for gene in node):
+        raise ValueError(f"node {i} has an unknown operation")
+    return tuple(sorted(node))
 
 
 def sources(nodes: int) -> list[tuple[int, int]]:
@@ -92,11 +99,16 @@ def choose(mixing: dict[CellKind, npt.NDArray[np.floating]], nodes: int) -> Geno
     Args:
         mixing: for each kind of cell the softmaxed alphas, [edge, operation].
         nodes: intermediate nodes of a cell.
+
+    Raises:
+        ValueError: for mixing values of another shape, or that are not finite: nothing can be chosen from those.
     """
     return Genotype(**{kind: _choose_cell(np.asarray(mixing[kind], dtype=np.float64), nodes) for kind in KINDS})
 
 
 def _choose_cell(mixing: npt.NDArray[np.float64], nodes: int) -> Cell:
+    if mixing.shape != (len(sources(nodes)), len(OPERATIONS)) or not np.isfinite(mixing).all():
+        raise ValueError(f"no mixing values of {nodes} nodes: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}")
     real = [i for i, operation in enumerate(OPERATIONS) if operation != "none"]
     best = [real[int(np.argmax(row[real]))] for row in mixing]
     cell = []
@@ -109,7 +121,7 @@ def _choose_cell(mixing: npt.NDArray[np.float64], nodes: int) -> Cell:
 
 def draw(rng: np.random.Generator, nodes: int) -> Genotype:
     """A uniformly drawn genotype of the same space: two different sources a node, any operation but `none` on each."""
-    real = [operation for operation in OPERATIONS if operation != "none"]
+    real: list[Operation] = [operation for operation in OPERATIONS if operation != "none"]
 
     def cell() -> Cell:
         chosen = [sorted(rng.choice(node + 2, size=KEPT, replace=False).tolist()) for node in range(nodes)]

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from raysernas.config import Fault
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
@@ -72,12 +73,20 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read(files: TrialFiles) -> pd.DataFrame | None:
-    """The rows of one trial; None if it has not ended."""
-    return pq.ParquetFile(files.record).read().to_pandas() if files.record.exists() else None
+    """The rows of one trial; None if it has not ended.
+
+    Raises:
+        Fault: for a file that is no Parquet file.
+    """
+    return _read(files.record, None).to_pandas() if files.record.exists() else None
 
 
 def table(study: StudyFiles) -> pd.DataFrame:
-    """All rows of all ended trials, test scores included, sorted by key: for reporting only."""
+    """All rows of all ended trials, test scores included, sorted by key: for reporting only.
+
+    Raises:
+        Fault: for a file that is no Parquet file.
+    """
     return _gather(study, None)
 
 
@@ -91,6 +100,17 @@ def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:
     if not paths:
         return pd.DataFrame(columns=list(columns or VALIDATION))
     wanted = None if columns is None else list(columns)
-    tables = [pq.ParquetFile(path).read(columns=wanted) for path in paths]
+    tables = [_read(path, wanted) for path in paths]
     frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
     return frame.sort_values(["arm", "candidate", "fold", "seed", "retrain_seed"], ignore_index=True)
+
+
+def _read(path: Path, columns: list[str] | None) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise Fault(
+            "ledger", f"cannot read {path}", got=str(error).splitlines()[0], expected="the Parquet file that a trial has written",
+            do="delete it and run the same command again: its trial is run anew",
+        ) from error  # fmt: skip

@@ -60,7 +60,7 @@ def evaluate(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: int) -> E
     if truth.shape != prediction.shape or truth.ndim != 1:
         raise ValueError(f"truth {truth.shape} and prediction {prediction.shape} are not two sequences of one length")
     indices = np.concatenate([truth, prediction])
-    if indices.size and not (0 <= indices.min() and indices.max() < classes):
+    if indices.size and (indices.min() < 0 or indices.max() >= classes):
         raise ValueError(f"class indices {indices.min()}..{indices.max()} do not fit {classes} classes")
     counts = np.bincount(truth * classes + prediction, minlength=classes * classes)
     return Evaluation(counts.reshape(classes, classes))

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from raysernas.config import Fault
@@ -27,7 +28,8 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
             do="make room there or set study.storage to another folder, then run the same command again",
         ) from error  # fmt: skip
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that refuses the file refuses its removal too; the fault above says why
+            part.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,13 +7,59 @@ its mean validation UA; a candidate with a failed or missing trial has no mean.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from raysernas.config import Fault
+from raysernas.config_file import load
+from raysernas.record import ledger
+from raysernas.record.files import StudyFiles
 from raysernas.record.metrics import Evaluation
 
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
+REPORTED = ("test_ua", "test_wa", "test_confusion", "parameters", "search_s", "retrain_s", "search_entropy")
+CANDIDATE_COLUMNS = ("arm", "candidate", "trials", "finished", "failed", "valid_ua")
+FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
+ARM_COLUMNS = (
+    *("arm", "candidates", "failed", "candidate", "valid_ua", "folds", "planned_folds", "seeds", "ua", "ua_sd", "wa", "wa_sd"),
+    *("pooled_ua", "pooled_wa", "pooled_f1", "parameters", "search_s", "retrain_s", "entropy", "note"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tables:
+    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores in 0..1."""
+
+    candidates: pd.DataFrame
+    folds: pd.DataFrame
+    arms: pd.DataFrame
+
+
+def summary(study: StudyFiles) -> Tables:
+    """The tables of a study folder, over the arms, folds and seeds that its study.yaml plans.
+
+    A study.yaml without a list of folds plans the folds that the ledger knows.
+
+    Raises:
+        Fault: when the folder is not a study's, or a file of it cannot be read.
+    """
+    if not study.config.is_file():
+        raise Fault(
+            "results", f"{study.root} is not the folder of a study", got="no study.yaml in it",
+            expected="a folder that raysernas.launch has written, such as results/laptop", do="check the path",
+        )  # fmt: skip
+    config = load(str(study.config))
+    trials = ledger.table(study)
+    trials = trials.reindex(columns=[*trials.columns, *(column for column in REPORTED if column not in trials)])
+    folds = config.study.folds or tuple(sorted(int(fold) for fold in set(trials["fold"])))
+    planned = trials["fold"].isin(folds) & trials["seed"].isin(config.study.seeds) & trials["arm"].isin(config.study.arms)
+    trials = trials[planned & (trials["candidate"] < config.study.candidates)]
+    tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds)
+    finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
+    arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
+    return Tables(candidates=tried, folds=fold_table(finished, winners(tried)), arms=arms)
 
 
 def candidates(trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[int], retrain_seeds: Sequence[int]) -> pd.DataFrame:
@@ -24,13 +70,11 @@ def candidates(trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[in
     for (arm, candidate), group in chosen.groupby(["arm", "candidate"], sort=True):
         done = group[(group["status"] == "finished") & group["retrain_seed"].isin(retrain_seeds)]
         finished = done.groupby(["fold", "seed"]).ngroups
-        complete = finished == planned and len(done) == planned * len(retrain_seeds)
+        complete = len(done) == planned * len(retrain_seeds) and finished == planned and done["valid_ua"].notna().all()
         mean = done.groupby("fold")["valid_ua"].mean().mean() if complete else np.nan
         failed = group[group["status"] == "failed"].groupby(["fold", "seed"]).ngroups
-        rows.append(
-            {"arm": arm, "candidate": candidate, "trials": planned, "finished": finished, "failed": failed, "valid_ua": mean}
-        )
-    return pd.DataFrame(rows, columns=["arm", "candidate", "trials", "finished", "failed", "valid_ua"])
+        rows.append((arm, candidate, planned, finished, failed, mean))
+    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
 
 
 def winners(table: pd.DataFrame) -> dict[str, int]:
@@ -40,16 +84,15 @@ def winners(table: pd.DataFrame) -> dict[str, int]:
 
 
 def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
-    """Test UA and WA (0..1) of each arm's chosen candidate on each fold, seeds averaged."""
-    rows = trials[trials["candidate"] == trials["arm"].map(chosen)]
-    rows = rows[rows["status"] == "finished"]
+    """Test UA and WA (0..1) of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x retrain seeds)."""
+    rows = trials[(trials["candidate"] == trials["arm"].map(chosen)) & (trials["status"] == "finished")]
+    rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
-    return grouped.agg(
-        ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size")
-    ).reset_index()
+    table = grouped.agg(ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size"))
+    return table.reset_index()[list(FOLD_COLUMNS)]
 
 
-def arm_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+def arm_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str], *, planned_folds: int = 0) -> pd.DataFrame:
     """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what to beware of."""
     chosen = winners(tried)
     folds = fold_table(trials, chosen)
@@ -57,24 +100,26 @@ def arm_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str]) ->
     for arm in arms:
         of_arm = tried[tried["arm"] == arm]
         row: dict[str, object] = {"arm": arm, "candidates": len(of_arm), "failed": int(of_arm["failed"].sum())}
+        row["planned_folds"] = planned_folds
         if arm in chosen:
             picked = trials[(trials["arm"] == arm) & (trials["candidate"] == chosen[arm]) & (trials["status"] == "finished")]
             best = of_arm[of_arm["candidate"] == chosen[arm]]
             row |= {"candidate": chosen[arm], "valid_ua": float(best["valid_ua"].iloc[0])}
             row |= _scores(folds[folds["arm"] == arm], picked)
-        rows.append(row | {"note": _note(arm, row, trials[trials["arm"] == arm])})
-    return pd.DataFrame(rows)
+        rows.append(row | {"note": _note(row, trials[trials["arm"] == arm])})
+    return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
 
 
 def pooled(confusions: Sequence[str]) -> Evaluation:
     """All test utterances as one set: the sum of the confusions."""
-    return Evaluation(np.sum([json.loads(text) for text in confusions], axis=0, dtype=np.int64))
+    return Evaluation(np.asarray([json.loads(text) for text in confusions], dtype=np.int64).sum(axis=0, dtype=np.int64))
 
 
 def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     whole = pooled(rows["test_confusion"].tolist())
     return {
         "folds": len(folds),
+        "seeds": len(rows[["seed", "retrain_seed"]].drop_duplicates()),
         "ua": folds["ua"].mean(),
         "ua_sd": folds["ua"].std(ddof=1),
         "wa": folds["wa"].mean(),
@@ -89,11 +134,11 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _note(arm: str, row: dict[str, object], trials: pd.DataFrame) -> str:
+def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
     notes = []
     if "candidate" not in row:
-        reasons = trials.loc[trials["status"] == "failed", "reason"]
-        notes.append(f"no complete candidate{': ' + reasons.iloc[0].splitlines()[0] if len(reasons) else ''}")
+        reasons = [line for text in trials.loc[trials["status"] == "failed", "reason"] for line in str(text).splitlines()[:1]]
+        notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     elif isinstance(row["candidates"], int) and row["candidates"] > 1:
         notes.append("chosen on validation folds that are other folds' test speakers")
     if isinstance(level := row.get("entropy"), float) and level > UNIFORM:

@@ -1,0 +1,112 @@
+"""Reading sound: one stretch of one file as mono samples at the rate that is asked for.
+
+In: the path of a WAV, FLAC, OGG or MP3 file. Out: float32 samples in -1..1. Neither torch nor librosa is needed; files are read
+by libsndfile (soundfile) and resampled by soxr. A damaged file is refused here, with its name, and never repaired.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from raysernas.config import Fault
+
+Samples = npt.NDArray[np.float32]
+END_SLACK_S = 0.01  # lists of segments round their ends; more than this past the end of the file is a mistake
+STREAMED = 0x7FFFF000  # bytes; sizes from here on are written by programs that did not know it: up to the end of the file
+
+
+def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: float = 0.0) -> Samples:
+    """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples], channels averaged.
+
+    Raises:
+        Fault: for a file that is missing, empty, no audio, cut off or without usable samples, and a stretch outside the file.
+    """
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate_hz = file.samplerate
+            first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
+            file.seek(first)
+            samples = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _fault(path, "is no audio that can be read", got=_reason(error), expected="a WAV, FLAC, OGG or MP3 file") from error
+    if len(samples) != last - first:
+        raise _fault(path, "is cut off", got=f"{len(samples)} frames", expected=f"{last - first} frames from {start_s} s on")
+    if not np.isfinite(samples).all():
+        count = int((~np.isfinite(samples)).sum())
+        raise _fault(path, "has samples that are no numbers", got=f"{count} of {samples.size}", expected="finite samples")
+    return resampled(samples.mean(axis=1, dtype=np.float32), rate_hz, sample_rate_hz)
+
+
+def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    """The same sound at another rate (soxr, high quality); at the same rate the very same samples."""
+    return samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz).astype(np.float32, copy=False)
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: str | Path) -> None:
+    if not os.path.isfile(path):
+        raise _fault(path, "does not exist", got="no such file", expected="an audio file")
+    if os.path.getsize(path) == 0:
+        raise _fault(path, "is empty", got="0 bytes", expected="an audio file")
+    try:
+        claimed, present = _wave_data_bytes(path)
+    except OSError as error:
+        raise _fault(path, "cannot be read", got=_reason(error), expected="a readable file") from error
+    if claimed > present:
+        raise _fault(
+            path, "is cut off", got=f"{present} bytes of sound", expected=f"{claimed} bytes, as its header says"
+        )  # fmt: skip
+
+
+def _stretch(path: str | Path, frames: int, rate_hz: int, start_s: float, end_s: float) -> tuple[int, int]:
+    """First and last frame (exclusive) of a stretch that must lie inside the file."""
+    length_s = frames / rate_hz
+    if frames == 0:
+        raise _fault(path, "has no samples", got="0 frames", expected="at least one")
+    if not (0 <= start_s < length_s) or not (end_s == 0 or start_s < end_s <= length_s + END_SLACK_S):
+        raise _fault(
+            path, "does not hold the stretch that is asked for", got=f"start {start_s} s, end {end_s} s",
+            expected=f"0 <= start < end <= {length_s:.3f} s (end 0: up to the end)", do="mend start and end of this utterance",
+        )  # fmt: skip
+    first = round(start_s * rate_hz)
+    last = min(round(end_s * rate_hz), frames) if end_s else frames
+    if first >= last:
+        raise _fault(path, "has no samples there", got=f"start {start_s} s, end {end_s} s", expected="at least one frame")
+    return first, last
+
+
+def _wave_data_bytes(path: str | Path) -> tuple[int, int]:
+    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; libsndfile hides the difference."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+            return 0, 0
+        while len(chunk := file.read(8)) == 8:
+            claimed = int.from_bytes(chunk[4:8], "little")
+            if chunk[:4] == b"data":
+                return (0 if claimed >= STREAMED else claimed), size - file.tell()
+            file.seek(claimed + claimed % 2, os.SEEK_CUR)  # chunks are padded to even length
+    return 0, 0
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(text).rstrip(".")
+
+
+def _fault(
+    path: str | Path, what: str, *, got: str, expected: str, do: str = "replace the file, or take it out of the corpus"
+) -> Fault:
+    return Fault("audio", f"{path} {what}", got=got, expected=expected, do=do)

@@ -1,0 +1,193 @@
+"""The plan: what a study will run, on what, before anything is started or written.
+
+Comes in: the configuration as the user gave it. Goes out: the same, resolved (device, content of the corpus, list of folds),
+with every fold checked and the study's folder compared with it. Knows no Ray; torch is only asked for its GPUs.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from raysernas.config import Arm, Config, Fault, differences, reads
+from raysernas.config_file import load, show
+from raysernas.corpora import catalogue, folds
+from raysernas.corpora.corpus import Corpus
+from raysernas.record import ledger, storage
+from raysernas.record.files import StudyFiles, cache_folder, study_files
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A resolved study."""
+
+    config: Config
+    corpus: Corpus
+    folds: dict[int, str]  # index -> who is held out
+    slots: int  # trials at once; 0 = what the cluster has room for
+    cpus_per_trial: int
+    gpus_per_trial: float
+    device: str  # for people
+    finished: dict[str, int]  # trials of each arm that have such a record already
+    failed: dict[str, int]
+
+    @property
+    def files(self) -> StudyFiles:
+        """Where everything of the study lies."""
+        return study_files(self.config)
+
+    def candidates(self, arm: Arm) -> int:
+        """Candidates of an arm that can differ: one where it reads no key of the space."""
+        study = self.config.study
+        return study.candidates if any(reads(arm, key) for key in study.space) else 1
+
+    def trials(self, arm: Arm) -> int:
+        """Trials of an arm, finished ones too; fewer if two proposals turn out equal."""
+        return self.candidates(arm) * len(self.folds) * len(self.config.study.seeds)
+
+    def left(self, arm: Arm) -> int:
+        """Trials of an arm that the next launch runs, at most."""
+        kept = 0 if self.config.study.retry_failed else self.failed.get(arm, 0)
+        return self.trials(arm) - self.finished.get(arm, 0) - kept
+
+
+def resolve(config: Config, *, dry: bool = False) -> Plan:
+    """Look at the corpus, the machine and the study's folder; write `study.yaml` unless `dry`.
+
+    Raises:
+        Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
+    """
+    root = str(Path(config.corpus.root).expanduser().absolute()) if config.corpus.root else ""  # trials run elsewhere
+    config = replace(config, corpus=replace(config.corpus, root=root))
+    corpus = catalogue.read(config.corpus, None if dry else cache_folder(config))
+    gpus, gpu = _gpus()
+    names = folds.names(corpus, config.corpus)
+    config = replace(
+        config,
+        corpus=replace(config.corpus, fingerprint=corpus.fingerprint),
+        compute=replace(config.compute, device=_device(config, gpus)),
+        study=replace(config.study, folds=_folds(config, names)),
+    )
+    for fold in config.study.folds:
+        for seed in config.study.seeds:
+            folds.split(corpus, config.corpus, fold, seed)
+    files = study_files(config)
+    _compare(config, files.config)
+    if not dry:
+        _write(config, files.config)
+    return _plan(config, corpus, names, _room(config, gpus, gpu))
+
+
+def header(plan: Plan) -> dict[str, str]:
+    """What the user should know before the study runs."""
+    study, corpus = plan.config.study, plan.corpus
+    counts = ", ".join(f"{emotion} {count}" for emotion, count in corpus.counts().items())
+    arms = ", ".join(f"{arm} ({plan.candidates(arm)})" for arm in study.arms)
+    total = sum(plan.trials(arm) for arm in study.arms)
+    failed = f", {sum(plan.failed.values())} failed" if plan.failed else ""
+    at_once = f"{plan.slots} at once" if plan.slots else "as many at once as the cluster takes"
+    return {
+        "study": f"{study.name} in {plan.files.root}",
+        "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers ({counts})",
+        "protocol": f"{_protocol(plan)}; no speaker of a test fold is in its training or validation part",
+        "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
+        "arms": f"{arms} - in brackets the candidates of each",
+        "space": ", ".join(study.space) or "none: every arm runs as written",
+        "trials": f"{total} planned, {sum(plan.finished.values())} finished{failed}",
+        "runs on": f"{plan.device}, {at_once}",
+    }
+
+
+def cpus(config: Config) -> int:
+    """CPUs that a study may use here."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return config.study.resources.cpus or available
+
+
+def _protocol(plan: Plan) -> str:
+    scheme = {
+        "speaker": "leave one speaker out",
+        "speaker_groups": "leave a group of speakers out",
+        "session": "leave one session out",
+    }
+    config = plan.config
+    seeds = f"{len(config.study.seeds)} seed{'s' if len(config.study.seeds) > 1 else ''}"
+    return (
+        f"{scheme[config.corpus.folds]}, {len(plan.folds)} folds, {seeds}, {config.corpus.valid_speakers} speakers for validation"
+    )
+
+
+def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:
+    chosen = config.study.folds or tuple(range(len(names)))
+    if unknown := [fold for fold in chosen if not 0 <= fold < len(names)]:
+        raise Fault(
+            "config", f"study.folds names fold {unknown[0]}", got=list(chosen), expected=f"numbers from 0 to {len(names) - 1}",
+            do="set study.folds",
+        )  # fmt: skip
+    return tuple(dict.fromkeys(chosen))
+
+
+def _gpus() -> tuple[int, str]:
+    """How many GPUs there are here, and what the first one is called."""
+    import torch  # takes seconds to load
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return count, torch.cuda.get_device_name(0) if count else ""
+
+
+def _device(config: Config, gpus: int) -> Literal["cpu", "cuda"]:
+    wanted = config.compute.device
+    if wanted == "cuda" and not gpus and not config.study.resources.address:
+        raise Fault(
+            "config", "compute.device is cuda, but there is no GPU here", got=wanted, expected="auto or cpu",
+            do="set compute.device=auto, or study.resources.address to a cluster that has GPUs",
+        )  # fmt: skip
+    return ("cuda" if gpus else "cpu") if wanted == "auto" else wanted
+
+
+def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
+    """Trials at once, CPUs and GPUs of each, and the same for people."""
+    threads, remote = config.compute.threads, bool(config.study.resources.address)
+    here = cpus(config)
+    each = threads if remote else min(threads, here)
+    share = config.study.resources.gpus_per_trial if config.compute.device == "cuda" else 0.0
+    where = f"the cluster at {config.study.resources.address}" if remote else f"{here} CPU{'s' if here > 1 else ''}"
+    text = f"{threads} thread{'s' if threads > 1 else ''} a trial"
+    if not share:
+        slots = 0 if remote else here // each
+        return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": 0.0, "device": f"{where}, {text}"}
+    fit = int(1 / share) * gpus if share <= 1 else int(gpus // share)
+    slots = 0 if remote else max(1, min(fit, here // each))
+    where = where if remote else f"{gpus} x {gpu}"
+    return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": share, "device": f"{where}, {share:g} GPU a trial, {text}"}
+
+
+def _compare(config: Config, path: Path) -> None:
+    """Refuse a folder whose trials ran under other settings."""
+    if not path.exists():
+        return
+    if changed := differences(load(str(path)), config):
+        lines = "".join(f"\n    {line}" for line in changed)
+        raise Fault(
+            "study", f"{path.parent} was run with other settings", got=f"{len(changed)} changed (old -> new):{lines}",
+            expected="the settings of study.yaml; only arms, candidates, folds, seeds and resources may change",
+            do=f"set another study.name for the new settings, or take back the change, or delete {path.parent}",
+        )  # fmt: skip
+
+
+def _write(config: Config, path: Path) -> None:
+    """`study.yaml` states the latest plan; left alone if it does already, so that a finished study can be read-only."""
+    text = show(config)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        storage.write_text(path, text)
+
+
+def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], room: dict[str, Any]) -> Plan:
+    rows = ledger.validation(study_files(config)).drop_duplicates(["arm", "candidate", "fold", "seed"])
+    study = config.study
+    rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
+    rows = rows[rows["candidate"] < study.candidates]
+    finished, failed = (Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed"))
+    held_out = {fold: names[fold] for fold in study.folds}
+    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, **room)

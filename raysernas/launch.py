@@ -1,0 +1,106 @@
+"""The door: one command runs a whole study, and the same command continues it.
+
+    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run]
+
+Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its result table.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from raysernas.config import Arm, Fault, trial_config
+from raysernas.config_file import load
+from raysernas.fleet import plan as planning
+from raysernas.fleet import runner
+from raysernas.fleet.plan import Plan
+from raysernas.fleet.progress import Display, duration
+from raysernas.record.printing import failures, print_tables
+
+DEFAULT = "laptop"
+PLAIN_WIDTH = 100  # columns where the output is no terminal
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130: interrupted."""
+    try:
+        return _launch(*_parse(arguments))
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command continues this study", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> tuple[str, list[str], bool]:
+    parser = argparse.ArgumentParser(
+        prog="python -m raysernas.launch", description="Run a study; the same command continues it.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="CONFIG | key=value", help=f"a YAML file or a shipped study (default {DEFAULT})"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and the expected time; write nothing")
+    parsed = parser.parse_intermixed_args(arguments)
+    overrides = [word for word in parsed.words if "=" in word]
+    names = [word for word in parsed.words if "=" not in word]
+    if len(names) > 1:
+        raise Fault(
+            "launch", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="launch them one by one"
+        )
+    return next(iter(names), DEFAULT), overrides, parsed.dry_run
+
+
+def _launch(name: str, overrides: list[str], dry: bool) -> int:
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    plan = planning.resolve(load(name, overrides), dry=dry)
+    _print_pairs(console, planning.header(plan))
+    if dry:
+        _rehearse(plan, console)
+        return 0
+    runner.run(plan, Display(console, slots=plan.slots))
+    root = plan.files.root
+    print_tables(root, console)
+    pairs = {
+        "results": str(root),
+        "curves": f"tensorboard --logdir {shlex.quote(str(plan.files.tensorboard))}",
+        "tables": f"python -m analysis {shlex.quote(str(root))}",
+    }
+    _print_pairs(console, pairs)
+    return 1 if failures(plan.files) else 0
+
+
+def _rehearse(plan: Plan, console: Console) -> None:
+    """Time one search and one retrain step of each arm, and say how long the whole study would take."""
+    from raysernas.rehearsal import rehearse
+
+    study, seconds = plan.config.study, 0.0
+    for arm in study.arms:
+        fold = study.folds[0]
+        told = rehearse(trial_config(plan.config, arm=arm, fold=fold, seed=study.seeds[0]), plan.corpus)
+        seconds += told.seconds * plan.left(arm)
+        _print_pairs(console, {arm: _told(plan, arm, told.search_step_s, told.retrain_step_s, told.seconds)})
+    slots = max(1, plan.slots)
+    _print_pairs(console, {"expected": f"{duration(seconds / slots)} for what is not finished; nothing was written"})
+
+
+def _told(plan: Plan, arm: Arm, search_step_s: float, retrain_step_s: float, seconds: float) -> str:
+    search = f"search step {1000 * search_step_s:.0f} ms, " if search_step_s else ""
+    return f"{search}retrain step {1000 * retrain_step_s:.0f} ms, a trial {duration(seconds)}, {plan.left(arm)} trials to run"
+
+
+def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", min_width=9, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in pairs.items():
+        grid.add_row(label, text)
+    console.print(grid, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

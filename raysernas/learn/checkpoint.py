@@ -1,0 +1,18 @@
+"""Weights on disk: written whole or not at all, read without running anything."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from raysernas.record import storage
+
+
+def save(path: Path, state: dict[str, Tensor]) -> None:
+    """Write tensors by name."""
+    storage.write(path, lambda part: torch.save(state, part))
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """Read tensors by name; refuses anything else (no pickle is run)."""
+    return torch.load(path, map_location="cpu", weights_only=True)

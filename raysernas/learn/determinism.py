@@ -1,0 +1,25 @@
+"""The same (configuration, fold, seed) gives the same bits on one machine: seeds, threads, algorithms, device."""
+
+import hashlib
+
+import torch
+
+from raysernas.config import TrialConfig
+
+
+def pin(trial: TrialConfig) -> None:
+    """Fix threads and algorithms of this process; Ray sets OMP_NUM_THREADS, which is not relied upon."""
+    torch.set_num_threads(trial.compute.threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def stream(trial: TrialConfig, purpose: str) -> int:
+    """A seed for one purpose: independent for unlike purposes, the same for every arm and candidate."""
+    return int.from_bytes(hashlib.sha256(f"{trial.seed} {purpose}".encode()).digest()[:4])
+
+
+def device_of(trial: TrialConfig) -> torch.device:
+    """Where a resolved trial runs."""
+    if trial.compute.device == "auto":
+        raise ValueError("compute.device is still 'auto': resolve the configuration first")
+    return torch.device(trial.compute.device)

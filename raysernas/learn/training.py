@@ -1,0 +1,131 @@
+"""Training a network from scratch, and evaluating one: the same code and budget for every arm.
+
+`fit` receives the training and the validation part and picks the epoch by validation UA; `evaluate` covers every utterance
+of a part once, over all of its windows. Only `evaluate` can be given a test part.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from raysernas.config import RetrainConfig
+from raysernas.corpora.augment import mask
+from raysernas.corpora.features import Part, Role
+from raysernas.model.network import Cells, Network
+from raysernas.record import metrics
+from raysernas.record.metrics import Evaluation
+
+WARMUP = 0.1  # share of the steps in which the learning rate rises
+
+
+class DivergedError(ArithmeticError):
+    """A loss that is not a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The best epoch of a training: its validation scores; the network holds its weights."""
+
+    epoch: int
+    valid: Evaluation
+    history: list[dict[str, Any]]  # one entry for each epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Posteriors of every utterance of a part, in the order of the part: [utterance, emotion]."""
+
+    posteriors: npt.NDArray[np.float64]
+    evaluation: Evaluation
+
+
+def fit(
+    network: Network, train: Part, valid: Part, config: RetrainConfig, *, seed: int, report: Callable[[dict[str, Any]], object]
+) -> Fitted:
+    """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
+
+    Args:
+        report: called after each epoch (counted from 1) with its entry of the history.
+
+    Raises:
+        DivergedError: when the loss is not finite.
+        ValueError: when a part of another role is given.
+    """
+    require(train, "train")
+    require(valid, "valid")
+    rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    loss_of = nn.CrossEntropyLoss(class_weights(train, network.output.out_features), label_smoothing=config.label_smoothing)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    steps = config.epochs * -(-len(train) // config.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, steps))
+    best: tuple[float, int, Evaluation, dict[str, Any]] | None = None
+    history = []
+    for epoch in range(1, config.epochs + 1):
+        if isinstance(network.front, Cells):
+            network.front.drop_path = config.drop_path * epoch / config.epochs
+        losses = []
+        network.train()
+        for batch in train.epoch(config.batch, rng):
+            loss = loss_of(network(mask(batch.features, config, generator), batch.frames), batch.emotion)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.detach())
+        mean = finite(losses)
+        scores = evaluate(network, valid).evaluation
+        history.append({"epoch": epoch, "loss": mean, "valid_ua": scores.ua, "valid_wa": scores.wa})
+        report(history[-1])
+        if best is None or scores.ua > best[0]:
+            best = scores.ua, epoch, scores, {name: value.clone() for name, value in network.state_dict().items()}
+    assert best is not None
+    network.load_state_dict(best[3])
+    return Fitted(best[1], best[2], history)
+
+
+def evaluate(network: Network, part: Part, batch: int = 64) -> Prediction:
+    """Posteriors (mean over the windows of an utterance) and scores of every utterance of a part; nothing is dropped."""
+    network.eval()
+    classes = network.output.out_features
+    total = np.zeros((len(part), classes))
+    counts = np.zeros(len(part))
+    with torch.no_grad():
+        for inputs, owners in part.windows(batch):
+            posteriors = network(inputs.features, inputs.frames).softmax(dim=1).double().cpu().numpy()
+            np.add.at(total, owners, posteriors)
+            np.add.at(counts, owners, 1)
+    posteriors = total / counts[:, None]
+    return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), classes))
+
+
+def class_weights(part: Part, classes: int) -> Tensor:
+    """Inverse frequency of each class in a training part, 1 on average over its utterances; 0 for a class it lacks."""
+    counts = np.bincount(part.emotion, minlength=classes)
+    weights = np.divide(len(part), counts * (counts > 0).sum(), out=np.zeros(classes), where=counts > 0)
+    return torch.tensor(weights, dtype=torch.get_default_dtype(), device=part.device)
+
+
+def require(part: Part, *roles: Role) -> None:
+    """Refuse a part of another role: what makes a test set unreachable from training."""
+    if part.role not in roles:
+        raise ValueError(f"training: a part with the role {part.role!r} was given where {' or '.join(roles)} belongs")
+
+
+def finite(losses: list[Tensor]) -> float:
+    """Mean of the losses of an epoch, read from the device once."""
+    mean = torch.stack(losses).mean().item()
+    if not math.isfinite(mean):
+        raise DivergedError(f"the loss became {mean}")
+    return mean
+
+
+def _warm_cosine(step: int, steps: int) -> float:
+    warm = max(1, round(WARMUP * steps))
+    return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))

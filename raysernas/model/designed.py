@@ -1,0 +1,31 @@
+"""Hand-designed convolution blocks: the honest opponent of a search. Plain, regular, normalised, regularised."""
+
+from typing import Any
+
+from torch import nn
+
+from raysernas.config import NetworkConfig
+from raysernas.model.cells import Map
+
+WIDTHS = (1, 2, 3, 4)  # channels of each block, in units of network.designed_channels
+TIME_HALVED = 2  # the first blocks halve time as well as band, as the two reduction cells of the searched arms do
+
+
+class Blocks(nn.Module):
+    """Four 3x3 convolutions, each with norm, ReLU and max-pooling: [batch, 1, time, band] -> [batch, channel, time/4, band/16]."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for i, width in enumerate(WIDTHS):
+            channels = width * config.designed_channels
+            pool = nn.MaxPool2d((2 if i < TIME_HALVED else 1, 2), ceil_mode=True)
+            layers += [nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(), pool]
+            layers += [nn.Dropout(config.dropout if i == len(WIDTHS) - 1 else 0.0)]
+            before = channels
+        self.blocks = nn.Sequential(*layers)
+        self.channels, self.halvings = before, TIME_HALVED
+
+    def forward(self, x: Map, _mixing: Any) -> Map:
+        return self.blocks(x)

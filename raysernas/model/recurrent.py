@@ -1,0 +1,53 @@
+"""The recurrent part: frames in time -> one vector an utterance. Time is always the second axis, batch mates never meet."""
+
+import torch
+from einops import einsum, rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Sequence = Float[Tensor, "batch time channel"]
+Mask = Bool[Tensor, "batch time"]
+
+
+def true_steps(frames: Int[Tensor, " batch"], halvings: int, steps: int) -> Mask:
+    """Which of `steps` time steps hold speech, when `frames` true frames were halved (rounding up) `halvings` times."""
+    left = frames.clamp(min=1)
+    for _ in range(halvings):
+        left = (left + 1) // 2
+    return torch.arange(steps, device=frames.device)[None] < left[:, None]
+
+
+class Recurrence(nn.Module):
+    """Bidirectional LSTM over time frames; each clip by itself, whatever else is in the batch."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(channels, hidden, batch_first=True, bidirectional=True)
+        self.channels = 2 * hidden
+
+    def forward(self, x: Sequence) -> Sequence:
+        return self.lstm(x)[0]
+
+
+class AttentionPooling(nn.Module):
+    """Weighted mean over time with learnt weights (arXiv 1706.00612 for emotion); padded steps get weight 0."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(channels, channels // 2), nn.Tanh(), nn.Linear(channels // 2, 1))
+
+    def weights(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch time"]:
+        """Attention of each step; sums to 1 over the true steps."""
+        scores = rearrange(self.score(x), "batch time 1 -> batch time")
+        return scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
+
+    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch channel"]:
+        return einsum(self.weights(x, mask), x, "batch time, batch time channel -> batch channel")
+
+
+class MeanPooling(nn.Module):
+    """Mean over the true steps."""
+
+    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch channel"]:
+        weights = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True)
+        return einsum(weights, x, "batch time, batch time channel -> batch channel")

@@ -1,0 +1,93 @@
+"""The result tables on a terminal: what a study has found, as `summary` has computed it.
+
+Comes in: a study's folder. Goes out: text on a rich console, the same after a study, after its relaunch and in the analysis.
+"""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from raysernas.config_file import load
+from raysernas.record import ledger, summary
+from raysernas.record.files import StudyFiles, TrialKey
+
+NOTHING = "-"
+
+
+def print_tables(study_root: Path, console: Console) -> None:
+    """Arms, their folds, the settings that were chosen, and what failed.
+
+    Raises:
+        Fault: when the folder is not a study's.
+    """
+    study = StudyFiles(study_root)
+    tables = summary.summary(study)
+    console.print(_arms(tables.arms))
+    if len(tables.folds):
+        console.print(_folds(tables.folds, tables.arms["arm"].tolist()))
+    for row in tables.arms.to_dict("records"):
+        if row["note"]:
+            console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
+    for name, reason in failures(study).items():
+        console.print(Padding(Text(f"{name} failed: {reason.splitlines()[0]}", style="red"), (0, 1)))
+
+
+def failures(study: StudyFiles) -> dict[str, str]:
+    """Name -> reason of each failed trial of what study.yaml plans."""
+    plan, rows = load(str(study.config)).study, ledger.table(study)
+    planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
+    failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict("records")
+    return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
+
+
+def _arms(arms: pd.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Test scores in percent", title_justify="left")
+    table.add_column("arm", no_wrap=True)
+    headings = ("UA over folds", "WA over folds", "pooled UA", "WA", "folds", "seeds", "candidate", "parameters")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for row in arms.to_dict("records"):
+        folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
+        chosen = NOTHING if pd.isna(row["candidate"]) else f"c{row['candidate']:03.0f} of {row['candidates']}"
+        table.add_row(
+            row["arm"], _spread(row["ua"], row["ua_sd"]), _spread(row["wa"], row["wa_sd"]), _percent(row["pooled_ua"]),
+            _percent(row["pooled_wa"]), folds, _count(row["seeds"]), chosen, _count(row["parameters"]),
+        )  # fmt: skip
+    return table
+
+
+def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
+    """One row a fold, one column an arm: folds are many, arms are few."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Test UA of each fold", title_justify="left")
+    table.add_column("fold", justify="right")
+    table.add_column("utterances", justify="right")
+    for arm in arms:
+        table.add_column(arm, justify="right")
+    wide = folds.pivot(index="fold", columns="arm", values="ua")
+    sizes = folds.groupby("fold")["n_test"].first()
+    for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
+        table.add_row(str(fold), str(sizes[fold]), *[_percent(scores.get(arm, float("nan"))) for arm in arms])
+    return table
+
+
+def _key(row: Mapping[Hashable, Any]) -> TrialKey:
+    return TrialKey(arm=row["arm"], candidate=row["candidate"], fold=row["fold"], seed=row["seed"])
+
+
+def _percent(score: float) -> str:
+    return NOTHING if pd.isna(score) else f"{100 * score:.1f}"
+
+
+def _spread(mean: float, deviation: float) -> str:
+    return _percent(mean) if pd.isna(deviation) else f"{_percent(mean)} ± {_percent(deviation)}"
+
+
+def _count(number: float) -> str:
+    return NOTHING if pd.isna(number) else f"{number:,.0f}".replace(",", " ")

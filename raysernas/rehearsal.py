@@ -1,0 +1,105 @@
+"""How long will a trial take here: one supernet step and one retrain step, timed on inputs of the right size.
+
+In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read but the corpus's list, nothing is written.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from raysernas.config import TrialConfig
+from raysernas.corpora import features, folds
+from raysernas.corpora.corpus import Corpus
+from raysernas.corpora.features import Batch
+from raysernas.learn import darts
+from raysernas.learn.determinism import device_of, pin
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import draw
+
+WARM = 1  # steps before the timed ones
+TIMED = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rehearsal:
+    """Expected seconds: of one step of each stage (0 for a stage that the arm does not have), and of the whole trial."""
+
+    search_step_s: float
+    retrain_step_s: float
+    seconds: float
+
+
+def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
+    """Time one step of each stage and multiply; evaluation is counted as a forward pass over the validation part."""
+    pin(trial)
+    split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
+    weights, train = len(split.weights), len(split.weights) + len(split.alphas)
+    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm == "darts" else 0.0
+    retrain_s = _retrain_step(trial, len(corpus.emotions))
+    search = trial.search.epochs * -(-weights // trial.search.batch) * search_s
+    evaluation = 0.4 * len(split.valid) / trial.retrain.batch  # a forward pass costs less than half of a step
+    retrain = trial.retrain.epochs * (-(-train // trial.retrain.batch) + evaluation) * retrain_s
+    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=search + len(trial.retrain.seeds) * retrain)
+
+
+def _search_step(trial: TrialConfig, classes: int) -> float:
+    network, batch, loss_of = _network(trial, classes), _noise(trial, trial.search.batch, classes), nn.CrossEntropyLoss()
+    alphas = darts.new_alphas(trial.network.nodes, torch.Generator().manual_seed(0), device_of(trial))
+    by_sgd = torch.optim.SGD(network.parameters(), lr=1e-3)
+    by_adam = torch.optim.Adam(alphas.values(), lr=1e-3)
+
+    def step() -> None:
+        darts.alpha_step(network, alphas, batch, loss_of, by_adam)
+        darts.weight_step(network, alphas, batch, loss_of, by_sgd, trial.search.weights_clip)
+
+    return _seconds(step, device_of(trial))
+
+
+def _retrain_step(trial: TrialConfig, classes: int) -> float:
+    network, batch, loss_of = (
+        _network(trial, classes, chosen=True),
+        _noise(trial, trial.retrain.batch, classes),
+        nn.CrossEntropyLoss(),
+    )
+    optimizer = torch.optim.AdamW(network.parameters())
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss_of(network(batch.features, batch.frames), batch.emotion).backward()
+        optimizer.step()
+
+    return _seconds(step, device_of(trial))
+
+
+def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
+    searched = trial.arm in ("darts", "random")
+    genotype = draw(np.random.default_rng(0), trial.network.nodes) if searched and chosen else None
+    return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
+
+
+def _noise(trial: TrialConfig, batch: int, classes: int) -> Batch:
+    time_, bands = _size(trial)
+    inputs = torch.randn(batch, time_, bands), torch.full((batch,), time_), torch.arange(batch) % classes
+    return Batch(*(tensor.to(device_of(trial)) for tensor in inputs))
+
+
+def _size(trial: TrialConfig) -> tuple[int, int]:
+    return features.window_frames(trial.features), features.width(trial.features)
+
+
+def _seconds(step: Callable[[], None], device: torch.device) -> float:
+    """Of one step, the fastest of a few after a warm-up."""
+    for _ in range(WARM):
+        step()
+    times = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,0 +1,306 @@
+"""One trial: a complete search-and-retrain for one arm, one fold and one seed. Reads like the method section.
+
+    python -m raysernas.trial CONFIG [arm=darts] [fold=0] [seed=0] [key=value ...]
+
+runs one here, without Ray. The last act of a trial is its record in the ledger; whatever goes wrong before becomes a failed
+record with its reason. The test speakers are opened once, in `_test`, after every choice has been made.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, trial_config
+from raysernas.config_file import assign, load
+from raysernas.corpora import catalogue, features, folds
+from raysernas.corpora.corpus import Corpus
+from raysernas.corpora.features import Part
+from raysernas.corpora.folds import Split
+from raysernas.learn import checkpoint, darts, training
+from raysernas.learn.determinism import device_of, pin, stream
+from raysernas.learn.meter import metered
+from raysernas.learn.telemetry import Telemetry
+from raysernas.learn.training import Fitted, Prediction
+from raysernas.model.network import Network, build, count_parameters
+from raysernas.record import ledger, storage
+from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
+from raysernas.record.genotype import Genotype, draw
+from raysernas.record.ledger import TrialRecord
+from raysernas.record.provenance import provenance
+
+Stage = Literal["search", "retrain", "test"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a trial is: what may be known about it before it has ended. Holds no test score."""
+
+    stage: Stage
+    epoch: int
+    epochs: int
+    loss: float = float("nan")
+    valid_ua: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """A network after one retraining."""
+
+    seed: int
+    network: Network
+    fitted: Fitted
+    cost: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the stages of a trial learn from; the test part is not in it."""
+
+    corpus: Corpus
+    frames: features.Frames
+    scale: features.Scale
+    split: Split
+    device: torch.device
+    config: features.FeaturesConfig
+
+    def part(self, role: features.Role, indices: tuple[int, ...]) -> Part:
+        """Some utterances in one role."""
+        return features.part(role, self.frames, self.corpus, indices, scale=self.scale, config=self.config, device=self.device)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(time, band) of every input."""
+        return features.window_frames(self.config), features.width(self.config)
+
+
+def run(
+    trial: TrialConfig, *, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object] = lambda _: None
+) -> pd.DataFrame:
+    """Run a trial, or return its rows if it has finished before.
+
+    Args:
+        trial: resolved (`resolve`): device and corpus fingerprint are known.
+        report: called after each epoch of each stage.
+
+    Raises:
+        Fault: only when the record itself cannot be written.
+    """
+    done = ledger.read(files)
+    if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
+        return done
+    try:
+        records = _attempt(trial, study, files, cache, report)
+    except Exception as error:
+        reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+        records = [failed(trial, study, files.key, reason)]
+    ledger.write(files, records)
+    return pd.DataFrame([record.row() for record in records])
+
+
+def _attempt(
+    trial: TrialConfig, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object]
+) -> list[TrialRecord]:
+    pin(trial)
+    device = device_of(trial)
+    telemetry = Telemetry(files, settings(trial))
+    try:
+        # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and alphas halves
+        # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
+        with metered(device) as cost:
+            data = prepare(trial, cache)
+        facts = {**provenance(), **_facts_of(data), "features_s": cost.seconds}
+
+        # 3. search and 4. derive (or draw, or design) the architecture
+        with metered(device) as cost:
+            genotype, found = architecture(trial, data, _reporter("search", trial.search.epochs, telemetry, report))
+        facts |= {**found, "search_s": cost.seconds, "search_mb": cost.peak_mb}
+        if genotype:
+            storage.write_text(files.genotype, genotype.to_json() + "\n")
+
+        # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
+        trained: list[Retrained] = []
+        for seed in trial.retrain.seeds:
+            with metered(device) as cost:
+                network, fitted = retrain(
+                    trial, data, genotype, seed, _reporter("retrain", trial.retrain.epochs, telemetry, report)
+                )
+            checkpoint.save(files.weights(seed), network.state_dict())
+            trained.append(Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
+
+        # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
+        with metered(device) as cost:
+            predictions = [_test(each.network, data) for each in trained]
+        facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
+        posteriors = [_posteriors(data, each.seed, found) for each, found in zip(trained, predictions, strict=True)]
+        ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
+        mean = float(np.mean([each.fitted.valid.ua for each in trained]))
+        report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
+        return [
+            _record(trial, study, files.key, data=data, each=each, prediction=found, facts=facts)
+            for each, found in zip(trained, predictions, strict=True)
+        ]
+    finally:
+        telemetry.close()
+
+
+def resolve(config: Config, corpus: Corpus) -> Config:
+    """The configuration with everything fixed that the machine and the corpus decide."""
+    device = config.compute.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return assign(config, {"compute.device": device, "corpus.fingerprint": corpus.fingerprint})
+
+
+def prepare(trial: TrialConfig, cache: Path | None) -> Data:
+    """Corpus, split and features of a trial."""
+    corpus = catalogue.read(trial.corpus, cache)
+    split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
+    frames = features.load(corpus, trial.features, cache)
+    scale = features.scale_of(frames, sorted(split.weights + split.alphas), trial.features)
+    return Data(corpus, frames, scale, split, device_of(trial), trial.features)
+
+
+def architecture(
+    trial: TrialConfig, data: Data, report: Callable[[dict[str, Any]], object]
+) -> tuple[Genotype | None, dict[str, Any]]:
+    """The genotype of the arm (None for a hand-designed one) and what is to be recorded about it."""
+    if trial.arm == "random":
+        genotype = draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), trial.network.nodes)
+        return genotype, {"genotype": genotype.to_json(), "search_entropy": float("nan")}
+    if trial.arm != "darts":
+        return None, {"genotype": "", "search_entropy": float("nan")}
+    seed = stream(trial, "search")
+    torch.manual_seed(seed)
+    supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(data.device)
+    found = darts.search(
+        supernet,
+        data.part("weights", data.split.weights),
+        data.part("alphas", data.split.alphas),
+        trial.search,
+        trial.network.nodes,
+        seed=seed,
+        report=report,
+    )
+    return found.genotype, {"genotype": found.genotype.to_json(), "search_entropy": found.entropy}
+
+
+def retrain(
+    trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object]
+) -> tuple[Network, Fitted]:
+    """Train the network of the arm from scratch: the same code, budget and data for every arm."""
+    seed = stream(trial, f"retrain {retrain_seed}")
+    torch.manual_seed(seed)
+    network = build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
+    train = data.part("train", tuple(sorted(data.split.weights + data.split.alphas)))
+    valid = data.part("valid", data.split.valid)
+    return network, training.fit(network, train, valid, trial.retrain, seed=seed, report=report)
+
+
+def _test(network: Network, data: Data) -> Prediction:
+    return training.evaluate(network, data.part("test", data.split.test))
+
+
+def _reporter(
+    stage: Stage, epochs: int, telemetry: Telemetry, report: Callable[[Progress], object]
+) -> Callable[[dict[str, Any]], object]:
+    def at_epoch(entry: dict[str, Any]) -> None:
+        telemetry.epoch(stage, entry)
+        valid_ua = entry.get("valid_ua", float("nan"))
+        report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry["loss"], valid_ua=valid_ua))
+
+    return at_epoch
+
+
+def _facts_of(data: Data) -> dict[str, Any]:
+    """Sizes of the parts, and who is in them."""
+    facts: dict[str, Any] = {f"n_{role}": len(getattr(data.split, role)) for role in ("weights", "alphas", "valid", "test")}
+    for role in ("valid", "test"):
+        speakers = sorted({data.corpus.utterances[i].speaker for i in getattr(data.split, role)})
+        facts[f"{role}_speakers"] = json.dumps(speakers)
+    return facts
+
+
+def _posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
+    """One row for each test utterance: its key, talker, emotion and the posterior of each emotion."""
+    utterances = [data.corpus.utterances[i] for i in data.split.test]
+    rows = [
+        {"key": each.key, "speaker": each.speaker, "emotion": each.emotion, "retrain_seed": retrain_seed} for each in utterances
+    ]
+    posteriors = pd.DataFrame(prediction.posteriors, columns=[f"p_{emotion}" for emotion in data.corpus.emotions])
+    return pd.concat([pd.DataFrame(rows), posteriors], axis=1)
+
+
+def _record(
+    trial: TrialConfig, study: str, key: TrialKey, *, data: Data, each: Retrained, prediction: Prediction, facts: dict[str, Any]
+) -> TrialRecord:
+    return TrialRecord(
+        study=study,
+        key=key,
+        digest=digest(trial),
+        settings=settings(trial),
+        status="finished",
+        retrain_seed=each.seed,
+        emotions=data.corpus.emotions,
+        valid=each.fitted.valid,
+        test=prediction.evaluation,
+        facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
+    )
+
+
+def failed(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that could not be finished."""
+    return TrialRecord(
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
+    chosen: dict[str, str] = {"arm": "darts", "fold": "0", "seed": "0"}
+    overrides = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key in chosen:
+            chosen[key] = value
+        elif "=" in argument:
+            overrides.append(argument)
+    try:
+        config = load(next((argument for argument in arguments if "=" not in argument), "laptop"), overrides)
+        cache = cache_folder(config)
+        config = resolve(config, catalogue.read(config.corpus, cache))
+        trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
+        key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
+        files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
+        rows = run(trial, study=config.study.name, files=files, cache=cache, report=_print)
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    row = rows.iloc[0]
+    if row["status"] == "failed":
+        print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
+        return 1
+    scores = ", ".join(f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1"))
+    print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)\n{files.record}")
+    return 0
+
+
+def _number(name: str, chosen: dict[str, str]) -> int:
+    if not chosen[name].isdecimal():
+        raise Fault("trial", f"{name} is not a number", got=chosen[name], expected="0, 1, 2, ...", do=f"write {name}=0")
+    return int(chosen[name])
+
+
+def _print(progress: Progress) -> None:
+    score = "" if np.isnan(progress.valid_ua) else f"  valid UA {100 * progress.valid_ua:5.1f}"
+    print(f"{progress.stage:8} {progress.epoch:3}/{progress.epochs}  loss {progress.loss:.4f}{score}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,21 @@
+"""What several tests need: the real recordings, where they are given."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("raysernas", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("raysernas")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--emodb", metavar="PATH", help="folder of the real EmoDB, for the tests that read it")
+
+
+@pytest.fixture
+def emodb_root(request: pytest.FixtureRequest) -> Path:
+    """The folder of the real EmoDB; without it the test is skipped, visibly."""
+    if given := request.config.getoption("--emodb"):
+        return Path(given)
+    pytest.skip("real EmoDB not given: pytest --emodb PATH")

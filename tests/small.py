@@ -1,0 +1,34 @@
+"""Small inputs for the tests: a corpus part made of noise, and a network of every arm."""
+
+import numpy as np
+import torch
+
+from raysernas.config import Arm, NetworkConfig
+from raysernas.corpora.features import Frames, Part, Role, Scale
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import draw
+
+BANDS, WINDOW, CLASSES = 8, 16, 3
+NETWORK = NetworkConfig(cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2)
+
+
+def noise_part(role: Role, count: int = 12, seed: int = 0, longest: int = 40) -> Part:
+    """Clips of 1 to `longest` frames whose class is audible as a louder band."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, longest + 1, count)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    values = rng.standard_normal((offsets[-1], BANDS)).astype(np.float32)
+    emotion = np.arange(count) % CLASSES
+    for i in range(count):
+        values[offsets[i] : offsets[i + 1], emotion[i]] += 2
+    silence = np.full((count, BANDS), -3, np.float32)
+    scale = Scale(np.zeros(BANDS, np.float32), np.ones(BANDS, np.float32))
+    frames = Frames(values, offsets, silence)
+    return Part(role, frames, tuple(range(count)), emotion.astype(np.int64), scale, WINDOW, torch.device("cpu"))
+
+
+def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
+    """A network of any arm, with a drawn genotype where the arm has one (or the supernet)."""
+    torch.manual_seed(seed)
+    genotype = draw(np.random.default_rng(seed), config.nodes) if chosen and arm in ("darts", "random") else None
+    return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)

@@ -1,0 +1,196 @@
+"""Architectures as data: written and read, chosen from mixing values, drawn at random."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import chisquare
+
+from raysernas.record.genotype import KEPT, KINDS, OPERATIONS, Genotype, choose, draw, entropy, from_json, sources
+from tests.faults import refusal
+
+REAL = [operation for operation in OPERATIONS if operation != "none"]
+
+
+def softmax(alphas: Any) -> Any:
+    """Mixing values of alphas, [edge, operation]."""
+    powers = np.exp(alphas - alphas.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@st.composite
+def mixings(draw: Any, alphas: Any = st.floats(-3, 3)) -> tuple[Any, int]:  # noqa: B008 - a strategy is a constant
+    """Softmaxed alphas of both cells, and their number of nodes."""
+    nodes = draw(st.integers(1, 4))
+    shape = (len(sources(nodes)), len(OPERATIONS))
+    return {kind: softmax(draw(arrays(np.float64, shape, elements=alphas))) for kind in KINDS}, nodes
+
+
+def genes(genotype: Genotype) -> list[tuple[int, Any]]:
+    """(node, gene) of both cells."""
+    return [(i, gene) for kind in KINDS for i, node in enumerate(getattr(genotype, kind)) for gene in node]
+
+
+def assert_sound(genotype: Genotype, nodes: int) -> None:
+    """Two different earlier states a node, a real operation on each."""
+    assert genotype.nodes == len(genotype.normal) == len(genotype.reduction) == nodes
+    for kind in KINDS:
+        for i, node in enumerate(getattr(genotype, kind)):
+            states = [gene.source for gene in node]
+            assert len(states) == len(set(states)) == KEPT
+            assert states == sorted(states)
+            assert all(0 <= state < i + 2 for state in states)
+    assert all(gene.operation in REAL for _, gene in genes(genotype))
+
+
+def test_edges_are_numbered_node_by_node_source_by_source() -> None:
+    assert sources(3) == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (2, 3)]
+
+
+@given(seed=st.integers(0, 2**32 - 1), nodes=st.integers(1, 6))
+def test_what_is_written_is_read(seed: int, nodes: int) -> None:
+    genotype = draw(np.random.default_rng(seed), nodes)
+    assert_sound(genotype, nodes)
+    assert from_json(genotype.to_json()) == genotype
+    assert "\n" not in genotype.to_json()
+
+
+def test_the_written_form() -> None:
+    genotype = choose({"normal": np.eye(8)[[3, 4]], "reduction": np.eye(8)[[1, 7]]}, 1)
+    text = '{"normal": [[[0, "skip_connect"], [1, "sep_conv_3x3"]]], "reduction": [[[0, "max_pool_3x3"], [1, "dil_conv_5x5"]]]}'
+    assert genotype.to_json() == text
+
+
+@given(case=mixings())
+def test_choosing_keeps_two_states_a_node_and_never_none(case: tuple[Any, int]) -> None:
+    mixing, nodes = case
+    assert_sound(choose(mixing, nodes), nodes)
+
+
+@given(case=mixings())
+def test_choosing_keeps_the_strongest(case: tuple[Any, int]) -> None:
+    """Every kept gene is its edge's best real operation, and no edge left out is stronger than one kept."""
+    mixing, nodes = case
+    genotype = choose(mixing, nodes)
+    for kind in KINDS:
+        best = mixing[kind][:, 1:].max(axis=1)
+        for node, kept in enumerate(getattr(genotype, kind)):
+            edges = {source: edge for edge, (to, source) in enumerate(sources(nodes)) if to == node}
+            for gene in kept:
+                assert mixing[kind][edges[gene.source], OPERATIONS.index(gene.operation)] == best[edges[gene.source]]
+            left = [best[edge] for source, edge in edges.items() if source not in {gene.source for gene in kept}]
+            assert all(best[edges[gene.source]] >= strength for gene in kept for strength in left)
+
+
+@given(case=mixings(st.sampled_from([0.0, 1.0])))
+def test_ties_go_to_the_lower_number(case: tuple[Any, int]) -> None:
+    mixing, nodes = case
+    genotype = choose(mixing, nodes)
+    assert choose({kind: values.copy() for kind, values in mixing.items()}, nodes) == genotype
+    for kind in KINDS:
+        for node, kept in enumerate(getattr(genotype, kind)):
+            edges = [edge for edge, (to, _) in enumerate(sources(nodes)) if to == node]
+            first = {edge: 1 + list(mixing[kind][edge, 1:]).index(mixing[kind][edge, 1:].max()) for edge in edges}
+            strongest = sorted(edges, key=lambda edge: -mixing[kind][edge, first[edge]])[:KEPT]
+            wanted = {(sources(nodes)[edge][1], OPERATIONS[first[edge]]) for edge in strongest}
+            assert {(gene.source, gene.operation) for gene in kept} == wanted
+
+
+def test_uniform_mixing_gives_the_first_operation_on_the_first_states() -> None:
+    mixing = np.full((len(sources(3)), len(OPERATIONS)), 1 / 8)
+    genotype = choose({"normal": mixing, "reduction": mixing}, 3)
+    assert {(gene.source, gene.operation) for _, gene in genes(genotype)} == {(0, "max_pool_3x3"), (1, "max_pool_3x3")}
+
+
+def test_edges_compete_by_softmaxed_alphas_not_by_alphas() -> None:
+    """The published code compares raw alphas (method.md), which picks the edge with the larger, yet less decided alphas."""
+    alphas = np.zeros((5, len(OPERATIONS)))
+    alphas[0:2, 3] = 9.0  # node 0, any
+    alphas[2] = 5.0  # node 1, state 0: large alphas, all alike: 1/8 each
+    alphas[3, 4] = 2.0  # node 1, state 1: decided
+    alphas[4, 4] = 2.0  # node 1, state 2: decided
+    mixing = softmax(alphas)
+    assert [gene.source for gene in choose({"normal": mixing, "reduction": mixing}, 2).normal[1]] == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [np.full((5, 8), np.nan), np.full((4, 8), 1 / 8), np.full((5, 7), 1 / 7), np.full(40, 1 / 8)])
+def test_nothing_is_chosen_from_values_that_are_none(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="no mixing values of 2 nodes"):
+        choose({"normal": wrong, "reduction": wrong}, 2)
+
+
+def test_drawing_is_uniform_over_the_whole_space() -> None:
+    """Node 1 of a cell has 3 pairs of states x 7 x 7 operations; a fixed seed makes the test one and the same."""
+    rng = np.random.default_rng(0)
+    runs = 147 * 40
+    drawn = [draw(rng, 2).reduction[1] for _ in range(runs)]
+    counts: dict[Any, int] = {}
+    for node in drawn:
+        counts[node] = counts.get(node, 0) + 1
+    assert len(counts) == 3 * len(REAL) ** 2
+    assert chisquare(list(counts.values())).pvalue > 0.01
+
+
+def test_draws_depend_on_the_generator_only() -> None:
+    first, again, other = (draw(np.random.default_rng(seed), 4) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@settings(max_examples=50)
+@given(case=mixings(st.floats(-50, 50)))
+def test_entropy_is_a_share(case: tuple[Any, int]) -> None:
+    mixing, _ = case
+    assert -1e-12 <= entropy(mixing) <= 1 + 1e-12
+
+
+def test_entropy_of_nothing_learnt_is_one_and_of_one_operation_zero() -> None:
+    uniform, chosen = np.full((5, 8), 1 / 8), np.eye(8)[[1, 2, 3, 4, 5]]
+    assert entropy({"normal": uniform, "reduction": uniform}) == pytest.approx(1)
+    assert entropy({"normal": chosen, "reduction": chosen}) == pytest.approx(0)
+    assert entropy({"normal": uniform, "reduction": chosen}) == pytest.approx(0.5)
+
+
+SOUND = '[[[0, "skip_connect"], [1, "sep_conv_3x3"]]]'
+
+
+def cells(normal: str, reduction: str = SOUND) -> str:
+    """Genotype JSON with these cells."""
+    return f'{{"normal": {normal}, "reduction": {reduction}}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "5", "null", "{}", "NaN", "{", "[" * 100_000, "import os"),
+        f'{{"normal": {SOUND}}}',
+        '{"normal": [], "reduction": []}',
+        f'{{"normal": {SOUND}, "reduction": {SOUND}, "extra": {SOUND}}}',
+        cells(SOUND[:-1] + ', [[0, "skip_connect"], [2, "skip_connect"]]]'),  # cells of unlike size
+        cells('[[[0, "none"], [1, "skip_connect"]]]'),
+        cells('[[[0, "conv"], [1, "skip_connect"]]]'),
+        cells('[[[0, ["skip_connect"]], [1, "skip_connect"]]]'),
+        cells('[[[0, "skip_connect"], [2, "skip_connect"]]]'),
+        cells('[[[-1, "skip_connect"], [1, "skip_connect"]]]'),
+        cells('[[["0", "skip_connect"], [1, "skip_connect"]]]'),
+        cells('[[[0.0, "skip_connect"], [1, "skip_connect"]]]'),
+        cells('[[[false, "skip_connect"], [true, "skip_connect"]]]'),
+        cells('[[[0, "skip_connect"], [0, "skip_connect"]]]'),
+        cells('[[[0, "skip_connect"]]]'),
+        cells('[[[0, "skip_connect"], [1, "skip_connect"], [1, "skip_connect"]]]'),
+        cells('[[[0, "skip_connect", 3], [1, "skip_connect"]]]'),
+        cells('"ab"'),
+        cells("5"),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_genotype_is_refused(text: str) -> None:
+    assert refusal(lambda: from_json(text)).startswith(f"genotype: this is not a genotype\n  got: {text[:80]}")
+
+
+def test_the_genes_of_a_node_have_one_order() -> None:
+    swapped = '[[[1, "sep_conv_3x3"], [0, "skip_connect"]]]'
+    assert from_json(cells(swapped)) == from_json(cells(SOUND))
+    assert json.loads(from_json(cells(swapped)).to_json()) == json.loads(cells(SOUND))

@@ -1,0 +1,123 @@
+"""Laws of the network: nothing depends on batch mates, the supernet contains its derived networks, all arms share one skeleton."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from raysernas.config import Arm, Fault, NetworkConfig
+from raysernas.model.cells import ChosenCell, SearchCell
+from raysernas.model.network import Network, build, count_parameters, kinds
+from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, draw, sources
+from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network
+
+ARMS = get_args(Arm)
+
+
+def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(7)
+    return torch.randn(count, WINDOW, BANDS, dtype=torch.float64), torch.randint(1, WINDOW + 1, (count,))
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_logits_of_an_utterance_are_the_same_alone_in_any_batch_and_in_any_order(arm):
+    net = network(arm).double().eval()
+    x, frames = inputs(7)
+    together = net(x, frames)
+    alone = torch.cat([net(x[i : i + 1], frames[i : i + 1]) for i in range(7)])
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-10)
+    torch.testing.assert_close(net(x[order], frames[order]), together[order], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16])
+def test_any_batch_size_trains(arm, count):
+    net = network(arm).double().train()
+    x, frames = inputs(count)
+    net(x, frames).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
+    net = network(arm).double().eval()
+    x, _ = inputs(1)
+    x.requires_grad_()
+    whole = torch.tensor([WINDOW])
+    (gradient,) = torch.autograd.grad(net(x, whole).square().sum(), x)
+    assert (gradient[0].abs().sum(dim=1) > 0).all(), "every frame reaches the logits"
+
+
+def inject(genotype: Genotype, nodes: int) -> dict[str, torch.Tensor]:
+    """Mixing weights of a genotype: one on the kept edges, `none` elsewhere."""
+    mixing = {}
+    for kind in KINDS:
+        rows = torch.zeros(len(sources(nodes)), len(OPERATIONS), dtype=torch.float64)
+        rows[:, OPERATIONS.index("none")] = 1
+        for edge, (node, source) in enumerate(sources(nodes)):
+            for gene in getattr(genotype, kind)[node]:
+                if gene.source == source:
+                    rows[edge] = torch.eye(len(OPERATIONS), dtype=torch.float64)[OPERATIONS.index(gene.operation)]
+        mixing[kind] = rows
+    return mixing
+
+
+def copy_weights(supernet: Network, derived: Network) -> None:
+    """Give a derived network the supernet's weights (its affine norms stay at scale 1, shift 0)."""
+
+    def fill(target: nn.Module, source: nn.Module) -> None:
+        missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
+        assert not unexpected
+        assert all(name.endswith(("weight", "bias")) for name in missing)
+
+    fill(derived.recurrence, supernet.recurrence)  # pyright: ignore[reportArgumentType]
+    fill(derived.pooling, supernet.pooling)
+    fill(derived.output, supernet.output)
+    fill(derived.front.stem, supernet.front.stem)  # pyright: ignore
+    for chosen, mixed in zip(derived.front.cells, supernet.front.cells, strict=True):  # pyright: ignore
+        assert isinstance(chosen, ChosenCell)
+        assert isinstance(mixed, SearchCell)
+        fill(chosen.inputs, mixed.inputs)
+        edges = iter(chosen.edges)
+        for node, genes in enumerate(chosen.genes):
+            for gene in genes:
+                edge = mixed.edges[sources(mixed.nodes).index((node, gene.source))]
+                fill(next(edges), edge.operations[OPERATIONS.index(gene.operation)])  # pyright: ignore
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("training", [True, False])
+def test_supernet_with_injected_mixing_weights_equals_the_derived_network(seed, training):
+    genotype = draw(np.random.default_rng(seed), NETWORK.nodes)
+    supernet, derived = network("darts", chosen=False).double(), build("darts", NETWORK, (WINDOW, BANDS), CLASSES, genotype).double()
+    x, frames = inputs(6)
+    supernet.train()(x, frames, inject(genotype, NETWORK.nodes))  # so that running statistics are not trivial
+    copy_weights(supernet, derived)
+    supernet.train(training), derived.train(training)
+    expected = supernet(x, frames, inject(genotype, NETWORK.nodes))
+    torch.testing.assert_close(derived(x, frames), expected, rtol=0, atol=1e-10)
+
+
+def test_reductions_stand_at_a_third_and_two_thirds():
+    assert kinds(4) == ["normal", "reduction", "reduction", "normal"]
+    assert kinds(8) == ["normal", "normal", "reduction", "normal", "normal", "reduction", "normal", "normal"]
+    assert [i for i, kind in enumerate(kinds(3)) if kind == "reduction"] == [1, 2]
+    assert kinds(1) == ["normal"]
+
+
+def test_too_few_time_steps_are_refused_with_the_way_out():
+    with pytest.raises(Fault) as caught:
+        build("darts", NetworkConfig(cells=3, stem_halves=True), (7, BANDS), CLASSES)
+    assert str(caught.value) == (
+        "network: only 1 time step is left after 3 halvings of 7 frames\n"
+        "  got: 7 frames\n"
+        "  expected: at least 2 steps, or there is no order in time to learn\n"
+        "  do this: set a longer features.window_s or fewer network.cells"
+    )
+
+
+def test_counting_parameters():
+    assert count_parameters(nn.Linear(3, 2)) == 8

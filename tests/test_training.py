@@ -1,0 +1,92 @@
+"""Laws of training: test parts are refused, nothing is dropped or averaged over batches, the best validation epoch is kept."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from raysernas.config import RetrainConfig
+from raysernas.learn.training import DivergedError, _warm_cosine, class_weights, evaluate, fit, require
+from tests.small import CLASSES, network, noise_part
+
+QUICK = RetrainConfig(epochs=4, batch=5, masks=1, mask_frames=4, mask_bands=2)
+
+
+def test_fit_refuses_a_test_part_in_either_place():
+    for train, valid in (("test", "valid"), ("train", "test"), ("valid", "valid"), ("train", "train")):
+        with pytest.raises(ValueError, match=r"training: a part with the role"):
+            fit(network("cnn"), noise_part(train), noise_part(valid), QUICK, seed=0, report=lambda _: None)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_every_utterance_is_evaluated_once_whatever_the_batch_size(batch):
+    part, net = noise_part("test", 11, longest=50), network("cnn_lstm_attention").double()
+    found = evaluate(_float_input(net), part, batch)
+    assert found.posteriors.shape == (11, CLASSES)
+    np.testing.assert_allclose(found.posteriors.sum(axis=1), 1)
+    assert found.evaluation.total == 11
+    np.testing.assert_allclose(found.posteriors, evaluate(_float_input(net), part, 64).posteriors, atol=1e-12)
+
+
+def _float_input(net):
+    """A float64 network that takes float32 batches."""
+    net.register_forward_pre_hook(lambda _, args: (args[0].double(), *args[1:]))
+    return net
+
+
+def test_the_posterior_of_a_long_utterance_is_the_mean_over_its_windows():
+    part, net = noise_part("valid", 6, longest=60), network("cnn").eval()
+    found = evaluate(net, part)
+    for i in range(len(part)):
+        windows = [batch for batch, owners in part.windows(1) if owners[0] == i]
+        with torch.no_grad():
+            each = [net(batch.features, batch.frames).softmax(1)[0].double().numpy() for batch in windows]
+        np.testing.assert_allclose(found.posteriors[i], np.mean(each, axis=0), atol=1e-6)
+
+
+def test_fit_keeps_the_epoch_with_the_best_validation_ua_the_earlier_on_a_tie():
+    net = network("cnn")
+    valid = noise_part("valid", 12, seed=1)
+    seen = []
+    fitted = fit(net, noise_part("train", 24), valid, QUICK, seed=0, report=seen.append)
+    scores = [entry["valid_ua"] for entry in fitted.history]
+    assert fitted.epoch == 1 + int(np.argmax(scores))
+    assert evaluate(net, valid).evaluation.ua == fitted.valid.ua == max(scores)
+    assert seen == fitted.history
+
+
+def test_fit_learns_what_can_be_learnt():
+    fitted = fit(
+        network("cnn"), noise_part("train", 60), noise_part("valid", 30, seed=1), dataclasses.replace(QUICK, epochs=15, lr=1e-2),
+        seed=0, report=lambda _: None,
+    )  # fmt: skip
+    assert fitted.valid.ua > 0.6
+
+
+def test_a_loss_that_is_not_a_number_ends_the_training():
+    net = network("cnn")
+    with torch.no_grad():
+        net.output.bias.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="the loss became nan"):
+        fit(net, noise_part("train"), noise_part("valid"), QUICK, seed=0, report=lambda _: None)
+
+
+def test_class_weights_are_inverse_frequencies_and_one_on_average():
+    part = dataclasses.replace(noise_part("train", 6), emotion=np.array([0, 0, 0, 0, 1, 1]))
+    weights = class_weights(part, 3).numpy()
+    np.testing.assert_allclose(weights, [6 / 8, 6 / 4, 0])
+    assert weights[part.emotion].mean() == pytest.approx(1)
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing():
+    rates = [_warm_cosine(step, 100) for step in range(100)]
+    assert rates[9] == rates[10] == max(rates) == 1
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 0.01
+
+
+def test_require_names_the_role_and_what_belongs_there():
+    with pytest.raises(ValueError, match=r"training: a part with the role 'test' was given where weights or alphas belongs"):
+        require(noise_part("test"), "weights", "alphas")
