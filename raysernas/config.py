@@ -65,7 +65,7 @@ class NetworkConfig:
     channels: int = 8
     stem_halves: bool = True  # time and band, before the first cell: four times cheaper
     hidden: int = 64  # LSTM units in each direction
-    dropout: float = 0.3  # after each cell or block and before the output layer
+    dropout: float = 0.2  # after each cell or block and before the output layer
     designed_channels: int = 16
 
 
@@ -80,7 +80,7 @@ class SearchConfig:
     weights_momentum: float = 0.9
     weights_decay: float = 3e-4
     weights_clip: float = 5.0
-    alphas_lr: float = 3e-3
+    alphas_lr: float = 1e-2
     alphas_decay: float = 1e-3
     alphas_beta1: float = 0.5
 
@@ -97,7 +97,7 @@ class RetrainConfig:
     clip: float = 5.0
     label_smoothing: float = 0.1
     drop_path: float = 0.1  # of the edges of chosen cells; its maximum, reached linearly
-    masks: int = 2  # SpecAugment masks on each axis
+    masks: int = 1  # SpecAugment masks on each axis
     mask_frames: int = 20
     mask_bands: int = 6
 

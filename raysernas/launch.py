@@ -56,7 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[str, list[str], bool]:
 
 
 def _launch(name: str, overrides: list[str], dry: bool) -> int:
-    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     plan = planning.resolve(load(name, overrides), dry=dry)
     _print_pairs(console, planning.header(plan))
     if dry:

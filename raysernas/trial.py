@@ -6,7 +6,6 @@ runs one here, without Ray. The last act of a trial is its record in the ledger;
 record with its reason. The test speakers are opened once, in `_test`, after every choice has been made.
 """
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,16 +18,15 @@ import torch
 
 from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, trial_config
 from raysernas.config_file import assign, load
-from raysernas.corpora import catalogue, features, folds
+from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
-from raysernas.corpora.features import Part
-from raysernas.corpora.folds import Split
-from raysernas.learn import checkpoint, darts, training
+from raysernas.learn import checkpoint, darts, outcome, training
+from raysernas.learn.data import Data, prepare
 from raysernas.learn.determinism import device_of, pin, stream
 from raysernas.learn.meter import metered
 from raysernas.learn.telemetry import Telemetry
 from raysernas.learn.training import Fitted, Prediction
-from raysernas.model.network import Network, build, count_parameters
+from raysernas.model.network import Network, build
 from raysernas.record import ledger, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype, draw
@@ -47,37 +45,6 @@ class Progress:
     epochs: int
     loss: float = float("nan")
     valid_ua: float = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Retrained:
-    """A network after one retraining."""
-
-    seed: int
-    network: Network
-    fitted: Fitted
-    cost: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What the stages of a trial learn from; the test part is not in it."""
-
-    corpus: Corpus
-    frames: features.Frames
-    scale: features.Scale
-    split: Split
-    device: torch.device
-    config: features.FeaturesConfig
-
-    def part(self, role: features.Role, indices: tuple[int, ...]) -> Part:
-        """Some utterances in one role."""
-        return features.part(role, self.frames, self.corpus, indices, scale=self.scale, config=self.config, device=self.device)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(time, band) of every input."""
-        return features.window_frames(self.config), features.width(self.config)
 
 
 def run(
@@ -99,11 +66,12 @@ def run(
         records = _attempt(trial, study, files, cache, report)
     except Exception as error:
         reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
-        records = [failed(trial, study, files.key, reason)]
+        records = [outcome.failed(trial, study, files.key, reason)]
     ledger.write(files, records)
     return pd.DataFrame([record.row() for record in records])
 
 
+# long because it is the method, step by step
 def _attempt(
     trial: TrialConfig, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object]
 ) -> list[TrialRecord]:
@@ -115,7 +83,7 @@ def _attempt(
         # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
         with metered(device) as cost:
             data = prepare(trial, cache)
-        facts = {**provenance(), **_facts_of(data), "features_s": cost.seconds}
+        facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
 
         # 3. search and 4. derive (or draw, or design) the architecture
         with metered(device) as cost:
@@ -125,25 +93,25 @@ def _attempt(
             storage.write_text(files.genotype, genotype.to_json() + "\n")
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
-        trained: list[Retrained] = []
+        trained: list[outcome.Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device) as cost:
                 network, fitted = retrain(
                     trial, data, genotype, seed, _reporter("retrain", trial.retrain.epochs, telemetry, report)
                 )
             checkpoint.save(files.weights(seed), network.state_dict())
-            trained.append(Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
+            trained.append(outcome.Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
 
         # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
         with metered(device) as cost:
             predictions = [_test(each.network, data) for each in trained]
         facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
-        posteriors = [_posteriors(data, each.seed, found) for each, found in zip(trained, predictions, strict=True)]
+        posteriors = [outcome.posteriors(data, each.seed, found) for each, found in zip(trained, predictions, strict=True)]
         ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
         mean = float(np.mean([each.fitted.valid.ua for each in trained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return [
-            _record(trial, study, files.key, data=data, each=each, prediction=found, facts=facts)
+            outcome.finished(trial, study, files.key, data=data, each=each, prediction=found, facts=facts)
             for each, found in zip(trained, predictions, strict=True)
         ]
     finally:
@@ -156,15 +124,6 @@ def resolve(config: Config, corpus: Corpus) -> Config:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return assign(config, {"compute.device": device, "corpus.fingerprint": corpus.fingerprint})
-
-
-def prepare(trial: TrialConfig, cache: Path | None) -> Data:
-    """Corpus, split and features of a trial."""
-    corpus = catalogue.read(trial.corpus, cache)
-    split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
-    frames = features.load(corpus, trial.features, cache)
-    scale = features.scale_of(frames, sorted(split.weights + split.alphas), trial.features)
-    return Data(corpus, frames, scale, split, device_of(trial), trial.features)
 
 
 def architecture(
@@ -181,8 +140,8 @@ def architecture(
     supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(data.device)
     found = darts.search(
         supernet,
-        data.part("weights", data.split.weights),
-        data.part("alphas", data.split.alphas),
+        data.part("weights"),
+        data.part("alphas"),
         trial.search,
         trial.network.nodes,
         seed=seed,
@@ -198,13 +157,13 @@ def retrain(
     seed = stream(trial, f"retrain {retrain_seed}")
     torch.manual_seed(seed)
     network = build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
-    train = data.part("train", tuple(sorted(data.split.weights + data.split.alphas)))
-    valid = data.part("valid", data.split.valid)
-    return network, training.fit(network, train, valid, trial.retrain, seed=seed, report=report)
+    fitted = training.fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report)
+    return network, fitted
 
 
 def _test(network: Network, data: Data) -> Prediction:
-    return training.evaluate(network, data.part("test", data.split.test))
+    """The only place where the test speakers are heard."""
+    return training.evaluate(network, data.part("test"))
 
 
 def _reporter(
@@ -216,49 +175,6 @@ def _reporter(
         report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry["loss"], valid_ua=valid_ua))
 
     return at_epoch
-
-
-def _facts_of(data: Data) -> dict[str, Any]:
-    """Sizes of the parts, and who is in them."""
-    facts: dict[str, Any] = {f"n_{role}": len(getattr(data.split, role)) for role in ("weights", "alphas", "valid", "test")}
-    for role in ("valid", "test"):
-        speakers = sorted({data.corpus.utterances[i].speaker for i in getattr(data.split, role)})
-        facts[f"{role}_speakers"] = json.dumps(speakers)
-    return facts
-
-
-def _posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
-    """One row for each test utterance: its key, talker, emotion and the posterior of each emotion."""
-    utterances = [data.corpus.utterances[i] for i in data.split.test]
-    rows = [
-        {"key": each.key, "speaker": each.speaker, "emotion": each.emotion, "retrain_seed": retrain_seed} for each in utterances
-    ]
-    posteriors = pd.DataFrame(prediction.posteriors, columns=[f"p_{emotion}" for emotion in data.corpus.emotions])
-    return pd.concat([pd.DataFrame(rows), posteriors], axis=1)
-
-
-def _record(
-    trial: TrialConfig, study: str, key: TrialKey, *, data: Data, each: Retrained, prediction: Prediction, facts: dict[str, Any]
-) -> TrialRecord:
-    return TrialRecord(
-        study=study,
-        key=key,
-        digest=digest(trial),
-        settings=settings(trial),
-        status="finished",
-        retrain_seed=each.seed,
-        emotions=data.corpus.emotions,
-        valid=each.fitted.valid,
-        test=prediction.evaluation,
-        facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
-    )
-
-
-def failed(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
-    """The record of a trial that could not be finished."""
-    return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
-    )
 
 
 def main(arguments: Sequence[str]) -> int:

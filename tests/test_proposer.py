@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.exceptions import WorkerCrashedError
 from ray.tune.search import Searcher
 from rich.console import Console
 
@@ -34,8 +33,8 @@ def told(course: Course) -> str:
     return out.getvalue()
 
 
-def trial(config: dict[str, Any], error: Exception | None = None) -> Any:
-    return SimpleNamespace(config=config, get_error=lambda: error)
+def trial(config: dict[str, Any], error_file: Path | None = None) -> Any:
+    return SimpleNamespace(config=config, error_file=str(error_file))
 
 
 def suggested(course: Course) -> dict[str, Any]:
@@ -74,9 +73,10 @@ def test_an_ended_trial_is_told_to_the_queue_and_the_user(tmp_path: Path, course
 
 def test_a_dead_process_becomes_a_failed_record(tmp_path: Path, course: Course) -> None:
     config = suggested(course)
-    Watch(course).on_trial_error(0, [], trial(config, RuntimeError("first\nlast line")))
+    (tmp_path / "error.txt").write_text(RAISED)
+    Watch(course).on_trial_error(0, [], trial(config, tmp_path / "error.txt"))
     assert StudyFiles(tmp_path).trial(key_of(config)).record.exists()
-    assert "darts-c000-f0-s0  failed: last line" in told(course)
+    assert "darts-c000-f0-s0  failed: ValueError: a bug" in told(course)
     assert not Halt(course).stop_all()
 
 
@@ -109,16 +109,21 @@ def test_nothing_is_saved_and_everything_can_be_pickled(tmp_path: Path, course: 
         pickle.dumps(each)  # Tune does, for a restore that is never made
 
 
+ONCE = "Failure # 1 (occurred at 2026-01-01_00-00-00)\nThe actor died early.\n"
+RAISED = "Failure # 2 (occurred at 2026-01-01_00-00-01)\nray::ImplicitFunc.train() (pid=1)\n  File 'x'\nValueError: a bug\n"
+
+
 @pytest.mark.parametrize(
-    ("error", "text"),
+    ("told", "text"),
     [
-        (ValueError("one\n  two\n\nthree\n"), "three"),
-        (None, "its process ended twice: nothing is known about it"),
-        (WorkerCrashedError(), "its process ended twice: The worker died unexpectedly while executing this task."),
+        (ONCE, "its process ended twice: The actor died early."),
+        (ONCE + RAISED, "ValueError: a bug"),
+        (RAISED + ONCE, "its process ended twice: The actor died early."),
+        ("", "its process ended twice: nothing is known about it"),
     ],
 )
-def test_the_reason_is_one_line(error: Exception | None, text: str) -> None:
-    assert reason(error) == text
+def test_the_reason_is_one_line(told: str, text: str) -> None:
+    assert reason(told) == text
 
 
 def test_a_relayed_fault_keeps_its_text() -> None:

@@ -208,7 +208,8 @@ def _cosines(config: FeaturesConfig) -> Floats:
     """[band, coefficient] of the orthonormal DCT-II, librosa's default."""
     from scipy.fft import dct
 
-    return dct(np.eye(config.bands), axis=1, norm="ortho")[:, : config.coefficients].astype(np.float32)
+    basis = np.asarray(dct(np.eye(config.bands), axis=1, norm="ortho"))
+    return basis[:, : config.coefficients].astype(np.float32)
 
 
 def import_torchaudio():

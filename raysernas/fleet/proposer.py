@@ -7,9 +7,9 @@ nothing of this is ever restored from Ray's own files.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.tune import Callback, Stopper
 from ray.tune.search import Searcher
 
@@ -84,7 +84,7 @@ class Watch(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process is gone for good."""
-        self._course.guard(lambda: self._bury(key_of(trial.config), reason(trial.get_error())))
+        self._course.guard(lambda: self._bury(key_of(trial.config), reason(Path(trial.error_file).read_text())))
 
     def _hear(self, key: TrialKey, result: dict[str, Any]) -> None:
         course = self._course
@@ -132,10 +132,14 @@ def key_of(config: dict[str, Any]) -> TrialKey:
     return TrialKey(arm=config["arm"], candidate=config["candidate"], fold=config["fold"], seed=config["seed"])
 
 
-def reason(error: BaseException | None) -> str:
-    """One line for why a trial has no record: of a remote traceback the last line, of a lost process the first."""
-    cause = getattr(error, "cause", None) or error
-    lines = [line.strip() for line in str(cause or "").splitlines() if line.strip()]
-    if isinstance(cause, RayActorError | WorkerCrashedError | OutOfMemoryError) or not lines:
-        return f"its process ended twice: {next(iter(lines), 'nothing is known about it')}"
-    return lines[-1]
+def reason(told: str) -> str:
+    """One line for why a trial has no record, from Ray's file of its failures.
+
+    A trial that raised left a traceback, whose last line says it; of a process that is gone Ray's first line says most.
+    """
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    starts = [number for number, line in enumerate(lines) if line.startswith("Failure #")]
+    last = lines[starts[-1] + 1 :] if starts else lines
+    if last and last[0].startswith("ray::"):
+        return last[-1]
+    return f"its process ended twice: {next(iter(last), 'nothing is known about it')}"

@@ -10,9 +10,10 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ QUIET = {  # Ray's own switches, for this process and those it starts
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the record and the display say it
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000",
 }
 LOCAL = {  # where Ray is started here
@@ -103,7 +105,8 @@ def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) 
             callbacks=[Watch(course)], stop=Halt(course),
         ),
     )  # fmt: skip
-    tuner.fit()
+    with redirect_stdout(StringIO()):  # Ray prints the death of a process whatever it is told; the display has its own file
+        tuner.fit()
     return course.broken
 
 
@@ -116,7 +119,7 @@ def _cluster(plan: Plan, folder: str) -> Iterator[int]:
 
         try:
             if resources.address:
-                ray.init(address=resources.address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address=resources.address, log_to_driver=False, logging_level=logging.CRITICAL)
             else:
                 _start_here(plan, folder)
             yield plan.slots or _slots(plan, ray.cluster_resources())
@@ -140,7 +143,7 @@ def _start_here(plan: Plan, folder: str) -> None:
     ray.init(
         address="local",  # never the cluster that RAY_ADDRESS or an earlier launch names
         num_cpus=cpus(plan.config), num_gpus=None if plan.gpus_per_trial else 0, object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder,
+        include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, _temp_dir=folder,
     )  # fmt: skip
 
 

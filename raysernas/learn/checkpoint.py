@@ -1,5 +1,6 @@
 """Weights on disk: written whole or not at all, read without running anything."""
 
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from raysernas.record import storage
 
 def save(path: Path, state: dict[str, Tensor]) -> None:
     """Write tensors by name."""
-    storage.write(path, lambda part: torch.save(state, part))
+    buffer = BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
+    torch.save(state, buffer)
+    storage.write(path, lambda part: part.write_bytes(buffer.getbuffer()))
 
 
 def load(path: Path) -> dict[str, Tensor]:

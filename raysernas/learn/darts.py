@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from raysernas.config import SearchConfig
 from raysernas.corpora.features import Batch, Part
-from raysernas.learn.training import class_weights, finite, require
+from raysernas.learn.training import class_weights, descend, finite, require
 from raysernas.model.network import Network
-from raysernas.record.genotype import KINDS, OPERATIONS, CellKind, Genotype, choose, entropy, sources
+from raysernas.record.genotype import KINDS, OPERATIONS, CellKind, Genotype, choose, entropy, from_json, sources
 
 Alphas = dict[CellKind, Tensor]
 
@@ -40,7 +40,7 @@ def search(
     nodes: int,
     *,
     seed: int,
-    report: Callable[[int, float], object],
+    report: Callable[[dict[str, Any]], object],
 ) -> Searched:
     """Search on a supernet.
 
@@ -56,31 +56,45 @@ def search(
     rngs = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
     parameters = new_alphas(nodes, torch.Generator().manual_seed(seed), weights.device)
     loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
-    by_sgd = torch.optim.SGD(
-        network.parameters(), lr=config.weights_lr, momentum=config.weights_momentum, weight_decay=config.weights_decay
-    )
+    by_sgd, by_adam = optimizers(network, parameters, config)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(by_sgd, config.epochs, eta_min=config.weights_lr_min)
-    by_adam = torch.optim.Adam(
-        parameters.values(), lr=config.alphas_lr, betas=(config.alphas_beta1, 0.999), weight_decay=config.alphas_decay
-    )
+    others = chain.from_iterable(alphas.epoch(config.batch, rngs[1]) for _ in repeat(None))
     history = []
     for epoch in range(1, config.epochs + 1):
         network.train()
-        losses: dict[str, list[Tensor]] = {"weights": [], "alphas": []}
-        others = chain.from_iterable(alphas.epoch(config.batch, rngs[1]) for _ in repeat(None))
-        for batch, other in zip(weights.epoch(config.batch, rngs[0]), others, strict=False):
-            losses["alphas"].append(alpha_step(network, parameters, other, loss_of, by_adam))
+        losses: dict[str, list[Tensor]] = {"alphas": [], "weights": []}
+        for batch in weights.epoch(config.batch, rngs[0]):
+            losses["alphas"].append(alpha_step(network, parameters, next(others), loss_of, by_adam))
             losses["weights"].append(weight_step(network, parameters, batch, loss_of, by_sgd, config.weights_clip))
         schedule.step()
-        mixtures = {kind: mixture.cpu().numpy() for kind, mixture in mixing(parameters, fixed=True).items()}
-        means = {name: finite(values) for name, values in losses.items()}
-        found = choose(mixtures, nodes)
         history.append(
-            {"epoch": epoch, "loss": means["weights"], "alphas_loss": means["alphas"], "entropy": entropy(mixtures)}
-            | {"genotype": found.to_json(), "mixing": {kind: mixture.tolist() for kind, mixture in mixtures.items()}}
+            {"epoch": epoch, "loss": finite(losses["weights"]), "alphas_loss": finite(losses["alphas"])} | _found(parameters, nodes)
         )
         report(history[-1])
-    return Searched(found, entropy(mixtures), history)
+    last = history[-1]
+    return Searched(from_json(last["genotype"]), last["entropy"], history)
+
+
+def optimizers(network: Network, alphas: Alphas, config: SearchConfig) -> tuple[torch.optim.SGD, torch.optim.Adam]:
+    """Of the weights and of the alphas."""
+    return (
+        torch.optim.SGD(
+            network.parameters(), lr=config.weights_lr, momentum=config.weights_momentum, weight_decay=config.weights_decay
+        ),
+        torch.optim.Adam(
+            alphas.values(), lr=config.alphas_lr, betas=(config.alphas_beta1, 0.999), weight_decay=config.alphas_decay
+        ),
+    )
+
+
+def _found(alphas: Alphas, nodes: int) -> dict[str, Any]:
+    """The state of a search: what its history keeps of each epoch besides the losses."""
+    mixtures: dict[CellKind, Any] = {kind: mixture.cpu().numpy() for kind, mixture in mixing(alphas, fixed=True).items()}
+    return {
+        "entropy": entropy(mixtures),
+        "genotype": choose(mixtures, nodes).to_json(),
+        "mixing": {kind: mixture.tolist() for kind, mixture in mixtures.items()},
+    }
 
 
 def new_alphas(nodes: int, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
@@ -109,10 +123,7 @@ def weight_step(
 ) -> Tensor:
     """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
     loss = loss_of(network(batch.features, batch.frames, mixing(alphas, fixed=True)), batch.emotion)
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), clip)
-    optimizer.step()
+    descend(loss, network, optimizer, clip)
     return loss.detach()
 
 

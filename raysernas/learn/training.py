@@ -64,8 +64,7 @@ def fit(
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     steps = config.epochs * -(-len(train) // config.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, steps))
-    best: tuple[float, int, Evaluation, dict[str, Any]] | None = None
-    history = []
+    history, best = [], (-1.0, 0, None, {})
     for epoch in range(1, config.epochs + 1):
         if isinstance(network.front, Cells):
             network.front.drop_path = config.drop_path * epoch / config.epochs
@@ -73,21 +72,26 @@ def fit(
         network.train()
         for batch in train.epoch(config.batch, rng):
             loss = loss_of(network(mask(batch.features, config, generator), batch.frames), batch.emotion)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-            optimizer.step()
+            descend(loss, network, optimizer, config.clip)
             schedule.step()
             losses.append(loss.detach())
-        mean = finite(losses)
-        scores = evaluate(network, valid).evaluation
+        mean, scores = finite(losses), evaluate(network, valid).evaluation
         history.append({"epoch": epoch, "loss": mean, "valid_ua": scores.ua, "valid_wa": scores.wa})
         report(history[-1])
-        if best is None or scores.ua > best[0]:
+        if scores.ua > best[0]:
             best = scores.ua, epoch, scores, {name: value.clone() for name, value in network.state_dict().items()}
-    assert best is not None
-    network.load_state_dict(best[3])
-    return Fitted(best[1], best[2], history)
+    _, epoch, scores, state = best
+    assert scores is not None
+    network.load_state_dict(state)
+    return Fitted(epoch, scores, history)
+
+
+def descend(loss: Tensor, network: Network, optimizer: torch.optim.Optimizer, clip: float) -> None:
+    """One step of the weights down the gradient, whose norm is clipped."""
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), clip)
+    optimizer.step()
 
 
 def evaluate(network: Network, part: Part, batch: int = 64) -> Prediction:

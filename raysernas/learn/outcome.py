@@ -1,0 +1,72 @@
+"""What a trial leaves behind: its record, its posteriors, the sizes of its parts.
+
+In: the resolved configuration and what the stages found. Out: rows for the ledger. Nothing is decided here.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from raysernas.config import TrialConfig, digest, settings
+from raysernas.learn.data import Data
+from raysernas.learn.training import Fitted, Prediction
+from raysernas.model.network import Network, count_parameters
+from raysernas.record.files import TrialKey
+from raysernas.record.ledger import TrialRecord
+from raysernas.record.provenance import provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """A network after one retraining."""
+
+    seed: int
+    network: Network
+    fitted: Fitted
+    cost: dict[str, float]
+
+
+def facts_of(data: Data) -> dict[str, Any]:
+    """Sizes of the parts, and who is in them."""
+    facts: dict[str, Any] = {f"n_{role}": len(getattr(data.split, role)) for role in ("weights", "alphas", "valid", "test")}
+    for role in ("valid", "test"):
+        speakers = sorted({data.corpus.utterances[i].speaker for i in getattr(data.split, role)})
+        facts[f"{role}_speakers"] = json.dumps(speakers)
+    return facts
+
+
+def posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
+    """One row for each test utterance: its key, talker, emotion and the posterior of each emotion."""
+    utterances = [data.corpus.utterances[i] for i in data.split.test]
+    rows = [
+        {"key": each.key, "speaker": each.speaker, "emotion": each.emotion, "retrain_seed": retrain_seed} for each in utterances
+    ]
+    columns = pd.DataFrame(prediction.posteriors, columns=[f"p_{emotion}" for emotion in data.corpus.emotions])
+    return pd.concat([pd.DataFrame(rows), columns], axis=1)
+
+
+def finished(
+    trial: TrialConfig, study: str, key: TrialKey, *, data: Data, each: Retrained, prediction: Prediction, facts: dict[str, Any]
+) -> TrialRecord:
+    """The record of one retraining of a trial."""
+    return TrialRecord(
+        study=study,
+        key=key,
+        digest=digest(trial),
+        settings=settings(trial),
+        status="finished",
+        retrain_seed=each.seed,
+        emotions=data.corpus.emotions,
+        valid=each.fitted.valid,
+        test=prediction.evaluation,
+        facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
+    )
+
+
+def failed(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that could not be finished."""
+    return TrialRecord(
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
+    )

@@ -1,0 +1,181 @@
+"""Whole studies on real Ray, each launch in a process of its own: every trial once, nothing lost, nothing open to the network."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raysernas.fleet.runner import QUIET, _environment
+from raysernas.record import ledger
+from raysernas.record.files import StudyFiles
+
+TRIALS = 4
+STUDY = (
+    "laptop", "study.name=tiny", "study.arms=[cnn]", "study.candidates=2", "study.folds=[0,1]", "study.resources.cpus=2",
+    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}", "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2",
+    "network.designed_channels=2", "retrain.epochs=2",
+)  # fmt: skip
+LISTENING = "0A"
+LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
+
+
+def launched(root: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "raysernas.launch", *STUDY, f"study.storage={root}", *overrides]
+    return subprocess.Popen(
+        command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "HOME": str(root / "home"), **environment},
+    )  # fmt: skip
+
+
+def ended(launch: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = launch.communicate(timeout=300)
+    return launch.returncode, out, err
+
+
+def records(root: Path) -> dict[str, int]:
+    """Name -> time of writing, of every record."""
+    return {path.name: path.stat().st_mtime_ns for path in (root / "tiny" / "trials").glob("*.parquet")}
+
+
+def wait_for_records(launch: subprocess.Popen[str], root: Path, count: int) -> None:
+    end = time.monotonic() + 240
+    while len(records(root)) < count and launch.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    assert launch.poll() is None, launch.communicate()
+
+
+def table(out: str) -> str:
+    return out[out.index("Test scores in percent") :]
+
+
+def descendants(pid: int) -> set[int]:
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has just ended
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def listening(pids: set[int]) -> list[str]:
+    """Addresses, in hexadecimal, on which these processes listen."""
+    inodes = set()
+    for pid in pids:
+        try:
+            inodes |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        except OSError:
+            continue
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [line[1].split(":")[0] for line in lines if line[3] == LISTENING and f"socket:[{line[9]}]" in inodes]
+
+
+@pytest.mark.slow
+def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: Path) -> None:
+    launch = launched(tmp_path)
+    wait_for_records(launch, tmp_path, 1)
+    addresses = listening(descendants(launch.pid))
+    status, out, err = ended(launch)
+    assert (status, err) == (0, "")
+    assert len(addresses) > 3  # Ray's own are among them
+    assert set(addresses) <= set(LOOPBACK)
+    assert not (tmp_path / "home").exists()  # no token and no settings of Ray are left behind
+    lines = [line for line in out.splitlines() if line.startswith("[")]
+    assert [line.split("]")[0] for line in lines] == [f"[{n}/{TRIALS}" for n in range(1, TRIALS + 1)]
+    before = records(tmp_path)
+    assert len(before) == TRIALS
+
+    check = "import sys; from raysernas.launch import main; status = main(); print(f'{status} {\"ray\" in sys.modules}')"
+    command = [sys.executable, "-c", check, *STUDY, f"study.storage={tmp_path}"]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout.splitlines()[-1] == "0 False"
+    assert table(out).strip() == table(again.stdout).rpartition("\n0 False")[0].strip()
+    assert records(tmp_path) == before
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
+def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> None:
+    launch = launched(tmp_path)
+    wait_for_records(launch, tmp_path, 1)
+    launch.kill()
+    launch.wait()
+    kept = records(tmp_path)
+    status, out, err = ended(launched(tmp_path, RAY_ADDRESS="127.0.0.1:1"))  # its Ray may still be there, and is not wanted
+    assert (status, err) == (0, "")
+    found = records(tmp_path)
+    assert len(found) == TRIALS
+    assert found.items() >= kept.items()
+    assert sum(line.startswith("[") for line in out.splitlines()) == TRIALS - len(kept)
+    assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_an_interrupted_launch_ends_with_one_line(tmp_path: Path) -> None:
+    launch = launched(tmp_path, "retrain.epochs=200")
+    end = time.monotonic() + 240
+    while not list(tmp_path.glob("tiny/history/*")) and time.monotonic() < end:
+        time.sleep(0.1)
+    launch.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    status, _, err = ended(launch)
+    assert (status, err.strip()) == (130, "stopped; the same command continues this study")
+    assert time.monotonic() - began < 30
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_a_full_disk_ends_the_study_and_loses_nothing(small_disk: Path) -> None:
+    launch = launched(small_disk)
+    wait_for_records(launch, small_disk, 1)
+    launch.kill()
+    launch.wait()
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(1024))
+                file.flush()
+        except OSError:
+            pass
+    kept = records(small_disk)
+    status, _, err = ended(launched(small_disk))
+    assert status == 2
+    assert err.startswith("storage: cannot write ")
+    assert "got: No space left on device" in err
+    assert "Traceback" not in err
+    filler.unlink()
+    status, _, err = ended(launched(small_disk))
+    assert (status, err) == (0, "")
+    assert records(small_disk).items() >= kept.items()
+    assert len(records(small_disk)) == TRIALS
+
+
+def test_the_switches_of_ray_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
+    before = dict(os.environ)
+    with _environment(QUIET):
+        assert os.environ.items() >= QUIET.items()
+    assert dict(os.environ) == before
