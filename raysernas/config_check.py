@@ -29,7 +29,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "features.coefficients": 8,
     "features.range_db": 1,
     "features.window_s": 0.1,
-    "network.cells": 1,
+    "network.cells": 3,  # so that there are normal and reduction cells
     "network.nodes": 1,
     "network.channels": 1,
     "network.hidden": 1,

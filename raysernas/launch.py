@@ -65,12 +65,13 @@ def _launch(name: str, overrides: list[str], dry: bool) -> int:
     runner.run(plan, Display(console, slots=plan.slots))
     root = plan.files.root
     print_tables(root, console)
-    pairs = {
+    commands = {
         "results": str(root),
         "curves": f"tensorboard --logdir {shlex.quote(str(plan.files.tensorboard))}",
         "tables": f"python -m analysis {shlex.quote(str(root))}",
     }
-    _print_pairs(console, pairs)
+    for label, text in commands.items():  # never wrapped, so that they can be copied
+        console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)
     return 1 if failures(plan.files) else 0
 
 

@@ -105,7 +105,6 @@ def test_reductions_stand_at_a_third_and_two_thirds():
     assert kinds(4) == ["normal", "reduction", "reduction", "normal"]
     assert kinds(8) == ["normal", "normal", "reduction", "normal", "normal", "reduction", "normal", "normal"]
     assert [i for i, kind in enumerate(kinds(3)) if kind == "reduction"] == [1, 2]
-    assert kinds(1) == ["normal"]
 
 
 def test_too_few_time_steps_are_refused_with_the_way_out():

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,19 @@ from raysernas.record.files import StudyFiles
 TRIALS = 4
 STUDY = (
     "laptop", "study.name=tiny", "study.arms=[cnn]", "study.candidates=2", "study.folds=[0,1]", "study.resources.cpus=2",
-    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}", "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2",
-    "network.designed_channels=2", "retrain.epochs=2",
+    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}", "corpus.name=synthetic", "corpus.folds=speaker",
+    "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2", "network.designed_channels=2", "retrain.epochs=2",
 )  # fmt: skip
 LISTENING = "0A"
 LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A short path for what a killed launch leaves behind."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
 
 
 def launched(root: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
@@ -108,7 +118,7 @@ def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> Non
     launch = launched(tmp_path)
     wait_for_records(launch, tmp_path, 1)
     launch.kill()
-    launch.wait()
+    launch.communicate()
     kept = records(tmp_path)
     status, out, err = ended(launched(tmp_path, RAY_ADDRESS="127.0.0.1:1"))  # its Ray may still be there, and is not wanted
     assert (status, err) == (0, "")
@@ -151,20 +161,16 @@ def test_a_full_disk_ends_the_study_and_loses_nothing(small_disk: Path) -> None:
     launch = launched(small_disk)
     wait_for_records(launch, small_disk, 1)
     launch.kill()
-    launch.wait()
+    launch.communicate()
     filler = small_disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(1024))
-                file.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024))
     kept = records(small_disk)
     status, _, err = ended(launched(small_disk))
     assert status == 2
     assert err.startswith("storage: cannot write ")
-    assert "got: No space left on device" in err
+    assert "No space left on device" in err
     assert "Traceback" not in err
     filler.unlink()
     status, _, err = ended(launched(small_disk))

@@ -95,8 +95,8 @@ class Network(nn.Module):
 
 
 def kinds(cells: int) -> list[CellKind]:
-    """The kind of each cell in order."""
-    return ["reduction" if i in (cells // 3, 2 * cells // 3) and cells > 1 else "normal" for i in range(cells)]
+    """The kind of each cell in order; at least 3 cells, so that both kinds occur."""
+    return ["reduction" if i in (cells // 3, 2 * cells // 3) else "normal" for i in range(cells)]
 
 
 def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None) -> Network:

@@ -1,0 +1,35 @@
+"""Laws of determinism: streams are independent and stable, an unresolved device is refused."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from raysernas.config import ComputeConfig, TrialConfig
+from raysernas.learn.determinism import device_of, pin, stream
+
+
+def test_streams_differ_by_purpose_and_seed_and_by_nothing_else():
+    trial = TrialConfig(seed=3)
+    assert stream(trial, "search") == stream(dataclasses.replace(trial, arm="cnn", fold=2), "search")
+    seeds = {
+        stream(TrialConfig(seed=seed), purpose) for seed in range(20) for purpose in ("search", "draw", "retrain 0", "retrain 1")
+    }
+    assert len(seeds) == 80
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_pin_sets_the_threads_of_the_configuration():
+    before = torch.get_num_threads()
+    try:
+        pin(TrialConfig(compute=ComputeConfig(threads=1)))
+        assert torch.get_num_threads() == 1
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_device_must_be_resolved_before_a_trial_runs():
+    assert device_of(TrialConfig(compute=ComputeConfig(device="cpu"))) == torch.device("cpu")
+    with pytest.raises(ValueError, match="resolve the configuration first"):
+        device_of(TrialConfig())

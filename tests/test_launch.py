@@ -1,0 +1,116 @@
+"""The door: what it accepts, what it says when something is wrong, and what it returns. Starts no Ray."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from raysernas.config_file import load
+from raysernas.fleet import plan as planning
+from raysernas.fleet import runner
+from raysernas.launch import main
+from tests import fleet
+from tests.faults import told
+
+SMALL = (
+    "study.arms=[cnn]", "study.folds=[0,1]", "study.seeds=[0]", "study.candidates=1", "study.space={}",
+    "corpus.name=synthetic", "corpus.folds=speaker", "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2",
+    "network.designed_channels=2", "retrain.epochs=1",
+)  # fmt: skip
+
+
+def arguments(root: Path, *more: str) -> list[str]:
+    return ["laptop", *SMALL, "study.name=small", f"study.storage={root}", *more]
+
+
+def ended(root: Path, *, failing: int) -> None:
+    """A study whose trials have all ended, the first so many failed."""
+    plan = planning.resolve(load("laptop", arguments(root)[1:]))
+    with fleet.opened(plan.files.root, plan.config) as queue:
+        while (key := queue.next()) is not None:
+            (fleet.fail if key.fold < failing else fleet.finish)(plan.files.root, queue, key)
+
+
+def test_a_finished_study_runs_nothing_and_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(tmp_path, failing=0)
+    assert main(arguments(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "2 planned, 2 finished" in out
+    assert "Test scores in percent" in out
+    assert [line.rstrip() for line in out.splitlines()[-3:]] == [
+        f"results    {tmp_path}/small",
+        f"curves     tensorboard --logdir {tmp_path}/small/tensorboard",
+        f"tables     python -m analysis {tmp_path}/small",
+    ]
+
+
+def test_a_failed_trial_is_named_and_returned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(tmp_path, failing=1)
+    assert main(arguments(tmp_path)) == 1
+    out = capsys.readouterr().out
+    assert "2 planned, 1 finished, 1 failed" in out
+    assert "cnn-c000-f0-s0 failed: it diverged" in out
+
+
+def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path, "--dry-run", "study.arms=[cnn,darts]", "network.channels=2", "search.epochs=1")) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["cnn", "darts", "expected"]
+    assert "search step" in out
+    assert "nothing was written" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_one_configuration_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["laptop", "emodb"]) == 2
+    expected = told("more than one CONFIG", "laptop emodb", "one, and key=value", "launch them one by one", where="launch")
+    assert capsys.readouterr().err == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ("search.epoch=3", "config: search.epoch is not a setting; did you mean search.epochs?"),
+        ("search.epochs=many", "config: search.epochs has the wrong type"),
+        ("study.arms=[cnn,dart]", "config: study.arms[1] cannot be 'dart'"),
+        ("study.folds=[9]", "config: study.folds names fold 9"),
+        ("corpus.name=emodb", "corpus: corpus.root is not set"),
+        ("corpus.synthetic_speakers=2", "folds: synthetic has too few speakers"),
+    ],
+)
+def test_a_mistake_is_one_fault_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, what: str) -> None:
+    assert main(arguments(tmp_path, more)) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(what)
+    assert [line.split(":")[0] for line in captured.err.splitlines()[1:]] == ["  got", "  expected", "  do this"]
+    assert captured.out == ""
+
+
+def test_a_word_that_is_no_configuration_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("config: there is no configuration 'nowhere'")
+
+
+def test_an_unknown_option_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--dry"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --dry" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupted)
+    assert main(arguments(tmp_path)) == 130
+    assert capsys.readouterr().err == "\nstopped; the same command continues this study\n"
+
+
+def test_the_command_itself(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "raysernas.launch", "study.candidates=0"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("config: study.candidates is out of range")
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,23 @@
+"""Laws of telemetry: TensorBoard's own reader finds what was told, once, also after a second attempt."""
+
+import json
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from raysernas.learn.telemetry import Telemetry
+from raysernas.record.files import TrialFiles, TrialKey
+
+
+def test_scalars_are_read_back_and_a_second_attempt_replaces_the_first(tmp_path):
+    files = TrialFiles(tmp_path, TrialKey(arm="darts", candidate=3, fold=2, seed=1))
+    for attempt in (5, 7):
+        telemetry = Telemetry(files, {"search.epochs": 2})
+        for epoch in (1, 2):
+            telemetry.epoch("search", {"epoch": epoch, "loss": attempt / epoch, "genotype": "{}"})
+        telemetry.close()
+    assert files.tensorboard == tmp_path / "tensorboard" / "darts" / "c003" / "f2" / "s1"
+    reader = EventAccumulator(str(files.tensorboard)).Reload()
+    assert reader.Tags()["scalars"] == ["search/loss"]
+    assert [(event.step, event.value) for event in reader.Scalars("search/loss")] == [(1, 7.0), (2, 3.5)]
+    lines = [json.loads(line) for line in files.history.read_text().splitlines()]
+    assert lines == [{"stage": "search", "epoch": epoch, "loss": 7 / epoch, "genotype": "{}"} for epoch in (1, 2)]

@@ -1,0 +1,184 @@
+"""Laws of a trial: bit-reproducible, its record comes last, failures are recorded, the test speakers decide nothing."""
+
+import dataclasses
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from raysernas import trial as trial_room
+from raysernas.config import (
+    Config,
+    CorpusConfig,
+    Fault,
+    FeaturesConfig,
+    NetworkConfig,
+    RetrainConfig,
+    SearchConfig,
+    TrialConfig,
+    digest,
+    trial_config,
+)
+from raysernas.corpora import catalogue
+from raysernas.learn import checkpoint, darts, training
+from raysernas.record import ledger
+from raysernas.record.files import TrialFiles, TrialKey
+
+TINY = Config(
+    corpus=CorpusConfig(synthetic_speakers=5, synthetic_takes=2),
+    features=FeaturesConfig(window_s=0.6, bands=16),
+    network=NetworkConfig(cells=3, nodes=1, channels=2, hidden=4, designed_channels=2),
+    search=SearchConfig(epochs=2, batch=4),
+    retrain=RetrainConfig(epochs=3, batch=8, seeds=(0, 1)),
+)
+
+
+def resolved(arm="darts", config: Config = TINY) -> TrialConfig:
+    return trial_config(trial_room.resolve(config, catalogue.read(config.corpus, None)), arm=arm, fold=0, seed=0)
+
+
+def run(tmp_path: Path, trial: TrialConfig, name: str = "study", report=lambda _: None) -> tuple[pd.DataFrame, TrialFiles]:
+    files = TrialFiles(tmp_path / name, TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed))
+    return trial_room.run(trial, study=name, files=files, cache=tmp_path / "cache", report=report), files
+
+
+@pytest.mark.parametrize("arm", ["darts", "random", "cnn_lstm_attention"])
+def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(tmp_path, arm):
+    (first, one), (second, two) = (run(tmp_path, resolved(arm), name) for name in ("one", "two"))
+    measured = [name for name in first if name.endswith(("_s", "_mb"))]
+    pd.testing.assert_frame_equal(first.drop(columns=[*measured, "study"]), second.drop(columns=[*measured, "study"]))
+    assert one.history.read_bytes() == two.history.read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(two.predictions), check_exact=True)
+    for seed in (0, 1):
+        weights = [checkpoint.load(files.weights(seed)) for files in (one, two)]
+        assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    if arm != "cnn_lstm_attention":
+        assert one.genotype.read_bytes() == two.genotype.read_bytes()
+
+
+def test_another_seed_gives_another_result(tmp_path):
+    trial = resolved("cnn")
+    (_, one), (_, two) = run(tmp_path, trial), run(tmp_path, dataclasses.replace(trial, seed=1))
+    assert one.history.read_text() != two.history.read_text()
+
+
+def test_a_record_tells_everything_and_agrees_with_the_predictions(tmp_path):
+    seen = []
+    rows, files = run(tmp_path, resolved(), report=seen.append)
+    pd.testing.assert_frame_equal(rows, ledger.read(files), check_dtype=False)
+    assert rows["retrain_seed"].tolist() == [0, 1]
+    assert (rows["status"] == "finished").all()
+    predictions = pd.read_parquet(files.predictions)
+    emotions = json.loads(rows["emotions"].iloc[0])
+    for _, row in rows.iterrows():
+        of_seed = predictions[predictions["retrain_seed"] == row["retrain_seed"]]
+        assert len(of_seed) == row["n_test"] == of_seed["key"].nunique()
+        assert set(of_seed["speaker"]) == set(json.loads(row["test_speakers"]))
+        posteriors = of_seed[[f"p_{emotion}" for emotion in emotions]].to_numpy()
+        np.testing.assert_allclose(posteriors.sum(axis=1), 1)
+        right = np.array(emotions)[posteriors.argmax(axis=1)] == of_seed["emotion"]
+        assert row["test_wa"] == pytest.approx(right.mean())
+        assert row["test_ua"] == pytest.approx(right.groupby(of_seed["emotion"].to_numpy()).mean().mean())
+    for column in (
+        "parameters",
+        "search_s",
+        "retrain_s",
+        "test_s",
+        "search_mb",
+        "retrain_mb",
+        "commit",
+        "versions",
+        "search.epochs",
+    ):
+        assert rows[column].notna().all(), column
+    stages = [(entry.stage, entry.epoch) for entry in seen]
+    assert stages == [("search", 1), ("search", 2), *[("retrain", epoch) for epoch in (1, 2, 3)] * 2, ("test", 1)]
+    history = [json.loads(line) for line in files.history.read_text().splitlines()]
+    assert [line["stage"] for line in history] == ["search"] * 2 + ["retrain"] * 6
+    assert list(files.tensorboard.glob("events.*"))
+
+
+def test_a_finished_trial_is_returned_as_it_is_and_a_changed_one_runs_again(tmp_path):
+    trial = resolved("cnn")
+    _, files = run(tmp_path, trial)
+    written = files.record.stat().st_mtime_ns
+    run(tmp_path, trial)
+    assert files.record.stat().st_mtime_ns == written
+    again, _ = run(tmp_path, dataclasses.replace(trial, retrain=dataclasses.replace(trial.retrain, lr=1e-4)))
+    assert files.record.stat().st_mtime_ns != written
+    assert (again["retrain.lr"] == 1e-4).all()
+
+
+def test_a_diverging_trial_ends_as_a_failed_record_with_its_reason(tmp_path):
+    trial = resolved("cnn")
+    rows, files = run(tmp_path, dataclasses.replace(trial, retrain=dataclasses.replace(trial.retrain, lr=1e30)))
+    assert rows["status"].tolist() == ["failed"]
+    assert rows["reason"].iloc[0].startswith("DivergedError: the loss became ")
+    assert rows["digest"].iloc[0] != digest(trial)
+    assert np.isnan(rows["test_ua"].iloc[0])
+    assert files.record.exists()
+
+
+def test_bad_data_ends_as_a_failed_record_with_the_five_part_reason(tmp_path):
+    trial = resolved("cnn")
+    rows, _ = run(tmp_path, dataclasses.replace(trial, fold=99))
+    assert rows["status"].tolist() == ["failed"]
+    assert "\n  do this: " in rows["reason"].iloc[0]
+
+
+def test_a_record_that_cannot_be_written_is_a_fault_and_the_trial_can_run_again(tmp_path):
+    trial = resolved("cnn")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "trials").write_text("a file where the folder belongs")
+    with pytest.raises(Fault, match="storage: cannot write"):
+        run(tmp_path, trial)
+    (tmp_path / "study" / "trials").unlink()
+    assert (run(tmp_path, trial)[0]["status"] == "finished").all()
+
+
+def test_search_fit_and_progress_cannot_name_the_test_set():
+    for function in (darts.search, training.fit):
+        assert not any("test" in name for name in inspect.signature(function).parameters)
+    assert not any("test" in field.name for field in dataclasses.fields(trial_room.Progress))
+
+
+def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch):
+    trial = resolved()
+    rows, files = run(tmp_path, trial)
+    read, test = catalogue.read, set(pd.read_parquet(files.predictions)["key"])
+
+    def relabelled(*arguments):
+        corpus = read(*arguments)
+        first = corpus.emotions[0]
+        changed = [dataclasses.replace(each, emotion=first) if each.key in test else each for each in corpus.utterances]
+        return dataclasses.replace(corpus, utterances=tuple(changed))
+
+    monkeypatch.setattr(catalogue, "read", relabelled)
+    others, changed = run(tmp_path, trial, "relabelled")
+    touched = {"study", "test_ua", "test_wa", "test_f1", "test_confusion", "test_classes"}
+    kept = [name for name in rows if name not in touched and not name.endswith(("_s", "_mb"))]
+    pd.testing.assert_frame_equal(rows[kept], others[kept])
+    assert not rows["test_confusion"].equals(others["test_confusion"])
+    for seed in (0, 1):
+        weights = checkpoint.load(files.weights(seed))
+        assert all(torch.equal(value, weights[name]) for name, value in checkpoint.load(changed.weights(seed)).items())
+
+
+def test_the_command_runs_one_trial_here_and_tells_faults_in_five_parts(tmp_path, monkeypatch, capsys):
+    settings = [
+        "corpus.synthetic_speakers=5", "corpus.synthetic_takes=2", "corpus.folds=speaker", "features.window_s=0.6",
+        "features.bands=16", "network.designed_channels=2", "retrain.epochs=1", f"study.storage={tmp_path}", "study.space={}",
+    ]  # fmt: skip
+    assert trial_room.main(["laptop", "arm=cnn", "fold=1", "seed=2", *settings]) == 0
+    out = capsys.readouterr().out
+    assert "retrain    1/1" in out
+    assert "cnn-c000-f1-s2: valid_ua" in out
+    assert trial_room.main(["laptop", "arm=cnn", "fold=one", *settings]) == 2
+    assert capsys.readouterr().err == "trial: fold is not a number\n  got: one\n  expected: 0, 1, 2, ...\n  do this: write fold=0\n"
+    assert trial_room.main(["laptop", "arm=vgg", *settings]) == 2
+    assert trial_room.main(["laptop", "arm=cnn", "fold=77", *settings]) == 1
+    assert "failed" in capsys.readouterr().err
