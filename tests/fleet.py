@@ -21,7 +21,7 @@ SPACE = "study.space={retrain.lr: {low: 1e-4, high: 1e-2, log: true}, search.alp
 
 
 def study(*overrides: str) -> Config:
-    plan = ["study.arms=[darts,cnn]", "study.candidates=3", "study.folds=[0,1]", SPACE]
+    plan = ["retrain.lr=3e-3", "search.alphas_lr=3e-3", "study.arms=[darts,cnn]", "study.candidates=3", "study.folds=[0,1]", SPACE]
     return load(None, [*plan, *overrides])
 
 
@@ -60,10 +60,10 @@ def drain(root: Path, config: Config, *, most: int = 1000, right: Callable[[Tria
 
 def params(root: Path, arm: str = "darts") -> list[dict[str, object]]:
     with candidates.opened(StudyFiles(root).journal) as journal:
-        return [trial.params for trial in optuna.load_study(study_name=f"study/{arm}", storage=journal).trials]
+        return [trial.params for trial in optuna.load_study(study_name=f"study/{arm}", storage=journal.storage).trials]
 
 
 def states(root: Path, arm: str = "darts") -> list[tuple[str, float | None]]:
     with candidates.opened(StudyFiles(root).journal) as journal:
-        trials = optuna.load_study(study_name=f"study/{arm}", storage=journal).trials
+        trials = optuna.load_study(study_name=f"study/{arm}", storage=journal.storage).trials
     return [(trial.state.name, trial.value) for trial in trials]

@@ -67,7 +67,7 @@ def test_cells_concatenate_their_nodes_whatever_came_before(kind, nodes):
 
 
 def test_drop_path_silences_whole_edges_of_a_clip_never_an_identity_and_never_in_eval():
-    genes = getattr(draw(np.random.default_rng(2), 3), "normal")
+    genes = draw(np.random.default_rng(2), 3).normal
     cell = ChosenCell("normal", genes, (4, 4), 4, halved_before=False)
     x = torch.randn(64, 4, 6, 6)
     cell.eval()

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pytest
 import torch
 
 from raysernas.learn.meter import metered
@@ -20,9 +21,7 @@ def test_seconds_and_peak_belong_to_the_block():
 
 
 def test_cost_is_known_even_if_the_block_fails():
-    try:
-        with metered(torch.device("cpu")) as cost:
-            raise KeyError
-    except KeyError:
-        pass
-    assert cost.peak_mb > 0
+    costs = []
+    with pytest.raises(KeyError), metered(torch.device("cpu")) as cost:
+        costs.append(cost) or {}["no such key"]
+    assert costs[0].peak_mb > 0

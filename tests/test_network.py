@@ -92,11 +92,13 @@ def copy_weights(supernet: Network, derived: Network) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_supernet_with_injected_mixing_weights_equals_the_derived_network(seed, training):
     genotype = draw(np.random.default_rng(seed), NETWORK.nodes)
-    supernet, derived = network("darts", chosen=False).double(), build("darts", NETWORK, (WINDOW, BANDS), CLASSES, genotype).double()
+    supernet = network("darts", chosen=False).double()
+    derived = build("darts", NETWORK, (WINDOW, BANDS), CLASSES, genotype).double()
     x, frames = inputs(6)
     supernet.train()(x, frames, inject(genotype, NETWORK.nodes))  # so that running statistics are not trivial
     copy_weights(supernet, derived)
-    supernet.train(training), derived.train(training)
+    supernet.train(training)
+    derived.train(training)
     expected = supernet(x, frames, inject(genotype, NETWORK.nodes))
     torch.testing.assert_close(derived(x, frames), expected, rtol=0, atol=1e-10)
 

@@ -15,7 +15,14 @@ from raysernas.record.files import study_files
 from tests import records
 from tests.faults import refusal, told
 
-SMALL = ("corpus.synthetic_speakers=4", "corpus.synthetic_takes=2", "study.arms=[darts,cnn]", "study.resources.cpus=4")
+SMALL = (
+    "corpus.synthetic_speakers=4",
+    "corpus.synthetic_takes=2",
+    "retrain.lr=0.003",
+    "search.epochs=30",
+    "study.arms=[darts,cnn]",
+    "study.resources.cpus=4",
+)
 
 
 def config(root: Path, *overrides: str) -> Config:
@@ -108,7 +115,15 @@ def test_another_setting_under_the_same_name_is_refused_readably(tmp_path: Path,
     assert study_files(config(tmp_path)).config.read_text() == before
 
 
-@pytest.mark.parametrize("override", ["study.sampler=random", "study.space={retrain.lr: {low: 1e-4, high: 1e-2}}"])
+def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = planned(tmp_path).files.config
+    path.write_text("search: {old_key: 3}")
+    assert refusal(lambda: planned(tmp_path)).startswith(
+        f"study: {path} is not of this version of raysernas\n  got: search.old_key"
+    )
+
+
+@pytest.mark.parametrize("override", ["study.sampler=random", "study.space={retrain.lr: {low: 1e-6, high: 1}}"])
 def test_another_way_to_propose_is_refused(tmp_path: Path, override: str) -> None:
     planned(tmp_path)
     assert "was run with other settings" in refusal(lambda: planned(tmp_path, override))
@@ -126,7 +141,7 @@ def test_a_study_may_grow_and_shrink(tmp_path: Path, override: str) -> None:
 
 
 def test_an_arm_that_reads_no_key_of_the_space_has_one_candidate(tmp_path: Path) -> None:
-    plan = planned(tmp_path, "study.candidates=3", "study.space={search.alphas_lr: {low: 1e-3, high: 1e-2}}", dry=True)
+    plan = planned(tmp_path, "study.candidates=3", "study.space={search.alphas_lr: {low: 1e-6, high: 1}}", dry=True)
     assert (plan.trials("darts"), plan.trials("cnn")) == (12, 4)
 
 

@@ -50,11 +50,11 @@ def test_the_first_results_of_every_arm_come_early(tmp_path: Path) -> None:
 
 
 def test_the_first_candidate_is_the_configuration_as_written(tmp_path: Path) -> None:
-    config = study()
+    config = study("retrain.lr=0.0025", "search.alphas_lr=0.003")
     with opened(tmp_path, config) as queue:
         key = queue.next()
         assert key is not None
-        assert settings(queue.trial(key)).items() >= {"retrain.lr": 3e-3, "search.alphas_lr": 3e-3}.items()
+        assert settings(queue.trial(key)).items() >= {"retrain.lr": 0.0025, "search.alphas_lr": 0.003}.items()
 
 
 def test_test_scores_change_nothing(tmp_path: Path) -> None:
@@ -100,7 +100,9 @@ def test_failed_trials_run_again_when_asked(tmp_path: Path) -> None:
 
 def test_candidates_with_equal_settings_share_their_trials(tmp_path: Path) -> None:
     space = "study.space={network.nodes: {choices: [2]}, search.alphas_lr: {choices: [3e-3]}}"
-    ran = drain(tmp_path, load(None, ["study.arms=[darts,cnn]", "study.candidates=4", "study.folds=[0,1]", space]))
+    ran = drain(
+        tmp_path, load(None, ["study.arms=[darts,cnn]", "study.candidates=4", "study.folds=[0,1]", "search.alphas_lr=3e-3", space])
+    )
     assert {key.candidate for key in ran} == {0}
     assert len(ran) == 4
     assert states(tmp_path, "darts") == 4 * [("COMPLETE", pytest.approx(0.5))]

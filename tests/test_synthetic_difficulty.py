@@ -1,4 +1,4 @@
-"""The law of the synthetic corpus: what a mean spectrum tells is not enough, and a CNN + LSTM gets 60 to 95 UA on unseen speakers."""
+"""The law of the synthetic corpus: a mean spectrum is not enough, and a CNN + LSTM gets 60 to 95 UA on unseen speakers."""
 
 import dataclasses
 

@@ -11,7 +11,8 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raysernas.config import Arm, Config, Fault, Value, flatten, reads
 from raysernas.config_file import assign
-from raysernas.record import storage
+from raysernas.record.storage import write
 
 Outcome = float | Literal["running", "failed"]  # mean validation UA over all folds and seeds of the study, if it has one
 
@@ -41,15 +42,23 @@ def _axis(axis: dict[str, Any], default: Value) -> BaseDistribution:
     return kind(axis["low"], axis["high"], log=bool(axis.get("log", False)))
 
 
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """An opened journal."""
+
+    path: Path
+    storage: BaseStorage
+
+
 class Candidates:
     """The candidates of one arm; candidate n is trial n of the Optuna study `STUDY/ARM`."""
 
-    def __init__(self, config: Config, arm: Arm, journal: BaseStorage):
+    def __init__(self, config: Config, arm: Arm, journal: Journal):
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it announces every study and trial
-        self._config, self._arm, self._axes = config, arm, axes(config, arm)
-        self._study = optuna.create_study(
-            storage=journal, study_name=f"{config.study.name}/{arm}", direction="maximize", load_if_exists=True
-        )
+        self._config, self._arm, self._axes, self._path = config, arm, axes(config, arm), journal.path
+        name = f"{config.study.name}/{arm}"
+        with _writing(self._path):
+            self._study = optuna.create_study(storage=journal.storage, study_name=name, direction="maximize", load_if_exists=True)
         self._params: list[dict[str, Any]] = [trial.params for trial in self._study.trials]
         self._configs: list[Config] = []
         if not self._params:
@@ -80,14 +89,16 @@ class Candidates:
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Note in the journal how a candidate fared, once; for whoever opens the journal with Optuna's own tools."""
-        if outcome == "failed":
-            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-        elif outcome != "running":
-            self._study.tell(number, outcome, skip_if_finished=True)
+        if outcome == "running":
+            return
+        value, state = (None, TrialState.FAIL) if outcome == "failed" else (outcome, TrialState.COMPLETE)
+        with _writing(self._path):
+            self._study.tell(number, value, state=state, skip_if_finished=True)
 
     def _keep(self, params: dict[str, Any]) -> None:
         plain = {key: value.item() if hasattr(value, "item") else value for key, value in params.items()}
-        self._study.add_trial(self._frozen(plain, "running"))
+        with _writing(self._path):
+            self._study.add_trial(self._frozen(plain, "running"))
         self._params.append(plain)
 
     def _frozen(self, params: dict[str, Any], outcome: Outcome) -> FrozenTrial:
@@ -105,18 +116,25 @@ def _sampler(config: Config, number: int) -> optuna.samplers.BaseSampler:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[JournalStorage]:
+def opened(path: Path) -> Iterator[Journal]:
     """The journal of a study, held by this process alone, with a torn end cut off.
 
     Raises:
         Fault: when another process runs the study, or the journal cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as held:
-            _hold(held.fileno(), path)
+    with ExitStack() as stack:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _hold(stack.enter_context(path.open("ab")).fileno(), path)
             mend(path)
-            yield JournalStorage(JournalFileBackend(str(path)))
+            storage = JournalStorage(JournalFileBackend(str(path)))
+        yield Journal(path, storage)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise Fault(
             "storage", f"cannot write {path}", got=error.strerror or str(error), expected="a writable folder with free space",
@@ -148,6 +166,6 @@ def mend(path: Path) -> None:
     except ValueError:
         kept = kept[: -len(last) - 1]
     if kept != whole:
-        storage.write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
+        write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
         with path.open("r+b") as file:  # in place, because the lock belongs to this file
             file.truncate(len(kept))

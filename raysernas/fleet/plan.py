@@ -167,7 +167,14 @@ def _compare(config: Config, path: Path) -> None:
     """Refuse a folder whose trials ran under other settings."""
     if not path.exists():
         return
-    if changed := differences(load(str(path)), config):
+    try:
+        before = load(str(path))
+    except Fault as fault:
+        raise Fault(
+            "study", f"{path} is not of this version of raysernas", got=fault.what, expected="a study.yaml that it has written",
+            do=f"set another study.name, or delete {path.parent}",
+        ) from fault  # fmt: skip
+    if changed := differences(before, config):
         lines = "".join(f"\n    {line}" for line in changed)
         raise Fault(
             "study", f"{path.parent} was run with other settings", got=f"{len(changed)} changed (old -> new):{lines}",

@@ -81,8 +81,9 @@ class Display:
         if self._live:
             self._live.stop()
 
-    def expect(self, left: Mapping[str, int], done: int) -> None:
-        """Trials of each arm that have not ended, and how many have, in earlier launches too."""
+    def expect(self, left: Mapping[str, int], done: int, *, slots: int = 0) -> None:
+        """Trials of each arm that have not ended, how many have, in earlier launches too, and how many run at once."""
+        self._tally.slots = slots or self._tally.slots
         self._tally.left, self._tally.done = dict(left), done
 
     def start(self, name: str, arm: str) -> None:

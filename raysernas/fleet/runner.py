@@ -56,9 +56,11 @@ def run(plan: Plan, display: Display) -> None:
         queue = Queue(config, files, arms)
         if not sum(queue.left().values()):
             return
-        features.load(plan.corpus, config.features, cache_folder(config))  # once for all trials, and its faults before Ray starts
-        with _temporary() as folder, _cluster(plan, folder) as slots, display:
-            broken = _tune(plan, queue, display, slots, Path(folder))
+        display.expect(queue.left(), queue.done())
+        with display, _temporary() as folder:
+            features.load(plan.corpus, config.features, cache_folder(config))  # for all trials, and its faults before Ray starts
+            with _cluster(plan, folder) as slots:
+                broken = _tune(plan, queue, display, slots, Path(folder))
     if broken is not None:
         raise broken
 
@@ -93,7 +95,7 @@ def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) 
 
     course = Course(queue, display)
     extra = {"study": plan.config.study.name, "root": str(plan.files.root), "cache": str(cache_folder(plan.config))}
-    display.expect(queue.left(), queue.done())
+    display.expect(queue.left(), queue.done(), slots=slots)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),
         tune_config=tune.TuneConfig(

@@ -21,6 +21,7 @@ from raysernas.model.network import Network
 from raysernas.record.genotype import KINDS, OPERATIONS, CellKind, Genotype, choose, entropy, from_json, sources
 
 Alphas = dict[CellKind, Tensor]
+Report = Callable[[dict[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,7 @@ class Searched:
 
 
 def search(
-    network: Network,
-    weights: Part,
-    alphas: Part,
-    config: SearchConfig,
-    nodes: int,
-    *,
-    seed: int,
-    report: Callable[[dict[str, Any]], object],
+    network: Network, weights: Part, alphas: Part, config: SearchConfig, nodes: int, *, seed: int, report: Report
 ) -> Searched:
     """Search on a supernet.
 
