@@ -64,8 +64,8 @@ class NetworkConfig:
     nodes: int = 2
     channels: int = 8
     stem_halves: bool = True  # time and band, before the first cell: four times cheaper
-    hidden: int = 64  # LSTM units in each direction
-    dropout: float = 0.2  # after each cell or block and before the output layer
+    hidden: int = 32  # LSTM units in each direction
+    dropout: float = 0.3  # after each cell or block and before the output layer
     designed_channels: int = 16
 
 
@@ -92,7 +92,7 @@ class RetrainConfig:
     seeds: tuple[int, ...] = (0,)
     epochs: int = 60
     batch: int = 32
-    lr: float = 3e-3
+    lr: float = 2e-3
     weight_decay: float = 1e-2
     clip: float = 5.0
     label_smoothing: float = 0.1

@@ -116,9 +116,10 @@ class Display:
     def picture(self) -> RenderableType:
         """The live display as it is now."""
         tally, now_s = self._tally, self._clock()
+        starting = "" if tally.running or self._last else ", starting"
         counts = f"{tally.done} done, {len(tally.running)} running, {sum(tally.waiting.values())} left"
         failed = f", {tally.failed} failed" if tally.failed else ""
-        head = Text(f"{counts}{failed}   {duration(now_s - self._began_s)}   {self._time_left()}".rstrip(), style="bold")
+        head = Text(f"{counts}{failed}{starting}   {duration(now_s - self._began_s)}   {self._time_left()}".rstrip(), style="bold")
         lines = [f"{_stage(one):<13} {duration(now_s - one.since_s):>6}  {name}" for name, one in sorted(tally.running.items())]
         running = [Text(line, overflow="ellipsis", no_wrap=True) for line in lines]
         bar = Table.grid()

@@ -29,7 +29,8 @@ def print_tables(study_root: Path, console: Console) -> None:
     """
     study = StudyFiles(study_root)
     tables = summary.summary(study)
-    console.print(_arms(tables.arms))
+    console.print(_scores(tables.arms))
+    console.print(_runs(tables.arms))
     if len(tables.folds):
         console.print(_folds(tables.folds, tables.arms["arm"].tolist()))
     for row in tables.arms.to_dict("records"):
@@ -47,26 +48,30 @@ def failures(study: StudyFiles) -> dict[str, str]:
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
 
 
-def _arms(arms: pd.DataFrame) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Test scores in percent", title_justify="left")
-    table.add_column("arm", no_wrap=True)
-    headings = ("UA over folds", "WA over folds", "pooled UA", "WA", "folds", "seeds", "candidate", "parameters")
-    for heading in headings:
+def _scores(arms: pd.DataFrame) -> Table:
+    table = _table("Test scores in percent: mean ± deviation over folds, and all test utterances as one set")
+    for heading in ("UA", "WA", "pooled UA", "pooled WA"):
+        table.add_column(heading, justify="right", no_wrap=heading in ("UA", "WA"))
+    for row in arms.to_dict("records"):
+        spread = (_spread(row[score], row[f"{score}_sd"]) for score in ("ua", "wa"))
+        table.add_row(row["arm"], *spread, _percent(row["pooled_ua"]), _percent(row["pooled_wa"]))
+    return table
+
+
+def _runs(arms: pd.DataFrame) -> Table:
+    table = _table("What these are the scores of")
+    for heading in ("folds", "seeds", "candidate", "valid UA", "parameters"):
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
         chosen = NOTHING if pd.isna(row["candidate"]) else f"c{row['candidate']:03.0f} of {row['candidates']}"
-        table.add_row(
-            row["arm"], _spread(row["ua"], row["ua_sd"]), _spread(row["wa"], row["wa_sd"]), _percent(row["pooled_ua"]),
-            _percent(row["pooled_wa"]), folds, _count(row["seeds"]), chosen, _count(row["parameters"]),
-        )  # fmt: skip
+        table.add_row(row["arm"], folds, _count(row["seeds"]), chosen, _percent(row["valid_ua"]), _count(row["parameters"]))
     return table
 
 
 def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     """One row a fold, one column an arm: folds are many, arms are few."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Test UA of each fold", title_justify="left")
-    table.add_column("fold", justify="right")
+    table = _table("Test UA of each fold", first="fold")
     table.add_column("utterances", justify="right")
     for arm in arms:
         table.add_column(arm, justify="right")
@@ -74,6 +79,12 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     sizes = folds.groupby("fold")["n_test"].first()
     for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
         table.add_row(str(fold), str(sizes[fold]), *[_percent(scores.get(arm, float("nan"))) for arm in arms])
+    return table
+
+
+def _table(title: str, first: str = "arm") -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    table.add_column(first, no_wrap=True)
     return table
 
 
