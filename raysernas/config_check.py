@@ -52,12 +52,11 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "retrain.mask_bands": 1,
     "compute.threads": 1,
 }
-BELOW_ONE = ("network.dropout", "retrain.label_smoothing", "retrain.drop_path", "search.weights_momentum", "search.alphas_beta1")
+BELOW_ONE = ("network.dropout", "network.cell_dropout", "retrain.label_smoothing", "retrain.drop_path", "search.weights_momentum", "search.alphas_beta1")
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
 DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions")
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
-CORPUS = ("name", "root", "fingerprint", "folds", "groups", "synthetic_")  # what decides who is tested
-NOT_SEARCHED = ("study.", "compute.", *[f"corpus.{name}" for name in CORPUS])
+NOT_SEARCHED = ("study.", "compute.", "corpus.")  # the corpus decides who validates: candidates would be compared on unlike people
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
 
 
@@ -110,6 +109,11 @@ def checked(config: Config) -> Config:
             "config", "features.coefficients is more than features.bands", got=config.features.coefficients,
             expected=f"at most {config.features.bands}", do="set features.coefficients or features.bands",
         )  # fmt: skip
+    if config.search.weights_lr_min > config.search.weights_lr:
+        raise Fault(
+            "config", "search.weights_lr_min is above search.weights_lr", got=config.search.weights_lr_min,
+            expected=f"at most {config.search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
+        )  # fmt: skip
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
     return config
@@ -128,7 +132,7 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
     if key not in flat or key.startswith(NOT_SEARCHED) or isinstance(flat[key], tuple):
         raise Fault(
             "config", f"study.space names {key}", got=key,
-            expected="the dotted key of a trial setting that is no list and chooses neither test set nor machine",
+            expected="the dotted key of a trial setting that is no list and chooses neither people nor machine",
             do="write it like study.space={search.alphas_lr: {low: 1e-3, high: 1e-2}}, or remove it",
         )  # fmt: skip
     if not isinstance(axis, dict) or set(axis) not in ({"choices"}, {"low", "high"}, {"low", "high", "log"}):

@@ -32,6 +32,7 @@ from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_fil
 from raysernas.record.genotype import Genotype, draw
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.provenance import provenance
+from raysernas.record.storage import StorageFault
 
 Stage = Literal["search", "retrain", "test"]
 
@@ -57,13 +58,15 @@ def run(
         report: called after each epoch of each stage.
 
     Raises:
-        Fault: only when the record itself cannot be written.
+        Fault: when the disk cannot be written, or an old record not be read; there is no new record then.
     """
     done = ledger.read(files)
     if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
         return done
     try:
         records = _attempt(trial, study, files, cache, report)
+    except StorageFault:
+        raise  # no fault of the trial: it is not recorded as failed, and runs again once there is room
     except Exception as error:
         reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
         records = [outcome.failed(trial, study, files.key, reason)]
@@ -123,6 +126,14 @@ def resolve(config: Config, corpus: Corpus) -> Config:
     device = config.compute.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Fault(
+            "trial",
+            "there is no GPU here",
+            got="compute.device=cuda",
+            expected="a GPU that torch sees",
+            do="set compute.device=cpu",
+        )
     return assign(config, {"compute.device": device, "corpus.fingerprint": corpus.fingerprint})
 
 
@@ -135,8 +146,7 @@ def architecture(
         return genotype, {"genotype": genotype.to_json(), "search_entropy": float("nan")}
     if trial.arm != "darts":
         return None, {"genotype": "", "search_entropy": float("nan")}
-    seed = stream(trial, "search")
-    torch.manual_seed(seed)
+    torch.manual_seed(stream(trial, "supernet"))
     supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(data.device)
     found = darts.search(
         supernet,
@@ -144,7 +154,7 @@ def architecture(
         data.part("alphas"),
         trial.search,
         trial.network.nodes,
-        seed=seed,
+        seed=stream(trial, "search"),
         report=report,
     )
     return found.genotype, {"genotype": found.genotype.to_json(), "search_entropy": found.entropy}
@@ -154,10 +164,11 @@ def retrain(
     trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object]
 ) -> tuple[Network, Fitted]:
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    seed = stream(trial, f"retrain {retrain_seed}")
-    torch.manual_seed(seed)
+    torch.manual_seed(stream(trial, f"network {retrain_seed}"))
     network = build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
-    fitted = training.fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report)
+    fitted = training.fit(
+        network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {retrain_seed}"), report=report
+    )
     return network, fitted
 
 
@@ -180,6 +191,7 @@ def _reporter(
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
     chosen: dict[str, str] = {"arm": "darts", "fold": "0", "seed": "0"}
+    names = [argument for argument in arguments if "=" not in argument]
     overrides = []
     for argument in arguments:
         key, _, value = argument.partition("=")
@@ -188,7 +200,11 @@ def main(arguments: Sequence[str]) -> int:
         elif "=" in argument:
             overrides.append(argument)
     try:
-        config = load(next((argument for argument in arguments if "=" not in argument), "laptop"), overrides)
+        if len(names) > 1:
+            raise Fault(
+                "trial", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="run them one by one"
+            )
+        config = load(next(iter(names), "laptop"), overrides)
         cache = cache_folder(config)
         config = resolve(config, catalogue.read(config.corpus, cache))
         trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
@@ -214,8 +230,9 @@ def _number(name: str, chosen: dict[str, str]) -> int:
 
 
 def _print(progress: Progress) -> None:
+    loss = "" if np.isnan(progress.loss) else f"loss {progress.loss:.4f}"
     score = "" if np.isnan(progress.valid_ua) else f"  valid UA {100 * progress.valid_ua:5.1f}"
-    print(f"{progress.stage:8} {progress.epoch:3}/{progress.epochs}  loss {progress.loss:.4f}{score}", flush=True)
+    print(f"{progress.stage:8} {progress.epoch:3}/{progress.epochs}  {loss}{score}", flush=True)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def test_settings_can_be_written_as_json() -> None:
 
 def test_flatten_names_every_setting_once_with_its_section() -> None:
     flat = flatten(Config())
-    assert flat["search.alphas_lr"] == 3e-3
+    assert flat["search.alphas_lr"] == Config().search.alphas_lr
     assert flat["study.resources.gpus_per_trial"] == 1.0
     assert {key.split(".")[0] for key in flat} == {"study", *SECTIONS}
 

@@ -1,7 +1,5 @@
 """Laws of determinism: streams are independent and stable, an unresolved device is refused."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -9,13 +7,11 @@ from raysernas.config import ComputeConfig, TrialConfig
 from raysernas.learn.determinism import device_of, pin, stream
 
 
-def test_streams_differ_by_purpose_and_seed_and_by_nothing_else():
-    trial = TrialConfig(seed=3)
-    assert stream(trial, "search") == stream(dataclasses.replace(trial, arm="cnn", fold=2), "search")
-    seeds = {
-        stream(TrialConfig(seed=seed), purpose) for seed in range(20) for purpose in ("search", "draw", "retrain 0", "retrain 1")
-    }
-    assert len(seeds) == 80
+def test_streams_differ_by_purpose_seed_and_fold_and_by_nothing_else():
+    assert stream(TrialConfig(seed=3), "search") == stream(TrialConfig(seed=3, arm="cnn"), "search")
+    trials = [TrialConfig(seed=seed, fold=fold) for seed in range(10) for fold in range(5)]
+    seeds = {stream(trial, purpose) for trial in trials for purpose in ("search", "draw", "retrain 0", "retrain 1")}
+    assert len(seeds) == 200
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 

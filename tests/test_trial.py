@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +187,16 @@ def test_the_command_runs_one_trial_here_and_tells_faults_in_five_parts(tmp_path
     assert trial_room.main(["laptop", "arm=vgg", *settings]) == 2
     assert trial_room.main(["laptop", "arm=cnn", "fold=77", *settings]) == 1
     assert "failed" in capsys.readouterr().err
+
+
+def test_a_trial_with_cached_features_imports_nothing_slow(tmp_path):
+    settings = [
+        "laptop", "arm=cnn", "corpus.synthetic_speakers=5", "corpus.synthetic_takes=2", "corpus.folds=speaker", "study.space={}",
+        "features.window_s=0.6", "network.designed_channels=2", "retrain.epochs=1", f"study.storage={tmp_path}",
+    ]  # fmt: skip
+    assert trial_room.main([*settings, "seed=0"]) == 0  # fills the cache
+    script = "import sys; from raysernas.trial import main; assert main(sys.argv[1:]) == 0; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", script, *settings, "seed=1"], capture_output=True, text=True, check=True)
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    assert "torch" in loaded
+    assert not loaded & {"librosa", "matplotlib", "torchaudio", "ray", "optuna", "sklearn", "numba"}

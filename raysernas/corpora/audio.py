@@ -40,7 +40,12 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
     if not np.isfinite(samples).all():
         count = int((~np.isfinite(samples)).sum())
         raise _fault(path, "has samples that are no numbers", got=f"{count} of {samples.size}", expected="finite samples")
-    return resampled(samples.mean(axis=1, dtype=np.float32), rate_hz, sample_rate_hz)
+    wave = resampled(samples.mean(axis=1, dtype=np.float32), rate_hz, sample_rate_hz)
+    if not len(wave):
+        raise _fault(
+            path, "is too short", got=f"{len(samples)} samples at {rate_hz} Hz", expected=f"a sample at {sample_rate_hz} Hz"
+        )
+    return wave
 
 
 def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:

@@ -26,6 +26,7 @@ from raysernas.record import storage
 
 Role = Literal["weights", "alphas", "train", "valid", "test"]
 Floats = npt.NDArray[np.float32]
+VERSION = 1  # of this room's arithmetic; a new one leaves old caches unused
 SILENT_DB = -100.0  # of a spectrum at the smallest power that is told apart from zero (1e-10)
 
 
@@ -141,9 +142,10 @@ def scale_of(frames: Frames, indices: Sequence[int], config: FeaturesConfig) -> 
     bands = frames.values.shape[1]
     if config.normalisation == "none":
         return Scale(np.zeros(bands, np.float32), np.ones(bands, np.float32))
-    rows = np.concatenate([frames.of(i) for i in indices]).astype(np.float64)
-    deviation = np.maximum(rows.std(axis=0), 1e-5)
-    return Scale(rows.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
+    count = sum(len(frames.of(i)) for i in indices)  # clip by clip: a corpus need not fit into memory
+    mean = sum(frames.of(i).sum(axis=0, dtype=np.float64) for i in indices) / count
+    square = sum(((frames.of(i) - mean) ** 2).sum(axis=0) for i in indices) / count
+    return Scale(mean.astype(np.float32), np.maximum(np.sqrt(square), 1e-5).astype(np.float32))
 
 
 def load(corpus: Corpus, config: FeaturesConfig, cache: Path | None) -> Frames:
@@ -158,7 +160,12 @@ def load(corpus: Corpus, config: FeaturesConfig, cache: Path | None) -> Frames:
             return _open(path)
         except (pa.ArrowInvalid, OSError):
             path.unlink(missing_ok=True)
-    clips = _extract_all(corpus, config)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the last bits hang on the number of threads, and the cache is shared
+    try:
+        clips = _extract_all(corpus, config)
+    finally:
+        torch.set_num_threads(threads)
     counts = [len(clip) for clip, _ in clips]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     frames = Frames(np.concatenate([clip for clip, _ in clips]), offsets, np.stack([silence for _, silence in clips]))
@@ -244,7 +251,7 @@ def _extract_all(corpus: Corpus, config: FeaturesConfig) -> list[tuple[Floats, F
 
 def _digest(corpus: Corpus, config: FeaturesConfig) -> str:
     shape = {key: value for key, value in asdict(config).items() if key not in ("window_s", "normalisation")}
-    text = json.dumps([corpus.fingerprint, [utterance.key for utterance in corpus.utterances], shape], sort_keys=True)
+    text = json.dumps([VERSION, corpus.fingerprint, [utterance.key for utterance in corpus.utterances], shape], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

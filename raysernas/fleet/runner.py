@@ -8,6 +8,7 @@ again: a new launch rebuilds the queue from the journal and the ledger. A dict o
 import logging
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -27,6 +28,7 @@ from raysernas.fleet.queue import Queue
 from raysernas.record.files import StudyFiles, TrialKey, cache_folder
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
+ANSWER_S = 10.0  # within which a cluster takes a connection
 LONGEST_TEMPORARY = 30  # characters; Ray puts sockets into this folder, whose paths may have 107
 QUIET = {  # Ray's own switches, for this process and those it starts
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -115,23 +117,38 @@ def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) 
 @contextmanager
 def _cluster(plan: Plan, folder: str) -> Iterator[int]:
     """A Ray cluster for the time of the study; how many trials it takes at once."""
-    resources = plan.config.study.resources
-    with _environment(QUIET if resources.address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}):
+    here = not plan.config.study.resources.address
+    with _environment(QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()} if here else QUIET):
         import ray
 
         try:
-            if resources.address:
-                ray.init(address=resources.address, log_to_driver=False, logging_level=logging.CRITICAL)
-            else:
+            if here:
                 _start_here(plan, folder)
+            else:
+                _join(plan.config.study.resources.address)
             yield plan.slots or _slots(plan, ray.cluster_resources())
-        except (ConnectionError, TimeoutError) as error:
-            raise Fault(
-                "cluster", f"Ray at {resources.address or '127.0.0.1'} does not answer", got=str(error).splitlines()[0],
-                expected="a running Ray cluster", do="check study.resources.address, or leave it empty to run here",
-            ) from error  # fmt: skip
         finally:
             ray.shutdown()
+
+
+def _join(address: str) -> None:
+    import ray
+
+    try:
+        _knock(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except OSError as error:  # no connection, no such host, no answer in time
+        raise Fault(
+            "cluster", f"Ray at {address} does not answer", got=str(error).splitlines()[0], expected="a running Ray cluster",
+            do="check study.resources.address, or leave it empty to run here",
+        ) from error  # fmt: skip
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
 
 
 def _start_here(plan: Plan, folder: str) -> None:

@@ -1,6 +1,7 @@
 """The same (configuration, fold, seed) gives the same bits on one machine: seeds, threads, algorithms, device."""
 
 import hashlib
+import os
 
 import torch
 
@@ -9,13 +10,14 @@ from raysernas.config import TrialConfig
 
 def pin(trial: TrialConfig) -> None:
     """Fix threads and algorithms of this process; Ray sets OMP_NUM_THREADS, which is not relied upon."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes cuBLAS and cuDNN's LSTM repeatable
     torch.set_num_threads(trial.compute.threads)
     torch.use_deterministic_algorithms(True)
 
 
 def stream(trial: TrialConfig, purpose: str) -> int:
-    """A seed for one purpose: independent for unlike purposes, the same for every arm and candidate."""
-    return int.from_bytes(hashlib.sha256(f"{trial.seed} {purpose}".encode()).digest()[:4])
+    """A seed for one purpose: independent for unlike purposes, seeds and folds, the same for every arm and candidate."""
+    return int.from_bytes(hashlib.sha256(f"{trial.seed} {trial.fold} {purpose}".encode()).digest()[:4])
 
 
 def device_of(trial: TrialConfig) -> torch.device:

@@ -54,7 +54,7 @@ def fit(
         report: called after each epoch (counted from 1) with its entry of the history.
 
     Raises:
-        DivergedError: when the loss is not finite.
+        DivergedError: when the loss or a posterior is not finite.
         ValueError: when a part of another role is given.
     """
     require(train, "train")
@@ -106,6 +106,8 @@ def evaluate(network: Network, part: Part, batch: int = 64) -> Prediction:
             np.add.at(total, owners, posteriors)
             np.add.at(counts, owners, 1)
     posteriors = total / counts[:, None]
+    if not np.isfinite(posteriors).all():
+        raise DivergedError("the network gives posteriors that are no numbers; lower retrain.lr or retrain.clip")
     return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), classes))
 
 
@@ -126,7 +128,7 @@ def finite(losses: list[Tensor]) -> float:
     """Mean of the losses of an epoch, read from the device once."""
     mean = torch.stack(losses).mean().item()
     if not math.isfinite(mean):
-        raise DivergedError(f"the loss became {mean}")
+        raise DivergedError(f"the loss became {mean}; lower the learning rate or the clip of this stage")
     return mean
 
 

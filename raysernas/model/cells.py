@@ -156,7 +156,7 @@ def _stride(kind: CellKind, source: int) -> int:
 
 
 def _drop(edge: nn.Module, x: Map, rate: float, cell: nn.Module) -> Map:
-    """Drop-path: a whole edge is silent for a random share of the clips; never an identity, so a clip always gets through."""
+    """Drop-path: a whole edge is silent for a random share of the clips; an identity never is."""
     if not cell.training or rate == 0 or isinstance(edge, nn.Identity):
         return x
     keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype) >= rate

@@ -8,7 +8,7 @@ from raysernas.config import NetworkConfig
 from raysernas.model.cells import Map
 
 WIDTHS = (1, 2, 3, 4)  # channels of each block, in units of network.designed_channels
-TIME_HALVED = 2  # the first blocks halve time as well as band, as the two reduction cells of the searched arms do
+TIME_HALVED = 2  # the first blocks halve time as well as band
 
 
 class Blocks(nn.Module):
@@ -22,9 +22,8 @@ class Blocks(nn.Module):
             channels = width * config.designed_channels
             pool = nn.MaxPool2d((2 if i < TIME_HALVED else 1, 2), ceil_mode=True)
             layers += [nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(), pool]
-            layers += [nn.Dropout(config.dropout if i == len(WIDTHS) - 1 else 0.0)]
             before = channels
-        self.blocks = nn.Sequential(*layers)
+        self.blocks = nn.Sequential(*layers, nn.Dropout(config.dropout))
         self.channels, self.halvings = before, TIME_HALVED
 
     def forward(self, x: Map, _mixing: Any) -> Map:

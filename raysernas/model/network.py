@@ -32,7 +32,7 @@ class Cells(nn.Module):
         stem = 3 * config.channels
         self.stem = nn.Sequential(nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False), nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
-        self.dropout = nn.Dropout(config.dropout)
+        self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
         before, channels, halved = (stem, stem), config.channels, False
         for kind in kinds(config.cells):
@@ -54,8 +54,8 @@ class Cells(nn.Module):
                 made = cell(older, newer, mixing[cell.kind])
             else:
                 made = cell(older, newer, self.drop_path)
-            older, newer = newer, self.dropout(made)
-        return newer
+            older, newer = newer, self.cell_dropout(made)
+        return self.dropout(newer)
 
 
 class Bands(nn.Module):

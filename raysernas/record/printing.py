@@ -49,7 +49,7 @@ def failures(study: StudyFiles) -> dict[str, str]:
 
 
 def _scores(arms: pd.DataFrame) -> Table:
-    table = _table("Test scores in percent: mean ± deviation over folds, and all test utterances as one set")
+    table = _table("Test scores in percent, mean ± deviation over folds")
     for heading in ("UA", "WA", "pooled UA", "pooled WA"):
         table.add_column(heading, justify="right", no_wrap=heading in ("UA", "WA"))
     for row in arms.to_dict("records"):

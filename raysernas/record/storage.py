@@ -9,6 +9,10 @@ from pathlib import Path
 from raysernas.config import Fault
 
 
+class StorageFault(Fault):
+    """A folder that cannot be written: nobody's result is wrong, there is only no room for it."""
+
+
 def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a temporary file beside `path`, make it durable, then give it its name.
 
@@ -23,7 +27,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         os.replace(part, path)
         _sync(path.parent)
     except OSError as error:
-        raise Fault(
+        raise StorageFault(
             "storage", f"cannot write {path}", got=error.strerror or str(error), expected="a writable folder with free space",
             do="make room there or set study.storage to another folder, then run the same command again",
         ) from error  # fmt: skip
