@@ -52,7 +52,14 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "retrain.mask_bands": 1,
     "compute.threads": 1,
 }
-BELOW_ONE = ("network.dropout", "network.cell_dropout", "retrain.label_smoothing", "retrain.drop_path", "search.weights_momentum", "search.alphas_beta1")
+BELOW_ONE = (
+    "network.dropout",
+    "network.cell_dropout",
+    "retrain.label_smoothing",
+    "retrain.drop_path",
+    "search.weights_momentum",
+    "search.alphas_beta1",
+)
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
 DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions")
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from raysernas.config import Arm, Fault, trial_config
 from raysernas.config_file import load
@@ -99,7 +100,7 @@ def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
     grid.add_column(style="bold", min_width=9, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in pairs.items():
-        grid.add_row(label, text)
+        grid.add_row(label, Text(text))  # a path may hold what rich takes for markup
     console.print(grid, highlight=False)
 
 

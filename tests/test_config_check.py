@@ -111,7 +111,7 @@ def test_a_wrong_override_is_refused_in_these_words(override: str) -> None:
 SPACES = {  # study.space -> the text of its refusal
     "{search.x: {low: 1, high: 2}}": told(
         "study.space names search.x",
-        *("search.x", "the dotted key of a trial setting that is no list and chooses neither test set nor machine"),
+        *("search.x", "the dotted key of a trial setting that is no list and chooses neither people nor machine"),
         "write it like study.space={search.alphas_lr: {low: 1e-3, high: 1e-2}}, or remove it",
     ),
     "{search.alphas_lr: {low: 1}}": told(
@@ -130,7 +130,7 @@ SPACES = {  # study.space -> the text of its refusal
     ),
     "{search.alphas_lr: {low: 0.1, high: 1}}": told(
         "search.alphas_lr lies outside its own range in study.space; the first candidate is the configuration as written",
-        *("0.003", "{'low': 0.1, 'high': 1}", "set search.alphas_lr inside it, or widen it"),
+        *("0.01", "{'low': 0.1, 'high': 1}", "set search.alphas_lr inside it, or widen it"),
     ),
     "{network.channels: {low: 4.5, high: 16}}": told(
         "study.space offers a value that the setting refuses: network.channels has the wrong type",
@@ -180,7 +180,7 @@ def test_no_axis_that_could_not_be_searched_is_let_in(key: str, axis: str, what:
         ("network.channels", {"low": 4, "high": 16}),
         ("network.channels", {"choices": [8, 16]}),
         ("features.kind", {"choices": ["logmel", "mfcc"]}),
-        ("corpus.halves", {"choices": ["utterance", "speaker"]}),
+        ("features.window_s", {"choices": [2.0, 3.0]}),
     ],
 )
 def test_sound_axes_are_taken_as_they_are(key: str, axis: dict[str, Any]) -> None:
