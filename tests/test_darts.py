@@ -8,6 +8,7 @@ from torch import nn
 
 from raysernas.config import SearchConfig
 from raysernas.corpora.features import Batch
+from raysernas.learn import darts
 from raysernas.learn.darts import Alphas, alpha_step, mixing, new_alphas, search, weight_step, weights_frozen
 from raysernas.model.network import Network
 from raysernas.record.genotype import KINDS, OPERATIONS, from_json
@@ -116,3 +117,18 @@ def test_alphas_leave_uniform_when_their_learning_rate_lets_them():
     found = search(net, noise_part("weights", 24), noise_part("alphas", 24, seed=1), fast, 2, seed=0, report=lambda _: None)
     assert found.history[0]["entropy"] > found.entropy
     assert found.entropy < 0.9
+
+
+def test_both_halves_are_seen_whole_and_alphas_move_before_weights(monkeypatch):
+    steps = []
+    for name in ("alpha_step", "weight_step"):
+        step = getattr(darts, name)
+        monkeypatch.setattr(
+            darts, name, lambda *arguments, name=name, step=step: (steps.append((name, arguments[2].features)), step(*arguments))[1]
+        )
+    weights, alphas = noise_part("weights", 12, longest=1), noise_part("alphas", 12, seed=1, longest=1)
+    search(network("darts", chosen=False), weights, alphas, QUICK, 2, seed=0, report=lambda _: None)
+    assert [name for name, _ in steps[:4]] == ["alpha_step", "weight_step"] * 2
+    for name in ("alpha_step", "weight_step"):
+        epoch = torch.cat([features for step, features in steps if step == name][:3])
+        assert len({tuple(clip.flatten().tolist()) for clip in epoch}) == 12, f"{name} sees every utterance in an epoch"

@@ -1,5 +1,6 @@
 """Laws of the network: nothing depends on batch mates, the supernet contains its derived networks, all arms share one skeleton."""
 
+import dataclasses
 from typing import get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from raysernas.config import Arm, Fault, NetworkConfig
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.network import Network, build, count_parameters, kinds
+from raysernas.model.recurrent import true_steps
 from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, draw, sources
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network
 
@@ -49,6 +51,53 @@ def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
     whole = torch.tensor([WINDOW])
     (gradient,) = torch.autograd.grad(net(x, whole).square().sum(), x)
     assert (gradient[0].abs().sum(dim=1) > 0).all(), "every frame reaches the logits"
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("halves", [True, False])
+@pytest.mark.parametrize("time", [37, 64, 70, 150])
+def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halves, time):
+    config = dataclasses.replace(NETWORK, stem_halves=halves)
+    genotype = draw(np.random.default_rng(0), config.nodes)
+    front = build(arm, config, (time, BANDS), CLASSES, genotype if arm in ("darts", "random") else None).front
+    steps = front(torch.randn(1, 1, time, BANDS), None).shape[2]
+    assert true_steps(torch.tensor([time]), front.halvings, steps).sum() == steps
+    assert true_steps(torch.tensor([time]), front.halvings, steps + 5).sum() == steps
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
+    net = network(arm).double().eval()
+    x, frames = inputs(1)[0], torch.tensor([4])
+    seen = []
+    net.pooling.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach().requires_grad_()))
+    net(x, frames)
+    mask = true_steps(frames, net.front.halvings, seen[0].shape[1])
+    (gradient,) = torch.autograd.grad(net.pooling(seen[0], mask).sum(), seen[0])
+    steps = -(-4 // 2**net.front.halvings)
+    assert (gradient[0, :steps] != 0).any()
+    assert (gradient[0, steps:] == 0).all()
+
+
+def test_arms_are_built_of_what_their_names_say():
+    built = {arm: network(arm) for arm in ARMS}
+    table = {arm: (type(net.front).__name__, net.recurrence is not None, type(net.pooling).__name__) for arm, net in built.items()}
+    assert table == {
+        "darts": ("Cells", True, "AttentionPooling"),
+        "random": ("Cells", True, "AttentionPooling"),
+        "cnn": ("Blocks", False, "MeanPooling"),
+        "lstm": ("Bands", True, "MeanPooling"),
+        "cnn_lstm": ("Blocks", True, "MeanPooling"),
+        "cnn_lstm_attention": ("Blocks", True, "AttentionPooling"),
+    }
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_dropout_is_there_in_training_and_gone_in_evaluation(arm):
+    net = network(arm, config=dataclasses.replace(NETWORK, dropout=0.5)).double()
+    x, frames = inputs(4)
+    assert not torch.equal(net.train()(x, frames), net(x, frames))
+    assert torch.equal(net.eval()(x, frames), net(x, frames))
 
 
 def inject(genotype: Genotype, nodes: int) -> dict[str, torch.Tensor]:

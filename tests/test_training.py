@@ -90,3 +90,37 @@ def test_the_learning_rate_rises_then_falls_to_nothing():
 def test_require_names_the_role_and_what_belongs_there():
     with pytest.raises(ValueError, match=r"training: a part with the role 'test' was given where weights or alphas belongs"):
         require(noise_part("test"), "weights", "alphas")
+
+
+REGULARISERS = [{"masks": 0}, {"drop_path": 0.5}, {"label_smoothing": 0.3}, {"clip": 1e-3}, {"weight_decay": 0.5}]
+
+
+@pytest.mark.parametrize("change", REGULARISERS)
+    "change", [{"masks": 0}, {"drop_path": 0.5}, {"label_smoothing": 0.3}, {"clip": 1e-3}, {"weight_decay": 0.5}]
+)
+def test_every_regulariser_takes_part_in_the_training(change):
+    losses = []
+    for config in (QUICK, dataclasses.replace(QUICK, **change)):
+        net = network("random", seed=4)
+        fitted = fit(net, noise_part("train"), noise_part("valid", seed=1), config, seed=0, report=lambda _: None)
+        losses.append(fitted.history[-1]["loss"])
+    assert losses[0] != losses[1]
+
+
+def test_rare_classes_weigh_more_in_the_training():
+    part = noise_part("train", 12)
+    rare = dataclasses.replace(part, emotion=np.array([0] * 10 + [1, 2]))
+    seen = []
+    net = network("cnn", seed=4)
+    net.output.register_full_backward_hook(lambda _, __, gradient: seen.append(gradient[0]))
+    fit(net, rare, noise_part("valid"), dataclasses.replace(QUICK, epochs=1, batch=12), seed=0, report=lambda _: None)
+    by_row = seen[0].abs().sum(dim=1).sort().values
+    assert by_row[-1] > 3 * by_row[0], "an utterance of a rare class pulls harder"
+
+
+def test_posteriors_that_are_no_numbers_end_the_training():
+    net = network("cnn")
+    with torch.no_grad():
+        net.output.weight.fill_(float("inf"))
+    with pytest.raises(DivergedError, match="posteriors that are no numbers"):
+        evaluate(net, noise_part("valid"))

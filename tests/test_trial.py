@@ -26,10 +26,11 @@ from raysernas.config import (
     digest,
     trial_config,
 )
-from raysernas.corpora import catalogue
+from raysernas.corpora import catalogue, features
 from raysernas.learn import checkpoint, darts, training
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
+from raysernas.record.storage import StorageFault
 
 TINY = Config(
     corpus=CorpusConfig(synthetic_speakers=5, synthetic_takes=2),
@@ -171,6 +172,50 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
     for seed in (0, 1):
         weights = checkpoint.load(files.weights(seed))
         assert all(torch.equal(value, weights[name]) for name, value in checkpoint.load(changed.weights(seed)).items())
+
+
+def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch):
+    trial = resolved()
+    rows, files = run(tmp_path, trial)
+    load, test = features.load, set(pd.read_parquet(files.predictions)["key"])
+
+    def other(corpus, *arguments):
+        frames = load(corpus, *arguments)
+        values = frames.values.copy()
+        for i, utterance in enumerate(corpus.utterances):
+            if utterance.key in test:
+                values[frames.offsets[i] : frames.offsets[i + 1]] = values[frames.offsets[i] : frames.offsets[i + 1]][::-1] - 30
+        return dataclasses.replace(frames, values=values)
+
+    monkeypatch.setattr(features, "load", other)
+    others, changed = run(tmp_path, trial, "other")
+    for column in ("genotype", "search_entropy", "epoch", "valid_ua", "valid_confusion"):
+        assert rows[column].tolist() == others[column].tolist()
+    assert files.history.read_bytes() == changed.history.read_bytes()
+    for seed in (0, 1):
+        weights = checkpoint.load(files.weights(seed))
+        assert all(torch.equal(value, weights[name]) for name, value in checkpoint.load(changed.weights(seed)).items())
+    kept, moved = (pd.read_parquet(each.predictions).filter(like="p_") for each in (files, changed))
+    assert not kept.equals(moved)
+
+
+def test_every_fold_draws_another_random_genotype(tmp_path):
+    trial = resolved("random")
+    drawn = {run(tmp_path, dataclasses.replace(trial, fold=fold))[0]["genotype"].iloc[0] for fold in range(3)}
+    assert len(drawn) == 3
+
+
+def test_a_full_disk_is_a_fault_and_no_failed_trial(tmp_path, monkeypatch):
+    def full(*_):
+        raise StorageFault("storage", "cannot write", got="No space left on device", expected="room", do="make room")
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    trial = resolved("cnn")
+    with pytest.raises(StorageFault):
+        run(tmp_path, trial)
+    assert not TrialFiles(tmp_path / "study", TrialKey(arm="cnn", candidate=0, fold=0, seed=0)).record.exists()
+    monkeypatch.undo()
+    assert (run(tmp_path, trial)[0]["status"] == "finished").all()
 
 
 def test_the_command_runs_one_trial_here_and_tells_faults_in_five_parts(tmp_path, monkeypatch, capsys):
