@@ -143,8 +143,8 @@ def scale_of(frames: Frames, indices: Sequence[int], config: FeaturesConfig) -> 
     if config.normalisation == "none":
         return Scale(np.zeros(bands, np.float32), np.ones(bands, np.float32))
     count = sum(len(frames.of(i)) for i in indices)  # clip by clip: a corpus need not fit into memory
-    mean = sum(frames.of(i).sum(axis=0, dtype=np.float64) for i in indices) / count
-    square = sum(((frames.of(i) - mean) ** 2).sum(axis=0) for i in indices) / count
+    mean = np.sum([frames.of(i).sum(axis=0, dtype=np.float64) for i in indices], axis=0) / count
+    square = np.sum([((frames.of(i) - mean) ** 2).sum(axis=0) for i in indices], axis=0) / count
     return Scale(mean.astype(np.float32), np.maximum(np.sqrt(square), 1e-5).astype(np.float32))
 
 
