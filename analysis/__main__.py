@@ -13,9 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from raysernas.config import Fault
-from raysernas.record.printing import print_tables
-
-PLAIN_WIDTH = 100  # columns where the output is no terminal, as in raysernas.launch
+from raysernas.record.printing import PLAIN_WIDTH, print_tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

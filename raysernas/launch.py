@@ -20,10 +20,9 @@ from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.fleet.plan import Plan
 from raysernas.fleet.progress import Display, duration
-from raysernas.record.printing import failures, print_tables
+from raysernas.record.printing import PLAIN_WIDTH, failures, print_tables
 
 DEFAULT = "laptop"
-PLAIN_WIDTH = 100  # columns where the output is no terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

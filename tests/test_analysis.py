@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.__main__ import PLAIN_WIDTH, main
+from analysis.__main__ import main
 from raysernas.config import Config
 from raysernas.config_file import assign
-from raysernas.record.printing import print_tables
+from raysernas.record.printing import PLAIN_WIDTH, print_tables
 from tests.records import confusion, failure, record, study
 
 GOLDEN = Path(__file__).parent / "golden" / "tables.txt"

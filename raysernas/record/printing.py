@@ -19,6 +19,7 @@ from raysernas.record import ledger, summary
 from raysernas.record.files import StudyFiles, TrialKey
 
 NOTHING = "-"
+PLAIN_WIDTH = 100  # columns where the output is no terminal
 
 
 def print_tables(study_root: Path, console: Console) -> None:
@@ -60,12 +61,19 @@ def _scores(arms: pd.DataFrame) -> Table:
 
 def _runs(arms: pd.DataFrame) -> Table:
     table = _table("What these are the scores of")
-    for heading in ("folds", "seeds", "candidate", "valid UA", "parameters"):
+    for heading in ("folds", "seeds", "candidate", "valid UA", "parameters", "search s", "retrain s"):
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
         chosen = NOTHING if pd.isna(row["candidate"]) else f"c{row['candidate']:03.0f} of {row['candidates']}"
-        table.add_row(row["arm"], folds, _count(row["seeds"]), chosen, _percent(row["valid_ua"]), _count(row["parameters"]))
+        table.add_row(
+            row["arm"],
+            folds,
+            _count(row["seeds"]),
+            chosen,
+            _percent(row["valid_ua"]),
+            *(_count(row[name]) for name in ("parameters", "search_s", "retrain_s")),
+        )
     return table
 
 
