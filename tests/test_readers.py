@@ -222,3 +222,12 @@ def test_anger_and_happiness_differ_in_the_order_of_frames_only() -> None:
     assert np.mean(courses["happiness"]) > 3
     assert abs(np.mean(levels["anger"]) - np.mean(levels["happiness"])) < 1.5
     assert synthetic.MANNERS["anger"].arc == -synthetic.MANNERS["happiness"].arc
+
+
+def test_an_emotion_is_one_however_its_accents_were_typed(tmp_path: Path) -> None:
+    rows = ["file,emotion,speaker"]
+    for i, emotion in enumerate(["\u00c4rger", "A\u0308rger", "Ruhe", "Ruhe"]):
+        soundfile.write(tmp_path / f"{i}.wav", np.zeros(100) + 0.1, 16_000)
+        rows.append(f"{i}.wav,{emotion},s{i}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert manifest.read(tmp_path / "labels.csv", None).emotions == ("Ruhe", "\u00c4rger")

@@ -188,9 +188,10 @@ def test_a_study_without_a_result_says_so(tmp_path: Path, records: list[Any]) ->
 
 
 def test_a_search_that_did_not_leave_uniform_is_told(tmp_path: Path) -> None:
-    records = [record(arm, fold=f, search_entropy=e) for arm, e in (("darts", 0.953), ("cnn", math.nan)) for f in (0, 1)]  # pyright: ignore[reportArgumentType] - arms
+    ends = [("darts", (0.953, 0.4)), ("cnn", (math.nan, math.nan))]
+    records = [record(arm, fold=f, search_entropy=each[f]) for arm, each in ends for f in (0, 1)]  # pyright: ignore[reportArgumentType] - arms
     arms = summary(study(tmp_path, assign(Config(), PLAN), *records)).arms
-    assert arms["note"].tolist() == ["search did not leave uniform (entropy 0.95)", ""]
+    assert arms["note"].tolist() == ["search did not leave uniform in 1 of 2 (mean entropy 0.68)", ""]
 
 
 def test_what_the_study_does_not_plan_is_not_reported(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ CANDIDATE_COLUMNS = ("arm", "candidate", "trials", "finished", "failed", "valid_
 FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
 ARM_COLUMNS = (
     *("arm", "candidates", "failed", "candidate", "valid_ua", "folds", "planned_folds", "seeds", "ua", "ua_sd", "wa", "wa_sd"),
-    *("pooled_ua", "pooled_wa", "pooled_f1", "parameters", "search_s", "retrain_s", "entropy", "note"),
+    *("pooled_ua", "pooled_wa", "pooled_f1", "parameters", "search_s", "retrain_s"),
+    *("entropy", "searches", "uniform", "note"),
 )
 
 
@@ -130,8 +131,14 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
         "parameters": rows["parameters"].mean(),
         "search_s": rows.drop_duplicates(["fold", "seed"])["search_s"].mean(),
         "retrain_s": rows["retrain_s"].mean(),
-        "entropy": rows["search_entropy"].mean(),
+        **_searches(rows),
     }
+
+
+def _searches(rows: pd.DataFrame) -> dict[str, object]:
+    """Mean entropy at the end of the searches, their number, and how many of them chose nothing."""
+    ends = rows.drop_duplicates(["fold", "seed"])["search_entropy"].dropna()
+    return {"entropy": ends.mean(), "searches": len(ends), "uniform": int((ends > UNIFORM).sum())}
 
 
 def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
@@ -141,6 +148,6 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     elif isinstance(row["candidates"], int) and row["candidates"] > 1:
         notes.append("chosen on validation folds that are other folds' test speakers")
-    if isinstance(level := row.get("entropy"), float) and level > UNIFORM:
-        notes.append(f"search did not leave uniform (entropy {level:.2f})")
+    if row.get("uniform"):
+        notes.append(f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy {row['entropy']:.2f})")
     return "; ".join(notes)

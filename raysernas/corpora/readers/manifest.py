@@ -61,7 +61,10 @@ def _table(path: Path) -> pd.DataFrame:
     table.columns = [str(column).strip() for column in table.columns]
     if repeated := sorted(table.columns[table.columns.duplicated()]):
         raise _fault(path, f"has two columns {repeated[0]!r}", got=", ".join(table.columns), expected="each once", do="remove one")
-    return table.fillna("").apply(lambda column: column.str.strip())
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    for name in table.columns.difference(["file"]):  # a file is called what it is called on disk
+        table[name] = table[name].str.normalize("NFC")  # a letter with an accent has two spellings; one emotion must not be two
+    return table
 
 
 def _csv(path: Path) -> pd.DataFrame:
