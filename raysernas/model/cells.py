@@ -12,6 +12,7 @@ from torch.nn import functional
 from raysernas.record.genotype import OPERATIONS, Cell, CellKind, Operation, sources
 
 Map = Float[Tensor, "batch channel time band"]
+NewMap = Float[Tensor, "batch channel_made time_made band_made"]  # of a function that may change their number
 
 
 class Zero(nn.Module):
@@ -21,7 +22,7 @@ class Zero(nn.Module):
         super().__init__()
         self.stride = stride
 
-    def forward(self, x: Map) -> Map:
+    def forward(self, x: Map) -> NewMap:
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 
 
@@ -35,7 +36,7 @@ class Halve(nn.Module):
         self.odd = nn.Conv2d(channels_in, channels // 2, 1, bias=False) if channels > 1 else None
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
-    def forward(self, x: Map) -> Map:
+    def forward(self, x: Map) -> NewMap:
         x = self.relu(x)
         # each phase is copied and convolved at stride 1: oneDNN (torch 2.14, CPU) corrupts memory in the backward pass of a
         # channels-last 1x1 convolution of stride 2 with 4 channels
@@ -94,7 +95,7 @@ class MixedEdge(nn.Module):
         # without affine norms: a scale could undo the mixing weight
         self.operations = nn.ModuleList(build(operation, channels, stride, affine=False) for operation in OPERATIONS)
 
-    def forward(self, x: Map, mixing: Float[Tensor, " operation"]) -> Map:
+    def forward(self, x: Map, mixing: Float[Tensor, " operation"]) -> NewMap:
         terms = [weight * op(x) for weight, op in zip(mixing, self.operations, strict=True) if not isinstance(op, Zero)]
         return sum_of(terms)
 
@@ -109,7 +110,7 @@ class SearchCell(nn.Module):
         self.inputs = _inputs(before, channels, halved_before=halved_before, affine=False)
         self.edges = nn.ModuleList(MixedEdge(channels, _stride(kind, source)) for _, source in sources(nodes))
 
-    def forward(self, before: Map, last: Map, mixing: Float[Tensor, "edge operation"]) -> Map:
+    def forward(self, before: Float[Tensor, "batch _ _ _"], last: Map, mixing: Float[Tensor, "edge operation"]) -> NewMap:
         states = [self.inputs[0](before), self.inputs[1](last)]
         for node in range(self.nodes):
             edges = [(edge, source) for edge, (to, source) in enumerate(sources(self.nodes)) if to == node]
@@ -129,7 +130,7 @@ class ChosenCell(nn.Module):
             build(gene.operation, channels, _stride(kind, gene.source), affine=True) for node in genes for gene in node
         )
 
-    def forward(self, before: Map, last: Map, drop_path: float) -> Map:
+    def forward(self, before: Float[Tensor, "batch _ _ _"], last: Map, drop_path: float) -> NewMap:
         states = [self.inputs[0](before), self.inputs[1](last)]
         edges = iter(self.edges)
         for node in self.genes:

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from raysernas.config import NetworkConfig
-from raysernas.model.cells import Map
+from raysernas.model.cells import Map, NewMap
 
 WIDTHS = (1, 2, 3, 4)  # channels of each block, in units of network.designed_channels
 TIME_HALVED = 2  # the first blocks halve time as well as band
@@ -26,5 +26,5 @@ class Blocks(nn.Module):
         self.blocks = nn.Sequential(*layers, nn.Dropout(config.dropout))
         self.channels, self.halvings = before, TIME_HALVED
 
-    def forward(self, x: Map, _mixing: Any) -> Map:
+    def forward(self, x: Map, _mixing: Any) -> NewMap:
         return self.blocks(x)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from raysernas.config import Arm, Fault, NetworkConfig
-from raysernas.model.cells import ChosenCell, Map, SearchCell
+from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
 from raysernas.record.genotype import CellKind, Genotype
@@ -46,7 +46,7 @@ class Cells(nn.Module):
         self.channels = before[1]
         self.halvings = kinds(config.cells).count("reduction") + config.stem_halves
 
-    def forward(self, x: Map, mixing: Mixing | None) -> Map:
+    def forward(self, x: Map, mixing: Mixing | None) -> NewMap:
         older = newer = self.stem(x)
         for cell in self.cells:
             if isinstance(cell, SearchCell):
@@ -65,7 +65,7 @@ class Bands(nn.Module):
         super().__init__()
         self.channels, self.halvings = bands, 0
 
-    def forward(self, x: Map, _mixing: Mixing | None) -> Map:
+    def forward(self, x: Map, _mixing: Mixing | None) -> NewMap:
         return rearrange(x, "batch 1 time band -> batch band time 1")
 
 

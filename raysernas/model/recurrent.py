@@ -25,7 +25,7 @@ class Recurrence(nn.Module):
         self.lstm = nn.LSTM(channels, hidden, batch_first=True, bidirectional=True)
         self.channels = 2 * hidden
 
-    def forward(self, x: Sequence) -> Sequence:
+    def forward(self, x: Sequence) -> Float[Tensor, "batch time hidden"]:
         return self.lstm(x)[0]
 
 
