@@ -64,7 +64,7 @@ class NetworkConfig:
     nodes: int = 2
     channels: int = 8
     stem_halves: bool = True  # time and band, before the first cell: four times cheaper
-    cell_dropout: float = 0.0  # after every cell; with batch norm behind it, it costs more than it gives (README)
+    cell_dropout: float = 0.0  # after every cell; README tells why it is off
     hidden: int = 32  # LSTM units in each direction
     dropout: float = 0.3  # after the convolutions and before the output layer
     designed_channels: int = 16
