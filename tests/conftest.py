@@ -18,4 +18,4 @@ def emodb_root(request: pytest.FixtureRequest) -> Path:
     """The folder of the real EmoDB; without it the test is skipped, visibly."""
     if given := request.config.getoption("--emodb"):
         return Path(given)
-    pytest.skip("real EmoDB not given: pytest --emodb PATH")
+    pytest.skip("real EmoDB not given: pytest --emodb=PATH")
