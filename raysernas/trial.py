@@ -69,7 +69,7 @@ def run(
         raise  # no fault of the trial: it is not recorded as failed, and runs again once there is room
     except Exception as error:
         reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
-        records = [outcome.failed(trial, study, files.key, reason)]
+        records = [ledger.failure(trial, study, files.key, reason)]
     ledger.write(files, records)
     return pd.DataFrame([record.row() for record in records])
 

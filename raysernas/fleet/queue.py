@@ -7,12 +7,10 @@ much as it can. Chooses by `ledger.validation()` alone: a test score cannot reac
 
 from collections import Counter, deque
 
-from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, trial_config
+from raysernas.config import Arm, Config, Fault, TrialConfig, digest, trial_config
 from raysernas.fleet.candidates import Candidates, Outcome
 from raysernas.record import ledger, summary
 from raysernas.record.files import StudyFiles, TrialKey
-from raysernas.record.ledger import TrialRecord
-from raysernas.record.provenance import provenance
 
 
 class Queue:
@@ -72,10 +70,7 @@ class Queue:
             status = "finished"
         else:
             status = "failed"
-            ledger.write(self._files.trial(key), [TrialRecord(
-                study=self._study.name, key=key, digest=digest(trial), settings=settings(trial), status="failed",
-                reason=reason, facts=provenance(),
-            )])  # fmt: skip
+            ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, reason)])
         self.ended(key, status)
         return status
 

@@ -15,7 +15,6 @@ from raysernas.learn.training import Fitted, Prediction
 from raysernas.model.network import Network, count_parameters
 from raysernas.record.files import TrialKey
 from raysernas.record.ledger import TrialRecord
-from raysernas.record.provenance import provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,4 @@ def finished(
         valid=each.fitted.valid,
         test=prediction.evaluation,
         facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
-    )
-
-
-def failed(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
-    """The record of a trial that could not be finished."""
-    return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
     )

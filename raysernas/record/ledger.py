@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault
+from raysernas.config import Fault, TrialConfig, digest, settings
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
+from raysernas.record.provenance import provenance
 
 SCHEMA_VERSION = 1
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
@@ -60,6 +61,13 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
         f"{part}_classes": int(evaluation.present.sum()),
         f"{part}_confusion": json.dumps(evaluation.confusion.tolist()),
     }
+
+
+def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that could not be finished."""
+    return TrialRecord(
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
+    )
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> None:
