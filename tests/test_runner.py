@@ -132,9 +132,9 @@ def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.chaos
 def test_an_interrupted_launch_ends_with_one_line(tmp_path: Path) -> None:
-    launch = launched(tmp_path, "retrain.epochs=200")
+    launch = launched(tmp_path, "retrain.epochs=1000000")  # so that it cannot end by itself
     end = time.monotonic() + 240
-    while not list(tmp_path.glob("tiny/history/*")) and time.monotonic() < end:
+    while not list(tmp_path.glob("tiny/tensorboard/**/events.*")) and time.monotonic() < end:
         time.sleep(0.1)
     launch.send_signal(signal.SIGINT)
     began = time.monotonic()
