@@ -43,7 +43,7 @@ def launched(root: Path, *overrides: str, **environment: str) -> subprocess.Pope
 
 
 def ended(launch: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = launch.communicate(timeout=300)
+    out, err = launch.communicate(timeout=240)
     return launch.returncode, out, err
 
 
@@ -129,16 +129,29 @@ def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> Non
     assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell's background jobs ignore Ctrl-C, and so would the processes that a test starts from one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_an_interrupted_launch_ends_with_one_line(tmp_path: Path) -> None:
-    launch = launched(tmp_path, "retrain.epochs=1000000")  # so that it cannot end by itself
+def test_an_interrupted_launch_ends_with_one_line(tmp_path: Path, interruptible: None) -> None:
+    launch = launched(tmp_path, "retrain.epochs=100000")  # so that it cannot end by itself
     end = time.monotonic() + 240
     while not list(tmp_path.glob("tiny/tensorboard/**/events.*")) and time.monotonic() < end:
         time.sleep(0.1)
+    began, everyone = time.monotonic(), descendants(launch.pid)
     launch.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    status, _, err = ended(launch)
+    try:
+        status, _, err = ended(launch)
+    finally:
+        for pid in everyone:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     assert (status, err.strip()) == (130, "stopped; the same command continues this study")
     assert time.monotonic() - began < 30
 
