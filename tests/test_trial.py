@@ -123,7 +123,7 @@ def test_a_diverging_trial_ends_as_a_failed_record_with_its_reason(tmp_path):
     trial = resolved("cnn")
     rows, files = run(tmp_path, dataclasses.replace(trial, retrain=dataclasses.replace(trial.retrain, lr=1e30)))
     assert rows["status"].tolist() == ["failed"]
-    assert rows["reason"].iloc[0].startswith("DivergedError: the loss became ")
+    assert rows["reason"].iloc[0].startswith("training: the loss became ")
     assert rows["digest"].iloc[0] != digest(trial)
     assert np.isnan(rows["test_ua"].iloc[0])
     assert files.record.exists()

@@ -43,7 +43,7 @@ def search(
 
     Raises:
         DivergedError: when a loss is not finite.
-        ValueError: when a part of another role is given.
+        Fault: when a part of another role is given.
     """
     require(weights, "weights")
     require(alphas, "alphas")

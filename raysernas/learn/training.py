@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from raysernas.config import RetrainConfig
+from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora.augment import mask
 from raysernas.corpora.features import Part, Role
 from raysernas.model.network import Cells, Network
@@ -24,8 +24,12 @@ from raysernas.record.metrics import Evaluation
 WARMUP = 0.1  # share of the steps in which the learning rate rises
 
 
-class DivergedError(ArithmeticError):
-    """A loss that is not a number."""
+class DivergedError(Fault):
+    """A loss or a posterior that is not a number."""
+
+    def __init__(self, what: str, got: object) -> None:
+        do = "lower the learning rate or the clip of this stage"
+        super().__init__("training", what, got=got, expected="finite numbers", do=do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def fit(
 
     Raises:
         DivergedError: when the loss or a posterior is not finite.
-        ValueError: when a part of another role is given.
+        Fault: when a part of another role is given.
     """
     require(train, "train")
     require(valid, "valid")
@@ -107,7 +111,7 @@ def evaluate(network: Network, part: Part, batch: int = 64) -> Prediction:
             np.add.at(counts, owners, 1)
     posteriors = total / counts[:, None]
     if not np.isfinite(posteriors).all():
-        raise DivergedError("the network gives posteriors that are no numbers; lower retrain.lr or retrain.clip")
+        raise DivergedError("the network gives posteriors that are no numbers", f"{(~np.isfinite(posteriors)).sum()} of them")
     return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), classes))
 
 
@@ -121,14 +125,17 @@ def class_weights(part: Part, classes: int) -> Tensor:
 def require(part: Part, *roles: Role) -> None:
     """Refuse a part of another role: what makes a test set unreachable from training."""
     if part.role not in roles:
-        raise ValueError(f"training: a part with the role {part.role!r} was given where {' or '.join(roles)} belongs")
+        what = f"a part with the role {part.role!r} was given where {' or '.join(roles)} belongs"
+        raise Fault(
+            "training", what, got=part.role, expected=" or ".join(roles), do="ask Data.part for that role; nothing trains on test"
+        )
 
 
 def finite(losses: list[Tensor]) -> float:
     """Mean of the losses of an epoch, read from the device once."""
     mean = torch.stack(losses).mean().item()
     if not math.isfinite(mean):
-        raise DivergedError(f"the loss became {mean}; lower the learning rate or the clip of this stage")
+        raise DivergedError(f"the loss became {mean}", mean)
     return mean
 
 
