@@ -6,13 +6,13 @@ result table. Defaults stand here and nowhere else. Files and overrides are read
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args
 
 Arm = Literal["darts", "random", "cnn", "lstm", "cnn_lstm", "cnn_lstm_attention"]
 Scalar = str | int | float | bool
-Value = Scalar | Sequence[Scalar]
+Value = Scalar | Sequence[Scalar] | Mapping[str, str]
 
 
 class Fault(ValueError):
@@ -27,13 +27,26 @@ class Fault(ValueError):
 class CorpusConfig:
     """Which speech, which classes, and who is held out."""
 
-    name: Literal["synthetic", "emodb", "manifest"] = "synthetic"
+    name: Literal[
+        "synthetic", "manifest", "crema_d", "emodb", "emovo", "iemocap", "msp_improv", "msp_podcast", "nemo", "ravdess", "savee",
+        "tess",
+    ] = "synthetic"  # fmt: skip
     root: str = ""  # folder of the corpus, or the manifest file; where it lies is not part of a trial's identity
     fingerprint: str = ""  # of the content; filled in when a study is planned, refused when it does not fit
-    emotions: tuple[str, ...] = ()  # classes to keep; none named = all
-    folds: Literal["speaker", "speaker_groups", "session"] = "speaker"
-    groups: int = 4  # number of folds of `speaker_groups`
-    valid_speakers: int = 2
+    label: Literal["usual", "intended", "perceived"] = "usual"  # what the actor meant, or listeners heard, where a corpus has both
+    emotions: tuple[str, ...] = ()  # classes to keep; none named = the usual ones of the corpus, merged as usual
+    merge: dict[str, str] = field(default_factory=dict)  # emotion -> the emotion that it counts as
+    scenarios: tuple[str, ...] = ()  # to keep, such as improvised; none named = all
+    on_bad_file: Literal["fail", "skip"] = "fail"
+    folds: Literal[
+        "usual", "speaker", "speaker_groups", "session", "official", "emobox", "luna_jimenez", "published", "random", "file"
+    ] = "usual"  # fmt: skip
+    groups: int = 4  # number of folds of `speaker_groups` and `random`
+    fold_file: str = ""  # a folds.csv, or a folder of EmoBox lists, for folds=file; where it lies is no part of the identity
+    folds_hash: str = ""  # of who is in which part of which fold; filled in when a study is planned, refused when it does not fit
+    speaker_dependent: bool = False  # allows folds that hear a speaker on two sides; marked in every table
+    valid: Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"] = "usual"
+    valid_fraction: float = 0.2  # of all speakers (`speakers`) or of the training utterances (`utterances`) that validate
     halves: Literal["utterance", "speaker"] = "utterance"  # how weights and alphas share the rest
     synthetic_speakers: int = 8
     synthetic_takes: int = 8  # utterances of one speaker in one emotion
@@ -53,7 +66,11 @@ class FeaturesConfig:
     coefficients: int = 40  # of the MFCC; mfcc only
     range_db: float = 80.0  # below the loudest point of the clip; what is softer is silence
     window_s: float = 3.0  # length of every network input
-    normalisation: Literal["train", "none"] = "train"  # mean and deviation per band, from the training split only
+    pad: Literal["frames", "waveform"] = "frames"  # silent frames after the features, or zeros before them and a cut at window_s
+    pool_frames: int = 1  # maximum over so many adjacent frames
+    normalisation: Literal["train", "utterance", "speaker", "none"] = "train"  # whose mean and deviation of each band; speaker: of
+    # all of a speaker's utterances, tested ones too (transductive: marked in every table)
+    device: Literal["cpu", "cuda"] = "cpu"  # that computes the features; torchaudio only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +118,10 @@ class RetrainConfig:
     masks: int = 1  # SpecAugment masks on each axis
     mask_frames: int = 20
     mask_bands: int = 6
+    speeds: tuple[float, ...] = ()  # of the training utterances, one drawn at each use, such as [0.9, 1.0, 1.1]
+    pitches_st: tuple[float, ...] = ()  # semitones, one drawn at each use
+    noise_snr_db: tuple[float, ...] = ()  # of white noise, one drawn at each use
+    shift_s: float = 0.0  # utmost delay (silence before) or advance (cut) of an utterance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +139,7 @@ class ResourcesConfig:
     address: str = ""  # of a running Ray cluster; none = start one here
     cpus: int = 0  # 0 = all
     gpus_per_trial: float = 1.0  # where trials run on GPUs
+    cache_gb: float = 200.0  # of features kept in study.storage; the least recently used go first
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +187,16 @@ class TrialConfig:
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
 
+PRESETS: dict[str, dict[str, Any]] = {  # section -> word that may stand for it -> what it means
+    "features": {
+        "published": FeaturesConfig(  # the input of arXiv 2305.14402, as its code prepares it
+            kind="mfcc", sample_rate_hz=32_750, n_fft=2048, hop_samples=512, bands=128, coefficients=128, window_s=8.0,
+            pad="waveform", pool_frames=4, normalisation="none",
+        )
+    }
+}  # fmt: skip
 SECTIONS = ("corpus", "features", "network", "search", "retrain", "compute")
+PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
 CELLS = ("network.cells", "network.nodes", "network.channels", "network.stem_halves", "network.cell_dropout", "retrain.drop_path")
 UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
     "darts": ("network.designed_",),
@@ -200,7 +231,7 @@ def settings(trial: TrialConfig) -> dict[str, Any]:
 
 def reads(arm: Arm, key: str) -> bool:
     """Whether a setting can change the numbers of an arm."""
-    return not key.startswith((*UNREAD[arm], "corpus.root"))
+    return not key.startswith((*UNREAD[arm], *PLACES))
 
 
 def digest(trial: TrialConfig) -> str:
@@ -213,5 +244,5 @@ def differences(old: Config, new: Config) -> list[str]:
     """Readable lines, one for each setting whose change would make old and new trials incomparable."""
     kept, fresh = flatten(old), flatten(new)
     extendable = ("study.name", "study.storage", "study.arms", "study.candidates", "study.folds", "study.seeds")
-    free = (*extendable, "study.retry_failed", "study.resources.", "corpus.root")
+    free = (*extendable, "study.retry_failed", "study.resources.", *PLACES)
     return [f"{key}: {kept[key]!r} -> {fresh[key]!r}" for key in fresh if kept[key] != fresh[key] and not key.startswith(free)]

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from raysernas.config import Config, Fault, Value, flatten
+from raysernas.config import PRESETS, Config, Fault, Value, flatten
 
 AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written as the smallest sensible number
     "study.candidates": 1,
     "study.seed": 0,
     "study.resources.cpus": 0,
     "study.resources.gpus_per_trial": 0.01,
+    "study.resources.cache_gb": 0,
     "corpus.groups": 2,
-    "corpus.valid_speakers": 1,
     "corpus.synthetic_speakers": 2,
     "corpus.synthetic_takes": 1,
     "corpus.synthetic_seed": 0,
@@ -29,6 +29,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "features.coefficients": 8,
     "features.range_db": 1,
     "features.window_s": 0.1,
+    "features.pool_frames": 1,
     "network.cells": 3,  # so that there are normal and reduction cells
     "network.nodes": 1,
     "network.channels": 1,
@@ -50,9 +51,11 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "retrain.masks": 0,
     "retrain.mask_frames": 1,
     "retrain.mask_bands": 1,
+    "retrain.shift_s": 0,
     "compute.threads": 1,
 }
 BELOW_ONE = (
+    "corpus.valid_fraction",
     "network.dropout",
     "network.cell_dropout",
     "retrain.label_smoothing",
@@ -60,18 +63,27 @@ BELOW_ONE = (
     "search.weights_momentum",
     "search.alphas_beta1",
 )
+ENTRIES = {  # lowest and highest entry of a list of numbers
+    "retrain.speeds": (0.5, 2.0),
+    "retrain.pitches_st": (-24.0, 24.0),
+    "retrain.noise_snr_db": (-20.0, 100.0),
+}
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
-DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions")
+DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", *ENTRIES)
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
 NOT_SEARCHED = ("study.", "compute.", "corpus.")  # the corpus decides who validates: candidates would be compared on unlike people
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
 
 
 def merge(node: Any, layer: Any, prefix: str = "") -> Any:
-    """A configuration, or a section of it, with the values of a nested mapping."""
+    """A configuration, or a section of it, with the values of a nested mapping; a section may be the name of a preset."""
+    if isinstance(layer, str) and layer in (presets := PRESETS.get(prefix[:-1], {})):
+        return presets[layer]
     if not isinstance(layer, dict):
         where = f"{prefix[:-1]} is a section" if prefix else "this is no configuration"
         do = f"write {prefix}{fields(node)[0].name}: ..." if prefix else "write sections and settings, as in configs/laptop.yaml"
+        if prefix[:-1] in PRESETS:
+            do += f", or the name of a preset: {', '.join(PRESETS[prefix[:-1]])}"
         raise Fault("config", where, got=_told(layer), expected="a mapping of settings", do=do)
     hints = get_type_hints(type(node))
     changes = {}
@@ -111,27 +123,66 @@ def checked(config: Config) -> Config:
             "config", "study.name is not a folder's name", got=repr(config.study.name),
             expected="letters, digits, - _ and . (not first)", do="set study.name",
         )  # fmt: skip
-    if config.features.kind == "mfcc" and config.features.coefficients > config.features.bands:
-        raise Fault(
-            "config", "features.coefficients is more than features.bands", got=config.features.coefficients,
-            expected=f"at most {config.features.bands}", do="set features.coefficients or features.bands",
-        )  # fmt: skip
+    _check_features(config)
     if config.search.weights_lr_min > config.search.weights_lr:
         raise Fault(
             "config", "search.weights_lr_min is above search.weights_lr", got=config.search.weights_lr_min,
             expected=f"at most {config.search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
         )  # fmt: skip
+    _check_corpus(config)
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
     return config
+
+
+def _check_corpus(config: Config) -> None:
+    corpus = config.corpus
+    if chained := [old for old, new in corpus.merge.items() if new in corpus.merge]:
+        raise Fault(
+            "config", f"corpus.merge counts {chained[0]} as an emotion that is itself merged", got=corpus.merge,
+            expected="an emotion to keep on the right of every pair", do=f"set corpus.merge.{chained[0]} to the last of them",
+        )  # fmt: skip
+    if gone := [emotion for emotion in corpus.emotions if emotion in corpus.merge]:
+        raise Fault(
+            "config", f"corpus.emotions keeps {gone[0]}, which corpus.merge counts as {corpus.merge[gone[0]]}", got=gone[0],
+            expected="emotions that are left after merging", do="take it out of one of the two",
+        )  # fmt: skip
+    if (corpus.folds == "random" or corpus.valid == "utterances") and not corpus.speaker_dependent:
+        setting = "folds=random" if corpus.folds == "random" else "valid=utterances"
+        raise Fault(
+            "config", f"corpus.{setting} lets a speaker be trained on and tested or validated", got="speaker_dependent: false",
+            expected="speakers on one side only, or your word that they are not: such scores are 5 to 25 points too high",
+            do="set corpus.folds=speaker_groups, or corpus.speaker_dependent=true, which marks every table",
+        )  # fmt: skip
+    if (corpus.folds == "file") != bool(corpus.fold_file):
+        raise Fault(
+            "config", "corpus.folds=file and corpus.fold_file belong together",
+            got=f"folds: {corpus.folds}, fold_file: {corpus.fold_file!r}", expected="both or neither",
+            do="set corpus.folds=file corpus.fold_file=PATH/TO/folds.csv",
+        )  # fmt: skip
+
+
+def _check_features(config: Config) -> None:
+    features = config.features
+    if features.device == "cuda" and features.backend == "librosa":
+        raise Fault(
+            "config", "features.device=cuda, but librosa computes on the CPU only", got="backend: librosa", expected="torchaudio",
+            do="set features.backend=torchaudio or features.device=cpu",
+        )  # fmt: skip
+    if features.kind == "mfcc" and features.coefficients > features.bands:
+        raise Fault(
+            "config", "features.coefficients is more than features.bands", got=features.coefficients,
+            expected=f"at most {features.bands}", do="set features.coefficients or features.bands",
+        )  # fmt: skip
 
 
 def _check_list(key: str, values: tuple[Any, ...]) -> None:
     if (key in NEEDED and not values) or len(set(values)) != len(values):
         expected = "at least one, each once" if key in NEEDED else "each once"
         raise Fault("config", f"{key} needs distinct entries", got=list(values), expected=expected, do=f"set {key}")
-    if beyond := [value for value in values if isinstance(value, int) and not 0 <= value <= MOST]:
-        raise Fault("config", f"{key} has an entry out of range", got=beyond[0], expected=f"0 to {MOST}", do=f"set {key}")
+    low, high = ENTRIES.get(key, (0, MOST))
+    if beyond := [value for value in values if isinstance(value, int | float) and not low <= value <= high]:
+        raise Fault("config", f"{key} has an entry out of range", got=beyond[0], expected=f"{low} to {high}", do=f"set {key}")
 
 
 def _check_axis(config: Config, key: str, axis: Any) -> None:
@@ -190,6 +241,8 @@ def _unknown(key: str, prefix: str, names: Mapping[str, Any]) -> Fault:
 def _typed(key: str, hint: Any, value: Any) -> Any:
     """The value as its setting holds it, if it has the setting's type."""
     kind = get_origin(hint) or hint
+    if kind is dict and isinstance(value, dict) and get_args(hint) == (str, str):
+        return {_typed(f"a name in {key}", str, name): _typed(f"{key}.{name}", str, text) for name, text in value.items()}
     if kind is tuple and isinstance(value, list | tuple):
         return tuple(_typed(f"{key}[{i}]", get_args(hint)[0], entry) for i, entry in enumerate(value))
     if kind is Literal:

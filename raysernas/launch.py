@@ -1,6 +1,6 @@
 """The door: one command runs a whole study, and the same command continues it.
 
-    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run]
+    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache]
 
 Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its result table.
 """
@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config import Arm, Fault, trial_config
+from raysernas.config import Arm, Config, Fault, trial_config
 from raysernas.config_file import load
 from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.fleet.plan import Plan
 from raysernas.fleet.progress import Display, duration
+from raysernas.record.counting import counted
+from raysernas.record.files import cache_folder
 from raysernas.record.printing import PLAIN_WIDTH, failures, print_tables
 
 DEFAULT = "laptop"
@@ -28,7 +30,9 @@ DEFAULT = "laptop"
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130: interrupted."""
     try:
-        return _launch(*_parse(arguments))
+        parsed = _parse(arguments)
+        config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
+        return _clear(config) if parsed.clear_cache else _launch(config, parsed.dry_run)
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2
@@ -37,27 +41,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parse(arguments: Sequence[str] | None) -> tuple[str, list[str], bool]:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m raysernas.launch", description="Run a study; the same command continues it.", allow_abbrev=False
     )
     parser.add_argument(
         "words", nargs="*", metavar="CONFIG | key=value", help=f"a YAML file or a shipped study (default {DEFAULT})"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and the expected time; write nothing")
-    parsed = parser.parse_intermixed_args(arguments)
-    overrides = [word for word in parsed.words if "=" in word]
-    names = [word for word in parsed.words if "=" not in word]
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="print the plan and the expected time; write nothing")
+    instead.add_argument("--clear-cache", action="store_true", help="delete the features kept in study.storage, and run nothing")
+    return parser.parse_intermixed_args(arguments)
+
+
+def _name(words: Sequence[str]) -> str:
+    names = [word for word in words if "=" not in word]
     if len(names) > 1:
         raise Fault(
             "launch", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="launch them one by one"
         )
-    return next(iter(names), DEFAULT), overrides, parsed.dry_run
+    return next(iter(names), DEFAULT)
 
 
-def _launch(name: str, overrides: list[str], dry: bool) -> int:
+def _clear(config: Config) -> int:
+    from raysernas.corpora import cache
+
+    folder = cache_folder(config)
+    print(f"{cache.clear(folder) / 1e9:.1f} GB freed in {folder}")
+    return 0
+
+
+def _launch(config: Config, dry: bool) -> int:
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    plan = planning.resolve(load(name, overrides), dry=dry)
+    with counted("looking at the audio files") as report:
+        plan = planning.resolve(config, dry=dry, report=report)
     _print_pairs(console, planning.header(plan))
     if dry:
         _rehearse(plan, console)

@@ -8,7 +8,7 @@ record with its reason. The test speakers are opened once, in `_test`, after eve
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -18,7 +18,7 @@ import torch
 
 from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, trial_config
 from raysernas.config_file import assign, load
-from raysernas.corpora import catalogue
+from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.learn import checkpoint, darts, outcome, training
 from raysernas.learn.data import Data, prepare
@@ -28,6 +28,7 @@ from raysernas.learn.telemetry import Telemetry
 from raysernas.learn.training import Fitted, Prediction
 from raysernas.model.network import Network, build
 from raysernas.record import ledger, storage
+from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype, draw
 from raysernas.record.ledger import TrialRecord
@@ -134,7 +135,8 @@ def resolve(config: Config, corpus: Corpus) -> Config:
             expected="a GPU that torch sees",
             do="set compute.device=cpu",
         )
-    return assign(config, {"compute.device": device, "corpus.fingerprint": corpus.fingerprint})
+    chosen = folds.resolved(catalogue.resolved(config.corpus, corpus), corpus)
+    return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
 
 def architecture(
@@ -206,7 +208,9 @@ def main(arguments: Sequence[str]) -> int:
             )
         config = load(next(iter(names), "laptop"), overrides)
         cache = cache_folder(config)
-        config = resolve(config, catalogue.read(config.corpus, cache))
+        with counted("looking at the audio files") as reading:
+            corpus = catalogue.read(config.corpus, cache, reading)
+        config = resolve(config, corpus)
         trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
         key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
         files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)

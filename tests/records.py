@@ -15,7 +15,7 @@ from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import Evaluation
 
 EMOTIONS = ("anger", "fear", "joy")
-FACTS = {"n_test": 30, "parameters": 1000, "search_s": 8.0, "retrain_s": 2.0, "search_entropy": 0.5, "genotype": ""}
+FACTS = {"n_test": 30, "n_skipped": 0, "parameters": 1000, "search_s": 8.0, "retrain_s": 2.0, "search_entropy": 0.5, "genotype": ""}
 
 
 def confusion(right: Sequence[int], of: int = 10) -> Evaluation:

@@ -1,12 +1,16 @@
 """Small inputs for the tests: a corpus part made of noise, and a network of every arm."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 import torch
 
 from raysernas.config import Arm, NetworkConfig
-from raysernas.corpora.features import Frames, Part, Role, Scale
+from raysernas.corpora.cache import Frames, held
+from raysernas.corpora.extraction import Clip, Floats
+from raysernas.corpora.features import Part, Role, Scale
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw
 
@@ -18,15 +22,19 @@ def noise_part(role: str, count: int = 12, seed: int = 0, longest: int = 40) -> 
     """Clips of 1 to `longest` frames whose class is audible as a louder band."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, longest + 1, count)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    values = rng.standard_normal((offsets[-1], BANDS)).astype(np.float32)
+    values = np.split(rng.standard_normal((lengths.sum(), BANDS)).astype(np.float32), np.cumsum(lengths)[:-1])
     emotion = np.arange(count) % CLASSES
     for i in range(count):
-        values[offsets[i] : offsets[i + 1], emotion[i]] += 2
-    silence = np.full((count, BANDS), -3, np.float32)
-    scale = Scale(np.zeros(BANDS, np.float32), np.ones(BANDS, np.float32))
-    frames = Frames(values, offsets, silence)
+        values[i][:, emotion[i]] += 2
+    frames = held(Clip(each, np.full(BANDS, -3, np.float32), len(each)) for each in values)
+    scale = Scale(np.zeros((1, BANDS), np.float32), np.ones((1, BANDS), np.float32))
     return Part(cast(Role, role), frames, tuple(range(count)), emotion.astype(np.int64), scale, WINDOW, torch.device("cpu"))
+
+
+def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
+    """The same corpus with other values: `change` is given the number and the features of each utterance."""
+    clips = [frames.clip(i) for i in range(len(frames))]
+    return held(dataclasses.replace(clip, values=change(i, clip.values.copy())) for i, clip in enumerate(clips))
 
 
 def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:

@@ -92,7 +92,7 @@ def test_a_wav_file_that_is_cut_off_is_refused(tmp_path: Path, kept: int) -> Non
     path = _wav(tmp_path, subtype="PCM_16")
     path.write_bytes(path.read_bytes()[:kept])
     assert _message(path) == (
-        f"audio: {path} is cut off\n  got: {kept - 44} bytes of sound\n  expected: 32000 bytes, as its header says\n"
+        f"audio: {path} is cut off\n  got: {kept - 44} bytes of sound, 32000 in its header\n  expected: a whole file\n"
         "  do this: replace the file, or take it out of the corpus"
     )
 
@@ -109,6 +109,22 @@ def test_a_flac_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, RATE_HZ), RATE_HZ)
     path.write_bytes(path.read_bytes()[:20_000])
     assert str(path) in _message(path)
+
+
+@pytest.mark.parametrize("lost", [1, 100, 3_000])
+def test_an_ogg_file_that_is_cut_off_is_refused(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 4 * RATE_HZ), RATE_HZ)
+    assert len(audio.read(path, sample_rate_hz=RATE_HZ)) == 4 * RATE_HZ
+    path.write_bytes(path.read_bytes()[:-lost])
+    assert "is cut off\n  got: its last page is missing\n  expected: a whole file" in _message(path)
+
+
+def test_a_stretch_is_frames_of_its_file() -> None:
+    assert audio.frames_of(0.25, 0.5, frames=RATE_HZ, rate_hz=RATE_HZ) == (4_000, 8_000)
+    assert audio.frames_of(0.25, 0.0, frames=RATE_HZ, rate_hz=RATE_HZ) == (4_000, RATE_HZ)
+    assert audio.frames_of(0.0, 1.005, frames=RATE_HZ, rate_hz=RATE_HZ) == (0, RATE_HZ)
+    assert audio.frames_of(0.0, 1.02, frames=RATE_HZ, rate_hz=RATE_HZ) is None
 
 
 def test_odd_chunks_and_unknown_sizes_of_wav_are_understood(tmp_path: Path) -> None:

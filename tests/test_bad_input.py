@@ -78,8 +78,8 @@ def no_numbers(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
-        (lambda path: path.write_bytes(b""), "audio files cannot be used"),
-        (lambda path: path.unlink(), "audio files cannot be used"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.unlink(), "is missing"),
         (lambda path: path.write_bytes(b"no audio at all" * 100), "is no audio that can be read"),
         (cut_off, "is cut off"),
         (lie_about_length, "is cut off"),

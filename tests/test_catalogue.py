@@ -15,7 +15,7 @@ from raysernas.corpora.corpus import Utterance
 def _emodb(folder: Path, names: str = "03a01Wa 08a01Wa 03a01Na 08a01Nb 09a01Nb 03a01Ta 08a01Tb 03a02La 08a02Lb") -> CorpusConfig:
     folder.mkdir(exist_ok=True)
     for number, name in enumerate(names.split()):
-        soundfile.write(folder / f"{name}.wav", np.full(160, number / 100), 16_000)
+        soundfile.write(folder / f"{name}.wav", np.full(160 + len(names), (1 + number) / 100), 16_000)  # no two files alike
     return CorpusConfig(name="emodb", root=str(folder), emotions=("anger", "neutral", "sadness", "boredom"))
 
 
@@ -37,7 +37,9 @@ def test_emotions_are_kept_in_the_order_given(tmp_path: Path) -> None:
     corpus = catalogue.read(_emodb(tmp_path), None)
     assert corpus.emotions == ("anger", "neutral", "sadness", "boredom")
     assert corpus.counts() == {"anger": 2, "neutral": 3, "sadness": 2, "boredom": 2}
-    assert corpus.fingerprint == catalogue.read(replace(_emodb(tmp_path), emotions=("neutral", "anger")), None).fingerprint
+    turned = replace(_emodb(tmp_path), emotions=("boredom", "sadness", "neutral", "anger"))
+    assert corpus.fingerprint == catalogue.read(turned, None).fingerprint
+    assert catalogue.read(replace(turned, emotions=("neutral", "anger")), None).counts() == {"neutral": 3, "anger": 2}
 
 
 def test_the_waveform_of_an_utterance_is_its_stretch(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_a_corpus_is_the_same_wherever_it_lies_and_another_after_a_change(tmp_pa
 
 def test_a_root_is_needed_and_has_to_be_there(tmp_path: Path) -> None:
     assert _message(CorpusConfig(name="emodb")) == (
-        "corpus: corpus.root is not set, so emodb cannot be found\n  got: ''\n  expected: the folder of EmoDB\n"
+        "corpus: corpus.root is not set, so emodb cannot be found\n  got: ''\n  expected: the folder of emodb\n"
         "  do this: set corpus.root=PATH"
     )
     gone = str(tmp_path / "gone")
@@ -81,7 +83,7 @@ def test_a_relative_root_gives_absolute_paths(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
-    assert "holds no recordings\n  got: 0 files *.wav" in _message(CorpusConfig(name="emodb", root=str(tmp_path)))
+    assert "does not hold emodb\n  got: 0 files *.wav" in _message(CorpusConfig(name="emodb", root=str(tmp_path)))
 
 
 def test_an_emotion_that_cannot_be_learned_is_refused(tmp_path: Path) -> None:
@@ -109,4 +111,15 @@ def test_an_unknown_emotion_is_refused(tmp_path: Path) -> None:
 def test_empty_files_are_found_out_at_once(tmp_path: Path) -> None:
     config = _emodb(tmp_path)
     (tmp_path / "08a01Tb.wav").write_bytes(b"")
-    assert "1 of 9 audio files cannot be used\n  got: " + str(tmp_path / "08a01Tb.wav") + " (0 bytes)" in _message(config)
+    assert _message(config) == (
+        "corpus: 1 file or row of emodb cannot be used\n  got: \n    08a01Tb is empty: 0 bytes\n"
+        "  expected: every file readable, with sound, and labelled once\n"
+        "  do this: fetch it again; or go without them: corpus.on_bad_file=skip (python -m raysernas.corpora check lists all)"
+    )
+    corpus = catalogue.read(replace(config, on_bad_file="skip", emotions=("anger", "neutral")), None)
+    assert len(corpus.utterances) == 5, "a bad file of a class that is not asked for is nobody's business"
+    assert corpus.skipped == ()
+    more = replace(_emodb(tmp_path, "16a01Tc"), on_bad_file="skip")
+    corpus = catalogue.read(more, None)
+    assert [remark.subject for remark in corpus.skipped] == ["08a01Tb"]
+    assert "08a01Tb" not in {utterance.key for utterance in corpus.utterances}

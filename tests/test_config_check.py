@@ -6,8 +6,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from raysernas.config import SECTIONS, Arm, Config, flatten
-from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, MOST, assign, checked
+from raysernas.config import PRESETS, SECTIONS, Arm, Config, flatten
+from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, ENTRIES, MOST, assign, checked, merge
 from raysernas.config_file import load
 from tests.faults import refusal, told
 
@@ -223,3 +223,57 @@ def test_more_coefficients_than_bands_are_refused_where_they_are_read() -> None:
         "features.coefficients is more than features.bands", 25, "at most 24", "set features.coefficients or features.bands"
     )
     assert assign(Config(), wrong | {"features.kind": "logmel"}).features.bands == 24
+
+
+# --- what depends on another setting ----------------------------------------------------------------------------------
+
+
+def test_speaker_dependent_folds_need_the_users_word() -> None:
+    for setting in ("folds=random", "valid=utterances"):
+        key, value = f"corpus.{setting}".split("=")
+        text = refusal(lambda key=key, value=value: assign(Config(), {key: value}))
+        assert text == told(
+            f"corpus.{setting} lets a speaker be trained on and tested or validated", "speaker_dependent: false",
+            "speakers on one side only, or your word that they are not: such scores are 5 to 25 points too high",
+            "set corpus.folds=speaker_groups, or corpus.speaker_dependent=true, which marks every table",
+        )  # fmt: skip
+        both = built_with(Config(), key, value)
+        assert checked(built_with(both, "corpus.speaker_dependent", True)).corpus.speaker_dependent
+
+
+def test_an_emotion_is_merged_into_one_that_stays() -> None:
+    chain = {"excitement": "happiness", "happiness": "positive"}
+    assert "counts excitement as an emotion that is itself merged" in refusal(lambda: assign(Config(), {"corpus.merge": chain}))
+    gone: Any = {"corpus.merge": {"excitement": "happiness"}, "corpus.emotions": ["anger", "excitement"]}
+    assert "corpus.emotions keeps excitement, which corpus.merge counts as happiness" in refusal(lambda: assign(Config(), gone))
+    assert "corpus.merge.a has the wrong type" in refusal(lambda: merge(Config(), {"corpus": {"merge": {"a": 1}}}))
+
+
+def test_a_fold_file_and_its_scheme_go_together() -> None:
+    for values in ({"corpus.folds": "file"}, {"corpus.fold_file": "folds.csv"}):
+        assert "corpus.folds=file and corpus.fold_file belong together" in refusal(lambda values=values: assign(Config(), values))
+    both = merge(Config(), {"corpus": {"folds": "file", "fold_file": "folds.csv"}})
+    assert checked(both).corpus.fold_file == "folds.csv"
+
+
+def test_librosa_knows_no_gpu() -> None:
+    config = built_with(Config(), "features.backend", "librosa")
+    assert "librosa computes on the CPU only" in refusal(lambda: assign(config, {"features.device": "cuda"}))
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_entries_of_a_list_have_a_range(key: str) -> None:
+    low, high = ENTRIES[key]
+    assert flatten(assign(Config(), {key: [low, high]}))[key] == (low, high)
+    for value in (low - 1, high + 1, math.nan):
+        expected = f"config: {key} has an entry out of range\n  got: {value}\n  expected: {low} to {high}\n"
+        assert refusal(lambda value=value: assign(Config(), {key: [value]})).startswith(expected)
+
+
+def test_a_section_may_be_the_name_of_a_preset() -> None:
+    published = merge(Config(), {"features": "published"})
+    assert published.features == PRESETS["features"]["published"]
+    assert merge(published, {"features": {"window_s": 4.0}}).features.coefficients == 128
+    text = refusal(lambda: merge(Config(), {"features": "publishd"}))
+    assert "features is a section" in text
+    assert text.endswith("do this: write features.kind: ..., or the name of a preset: published")

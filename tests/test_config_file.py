@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysernas.config import SECTIONS, Arm, Config, TrialConfig, flatten, trial_config
-from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, MOST
+from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, ENTRIES, MOST
 from raysernas.config_file import assign, find, load, shipped, show, trial_from
 from tests.faults import refusal, told
 
@@ -158,6 +158,10 @@ def values_of(key: str, kind: Any) -> st.SearchStrategy[Any]:
     if key in AT_LEAST:
         low = AT_LEAST[key]
         return st.integers(math.ceil(low), MOST) if kind is int else st.floats(low, MOST)
+    if key == "corpus.merge":
+        return st.dictionaries(WORD, WORD, max_size=3)
+    if key in ENTRIES:
+        return st.lists(st.floats(*ENTRIES[key]), max_size=4, unique=True).map(tuple)
     if key in DISTINCT:
         entry = get_args(kind)[0]
         entries = st.integers(0, MOST) if entry is int else WORD if entry is str else st.sampled_from(get_args(entry))
@@ -175,15 +179,28 @@ def kinds(node: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def allowed(flat: dict[str, Any]) -> dict[str, Any]:
+    """Speaker-dependent folds with the permission that they need."""
+    dependent = flat.get("corpus.folds") == "random" or flat.get("corpus.valid") == "utterances"
+    return flat | {"corpus.speaker_dependent": True} if dependent else flat
+
+
 def fits_together(flat: dict[str, Any]) -> bool:
     """What is refused because of another setting."""
     whole = flatten(Config()) | flat
+    merge = whole["corpus.merge"]
+    if set(merge) & {*merge.values(), *whole["corpus.emotions"]}:
+        return False
+    if (whole["corpus.folds"] == "file") != bool(whole["corpus.fold_file"]):
+        return False
+    if whole["features.device"] == "cuda" and whole["features.backend"] == "librosa":
+        return False
     fits = whole["features.kind"] != "mfcc" or whole["features.coefficients"] <= whole["features.bands"]
     return fits and whole["search.weights_lr_min"] <= whole["search.weights_lr"]
 
 
 VALUES = {key: values_of(key, kind) for key, kind in kinds(Config()).items()}
-ANY = st.fixed_dictionaries({}, optional=VALUES).filter(fits_together)
+ANY = st.fixed_dictionaries({}, optional=VALUES).map(allowed).filter(fits_together)
 
 
 @settings(max_examples=40)

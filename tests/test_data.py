@@ -5,10 +5,16 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 
-from raysernas.corpora import catalogue, features
+from raysernas.config import Fault, RetrainConfig, TrialConfig
+from raysernas.corpora import augment, catalogue, features
 from raysernas.corpora.features import Role
+from raysernas.learn import training
 from raysernas.learn.data import prepare
+from raysernas.model.network import build
+from tests import small
+from tests.small import altered
 from tests.test_trial import resolved
 
 
@@ -38,11 +44,7 @@ def test_the_sound_of_people_who_are_not_trained_on_does_not_move_the_scale(role
     load, strangers = features.load, before.part(role).indices
 
     def louder(*arguments):
-        frames = load(*arguments)
-        values = frames.values.copy()
-        for i in strangers:
-            values[frames.offsets[i] : frames.offsets[i + 1]] += 40
-        return dataclasses.replace(frames, values=values)
+        return altered(load(*arguments), lambda i, values: values + 40 * (i in strangers))
 
     monkeypatch.setattr(features, "load", louder)
     after = prepare(trial, None)
@@ -61,16 +63,88 @@ def test_the_scale_is_applied_to_every_input():
 
 
 def test_features_do_not_depend_on_the_number_of_threads():
-    import torch
-
     trial, before = resolved(), torch.get_num_threads()
     corpus = catalogue.read(trial.corpus, None)
     found = []
     try:
         for threads in (1, 4):
             torch.set_num_threads(threads)
-            found.append(features.load(corpus, trial.features, None).values)
+            found.append(features.load(corpus, trial.features, None).shards[0].values)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(*found)
+
+
+def with_settings(section: str, changes: dict) -> TrialConfig:
+    """The small trial, some settings changed."""
+    trial = resolved("cnn")
+    return dataclasses.replace(trial, **{section: dataclasses.replace(getattr(trial, section), **changes)})
+
+
+def test_normalised_by_speaker_the_tested_are_scaled_by_themselves():
+    data = prepare(with_settings("features", {"normalisation": "speaker"}), None)
+    speaker = data.corpus.utterances[data.split.test[0]].speaker
+    own = [i for i, utterance in enumerate(data.corpus.utterances) if utterance.speaker == speaker]
+    frames = np.concatenate([data.frames.of(i) for i in own])
+    mean, deviation = data.scale.of(own[0], data.frames.clip(own[0]))
+    np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-4)
+
+
+def test_only_the_training_part_has_waveforms_and_only_if_its_sound_varies(tmp_path):
+    assert prepare(resolved("cnn"), tmp_path).source is None
+    assert not list(tmp_path.glob("waveforms-*"))
+    data = prepare(with_settings("retrain", {"shift_s": 0.1}), tmp_path)
+    assert {role for role in get_args(Role) if data.part(role).source} == {"train"}
+    assert len(list(tmp_path.glob("waveforms-*/*.arrow"))) == 1
+
+
+def fitted(retrain: dict) -> training.Fitted:
+    """A short training of the small trial."""
+    trial = with_settings("retrain", {"epochs": 2, **retrain})
+    data = prepare(trial, None)
+    torch.manual_seed(0)
+    network = build("cnn", trial.network, data.size, len(data.corpus.emotions))
+    return training.fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=5, report=lambda _: None)
+
+
+NEUTRAL = {"speeds": (1.0,), "pitches_st": (0.0,)}
+
+
+def test_sound_that_varies_by_nothing_trains_the_same_network():
+    plain, neutral = fitted({}), fitted(NEUTRAL)
+    assert plain.history == neutral.history
+
+
+@pytest.mark.parametrize("change", [{"speeds": (0.8,)}, {"pitches_st": (3.0,)}, {"noise_snr_db": (0.0,)}, {"shift_s": 0.3}])
+def test_sound_that_varies_trains_another_network_repeatably(change):
+    one, same = fitted(change), fitted(change)
+    assert one.history == same.history
+    assert one.history != fitted({}).history
+
+
+def test_sound_that_varies_is_never_heard_at_validation(monkeypatch):
+    """The changes are counted: every training utterance once an epoch, nobody else."""
+    heard = []
+
+    def counted(wave, *arguments):
+        heard.append(wave)
+        return applied(wave, *arguments)
+
+    applied = augment.applied
+    monkeypatch.setattr(augment, "applied", counted)
+    data = prepare(with_settings("retrain", NEUTRAL), None)
+    fitted(NEUTRAL)
+    assert len(heard) == 2 * len(data.part("train"))
+    assert data.source is not None
+    own = {data.source.waveforms.of(i)[:, 0].tobytes() for i in data.part("train").indices}
+    assert {wave.tobytes() for wave in heard} == own
+
+
+def test_a_training_without_waveforms_cannot_vary_the_sound():
+    with pytest.raises(Fault, match="the sound of a part without waveforms was to be changed"):
+        training.fit(
+            small.network("cnn"), small.noise_part("train"), small.noise_part("valid"), RetrainConfig(epochs=1, shift_s=0.1),
+            seed=0, report=lambda _: None,
+        )  # fmt: skip

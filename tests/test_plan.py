@@ -94,7 +94,7 @@ def test_a_fold_out_of_range_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_planned_fold_is_split_before_anything_runs(tmp_path: Path) -> None:
-    assert "too few speakers" in refusal(lambda: planned(tmp_path, "corpus.valid_speakers=3"))
+    assert "too few speakers" in refusal(lambda: planned(tmp_path, "corpus.valid_fraction=0.75"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,7 +159,7 @@ def test_the_header_says_what_will_run(tmp_path: Path, no_gpus: None) -> None:
     text = header(planned(tmp_path, "study.folds=[0,2]"))
     assert text["study"] == f"study in {tmp_path}/study"
     assert text["corpus"].startswith("synthetic: 32 utterances of 4 speakers (")
-    assert text["protocol"].startswith("leave one speaker out, 2 folds, 1 seed, 2 speakers for validation; no speaker of a test")
+    assert text["protocol"] == "leave one speaker out, 2 folds, 1 seed; validation: speakers(0.2); no speaker is on two sides"
     assert text["trials"] == "4 planned, 0 finished"
     assert text["runs on"] == "4 CPUs, 1 thread a trial, 4 at once"
 

@@ -46,7 +46,7 @@ def suggested(course: Course) -> dict[str, Any]:
 def test_a_suggestion_is_flat_plain_and_whole(course: Course) -> None:
     config = suggested(course)
     assert config.items() >= {"arm": "darts", "candidate": 0, "fold": 0, "seed": 0, **EXTRA}.items()
-    assert all(isinstance(value, str | int | float | bool | list) for value in config.values())
+    assert all(isinstance(value, str | int | float | bool | list | dict) for value in config.values())
     assert settings(trial_from(config)) == settings(course.queue.trial(key_of(config)))
 
 

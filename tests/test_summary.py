@@ -170,7 +170,7 @@ def test_arms_stand_in_the_order_of_the_study_also_those_without_a_result(tmp_pa
         tmp_path, assign(Config(), PLAN), record("cnn", fold=0), record("cnn", fold=1), failure("darts", reason="lost\nmore")
     )
     tables = summary(files)
-    assert tuple(tables.arms.columns) == ARM_COLUMNS
+    assert tuple(tables.arms.columns) == (*ARM_COLUMNS, "marks")
     assert tables.arms["arm"].tolist() == ["darts", "cnn"]
     assert tables.arms["note"].tolist() == ["no complete candidate: lost", ""]
     assert tables.arms["failed"].tolist() == [1, 0]

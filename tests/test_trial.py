@@ -26,7 +26,7 @@ from raysernas.config import (
     digest,
     trial_config,
 )
-from raysernas.corpora import catalogue, features
+from raysernas.corpora import cache, catalogue, features
 from raysernas.learn import checkpoint, darts, training
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
@@ -181,11 +181,11 @@ def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(tm
 
     def other(corpus, *arguments):
         frames = load(corpus, *arguments)
-        values = frames.values.copy()
-        for i, utterance in enumerate(corpus.utterances):
-            if utterance.key in test:
-                values[frames.offsets[i] : frames.offsets[i + 1]] = values[frames.offsets[i] : frames.offsets[i + 1]][::-1] - 30
-        return dataclasses.replace(frames, values=values)
+        clips = [frames.clip(i) for i in range(len(frames))]
+        return cache.held(
+            dataclasses.replace(clip, values=clip.values[::-1] - 30) if utterance.key in test else clip
+            for clip, utterance in zip(clips, corpus.utterances, strict=True)
+        )
 
     monkeypatch.setattr(features, "load", other)
     others, changed = run(tmp_path, trial, "other")

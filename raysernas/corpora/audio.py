@@ -7,6 +7,7 @@ by libsndfile (soundfile) and resampled by soxr. A damaged file is refused here,
 import hashlib
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,10 @@ from raysernas.config import Fault
 
 Samples = npt.NDArray[np.float32]
 END_SLACK_S = 0.01  # lists of segments round their ends; more than this past the end of the file is a mistake
+UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)  # TypeError: soundfile takes *.raw for samples without a header
 STREAMED = 0x7FFFF000  # bytes; sizes from here on are written by programs that did not know it: up to the end of the file
+MEND_STRETCH = "mend start and end of this utterance"
+OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
 
 def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: float = 0.0) -> Samples:
@@ -28,13 +32,13 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
     """
     _check_file(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             rate_hz = file.samplerate
             first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _fault(path, "is no audio that can be read", got=_reason(error), expected="a WAV, FLAC, OGG or MP3 file") from error
+    except UNREADABLE as error:
+        raise _fault(path, "is no audio that can be read", got=reason(error), expected="a WAV, FLAC, OGG or MP3 file") from error
     if len(samples) != last - first:
         raise _fault(path, "is cut off", got=f"{len(samples)} frames", expected=f"{last - first} frames from {start_s} s on")
     if not np.isfinite(samples).all():
@@ -48,6 +52,15 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
     return wave
 
 
+def opened(path: str | Path) -> soundfile.SoundFile:
+    """A file to read from, whatever its name.
+
+    Raises:
+        one of UNREADABLE: for a file that is no audio, or cannot be read.
+    """
+    return soundfile.SoundFile(os.fsencode(path))  # pyright: ignore[reportArgumentType] - a name need not be text; takes bytes too
+
+
 def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """The same sound at another rate (soxr, high quality); at the same rate the very same samples."""
     return samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz).astype(np.float32, copy=False)
@@ -59,56 +72,83 @@ def content_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cut_off(path: str | Path) -> str:
+    """What is missing at the end of a WAV or OGG file, or nothing; libsndfile reads such files without a word.
+
+    Raises:
+        OSError: for a file that cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+            claimed, present = _wave_data_bytes(file)
+            return f"{present} bytes of sound, {claimed} in its header" if claimed > present else ""
+        if head[:4] == b"OggS":
+            return "" if _ogg_ends(file) else "its last page is missing"
+    return ""
+
+
+def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tuple[int, int] | None:
+    """First and last frame (exclusive) of a stretch (`end_s` 0: up to the end); None if it does not lie in the file."""
+    length_s = frames / rate_hz
+    if not (0 <= start_s < length_s) or not (end_s == 0 or start_s < end_s <= length_s + END_SLACK_S):
+        return None
+    return round(start_s * rate_hz), min(round(end_s * rate_hz), frames) if end_s else frames
+
+
+def reason(error: Exception) -> str:
+    """What libsndfile or the system says of a file, in their words."""
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(text).rstrip(".")
+
+
 def _check_file(path: str | Path) -> None:
     if not os.path.isfile(path):
         raise _fault(path, "does not exist", got="no such file", expected="an audio file")
     if os.path.getsize(path) == 0:
         raise _fault(path, "is empty", got="0 bytes", expected="an audio file")
     try:
-        claimed, present = _wave_data_bytes(path)
+        missing = cut_off(path)
     except OSError as error:
-        raise _fault(path, "cannot be read", got=_reason(error), expected="a readable file") from error
-    if claimed > present:
-        raise _fault(
-            path, "is cut off", got=f"{present} bytes of sound", expected=f"{claimed} bytes, as its header says"
-        )  # fmt: skip
+        raise _fault(path, "cannot be read", got=reason(error), expected="a readable file") from error
+    if missing:
+        raise _fault(path, "is cut off", got=missing, expected="a whole file")
 
 
 def _stretch(path: str | Path, frames: int, rate_hz: int, start_s: float, end_s: float) -> tuple[int, int]:
     """First and last frame (exclusive) of a stretch that must lie inside the file."""
-    length_s = frames / rate_hz
     if frames == 0:
         raise _fault(path, "has no samples", got="0 frames", expected="at least one")
-    if not (0 <= start_s < length_s) or not (end_s == 0 or start_s < end_s <= length_s + END_SLACK_S):
+    found = frames_of(start_s, end_s, frames=frames, rate_hz=rate_hz)
+    if found is None:
         raise _fault(
-            path, "does not hold the stretch that is asked for", got=f"start {start_s} s, end {end_s} s",
-            expected=f"0 <= start < end <= {length_s:.3f} s (end 0: up to the end)", do="mend start and end of this utterance",
+            path, "does not hold the stretch that is asked for", got=f"start {start_s} s, end {end_s} s", do=MEND_STRETCH,
+            expected=f"0 <= start < end <= {frames / rate_hz:.3f} s (end 0: up to the end)",
         )  # fmt: skip
-    first = round(start_s * rate_hz)
-    last = min(round(end_s * rate_hz), frames) if end_s else frames
-    if first >= last:
+    if found[0] >= found[1]:
         raise _fault(path, "has no samples there", got=f"start {start_s} s, end {end_s} s", expected="at least one frame")
-    return first, last
+    return found
 
 
-def _wave_data_bytes(path: str | Path) -> tuple[int, int]:
-    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; libsndfile hides the difference."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-            return 0, 0
-        while len(chunk := file.read(8)) == 8:
-            claimed = int.from_bytes(chunk[4:8], "little")
-            if chunk[:4] == b"data":
-                return (0 if claimed >= STREAMED else claimed), size - file.tell()
-            file.seek(claimed + claimed % 2, os.SEEK_CUR)  # chunks are padded to even length
+def _wave_data_bytes(file: BinaryIO) -> tuple[int, int]:
+    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; the file stands behind its head."""
+    size = os.fstat(file.fileno()).st_size
+    while len(chunk := file.read(8)) == 8:
+        claimed = int.from_bytes(chunk[4:8], "little")
+        if chunk[:4] == b"data":
+            return (0 if claimed >= STREAMED else claimed), size - file.tell()
+        file.seek(claimed + claimed % 2, os.SEEK_CUR)  # chunks are padded to even length
     return 0, 0
 
 
-def _reason(error: Exception) -> str:
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).rstrip(".")
+def _ogg_ends(file: BinaryIO) -> bool:
+    """Whether the last page is whole and says that it is the last (RFC 3533, section 6)."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - OGG_PAGE))
+    tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def _fault(

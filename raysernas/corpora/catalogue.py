@@ -1,38 +1,84 @@
 """The door to the speech: a corpus by its name, and the sound of its utterances.
 
-In: the corpus settings. Out: a `Corpus` that can be learned from, and the waveform of any of its utterances.
+In: the corpus settings. Out: the `Corpus` that a study learns from, and the waveform of any of its utterances. A reader finds the
+release; here its classes are chosen, its files inspected, and what cannot be used is refused or, if the study says so, left out
+and remembered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora import audio
-from raysernas.corpora.corpus import Corpus, Utterance, keep_emotions
-from raysernas.corpora.readers import emodb, manifest, synthetic
+from raysernas.corpora import audio, fingerprint, inspection, selection
+from raysernas.corpora.corpus import Corpus, Label, Release, Remark, Utterance
+from raysernas.corpora.readers import (
+    crema_d, emodb, emovo, iemocap, manifest, msp_improv, msp_podcast, nemo, ravdess, savee, synthetic, tess,
+)  # fmt: skip
 
-READERS: dict[str, Callable[[CorpusConfig, Path | None], Corpus]] = {
-    "synthetic": lambda config, _: synthetic.read(config),
-    "emodb": lambda config, memory: emodb.read(_root(config, "the folder of EmoDB"), memory),
-    "manifest": lambda config, memory: manifest.read(_root(config, "a manifest, CSV or Parquet"), memory),
+NAMED = 3  # of the bad files in a fault; the rest is counted
+READERS: dict[str, Callable[[Path, Label], Release]] = {
+    "crema_d": crema_d.read,
+    "emodb": emodb.read,
+    "emovo": emovo.read,
+    "iemocap": iemocap.read,
+    "manifest": manifest.read,
+    "msp_improv": msp_improv.read,
+    "msp_podcast": msp_podcast.read,
+    "nemo": nemo.read,
+    "ravdess": ravdess.read,
+    "savee": savee.read,
+    "tess": tess.read,
 }
 
 
-def read(config: CorpusConfig, memory: Path | None) -> Corpus:
-    """The corpus that the settings name, reduced to their emotions; `memory` is a folder for hashes of files, None for none.
+def release(config: CorpusConfig) -> Release:
+    """Everything that lies at `corpus.root`, before any choice; no audio is opened.
 
     Raises:
-        Fault: for a corpus that is not there, holds broken files, has an emotion that cannot be learned, or is another than
-            the one that `config.fingerprint` names.
+        Fault: for a root that is not there or does not hold the corpus.
     """
-    corpus = keep_emotions(READERS[config.name](config, memory), config.emotions)
+    if config.name == "synthetic":
+        return synthetic.read(config)
+    return READERS[config.name](_root(config), config.label)
+
+
+def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None) -> Corpus:
+    """The corpus that the settings name.
+
+    Args:
+        memory: folder in which what files hold is remembered, None for none.
+        report: called with the number of files inspected and to inspect.
+
+    Raises:
+        Fault: for a corpus that is not there, an emotion that cannot be learned, files that cannot be used (unless
+            `corpus.on_bad_file` is skip), or another corpus than the one that `corpus.fingerprint` names.
+    """
+    found = release(config)
+    chosen = selection.select(found, config)
+    real = [utterance.path for utterance in chosen.utterances if not utterance.path.startswith(synthetic.SCHEME)]
+    sounds = inspection.inspect(real, memory, report)
+    usable, bad = selection.usable(chosen.utterances, sounds)
+    bad = (*(remark for remark in found.remarks if remark.kind == "bad"), *bad)
+    if bad and config.on_bad_file == "fail":
+        raise _unusable(found.name, bad)
+    hashes = {path: sound.hash for path, sound in sounds.items()}
+    corpus = Corpus(
+        name=found.name, emotions=chosen.emotions, utterances=usable, fingerprint=fingerprint.of(usable, hashes),
+        merge=chosen.merge, folds=found.folds, skipped=bad,
+    )  # fmt: skip
     if config.fingerprint and config.fingerprint != corpus.fingerprint:
         raise Fault(
             "corpus", f"{config.name} is not the corpus that this study began with", got=corpus.fingerprint,
             expected=config.fingerprint, do="restore the recordings and labels, or begin a study under another study.name",
         )  # fmt: skip
-    _check_emotions(corpus)
+    selection.check_emotions(corpus, speaker_dependent=config.speaker_dependent)
     return corpus
+
+
+def resolved(config: CorpusConfig, corpus: Corpus) -> CorpusConfig:
+    """The settings with what the corpus has decided: its content, its usual classes and their merging."""
+    return replace(config, fingerprint=corpus.fingerprint, emotions=corpus.emotions, merge=dict(corpus.merge))
 
 
 def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
@@ -46,8 +92,9 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
     return audio.read(utterance.path, sample_rate_hz=sample_rate_hz, start_s=utterance.start_s, end_s=utterance.end_s)
 
 
-def _root(config: CorpusConfig, meaning: str) -> Path:
+def _root(config: CorpusConfig) -> Path:
     """Where the corpus lies, as an absolute path, because trials run in other working directories."""
+    meaning = "a manifest, CSV or Parquet" if config.name == "manifest" else f"the folder of {config.name}"
     if not config.root.strip():
         raise Fault(
             "corpus", f"corpus.root is not set, so {config.name} cannot be found", got=repr(config.root), expected=meaning,
@@ -59,23 +106,11 @@ def _root(config: CorpusConfig, meaning: str) -> Path:
     return root
 
 
-def _check_emotions(corpus: Corpus) -> None:
-    """Both halves of the training part need every emotion, and a held-out speaker must not take the only examples along."""
-    learnable, faults = [], []
-    for emotion, count in corpus.counts().items():
-        speakers = {utterance.speaker for utterance in corpus.utterances if utterance.emotion == emotion}
-        if count < 2 or len(speakers) < 2:
-            faults.append((emotion, count, len(speakers)))
-        else:
-            learnable.append(emotion)
-    if faults:
-        emotion, count, speakers = faults[0]
-        rest = f"set corpus.emotions=[{','.join(learnable)}]" if len(learnable) > 1 else "add recordings"
-        raise Fault(
-            "corpus", f"the emotion {emotion!r} cannot be learned and tested", got=f"utterances: {count}, speakers: {speakers}",
-            expected="at least 2 utterances, of at least 2 speakers", do=rest,
-        )  # fmt: skip
-    if len(corpus.emotions) < 2:
-        raise Fault(
-            "corpus", "there is only one emotion", got=list(corpus.emotions), expected="at least two", do="set corpus.emotions"
-        )
+def _unusable(name: str, bad: Sequence[Remark]) -> Fault:
+    first = "".join(f"\n    {remark.subject} {remark.what}" for remark in bad[:NAMED])
+    more = f"\n    and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return Fault(
+        "corpus", f"{len(bad)} {'file or row' if len(bad) == 1 else 'files or rows'} of {name} cannot be used", got=first + more,
+        expected="every file readable, with sound, and labelled once",
+        do=f"{bad[0].do}; or go without them: corpus.on_bad_file=skip (python -m raysernas.corpora check lists all)",
+    )  # fmt: skip

@@ -1,12 +1,18 @@
-"""What a corpus is, whoever recorded it: utterances with a talker and an emotion."""
+"""What a corpus is, whoever recorded it: utterances with a talker and an emotion, and what is odd about them.
+
+A reader finds a `Release`: everything that is labelled, before any choice. The catalogue makes the `Corpus` of a study of it:
+the classes that are asked for, without the files that cannot be used.
+"""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from raysernas.config import Fault
-
 Gender = Literal["female", "male", "unknown"]
+Label = Literal["usual", "intended", "perceived"]
+NO_AGREEMENT, OTHER = "no_agreement", "other"  # labels of listeners that are no class unless a study names them
+UNKNOWN_SPEAKER = ""  # of utterances whose talker nobody knows; on no side of speaker-disjoint folds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,28 +21,75 @@ class Utterance:
 
     key: str  # unique in its corpus, the same wherever the corpus lies
     path: str  # of the audio file; for synthetic speech, what to synthesise
-    emotion: str
+    emotion: str  # an English noun
     speaker: str
+    raw_label: str = ""  # as the release writes it
     gender: Gender = "unknown"
     session: str = ""
+    scenario: str = ""  # how it was elicited, such as improvised
     start_s: float = 0.0
     end_s: float = 0.0
-    split: str = ""  # the official part, where a corpus has one
+    split: Literal["", "train", "valid", "test", "test2", "test3"] = ""  # the official part, where a corpus has one
+    sample_rate_hz: int = 0  # of the file; known once it has been inspected
+    channels: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remark:
+    """What the user should know about one file or row.
+
+    bad: an utterance that should be there and cannot be used (`corpus.on_bad_file` decides); left out: not used, by a rule of
+    the release that the text gives; doubtful: used, but worth a look.
+    """
+
+    kind: Literal["bad", "left out", "doubtful"]
+    subject: str  # the file or row, relative to the root of the corpus
+    what: str  # "is cut off: 100 bytes of sound, 400 in its header"
+    do: str  # "download it again"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """Published numbers of utterances by some properties of `Utterance`, to compare a release with."""
+
+    title: str  # "four classes by session, excitement counted as happiness"
+    source: str
+    by: tuple[str, ...]  # fields of Utterance: ("session", "emotion")
+    counts: Mapping[tuple[str, ...], int]  # values of these fields -> utterances
+    emotions: tuple[str, ...] = ()  # counted, after merging; none named = all
+    merge: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """Everything that a reader finds: all labelled utterances in any order, audio there or not, and what is usual for it."""
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    emotions: tuple[str, ...] = ()  # the usual classes; none = all that occur, but for no_agreement and other
+    merge: Mapping[str, str] = field(default_factory=dict)  # usual with them: emotion -> the emotion that it counts as
+    folds: str = "speaker"  # the usual scheme
+    remarks: tuple[Remark, ...] = ()  # about files and rows that are no utterance here
+    notes: tuple[str, ...] = ()  # what was inferred or chosen about the whole, a sentence each
+    expected: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Corpus:
-    """Utterances in a fixed order (by key), the list of classes, and a hash of the whole content (audio and labels)."""
+    """What a study learns from: utterances in a fixed order (by key), its classes, and a hash of the content (audio, labels)."""
 
     name: str
     emotions: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     fingerprint: str
+    merge: Mapping[str, str] = field(default_factory=dict)  # that has been applied
+    folds: str = "speaker"  # the usual scheme
+    skipped: tuple[Remark, ...] = ()  # bad files that the study was told to go without
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """All talkers, sorted."""
-        return tuple(sorted({utterance.speaker for utterance in self.utterances}))
+        """All known talkers, sorted."""
+        return tuple(sorted({utterance.speaker for utterance in self.utterances} - {UNKNOWN_SPEAKER}))
 
     def counts(self) -> dict[str, int]:
         """Utterances of each emotion, in the order of `emotions`."""
@@ -44,18 +97,6 @@ class Corpus:
         return {emotion: found[emotion] for emotion in self.emotions}
 
 
-def keep_emotions(corpus: Corpus, emotions: tuple[str, ...]) -> Corpus:
-    """The corpus reduced to some of its classes, in the order given; all of them if none is named.
-
-    Raises:
-        Fault: for a class that the corpus does not have.
-    """
-    if not emotions:
-        return corpus
-    if unknown := [emotion for emotion in emotions if emotion not in corpus.emotions]:
-        raise Fault(
-            "corpus", f"corpus.emotions names {unknown[0]!r}", got=list(emotions), expected=f"some of {list(corpus.emotions)}",
-            do="set corpus.emotions",
-        )  # fmt: skip
-    kept = tuple(utterance for utterance in corpus.utterances if utterance.emotion in emotions)
-    return replace(corpus, emotions=emotions, utterances=kept)
+def usual_emotions(utterances: Iterable[Utterance]) -> tuple[str, ...]:
+    """All classes that occur, sorted, without those that name no emotion."""
+    return tuple(sorted({utterance.emotion for utterance in utterances} - {NO_AGREEMENT, OTHER}))

@@ -6,16 +6,31 @@ with every fold checked and the study's folder compared with it. Knows no Ray; t
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from raysernas.config import Arm, Config, Fault, differences, reads
 from raysernas.config_file import load, show
-from raysernas.corpora import catalogue, folds
+from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_files
+from raysernas.record.protocol import marks
+
+NAMED = 3  # of the files that are left out; all are in the ledger
+SCHEMES = {
+    "speaker": "leave one speaker out",
+    "speaker_groups": "leave a group of speakers out",
+    "session": "leave one session out",
+    "official": "the official parts of the corpus",
+    "emobox": "the folds of EmoBox",
+    "luna_jimenez": "the folds of Luna-Jiménez et al.",
+    "published": "the folds of the code of arXiv 2305.14402",
+    "random": "random folds, speakers ignored",
+    "file": "the folds of corpus.fold_file",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,30 +67,35 @@ class Plan:
         return self.trials(arm) - self.finished.get(arm, 0) - kept
 
 
-def resolve(config: Config, *, dry: bool = False) -> Plan:
-    """Look at the corpus, the machine and the study's folder; write `study.yaml` unless `dry`.
+def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None) -> Plan:
+    """Look at the corpus, the machine and the study's folder; write `study.yaml` and `folds.csv` unless `dry`.
+
+    Args:
+        report: called with the number of audio files inspected, and to inspect.
 
     Raises:
         Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
     """
-    root = str(Path(config.corpus.root).expanduser().absolute()) if config.corpus.root else ""  # trials run elsewhere
-    config = replace(config, corpus=replace(config.corpus, root=root))
-    corpus = catalogue.read(config.corpus, None if dry else cache_folder(config))
+    places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}  # trials run elsewhere
+    config = replace(config, corpus=replace(config.corpus, **places))
+    corpus = catalogue.read(config.corpus, None if dry else cache_folder(config), report)
     gpus, gpu = _gpus()
     names = folds.names(corpus, config.corpus)
     config = replace(
         config,
-        corpus=replace(config.corpus, fingerprint=corpus.fingerprint),
+        corpus=folds.resolved(catalogue.resolved(config.corpus, corpus), corpus),
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
+    found = folds.of(corpus, config.corpus)
     for fold in config.study.folds:
         for seed in config.study.seeds:
-            folds.split(corpus, config.corpus, fold, seed)
+            folds.halved(corpus, config.corpus, found[fold], fold, seed)
     files = study_files(config)
     _compare(config, files.config)
     if not dry:
-        _write(config, files.config)
+        _write(files.config, show(config))
+        _write(files.folds, fold_file.text(corpus, found))
     return _plan(config, corpus, names, _room(config, gpus, gpu))
 
 
@@ -90,7 +110,9 @@ def header(plan: Plan) -> dict[str, str]:
     return {
         "study": f"{study.name} in {plan.files.root}",
         "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers ({counts})",
-        "protocol": f"{_protocol(plan)}; no speaker of a test fold is in its training or validation part",
+        "protocol": _protocol(plan),
+        **marks(plan.config),
+        **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
         "arms": f"{arms} - in brackets the candidates of each",
         "space": ", ".join(study.space) or "none: every arm runs as written",
@@ -106,16 +128,20 @@ def cpus(config: Config) -> int:
 
 
 def _protocol(plan: Plan) -> str:
-    scheme = {
-        "speaker": "leave one speaker out",
-        "speaker_groups": "leave a group of speakers out",
-        "session": "leave one session out",
-    }
-    config = plan.config
-    seeds = f"{len(config.study.seeds)} seed{'s' if len(config.study.seeds) > 1 else ''}"
-    return (
-        f"{scheme[config.corpus.folds]}, {len(plan.folds)} folds, {seeds}, {config.corpus.valid_speakers} speakers for validation"
-    )
+    corpus, study = plan.config.corpus, plan.config.study
+    seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    parts = f"{SCHEMES[corpus.folds]}, {len(plan.folds)} folds, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
+    return parts if corpus.speaker_dependent else f"{parts}; no speaker is on two sides"
+
+
+def _left_out(corpus: Corpus) -> str:
+    first = "; ".join(f"{remark.subject} {remark.what}" for remark in corpus.skipped[:NAMED])
+    more = f"; and {len(corpus.skipped) - NAMED} more" if len(corpus.skipped) > NAMED else ""
+    return f"{len(corpus.skipped)} files or rows that cannot be used: {first}{more}"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:
@@ -183,9 +209,8 @@ def _compare(config: Config, path: Path) -> None:
         )  # fmt: skip
 
 
-def _write(config: Config, path: Path) -> None:
-    """`study.yaml` states the latest plan; left alone if it does already, so that a finished study can be read-only."""
-    text = show(config)
+def _write(path: Path, text: str) -> None:
+    """A file that states the latest plan; left alone if it does already, so that a finished study can be read-only."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         storage.write_text(path, text)
 

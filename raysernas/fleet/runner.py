@@ -5,6 +5,7 @@ a dashboard, behind a token that nobody else is told, in a folder that is delete
 again: a new launch rebuilds the queue from the journal and the ledger. A dict of scalars crosses the process border.
 """
 
+import functools
 import logging
 import os
 import secrets
@@ -13,14 +14,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from raysernas.config import Arm, Fault
 from raysernas.config_file import trial_from
-from raysernas.corpora import features
+from raysernas.corpora import augment, cache, features
 from raysernas.fleet import candidates
 from raysernas.fleet.plan import Plan, cpus
 from raysernas.fleet.progress import Display
@@ -60,7 +60,7 @@ def run(plan: Plan, display: Display) -> None:
             return
         display.expect(queue.left(), queue.done())
         with display, _temporary() as folder:
-            features.load(plan.corpus, config.features, cache_folder(config))  # for all trials, and its faults before Ray starts
+            _compute_features(plan)  # for all trials, and its faults before Ray starts
             with _cluster(plan, folder) as slots:
                 broken = _tune(plan, queue, display, slots, Path(folder))
     if broken is not None:
@@ -87,6 +87,17 @@ def trainable(config: dict[str, Any]) -> None:
         return
     status, reason = str(rows["status"].iloc[0]), str(rows["reason"].iloc[0])
     tune.report({"status": status, "reason": reason, "valid_ua": float(rows["valid_ua"].mean())})
+
+
+def _compute_features(plan: Plan) -> None:
+    """Fill the cache with what the trials as written need, and make room for it by the least recently used."""
+    import torch
+
+    config, folder = plan.config, cache_folder(plan.config)
+    features.load(plan.corpus, config.features, folder)
+    if augment.changes_sound(config.retrain):
+        features.source(plan.corpus, config.features, folder, torch.device("cpu"))
+    cache.trim(folder, config.study.resources.cache_gb, keep=features.folders(plan.corpus, config.features, folder))
 
 
 def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) -> Exception | None:
@@ -173,7 +184,7 @@ def _slots(plan: Plan, found: Mapping[str, float]) -> int:
     return max(1, int(fit))
 
 
-@cache
+@functools.cache
 def _token() -> str:
     """One for this process, because Ray reads it only once; never written to disk."""
     return secrets.token_hex(32)

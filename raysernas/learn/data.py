@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from raysernas.config import TrialConfig
-from raysernas.corpora import catalogue, features, folds
+from raysernas.corpora import augment, catalogue, features, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.features import Part
 from raysernas.corpora.folds import Split
@@ -23,12 +23,16 @@ class Data:
     split: Split
     device: torch.device
     config: features.FeaturesConfig
+    source: features.Source | None = None  # of sound that varies, if the retraining asks for it
 
     def part(self, role: features.Role) -> Part:
-        """The utterances of one role; `train` is weights and alphas together."""
+        """The utterances of one role; `train` is weights and alphas together, and alone has sound that may vary."""
         train = tuple(sorted(self.split.weights + self.split.alphas))
         indices = train if role == "train" else getattr(self.split, role)
-        return features.part(role, self.frames, self.corpus, indices, scale=self.scale, config=self.config, device=self.device)
+        return features.part(
+            role, self.frames, self.corpus, indices, scale=self.scale, config=self.config, device=self.device,
+            source=self.source if role == "train" else None,
+        )  # fmt: skip
 
     @property
     def size(self) -> tuple[int, int]:
@@ -41,5 +45,12 @@ def prepare(trial: TrialConfig, cache: Path | None) -> Data:
     corpus = catalogue.read(trial.corpus, cache)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     frames = features.load(corpus, trial.features, cache)
-    scale = features.scale_of(frames, sorted(split.weights + split.alphas), trial.features)
-    return Data(corpus, frames, scale, split, device_of(trial), trial.features)
+    train = sorted(split.weights + split.alphas)
+    if trial.features.normalisation == "speaker":
+        scale = features.speaker_scale(frames, corpus, (*train, *split.valid, *split.test))
+    else:
+        scale = features.scale_of(frames, train, trial.features)
+    device = device_of(trial)
+    varied = augment.changes_sound(trial.retrain)
+    source = features.source(corpus, trial.features, cache, device) if varied else None
+    return Data(corpus, frames, scale, split, device, trial.features, source)

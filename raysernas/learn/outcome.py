@@ -30,6 +30,8 @@ class Retrained:
 def facts_of(data: Data) -> dict[str, Any]:
     """Sizes of the parts, and who is in them."""
     facts: dict[str, Any] = {f"n_{role}": len(getattr(data.split, role)) for role in ("weights", "alphas", "valid", "test")}
+    facts["n_skipped"] = len(data.corpus.skipped)
+    facts["skipped"] = json.dumps([f"{remark.subject} {remark.what}" for remark in data.corpus.skipped])
     for role in ("valid", "test"):
         speakers = sorted({data.corpus.utterances[i].speaker for i in getattr(data.split, role)})
         facts[f"{role}_speakers"] = json.dumps(speakers)

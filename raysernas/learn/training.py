@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from raysernas.config import Fault, RetrainConfig
+from raysernas.corpora import augment
 from raysernas.corpora.augment import mask
 from raysernas.corpora.features import Part, Role
 from raysernas.model.network import Cells, Network
@@ -55,6 +56,7 @@ def fit(
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
 
     Args:
+        config: may let the sound of the training part (and of no other) vary from use to use.
         report: called after each epoch (counted from 1) with its entry of the history.
 
     Raises:
@@ -64,6 +66,7 @@ def fit(
     require(train, "train")
     require(valid, "valid")
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    draw = _draws(config, seed)
     loss_of = nn.CrossEntropyLoss(class_weights(train, network.output.out_features), label_smoothing=config.label_smoothing)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     steps = config.epochs * -(-len(train) // config.batch)
@@ -74,7 +77,7 @@ def fit(
             network.front.drop_path = config.drop_path * epoch / config.epochs
         losses = []
         network.train()
-        for batch in train.epoch(config.batch, rng):
+        for batch in train.epoch(config.batch, rng, draw):
             loss = loss_of(network(mask(batch.features, config, generator), batch.frames), batch.emotion)
             descend(loss, network, optimizer, config.clip)
             schedule.step()
@@ -84,10 +87,15 @@ def fit(
         report(history[-1])
         if scores.ua > best[0]:
             best = scores.ua, epoch, scores, {name: value.clone() for name, value in network.state_dict().items()}
-    _, epoch, scores, state = best
-    assert scores is not None
-    network.load_state_dict(state)
-    return Fitted(epoch, scores, history)
+    assert best[2] is not None
+    network.load_state_dict(best[3])
+    return Fitted(best[1], best[2], history)
+
+
+def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | None:
+    """What draws a change of the sound for each use of an utterance, if the settings ask for any."""
+    rng = np.random.default_rng([seed, 2])
+    return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
 
 
 def descend(loss: Tensor, network: Network, optimizer: torch.optim.Optimizer, clip: float) -> None:

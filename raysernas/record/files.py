@@ -33,6 +33,11 @@ class StudyFiles:
         return self.root / "study.yaml"
 
     @property
+    def folds(self) -> Path:
+        """Who is in which part of which fold."""
+        return self.root / "folds.csv"
+
+    @property
     def journal(self) -> Path:
         """Optuna's candidates."""
         return self.root / "optuna.journal"

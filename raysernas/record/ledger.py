@@ -44,7 +44,7 @@ class TrialRecord:
 
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
-        settings = {key: json.dumps(value) if isinstance(value, tuple) else value for key, value in self.settings.items()}
+        settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
         identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status, "reason": self.reason}
         key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
         scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}

@@ -30,10 +30,18 @@ def print_tables(study_root: Path, console: Console) -> None:
     """
     study = StudyFiles(study_root)
     tables = summary.summary(study)
-    console.print(_scores(tables.arms))
-    console.print(_runs(tables.arms))
+    shown = {
+        "Test scores in percent, mean ± deviation over folds": _scores(tables.arms),
+        "What these are the scores of": _runs(tables.arms),
+    }
     if len(tables.folds):
-        console.print(_folds(tables.folds, tables.arms["arm"].tolist()))
+        shown["Test UA of each fold"] = _folds(tables.folds, tables.arms["arm"].tolist())
+    mark = f" ({', '.join(tables.marks)})" if tables.marks else ""
+    for title, table in shown.items():  # not the title of the table itself, which would be broken at its width
+        console.print(Text(f"{title}{mark}", style="italic"))
+        console.print(table)
+    for word, meaning in tables.marks.items():
+        console.print(Padding(Text(f"{word}: {meaning}", style="bold yellow"), (0, 1)))
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
@@ -50,7 +58,7 @@ def failures(study: StudyFiles) -> dict[str, str]:
 
 
 def _scores(arms: pd.DataFrame) -> Table:
-    table = _table("Test scores in percent, mean ± deviation over folds")
+    table = _table()
     for heading in ("UA", "WA", "pooled UA", "pooled WA"):
         table.add_column(heading, justify="right", no_wrap=heading in ("UA", "WA"))
     for row in arms.to_dict("records"):
@@ -60,7 +68,7 @@ def _scores(arms: pd.DataFrame) -> Table:
 
 
 def _runs(arms: pd.DataFrame) -> Table:
-    table = _table("What these are the scores of")
+    table = _table()
     for heading in ("folds", "seeds", "candidate", "valid UA", "parameters", "search s", "retrain s"):
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
@@ -79,7 +87,7 @@ def _runs(arms: pd.DataFrame) -> Table:
 
 def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     """One row a fold, one column an arm: folds are many, arms are few."""
-    table = _table("Test UA of each fold", first="fold")
+    table = _table("fold")
     table.add_column("utterances", justify="right")
     for arm in arms:
         table.add_column(arm, justify="right")
@@ -90,8 +98,8 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     return table
 
 
-def _table(title: str, first: str = "arm") -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+def _table(first: str = "arm") -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(first, no_wrap=True)
     return table
 

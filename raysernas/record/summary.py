@@ -7,7 +7,7 @@ its mean validation UA; a candidate with a failed or missing trial has no mean.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from raysernas.config_file import load
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 from raysernas.record.metrics import Evaluation
+from raysernas.record.protocol import marks
 
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
-REPORTED = ("test_ua", "test_wa", "test_confusion", "parameters", "search_s", "retrain_s", "search_entropy")
+REPORTED = ("test_ua", "test_wa", "test_confusion", "parameters", "search_s", "retrain_s", "search_entropy", "n_skipped")
 CANDIDATE_COLUMNS = ("arm", "candidate", "trials", "finished", "failed", "valid_ua")
 FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
 ARM_COLUMNS = (
@@ -29,13 +30,17 @@ ARM_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tables:
-    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores in 0..1."""
+    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores in 0..1.
+
+    Each table has the column `marks` besides: in what its scores are optimistic, by the words that `marks` explains.
+    """
 
     candidates: pd.DataFrame
     folds: pd.DataFrame
     arms: pd.DataFrame
+    marks: dict[str, str] = field(default_factory=dict)
 
 
 def summary(study: StudyFiles) -> Tables:
@@ -60,7 +65,9 @@ def summary(study: StudyFiles) -> Tables:
     tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds)
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
-    return Tables(candidates=tried, folds=fold_table(finished, winners(tried)), arms=arms)
+    found = marks(config)
+    marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms))
+    return Tables(*marked, marks=found)
 
 
 def candidates(trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[int], retrain_seeds: Sequence[int]) -> pd.DataFrame:
@@ -131,6 +138,7 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
         "parameters": rows["parameters"].mean(),
         "search_s": rows.drop_duplicates(["fold", "seed"])["search_s"].mean(),
         "retrain_s": rows["retrain_s"].mean(),
+        "skipped": float(rows["n_skipped"].max()) if "n_skipped" in rows else 0.0,
         **_searches(rows),
     }
 
@@ -148,6 +156,9 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     elif isinstance(row["candidates"], int) and row["candidates"] > 1:
         notes.append("chosen on validation folds that are other folds' test speakers")
+    skipped = row.get("skipped")
+    if isinstance(skipped, float) and skipped > 0:
+        notes.append(f"{skipped:.0f} files or rows of the corpus left out as unusable (column skipped of the ledger)")
     if row.get("uniform"):
         notes.append(f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy {row['entropy']:.2f})")
     return "; ".join(notes)

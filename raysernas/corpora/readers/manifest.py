@@ -1,146 +1,237 @@
 """The user's own corpus: a table with one row an utterance.
 
-In: a CSV or Parquet file with the columns `file`, `emotion`, `speaker` and, where wanted, `session`, `gender` (female, male),
-`split`, `start` and `end` (seconds; an empty end is the end of the file). Files are named relative to the folder of the table.
-Other columns are left alone. Out: a corpus; every cell is read as text, so that speaker 03 stays 03.
+In: a CSV or Parquet file, or a folder with one, with the columns `file`, `emotion`, `speaker` and, where wanted, `session`,
+`gender` (female, male), `split` (train, valid, test, or as MSP and audformat name them), `scenario`, `start` and `end` (seconds, or
+times as pandas writes them; an empty end is the end of the file); or a corpus in audformat. Files are named relative to the folder
+of the table. Other columns are left alone. Out: the release. What is wrong with one row is a remark on that row; what is wrong with
+the whole table is a fault.
 """
 
 import math
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import get_args
+from typing import Literal, get_args
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from raysernas.config import Fault
-from raysernas.corpora import fingerprint
-from raysernas.corpora.corpus import Corpus, Gender, Utterance
+from raysernas.corpora import tree
+from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Gender, Label, Release, Remark, Utterance, usual_emotions
+from raysernas.corpora.readers import audformat, table
+from raysernas.corpora.readers.table import Row
 
 REQUIRED = ("file", "emotion", "speaker")
-OPTIONAL = ("session", "gender", "split", "start", "end")
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+OPTIONAL = ("session", "gender", "split", "scenario", "start", "end")
+AUDIO = (".wav", ".flac", ".ogg", ".mp3")
+NAMED = 3  # of the files that no row lists; the rest is counted
+MOST_HELD_OUT = 12  # speakers that are usually tested one by one; more are dealt into groups
+TIME = re.compile(
+    r"(?:(?P<days>\d+) days?,? ?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
+)  # as pandas writes
+GENDERS: dict[str, Gender] = {"": "unknown", "female": "female", "male": "male", "unknown": "unknown"}
+Split = Literal["", "train", "valid", "test", "test2", "test3"]
+SPLITS: dict[str, Split] = {
+    "": "",
+    "train": "train",
+    "dev": "valid",
+    "development": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+    "test1": "test",
+    "test2": "test2",
+    "test3": "test3",
+}
 
 
-def read(path: Path, memory: Path | None) -> Corpus:
-    """All utterances of a table; `memory` is the folder in which file hashes are remembered.
+def read(root: Path, label: Label = "usual") -> Release:
+    """All utterances of a table, or of the tables of a corpus in audformat.
 
     Raises:
-        Fault: for a table that cannot be read or is incomplete, naming the row, and for files that are missing or empty.
+        Fault: for a table that is not there, cannot be read, lacks a column or lists nothing.
     """
-    table = _table(path)
-    if missing := [column for column in REQUIRED if column not in table.columns]:
-        raise _fault(
-            path, f"has no column {missing[0]!r}", got=f"the columns {', '.join(map(str, table.columns))}",
-            expected=f"{', '.join(REQUIRED)} (and {', '.join(OPTIONAL)} where wanted)", do="add the column, or mend its name",
+    folder, name, rows, notes = _rows(root.absolute(), label)
+    utterances, bad, listed = [], [], []
+    for row in rows:
+        cells = _cells(row)
+        listed.append(str(_on_disk(folder, cells["file"])))
+        if mistake := _mistake(cells, listed[-1]):
+            bad.append(Remark(kind="bad", subject=row.subject, what=mistake[0], do=mistake[1]))
+        else:
+            utterances.append(_utterance(cells, listed[-1], row.cells["emotion"]))
+    _check_genders(folder / name, utterances)
+    scheme, more = _folds(utterances)
+    return Release(
+        name="manifest", utterances=tuple(utterances), emotions=usual_emotions(utterances), folds=scheme,
+        remarks=(*bad, *_spellings(name, utterances), *_unlisted(folder, name, listed)),
+        notes=(*notes, *more, *_no_classes(utterances)),
+    )  # fmt: skip
+
+
+def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[Row], tuple[str, ...]]:
+    """The folder of the recordings, what to call the table, its rows, and notes on what was chosen."""
+    if root.is_dir() and (root / audformat.HEADER).is_file():
+        rows, notes = audformat.read(root, label)
+        return root, audformat.HEADER, rows, notes
+    if label != "usual":
+        tree.which_label("a manifest", label)
+    path = _only_table(root) if root.is_dir() else root
+    if path.name == audformat.HEADER:
+        return _rows(path.parent, label)
+    found = table.read(path)
+    table.need(found, REQUIRED, OPTIONAL)
+    return path.parent, path.name, found.rows, ()
+
+
+def _only_table(folder: Path) -> Path:
+    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in table.SUFFIXES and not path.name.startswith("."))
+    if not tables:
+        raise tree.unlike("a manifest", folder, got=tree.listing(folder), expected="one table, *.csv or *.parquet, or db.yaml")
+    if len(tables) > 1:
+        raise table.fault(
+            folder, "holds several tables", got=", ".join(path.name for path in tables), expected="one",
+            do=f"set corpus.root={tables[0]}, or another of them",
         )  # fmt: skip
-    if table.empty:
-        raise _fault(path, "lists no utterances", got="a header only", expected="one row an utterance", do="add rows")
-    cells = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
-    utterances = [
-        _utterance(path, number, dict(zip(cells.columns, row, strict=True)))
-        for number, row in enumerate(cells.itertuples(index=False, name=None), start=1)
-    ]
-    _check_genders(path, utterances)
-    return fingerprint.finished("manifest", sorted({u.emotion for u in utterances}), utterances, memory)
+    return tables[0]
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """Every cell as text without outer blanks; an absent cell is empty text."""
-    if not path.is_file():
-        raise _fault(
-            path, "is not a file", got=str(path), expected="a table, *.csv or *.parquet", do="set corpus.root=PATH/TO/TABLE"
+def _cells(row: Row) -> dict[str, str]:
+    """The known columns, without outer blanks; a file is called what it is called on disk, so its accents stay as they are."""
+    cells = {column: tree.plain(row.cells.get(column, "")) for column in (*REQUIRED, *OPTIONAL)}
+    return cells | {"file": row.cells["file"].strip()}
+
+
+def _mistake(cells: dict[str, str], path: str) -> tuple[str, str] | None:
+    """What is wrong with a row, and what to do."""
+    if empty := [column for column in REQUIRED if not cells[column]]:
+        return f"has no {empty[0]}", "fill the cell, or remove the row"
+    file = PurePosixPath(cells["file"])
+    if file.is_absolute() or ".." in file.parts or "\0" in cells["file"]:
+        return (
+            f"names {tree.printable(cells['file'])}, which lies outside the table's folder",
+            "put table and recordings into one folder, and name each file relative to it",
         )
-    try:
-        table = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-    except (ValueError, OSError, pa.ArrowException) as error:  # pandas' errors of parsing are ValueErrors
-        if isinstance(error, Fault):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _fault(path, "cannot be read", got=reason, expected="CSV (UTF-8, commas) or Parquet", do="mend the table") from error
-    table.columns = [str(column).strip() for column in table.columns]
-    if repeated := sorted(table.columns[table.columns.duplicated()]):
-        raise _fault(path, f"has two columns {repeated[0]!r}", got=", ".join(table.columns), expected="each once", do="remove one")
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    for name in table.columns.difference(["file"]):  # a file is called what it is called on disk
-        table[name] = table[name].str.normalize("NFC")  # a letter with an accent has two spellings; one emotion must not be two
-    return table
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    header = [str(cell) for cell in rows.iloc[0]]
-    for delimiter, name in DELIMITERS.items():
-        if len(header) == 1 and delimiter in header[0]:
-            raise _fault(path, f"separates its columns by {name}", got=header[0], expected="commas", do="save it with commas")
-    return rows.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    table = pq.ParquetFile(path).read()
-    cells = {
-        name: table[name].cast(pa.string()).fill_null("").to_pylist() if name in (*REQUIRED, *OPTIONAL) else ""
-        for name in table.column_names  # other columns may hold what is no text
-    }
-    return pd.DataFrame(cells, index=range(table.num_rows), dtype=str)
-
-
-def _utterance(path: Path, number: int, row: dict[str, str]) -> Utterance:
-    for column in REQUIRED:
-        if not row[column]:
-            raise _fault(
-                path, f"row {number}: {column} is empty", got="nothing", expected=f"a value for {', '.join(REQUIRED)}",
-                do="fill the cell, or remove the row",
-            )  # fmt: skip
-    file = PurePosixPath(row["file"])
-    if file.is_absolute() or ".." in file.parts or "\0" in row["file"]:
-        raise _fault(
-            path, f"row {number}: {row['file']} lies outside the table's folder", got=row["file"],
-            expected="a path below the folder of the table", do="put table and recordings into one folder",
-        )  # fmt: skip
-    start_s, end_s = _seconds(path, number, row, "start"), _seconds(path, number, row, "end")
+    if "\\" in cells["file"] and not os.path.lexists(path):
+        return f"separates the folders of {cells['file']} by backslashes", "write wav/a.wav, with forward slashes"
+    if cells["gender"].lower() not in GENDERS:
+        return (
+            f"has the gender {cells['gender']!r}, not {', '.join(get_args(Gender))}",
+            "write one of them, or leave the cell empty",
+        )
+    if cells["split"].lower() not in SPLITS:
+        return (
+            f"has the split {cells['split']!r}, not {', '.join(filter(None, SPLITS))}",
+            "write one of them, or leave the cell empty",
+        )
+    for column in ("start", "end"):
+        if math.isnan(_seconds(cells[column])):
+            return (
+                f"has the {column} {cells[column]!r}, which is no time",
+                "write seconds from the beginning of the file, or nothing",
+            )
+    start_s, end_s = _seconds(cells["start"]), _seconds(cells["end"])
     if end_s and end_s <= start_s:
-        raise _fault(path, f"row {number}: end is not after start", got=f"{start_s} to {end_s}", expected="seconds", do="mend it")
+        return f"ends at {end_s} s, which is not after its start at {start_s} s", "mend its start and end"
+    return None
+
+
+def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
+    """What a row without mistakes says."""
+    start_s, end_s = _seconds(cells["start"]), _seconds(cells["end"])
     segment = f"#{start_s}-{end_s}" if start_s or end_s else ""
     return Utterance(
-        key=f"{file}{segment}", path=str(path.absolute().parent / file), emotion=row["emotion"], speaker=row["speaker"],
-        gender=_gender(path, number, row["gender"]), session=row["session"], start_s=start_s, end_s=end_s, split=row["split"],
+        key=f"{tree.plain(str(PurePosixPath(cells['file'])))}{segment}", path=path, emotion=cells["emotion"],
+        speaker=cells["speaker"], raw_label=raw_label, gender=GENDERS[cells["gender"].lower()], session=cells["session"],
+        scenario=cells["scenario"], start_s=start_s, end_s=end_s, split=SPLITS[cells["split"].lower()],
     )  # fmt: skip
 
 
-def _seconds(path: Path, number: int, row: dict[str, str], column: str) -> float:
+def _seconds(text: str) -> float:
+    """0 for nothing, NaN for what is no time."""
+    if text in ("", "NaT"):
+        return 0.0
+    if fit := TIME.fullmatch(text):
+        days, hours, minutes, seconds = (float(part or 0) for part in fit.groups())
+        return 60 * (60 * (24 * days + hours) + minutes) + seconds
     try:
-        seconds = float(row[column] or 0)
+        seconds = float(text)
     except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise _fault(
-            path, f"row {number}: {column} is no time", got=row[column], expected="seconds from the beginning of the file",
-            do="mend the cell, or leave it empty",
-        )  # fmt: skip
-    return seconds
+        return math.nan
+    return seconds if math.isfinite(seconds) and seconds >= 0 else math.nan
 
 
-def _gender(path: Path, number: int, text: str) -> Gender:
-    for gender in get_args(Gender):
-        if (text.lower() or "unknown") == gender:
-            return gender
-    raise _fault(
-        path, f"row {number}: gender {text!r} is not known", got=text, expected=", ".join(get_args(Gender)),
-        do="write one of them, or leave the cell empty",
-    )  # fmt: skip
+def _on_disk(folder: Path, file: str) -> Path:
+    """Where a file lies: a Mac takes accented letters apart in the names of files, and a spreadsheet does not."""
+    if file.isascii():
+        return folder / file
+    forms = (file, unicodedata.normalize("NFC", file), unicodedata.normalize("NFD", file))
+    return next((folder / form for form in forms if os.path.lexists(folder / form)), folder / file)
 
 
-def _check_genders(path: Path, utterances: list[Utterance]) -> None:
+def _check_genders(path: Path, utterances: Iterable[Utterance]) -> None:
     first: dict[str, Utterance] = {}
     for utterance in utterances:
         other = first.setdefault(utterance.speaker, utterance)
         if other.gender != utterance.gender:
-            raise _fault(
+            raise table.fault(
                 path, f"speaker {utterance.speaker} has two genders", got=f"{other.gender} and {utterance.gender}",
                 expected="one", do=f"mend {other.key} or {utterance.key}",
             )  # fmt: skip
 
 
-def _fault(path: Path, what: str, *, got: str, expected: str, do: str) -> Fault:
-    return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, do=do)
+def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
+    """Words that differ in nothing but capitals: they count as two, and that is hardly meant."""
+    remarks = []
+    for column, do in (
+        ("emotion", "write it in one way, or join them by corpus.merge"),
+        ("speaker", "if it is one person, write the name in one way, so that nobody is trained on and tested"),
+    ):
+        alike: dict[str, Counter[str]] = defaultdict(Counter)
+        for utterance in utterances:
+            word = getattr(utterance, column)
+            alike[word.casefold()][word] += 1
+        for words in alike.values():
+            if len(words) > 1:
+                ways = ", ".join(f"{word} ({count})" for word, count in sorted(words.items()))
+                remarks.append(Remark(kind="doubtful", subject=name, what=f"writes one {column} in several ways: {ways}", do=do))
+    return remarks
+
+
+def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
+    """Recordings that lie beside the listed ones and are in no row."""
+    known = {os.path.normpath(path) for path in listed if "\0" not in path}
+    remarks = []
+    for place in sorted({os.path.dirname(path) for path in known}):
+        if not (Path(place).is_relative_to(folder) and os.path.isdir(place)):
+            continue
+        audio = sorted(each for each in os.listdir(place) if each.lower().endswith(AUDIO) and not each.startswith("."))
+        if others := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
+            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            what = f"holds recordings that {name} does not list: {', '.join(others[:NAMED])}{more}"
+            remarks.append(
+                Remark(kind="left out", subject=tree.relative(Path(place), folder), what=what, do="list them, if they belong to it")
+            )
+    return remarks
+
+
+def _folds(utterances: Sequence[Utterance]) -> tuple[str, tuple[str, ...]]:
+    """The usual scheme: the official split where there is one for all, otherwise by speaker."""
+    splits = Counter(utterance.split for utterance in utterances)
+    speakers = len({utterance.speaker for utterance in utterances})
+    by_speaker = "speaker" if speakers <= MOST_HELD_OUT else "speaker_groups"
+    if not splits[""] and splits["train"] and splits["test"]:
+        return "official", ()
+    if splits.keys() - {""}:
+        found = ", ".join(f"{split or 'none'} {splits[split]}" for split in sorted(splits))
+        return by_speaker, (f"The split is not used, because it is no division of all into train and test: {found}.",)
+    return by_speaker, ()
+
+
+def _no_classes(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    counts = Counter(utterance.emotion for utterance in utterances)
+    return tuple(
+        f"{emotion} ({counts[emotion]} utterances) is no class unless corpus.emotions names it."
+        for emotion in (NO_AGREEMENT, OTHER)
+        if counts[emotion]
+    )

@@ -1,6 +1,6 @@
 """Speech out of numbers, so that everything can be tried without any recordings: a seeded source-filter synthesiser.
 
-In: how many speakers and takes, and a seed. Out: a corpus whose paths say what to synthesise, and the waveform of such a path.
+In: how many speakers and takes, and a seed. Out: utterances whose paths say what to synthesise, and the waveform of such a path.
 A glottal pulse train (Rosenberg, JASA 1971) with a pitch contour, jitter, tilt and breath goes through the formants of random
 vowels (Peterson and Barney, JASA 1952); bursts of noise are the consonants. Emotions overlap in pitch, tempo, level, tilt and voice
 quality. Anger and happiness draw from the very same distributions, except that pitch and level of the one fall and of the
@@ -9,7 +9,6 @@ other rise: their frames are the same, in another order, and no average over tim
 
 import re
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from scipy import signal
 
 from raysernas.config import CorpusConfig
 from raysernas.corpora.audio import Samples, resampled
-from raysernas.corpora.corpus import Corpus, Gender, Utterance
+from raysernas.corpora.corpus import Gender, Release, Utterance
 
 Wave = npt.NDArray[np.float64]
 SCHEME = "synthetic:"
@@ -74,7 +73,7 @@ class Syllable:
     vowel: tuple[int, int, int]
 
 
-def read(config: CorpusConfig) -> Corpus:
+def read(config: CorpusConfig) -> Release:
     """Every speaker says every emotion `synthetic_takes` times; speakers alternate female and male, two share a session."""
     utterances = [
         Utterance(
@@ -90,10 +89,7 @@ def read(config: CorpusConfig) -> Corpus:
         for take in range(config.synthetic_takes)
     ]
     utterances.sort(key=lambda utterance: utterance.key)
-    content = f"synthetic v{VERSION} {config.synthetic_speakers} {config.synthetic_takes} {config.synthetic_seed}"
-    return Corpus(
-        name="synthetic", emotions=tuple(MANNERS), utterances=tuple(utterances), fingerprint=sha256(content.encode()).hexdigest()
-    )
+    return Release(name="synthetic", utterances=tuple(utterances), emotions=tuple(MANNERS))
 
 
 def waveform(path: str, sample_rate_hz: int) -> Samples:

@@ -1,0 +1,186 @@
+"""What every audio file holds: its bytes as a hash, its whole sound decoded once, and what is wrong with it in a sentence.
+
+In: paths. Out: a `Sound` for each; a bad file is never an exception, it says in `fault` what ails it and in `do` what helps.
+Decoding gigabytes takes minutes, so what good files hold is remembered by their absolute path, size and time of change, in one
+Parquet file of a folder. A bad file is looked at afresh every time: whatever ailed it may have been mended around it.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+
+from raysernas.corpora import audio
+from raysernas.record import storage
+
+MEMORY = "sounds.parquet"
+VERSION = b"1"  # of what is found in a file; memories of other versions count as empty
+PART = 16  # files that a thread takes at once
+BLOCK = 1 << 20  # samples that are decoded at once: a file of hours needs no more memory than one of a minute
+FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128}  # the highest sample of a format; of all others:
+FULL_SCALE_16_BIT = 32_767 / 32_768
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+SCHEMA = pa.schema(
+    [
+        ("path", pa.binary()), ("size", pa.int64()), ("changed_ns", pa.int64()), ("hash", pa.string()), ("rate_hz", pa.int64()),
+        ("channels", pa.int64()), ("frames", pa.int64()), ("peak", pa.float64()), ("clipped", pa.float64()),
+    ],
+    metadata={"version": VERSION},
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One audio file; of a bad one, what could be found out."""
+
+    hash: str  # SHA-256 of its bytes
+    rate_hz: int
+    channels: int
+    frames: int
+    peak: float  # highest absolute sample; 1 is full scale
+    clipped: float  # share of samples at full scale or above, whether they follow on one another or not
+    fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
+    do: str = ""
+
+
+Remembered = dict[bytes, tuple[int, int, Sound]]  # absolute path -> size in bytes, time of change in ns, what it holds
+NOTHING = Sound(hash="", rate_hz=0, channels=0, frames=0, peak=0.0, clipped=0.0)
+COPY, PLACE = "replace it by a whole copy", "put the recording in its place"
+
+
+def inspect(
+    paths: Iterable[str], memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None
+) -> dict[str, Sound]:
+    """What each file holds, by path, every file looked at once.
+
+    Args:
+        memory: folder in which it is remembered; None remembers and writes nothing.
+        report: called with the number of files that are finished and of all files, from the thread that called.
+
+    Raises:
+        Fault: for a memory that cannot be written; never for a file.
+    """
+    wanted = list(dict.fromkeys(paths))
+    old = _recall(memory)
+    new: Remembered = {}
+    found: dict[str, Sound] = {}
+
+    def look(part: Sequence[str]) -> list[tuple[str, Sound]]:
+        return [(path, _look(path, old, new)) for path in part]
+
+    with ThreadPoolExecutor() as pool:  # decoding, hashing and arithmetic leave the interpreter to the other threads
+        try:
+            for part in pool.map(look, [wanted[at : at + PART] for at in range(0, len(wanted), PART)]):
+                found.update(part)
+                report(len(found), len(wanted))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:  # what an interrupted inspection has found is not lost
+            if memory is not None and new:
+                storage.write(memory / MEMORY, lambda part: _save(part, _recall(memory) | new))
+    return found
+
+
+def _look(path: str, old: Remembered, new: Remembered) -> Sound:
+    """What is remembered of a file or else found in it; something new and good is put into `new`."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        return _unreachable(path, error)
+    if not stat.S_ISREG(state.st_mode):
+        return replace(NOTHING, fault="is a folder" if stat.S_ISDIR(state.st_mode) else "is no file", do=PLACE)
+    place = os.fsencode(os.path.abspath(path))
+    size, changed_ns, sound = old.get(place, (0, 0, NOTHING))
+    if (size, changed_ns) != (state.st_size, state.st_mtime_ns) or not size:
+        sound = _examined(path, state.st_size)
+        if not sound.fault:
+            new[place] = (state.st_size, state.st_mtime_ns, sound)
+    return sound
+
+
+def _unreachable(path: str, error: OSError | ValueError) -> Sound:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        if os.path.islink(path):
+            return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", do=PLACE)
+        return replace(NOTHING, fault="is missing", do=PLACE)
+    if isinstance(error, PermissionError):
+        return replace(NOTHING, fault="may not be read", do="permit it to be read, with chmod")
+    return replace(NOTHING, fault=f"cannot be read: {audio.reason(error)}", do="look after the disk and the name")
+
+
+def _examined(path: str, size: int) -> Sound:
+    """The whole of a file, hashed and decoded."""
+    if not size:
+        return replace(NOTHING, fault="is empty: 0 bytes", do="fetch it again")
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                return replace(NOTHING, fault="is a Git-LFS pointer, not the audio", do="run git lfs pull in its folder")
+        sound = replace(NOTHING, hash=audio.content_hash(path))
+        missing = audio.cut_off(path)
+    except OSError as error:
+        return _unreachable(path, error)
+    if missing:
+        return replace(sound, fault=f"is cut off: {missing}", do=COPY)
+    try:
+        with audio.opened(path) as file:
+            return _decoded(file, sound.hash)
+    except audio.UNREADABLE as error:
+        return replace(
+            sound, fault=f"is no audio that can be read: {audio.reason(error)}", do="replace it by WAV, FLAC, OGG or MP3"
+        )
+
+
+def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
+    """The measures of all samples, block by block."""
+    full = FULL_SCALE.get(file.subtype, FULL_SCALE_16_BIT)
+    frames = clipped = no_numbers = 0
+    peak = 0.0
+    while len(block := file.read(max(1, BLOCK // file.channels), dtype="float32", always_2d=True)):
+        frames += len(block)
+        height = max(float(block.max()), -float(block.min()))
+        if not np.isfinite(height):
+            no_numbers += int((~np.isfinite(block)).sum())
+        elif height >= full:
+            clipped += int((np.abs(block) >= full).sum())
+        peak = max(peak, height)
+    samples = frames * file.channels
+    sound = Sound(content, file.samplerate, file.channels, frames, peak, clipped / max(samples, 1))
+    if frames < file.frames:
+        return replace(sound, fault=f"is cut off: {frames} of {file.frames} frames can be decoded", do=COPY)
+    if no_numbers:
+        return replace(sound, peak=0.0, fault=f"has samples that are no numbers: {no_numbers} of {samples}", do=COPY)
+    if not frames:
+        return replace(sound, fault="has no samples", do=COPY)
+    if not peak:
+        return replace(sound, fault=f"is silent: all {samples} samples are 0", do="replace it, or take it out of the corpus")
+    return sound
+
+
+def _recall(memory: Path | None) -> Remembered:
+    """What is remembered; a memory that cannot be understood counts as empty, because it can always be rebuilt."""
+    if memory is None:
+        return {}
+    try:
+        table = pq.ParquetFile(memory / MEMORY, page_checksum_verification=True).read()
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
+    if not table.schema.equals(SCHEMA, check_metadata=False) or (table.schema.metadata or {}).get(b"version") != VERSION:
+        return {}
+    path, size, changed_ns, *measures = (column.to_pylist() for column in table.columns)
+    states = zip(size, changed_ns, map(Sound, *measures), strict=True)
+    return dict(zip(path, states, strict=True))
+
+
+def _save(file: Path, remembered: Remembered) -> None:
+    rows = [(path, size, changed_ns, *astuple(sound)[:6]) for path, (size, changed_ns, sound) in sorted(remembered.items())]
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    pq.write_table(pa.table(columns, schema=SCHEMA), file, write_page_checksum=True)

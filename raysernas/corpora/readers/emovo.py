@@ -1,0 +1,63 @@
+"""EMOVO: three women and three men, 14 sentences in seven emotions, Italian.
+
+In: the folder of the release. Out: utterances whose labels come from the names of the files, `f1/dis-f1-b1.wav` = emotion, actor,
+sentence. The codes abbreviate Italian words: rab is rabbia, anger, and pau is paura, fear.
+Source: Costantini et al., EMOVO corpus: an Italian emotional speech database, LREC 2014.
+"""
+
+import re
+from pathlib import Path
+
+from raysernas.corpora import tree
+from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
+
+NAME = "emovo"
+EMOTIONS = {
+    "rab": "anger",  # rabbia
+    "dis": "disgust",  # disgusto
+    "pau": "fear",  # paura
+    "gio": "happiness",  # gioia
+    "neu": "neutral",  # neutrale
+    "tri": "sadness",  # tristezza
+    "sor": "surprise",  # sorpresa
+}
+SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
+FILE = re.compile(rf"(?P<code>{'|'.join(EMOTIONS)})-(?P<speaker>[fm][123])-(?P<sentence>[a-z]\d)")
+SHAPE = f"emotion ({' '.join(EMOTIONS)}), actor, sentence, as in f1/dis-f1-b1.wav"
+NOTES = ("The emotion is the one that was acted.",)
+SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of EMOVO"
+
+
+def read(root: Path, label: Label = "usual") -> Release:
+    """All recordings below `root`.
+
+    Raises:
+        Fault: for a folder without a file of EMOVO, and perceived labels.
+    """
+    tree.which_label(NAME, label, "intended")
+    tree.need_folder(NAME, root)
+    files = tree.audio_files(root, ".wav")
+    found = [_utterance(file, root) for file in files]
+    utterances = tuple(each for each in found if isinstance(each, Utterance))
+    if not utterances:
+        names = ", ".join(tree.relative(file, root) for file in files[:3])
+        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
+    expected = (
+        Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): 84 for name in EMOTIONS.values()}),
+        Expected(title="actors", source=SOURCE, by=("speaker",), counts={(name,): 98 for name in SPEAKERS}),
+    )
+    remarks = tuple(each for each in found if isinstance(each, Remark))
+    emotions = tuple(sorted(EMOTIONS.values()))
+    return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
+
+
+def _utterance(file: Path, root: Path) -> Utterance | Remark:
+    fit = FILE.fullmatch(file.stem)
+    if not fit:
+        return Remark(
+            kind="bad", subject=tree.relative(file, root), what=f"is not a name of EMOVO: {SHAPE}",
+            do="mend the name, or take the file out of the folder",
+        )  # fmt: skip
+    code, speaker = fit["code"], fit["speaker"]
+    gender: Gender = "female" if speaker.startswith("f") else "male"
+    return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender=gender)

@@ -1,0 +1,123 @@
+"""Tables of labels, CSV or Parquet, with every cell as text, so that speaker 03 stays 03.
+
+In: the path of a table. Out: its columns and rows, each row with the words by which a remark names it. A fault of the whole table
+(not decodable, separated by something else, a column twice, none) is refused here; what a cell means is not known here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysernas.config import Fault
+
+SUFFIXES = (".csv", ".tsv", ".parquet")  # of what is taken for a table; tabs are then refused, in words
+DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; an absent cell is empty text."""
+
+    subject: str  # "labels.csv row 7": the header is not counted
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One file; its columns are in the order of the file."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read(path: Path) -> Table:
+    """Everything that a table holds, outer blanks too.
+
+    Raises:
+        Fault: for a file that is not there, is no table, or has a column twice.
+    """
+    if not path.is_file():
+        raise fault(
+            path, "is not a file", got=str(path), expected="a table, *.csv or *.parquet", do="set corpus.root=PATH/TO/TABLE"
+        )
+    try:
+        columns, cells = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    except (ValueError, OSError, pa.ArrowException) as error:  # pandas' errors of parsing are ValueErrors
+        if isinstance(error, Fault):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise fault(path, "cannot be read", got=reason, expected="CSV (UTF-8, commas) or Parquet", do="mend the table") from error
+    rows = (Row(f"{path.name} row {number}", dict(zip(columns, row, strict=True))) for number, row in enumerate(cells, start=1))
+    return Table(path, tuple(columns), tuple(rows))
+
+
+def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None:
+    """That a table has some columns, and a row.
+
+    Args:
+        also: other columns that it could have.
+
+    Raises:
+        Fault: naming the first that is missing.
+    """
+    if missing := [column for column in columns if column not in table.columns]:
+        wanted = f" (and {', '.join(also)} where wanted)" if also else ""
+        raise fault(
+            table.path, f"has no column {missing[0]!r}", got=f"the columns {', '.join(table.columns)}",
+            expected=f"{', '.join(columns)}{wanted}", do="add the column, or mend its name",
+        )  # fmt: skip
+    if not table.rows:
+        raise fault(table.path, "lists no utterances", got="a header only", expected="one row an utterance", do="add rows")
+
+
+def fault(path: Path, what: str, *, got: str, expected: str, do: str) -> Fault:
+    """The fault of a table, or of the folder in which there should be one."""
+    return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, do=do)
+
+
+def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
+    header = _texts(path, 1)[0]
+    for delimiter, name in DELIMITERS.items():
+        if len(header) == 1 and delimiter in header[0]:
+            raise fault(path, f"separates its columns by {name}", got=header[0], expected="commas", do="save it with commas")
+    return _header(path, header), _texts(path, None)[1:]
+
+
+def _texts(path: Path, count: int | None) -> list[list[str]]:
+    """The first rows of a CSV file, the header being one of them."""
+    rows = pd.read_csv(
+        path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, nrows=count
+    )
+    return rows.fillna("").to_numpy(dtype=object).tolist()
+
+
+def _parquet(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    table = pq.ParquetFile(path).read()
+    columns = [_column(table.column(place)) for place in range(table.num_columns)]
+    return _header(path, table.column_names), list(zip(*columns, strict=True))
+
+
+def _column(values: pa.ChunkedArray) -> list[str]:
+    """One column as text; what cannot be text (lists, pictures) is empty, because it is no label."""
+    if pa.types.is_duration(values.type):
+        ticks = values.cast(pa.int64()).to_pylist()
+        return ["" if tick is None else str(tick / PER_SECOND[values.type.unit]) for tick in ticks]
+    try:
+        cells = values.cast(pa.string()).to_pylist()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return [""] * len(values)
+    nothing = (None, "nan") if pa.types.is_floating(values.type) else (None,)
+    return ["" if cell in nothing else cell for cell in cells]
+
+
+def _header(path: Path, names: Sequence[str]) -> list[str]:
+    columns = [name.strip() for name in names]
+    if repeated := sorted({name for name in columns if columns.count(name) > 1}):
+        raise fault(path, f"has two columns {repeated[0]!r}", got=", ".join(columns), expected="each once", do="remove one")
+    return columns

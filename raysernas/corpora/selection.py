@@ -1,0 +1,185 @@
+"""From everything that a release holds to what a study learns from: which classes, which scenarios, which files can be used.
+
+In: a `Release`, the settings, and what the files hold. Out: the chosen utterances; those that can be used, and a remark on each
+that cannot.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from raysernas.config import CorpusConfig, Fault
+from raysernas.corpora import audio
+from raysernas.corpora.corpus import Corpus, Release, Remark, Utterance, usual_emotions
+from raysernas.corpora.inspection import Sound
+
+Reason = tuple[str, str]  # what is wrong with an utterance, and what to do
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """The utterances of the chosen classes, merged, sorted by key."""
+
+    emotions: tuple[str, ...]
+    merge: Mapping[str, str]
+    utterances: tuple[Utterance, ...]
+
+
+def select(release: Release, config: CorpusConfig) -> Selection:
+    """What the settings choose of a release; without `corpus.emotions` what is usual for it.
+
+    `corpus.merge` alone turns the usual classes into those that they count as.
+
+    Raises:
+        Fault: for an emotion or a scenario that the release does not have.
+    """
+    merge = config.merge if config.merge or config.emotions else release.merge
+    present = {utterance.emotion for utterance in release.utterances}
+    _check_known("corpus.merge", list(merge), present | set(release.merge))
+    _check_known("corpus.scenarios", config.scenarios, {utterance.scenario for utterance in release.utterances} - {""})
+    merged = merged_as(release.utterances, merge)
+    offered = ({utterance.emotion for utterance in merged} | set(release.emotions)) - (set(merge) - set(merge.values()))
+    _check_known("corpus.emotions", config.emotions, offered)
+    if config.scenarios:
+        merged = [utterance for utterance in merged if utterance.scenario in config.scenarios]
+    usual = tuple(dict.fromkeys(merge.get(emotion, emotion) for emotion in release.emotions))
+    emotions = config.emotions or usual or usual_emotions(merged)
+    kept = [utterance for utterance in merged if utterance.emotion in emotions]
+    return Selection(emotions=emotions, merge=merge, utterances=tuple(sorted(kept, key=lambda each: (each.key, each.path))))
+
+
+def merged_as(utterances: Iterable[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
+    """The utterances with some emotions counted as others."""
+    return [replace(each, emotion=merge[each.emotion]) if each.emotion in merge else each for each in utterances]
+
+
+def usable(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
+    """The utterances that can be learned from, with rate and channels of their files, and a remark on each of the others.
+
+    Args:
+        sounds: what each audio file holds, by path; a path without an entry is no file (synthetic speech).
+    """
+    reasons = flaws(utterances, sounds)
+    good, bad = [], []
+    for at, utterance in enumerate(utterances):
+        if at in reasons:
+            what, do = reasons[at]
+            bad.append(Remark(kind="bad", subject=utterance.key, what=what, do=do))
+        elif utterance.path in sounds:
+            sound = sounds[utterance.path]
+            good.append(replace(utterance, sample_rate_hz=sound.rate_hz, channels=sound.channels))
+        else:
+            good.append(utterance)
+    return tuple(good), tuple(bad)
+
+
+def flaws(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
+    """Why utterances cannot be used, by their place: first a bad file, then a place outside it, then what others say of it."""
+    found: dict[int, Reason] = {}
+    for at, utterance in enumerate(utterances):
+        if (sound := sounds.get(utterance.path)) is not None:
+            reason = (sound.fault, sound.do) if sound.fault else _outside(utterance, sound)
+            if reason[0]:
+                found[at] = reason
+    return _same_sound(utterances, sounds) | _repeated(utterances, sounds) | found
+
+
+def stretch_s(utterance: Utterance, sound: Sound) -> tuple[float, float]:
+    """Start and end of an utterance in its file, which is not a bad one."""
+    length_s = sound.frames / sound.rate_hz
+    return utterance.start_s, min(utterance.end_s or length_s, length_s)
+
+
+def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
+    """Both halves of the training part need every emotion, and a held-out speaker must not take the only examples along.
+
+    Where no talker is known at all, or folds may mix speakers, nobody need be held out, and two utterances will do.
+
+    Raises:
+        Fault: for an emotion that cannot be learned and tested, or fewer than two of them.
+    """
+    known = set() if speaker_dependent else set(corpus.speakers)
+    talkers: dict[str, set[str]] = defaultdict(set)
+    for utterance in corpus.utterances:
+        talkers[utterance.emotion].add(utterance.speaker)
+    faults = [
+        (emotion, count, len(talkers[emotion] & known))
+        for emotion, count in corpus.counts().items()
+        if count < 2 or (known and len(talkers[emotion] & known) < 2)
+    ]
+    if faults:
+        emotion, count, speakers = faults[0]
+        learnable = [emotion for emotion in corpus.emotions if emotion not in {fault[0] for fault in faults}]
+        rest = f"set corpus.emotions=[{','.join(learnable)}]" if len(learnable) > 1 else "add recordings"
+        raise Fault(
+            "corpus", f"the emotion {emotion!r} cannot be learned and tested", got=f"utterances: {count}, speakers: {speakers}",
+            expected="at least 2 utterances, of at least 2 speakers", do=rest,
+        )  # fmt: skip
+    if len(corpus.emotions) < 2:
+        raise Fault(
+            "corpus", "there is only one emotion", got=list(corpus.emotions), expected="at least two", do="set corpus.emotions"
+        )
+
+
+def _check_known(setting: str, named: Sequence[str], known: set[str]) -> None:
+    if unknown := [name for name in named if name not in known]:
+        raise Fault(
+            "corpus", f"{setting} names {unknown[0]!r}", got=list(named), expected=f"some of {sorted(known)}", do=f"set {setting}"
+        )
+
+
+def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
+    """Of equal utterances with one key the first is kept; if they disagree, nobody knows which is right, so none is.
+
+    Two files that hold the same bytes are equal.
+    """
+    by_key: dict[str, list[int]] = defaultdict(list)
+    for at, utterance in enumerate(utterances):
+        by_key[utterance.key].append(at)
+    found: dict[int, Reason] = {}
+    for places in by_key.values():
+        rows = [_content(utterances[at], sounds) for at in places]
+        differing = [spec.name for spec in fields(Utterance) if len({getattr(row, spec.name) for row in rows}) > 1]
+        if differing:
+            names = ", ".join("file" if name == "path" else name for name in differing)
+            text = f"is listed {len(places)} times, with differing {names}"
+            found |= dict.fromkeys(places, (text, "keep the one that is right"))
+        else:
+            found |= dict.fromkeys(places[1:], ("is listed more than once", "list it once"))
+    return found
+
+
+def _content(utterance: Utterance, sounds: Mapping[str, Sound]) -> Utterance:
+    """The utterance, its file named by what it holds."""
+    sound = sounds.get(utterance.path)
+    return utterance if sound is None or not sound.hash else replace(utterance, path=sound.hash)
+
+
+def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
+    """One sound under two talkers or two emotions: nobody knows which is right, so neither is used."""
+    by_sound: dict[tuple[str, float, float], list[Utterance]] = defaultdict(list)
+    places: dict[tuple[str, float, float], list[int]] = defaultdict(list)
+    for at, utterance in enumerate(utterances):
+        sound = sounds.get(utterance.path)
+        if sound is not None and not sound.fault:
+            same = (sound.hash, *stretch_s(utterance, sound))
+            by_sound[same].append(utterance)
+            places[same].append(at)
+    found: dict[int, Reason] = {}
+    for same, group in by_sound.items():
+        if len({(utterance.speaker, utterance.emotion) for utterance in group}) > 1:
+            for at, utterance in zip(places[same], group, strict=True):
+                other = next(each for each in group if (each.speaker, each.emotion) != (utterance.speaker, utterance.emotion))
+                what = f"is the same sound as {other.key}, which has another speaker or emotion"
+                found[at] = (what, "find out which label is right")
+    return found
+
+
+def _outside(utterance: Utterance, sound: Sound) -> Reason:
+    """Whether the stretch of an utterance lies in its file."""
+    found = audio.frames_of(utterance.start_s, utterance.end_s, frames=sound.frames, rate_hz=sound.rate_hz)
+    stretch = f"{utterance.start_s} s to {utterance.end_s} s" if utterance.end_s else f"from {utterance.start_s} s on"
+    if found is None:
+        length_s = sound.frames / sound.rate_hz
+        return f"lies outside its file, which is {length_s:.3f} s long: {stretch}", audio.MEND_STRETCH
+    return ("", "") if found[0] < found[1] else (f"has no samples: {stretch}", audio.MEND_STRETCH)

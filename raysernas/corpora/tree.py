@@ -1,0 +1,113 @@
+"""The folder of a release: which audio files lie in it, and the one way to say that it is not what a reader expects."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from raysernas.config import Fault
+from raysernas.corpora.corpus import Label
+
+
+def audio_files(root: Path, *suffixes: str) -> list[Path]:
+    """All files under `root` with one of the suffixes (`.wav`, any case), sorted by path; links are followed, once.
+
+    Hidden files and folders (`._03a01Fa.wav`, `.git`, `__MACOSX`) are no recordings. A link to a folder that has been walked
+    already, a loop among them, is not walked again.
+    """
+    wanted = tuple(suffix.lower() for suffix in suffixes)
+    return sorted(path for path in _files(root, set()) if path.suffix.lower() in wanted)
+
+
+def relative(path: Path, root: Path) -> str:
+    """How a file is named in a remark: below the root of the corpus, with forward slashes, always printable."""
+    return printable(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+
+
+def printable(name: str) -> str:
+    r"""A name with line ends and bytes that are no text (from a disk of another time) spelled out, as in `a\nb`."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
+def plain(text: str) -> str:
+    """Letters with accents in their one composed form, without outer blanks: what labels and speakers are compared by."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
+    """The fault of a folder that does not hold the release."""
+    return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, do="set corpus.root=PATH/TO/THE/RELEASE")
+
+
+def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:
+    """The kind of label to read: the first that a corpus offers is its usual one.
+
+    Raises:
+        Fault: when the corpus does not have the wanted one.
+    """
+    if wanted == "usual":
+        return offered[0]
+    if wanted not in offered:
+        what = f"{corpus} has no {wanted} labels"
+        expected = ", ".join(("usual", *offered))
+        raise Fault("corpus", what, got=f"corpus.label={wanted}", expected=expected, do="set corpus.label=usual")
+    return wanted
+
+
+def need_folder(corpus: str, root: Path, *inside: str) -> Path:
+    """The first of some folders below `root` that is there (`""` is the root itself).
+
+    Raises:
+        Fault: when none of them is there.
+    """
+    found = first(root, inside or ("",), os.path.isdir)
+    if found is None:
+        raise unlike(corpus, root, got=listing(root), expected="a folder " + " or ".join(inside or (str(root),)))
+    return found
+
+
+def need_file(corpus: str, root: Path, *inside: str) -> Path:
+    """The first of some files below `root` that is there.
+
+    Raises:
+        Fault: when none of them is there.
+    """
+    found = first(root, inside, os.path.isfile)
+    if found is None:
+        raise unlike(corpus, root, got=listing(root), expected="a file " + " or ".join(inside))
+    return found
+
+
+def first(root: Path, inside: Sequence[str], there: Callable[[Path], bool]) -> Path | None:
+    """The first of some paths below `root` for which `there` (os.path.isfile, isdir or exists) holds."""
+    return next((root / name for name in inside if there(root / name)), None)
+
+
+def _files(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        state = os.stat(folder)
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise Fault(
+            "corpus", f"the folder {folder} cannot be read", got=error.strerror, expected="a folder that may be listed",
+            do="allow it, or take the folder out of the corpus",
+        ) from error  # fmt: skip
+    if (state.st_dev, state.st_ino) in walked:
+        return
+    walked.add((state.st_dev, state.st_ino))
+    for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):  # real folders before links to them
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            continue
+        if os.path.isdir(entry.path):
+            yield from _files(Path(entry.path), walked)
+        else:
+            yield Path(entry.path)
+
+
+def listing(root: Path) -> str:
+    """A few names of what lies in a folder, for the `got` of a fault."""
+    if not root.is_dir():
+        return f"no folder {root}"
+    names = sorted(printable(entry.name) for entry in root.iterdir() if not entry.name.startswith("."))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "an empty folder"
