@@ -174,7 +174,7 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
-    """Everything that can change the numbers of one trial (and `corpus.root`, which cannot)."""
+    """Everything that can change the numbers of one trial (and PLACES, which cannot)."""
 
     arm: Arm = "darts"
     fold: int = 0
@@ -225,7 +225,7 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def settings(trial: TrialConfig) -> dict[str, Any]:
-    """The dotted settings that the trial's arm reads, without `corpus.root`: its identity and its columns in the ledger."""
+    """The dotted settings that the trial's arm reads, without PLACES: its identity and its columns in the ledger."""
     return {key: value for key, value in flatten(trial).items() if reads(trial.arm, key)}
 
 

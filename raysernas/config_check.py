@@ -71,7 +71,12 @@ ENTRIES = {  # lowest and highest entry of a list of numbers
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
 DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", *ENTRIES)
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
-NOT_SEARCHED = ("study.", "compute.", "corpus.")  # the corpus decides who validates: candidates would be compared on unlike people
+NOT_SEARCHED = (
+    "study.",
+    "compute.",
+    "features.device",
+    "corpus.",
+)  # the corpus decides who validates: candidates would be compared on unlike people
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
 
 
@@ -240,8 +245,8 @@ def _unknown(key: str, prefix: str, names: Mapping[str, Any]) -> Fault:
 
 def _typed(key: str, hint: Any, value: Any) -> Any:
     """The value as its setting holds it, if it has the setting's type."""
-    kind = get_origin(hint) or hint
-    if kind is dict and isinstance(value, dict) and get_args(hint) == (str, str):
+    kind: Any = get_origin(hint) or hint
+    if get_args(hint) == (str, str) and isinstance(value, dict):
         return {_typed(f"a name in {key}", str, name): _typed(f"{key}.{name}", str, text) for name, text in value.items()}
     if kind is tuple and isinstance(value, list | tuple):
         return tuple(_typed(f"{key}[{i}]", get_args(hint)[0], entry) for i, entry in enumerate(value))

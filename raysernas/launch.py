@@ -67,7 +67,7 @@ def _clear(config: Config) -> int:
     from raysernas.corpora import cache
 
     folder = cache_folder(config)
-    print(f"{cache.clear(folder) / 1e9:.1f} GB freed in {folder}")
+    print(f"{cache.clear(folder) / 1e6:,.1f} MB freed in {folder}")
     return 0
 
 

@@ -32,6 +32,7 @@ from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype, draw
 from raysernas.record.ledger import TrialRecord
+from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 
@@ -223,7 +224,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
         return 1
     scores = ", ".join(f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1"))
-    print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)\n{files.record}")
+    print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
+    told = marks(config, unknown=int(row["n_unknown"]), skipped=int(row["n_skipped"]), unlike=int(row["n_unlike"]))
+    print(*(f"{word}: {meaning}" for word, meaning in told.items()), files.record, sep="\n")
     return 0
 
 

@@ -120,6 +120,14 @@ def test_an_ogg_file_that_is_cut_off_is_refused(tmp_path: Path, lost: int) -> No
     assert "is cut off\n  got: its last page is missing\n  expected: a whole file" in _message(path)
 
 
+def test_an_ogg_file_that_lacks_whole_pages_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 4 * RATE_HZ), RATE_HZ)
+    assert audio.cut_off(path) == ""
+    path.write_bytes(path.read_bytes().rpartition(b"OggS")[0])
+    assert audio.cut_off(path) == "its last page is missing"
+
+
 def test_a_stretch_is_frames_of_its_file() -> None:
     assert audio.frames_of(0.25, 0.5, frames=RATE_HZ, rate_hz=RATE_HZ) == (4_000, 8_000)
     assert audio.frames_of(0.25, 0.0, frames=RATE_HZ, rate_hz=RATE_HZ) == (4_000, RATE_HZ)
@@ -133,6 +141,8 @@ def test_odd_chunks_and_unknown_sizes_of_wav_are_understood(tmp_path: Path) -> N
     odd = b"note" + struct.pack("<I", 3) + b"abc\0"
     path.write_bytes(whole[:36] + odd + whole[36:])
     assert len(audio.read(path, sample_rate_hz=RATE_HZ)) == RATE_HZ
+    path.write_bytes((whole[:36] + odd + whole[36:])[:-100])
+    assert audio.cut_off(path) == "31900 bytes of sound, 32000 in its header"
     for unknown in (b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f"):  # as ffmpeg and sox write into a pipe
         path.write_bytes(whole[:4] + unknown + whole[8:40] + unknown + whole[44:])
         assert len(audio.read(path, sample_rate_hz=RATE_HZ)) == RATE_HZ

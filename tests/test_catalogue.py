@@ -9,7 +9,7 @@ import soundfile
 
 from raysernas.config import CorpusConfig, Fault
 from raysernas.corpora import audio, catalogue
-from raysernas.corpora.corpus import Utterance
+from raysernas.corpora.corpus import Label, Release, Utterance
 
 
 def _emodb(folder: Path, names: str = "03a01Wa 08a01Wa 03a01Na 08a01Nb 09a01Nb 03a01Ta 08a01Tb 03a02La 08a02Lb") -> CorpusConfig:
@@ -73,6 +73,34 @@ def test_a_root_is_needed_and_has_to_be_there(tmp_path: Path) -> None:
     )
 
 
+def test_a_root_that_no_disk_can_have_is_not_there() -> None:
+    for root in (f"/{'x' * 300}", "~nobody-of-this-name/emodb"):
+        assert _message(CorpusConfig(name="emodb", root=root)).startswith("corpus: there is no /")
+
+
+def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(root: Path, label: Label) -> Release:
+        raise PermissionError(13, "Permission denied", str(root / "Labels"))
+
+    monkeypatch.setitem(catalogue.READERS, "iemocap", forbidden)
+    assert _message(CorpusConfig(name="iemocap", root=str(tmp_path))) == (
+        f"corpus: {tmp_path}/Labels cannot be read\n  got: Permission denied\n  expected: files and folders that may be read\n"
+        "  do this: permit it, with chmod, or look after the disk"
+    )
+
+
+def test_a_label_that_contradicts_one_of_another_class_is_found_out(tmp_path: Path) -> None:
+    config = replace(_emodb(tmp_path / "wav"), name="manifest", emotions=("anger", "neutral"), on_bad_file="skip")
+    rows = [("03a01Wa", "anger"), ("08a01Wa", "anger"), ("03a01Na", "neutral"), ("08a01Nb", "neutral"), ("09a01Nb", "neutral")]
+    table = [f"{name}.wav,{emotion},{name[:2]}" for name, emotion in (*rows, ("09a01Nb", "fear"))]
+    (tmp_path / "wav" / "labels.csv").write_text("\n".join(("file,emotion,speaker", *table)))
+    corpus = catalogue.read(config, None)
+    assert corpus.counts() == {"anger": 2, "neutral": 2}
+    assert {(remark.subject, remark.what) for remark in corpus.skipped} == {
+        ("09a01Nb.wav", "is listed 2 times, with differing emotion, raw_label")
+    }
+
+
 def test_a_relative_root_gives_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = _emodb(tmp_path / "wav")
     monkeypatch.chdir(tmp_path)
@@ -84,6 +112,25 @@ def test_a_relative_root_gives_absolute_paths(tmp_path: Path, monkeypatch: pytes
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     assert "does not hold emodb\n  got: 0 files *.wav" in _message(CorpusConfig(name="emodb", root=str(tmp_path)))
+
+
+def test_what_is_usual_for_a_release_reaches_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(_emodb(tmp_path), emotions=())
+    found = catalogue.release(config)
+    usual = replace(found, emotions=("anger", "neutral"), merge={"boredom": "neutral"}, folds="session")
+    monkeypatch.setitem(catalogue.READERS, "emodb", lambda root, label: usual)
+    corpus = catalogue.read(config, None)
+    assert (corpus.folds, corpus.emotions, dict(corpus.merge)) == ("session", ("anger", "neutral"), {"boredom": "neutral"})
+    assert corpus.counts() == {"anger": 2, "neutral": 5}
+    settled = catalogue.resolved(config, corpus)
+    assert (settled.emotions, settled.merge, settled.fingerprint) == (corpus.emotions, corpus.merge, corpus.fingerprint)
+    assert catalogue.read(settled, None) == corpus
+
+
+def test_where_folds_may_mix_speakers_an_emotion_of_one_speaker_is_learned(tmp_path: Path) -> None:
+    config = replace(_emodb(tmp_path, "03a01Wa 08a01Wa 03a01Na 03a01Nb"), emotions=("anger", "neutral"))
+    assert "'neutral' cannot be learned and tested" in _message(config)
+    assert catalogue.read(replace(config, speaker_dependent=True), None).counts() == {"anger": 2, "neutral": 2}
 
 
 def test_an_emotion_that_cannot_be_learned_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import soundfile
 
 from raysernas.config import CorpusConfig, Fault
 from raysernas.corpora import catalogue
-from raysernas.corpora.check import Bar, Cell, EmotionCount, Report, Talker, check
+from raysernas.corpora.check import Bar, EmotionCount, Report, Talker, check
+from raysernas.corpora.comparison import Cell
 from raysernas.corpora.corpus import Expected, Release, Remark, Utterance
 
 RATE_HZ = 8_000
@@ -103,6 +104,13 @@ def test_published_numbers_are_compared_cell_by_cell(corpus: Release, tmp_path: 
     assert not looked_at(tmp_path).fits
 
 
+def test_a_label_without_its_audio_counts_as_published(corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, replace(corpus, expected=(Expected(title="all", source="me", by=(), counts={(): len(corpus.utterances)}),)))
+    Path(corpus.utterances[0].path).unlink()
+    report = looked_at(tmp_path)
+    assert (report.published[0].differing, report.usable) == ((), len(corpus.utterances) - 1)
+
+
 def test_a_bad_file_is_told_once_for_all_that_lies_in_it(corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = corpus.utterances[0]
     more = [replace(first, key=f"m{at}", path=str(tmp_path / "deep" / "gone.wav"), start_s=float(at)) for at in range(3)]
@@ -170,6 +178,7 @@ def test_one_sound_in_two_official_parts_is_told(corpus: Release, tmp_path: Path
 def test_two_speakers_at_once_are_told(corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soundfile.write(tmp_path / "talk.wav", noise(10, seed=80), RATE_HZ)
     times = [("f1", 0, 4), ("f1", 3, 5), ("m1", 3.5, 6), ("m2", 6.005, 7), ("m1", 6.5, 7)]
+    times += [("f1", 8, 9.8), ("f1", 8.1, 8.3), ("m1", 8.5, 9)]  # one within another
     more = [
         replace(corpus.utterances[0], key=f"talk{at}", path=str(tmp_path / "talk.wav"), speaker=speaker, start_s=a, end_s=b)
         for at, (speaker, a, b) in enumerate(times)
@@ -179,6 +188,7 @@ def test_two_speakers_at_once_are_told(corpus: Release, tmp_path: Path, monkeypa
     assert told(report, "doubtful") == [
         ("talk2", "overlaps talk1 of another speaker by 1.50 s"),
         ("talk4", "overlaps talk3 of another speaker by 0.50 s"),
+        ("talk7", "overlaps talk5 of another speaker by 0.50 s"),
     ]
     assert {remark.do for remark in report.remarks} == {MEND}
 

@@ -17,8 +17,9 @@ from rich.console import Console
 
 from raysernas.config_file import load
 from raysernas.corpora import __main__ as door
-from raysernas.corpora.check import Bar, Cell, Comparison, Durations, EmotionCount, Report, Scheme, Talker
+from raysernas.corpora.check import Bar, Durations, EmotionCount, Report, Scheme, Talker
 from raysernas.corpora.check_printing import as_json, clean, first_study, print_report
+from raysernas.corpora.comparison import Cell, Comparison
 from raysernas.corpora.corpus import Remark
 
 COUNTS = {"03": 1_002, "08": 1}

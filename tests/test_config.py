@@ -17,6 +17,7 @@ from raysernas.config import (
     UNREAD,
     Arm,
     Config,
+    CorpusConfig,
     Fault,
     TrialConfig,
     differences,
@@ -75,8 +76,16 @@ def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: Any, key
     assert (key in settings(trial)) == reads(arm, key)
 
 
-def test_where_the_corpus_lies_is_no_part_of_identity() -> None:
-    assert not any(reads(arm, "corpus.root") for arm in ARMS)
+def test_where_the_corpus_and_its_list_of_folds_lie_is_no_part_of_identity_and_what_they_hold_is() -> None:
+    assert {key for key in SETTINGS if not any(reads(arm, key) for arm in ARMS)} == {"corpus.root", "corpus.fold_file"}
+    for place in ("corpus.root", "corpus.fold_file"):
+        assert differences(Config(), _with(place, "/elsewhere")) == []
+    for content in ("corpus.fingerprint", "corpus.folds_hash"):
+        assert differences(Config(), _with(content, "0f")) == [f"{content}: '' -> '0f'"]
+
+
+def _with(key: str, value: str) -> Config:
+    return replace(Config(), corpus=replace(CorpusConfig(), **{key.removeprefix("corpus."): value}))
 
 
 @pytest.mark.parametrize("change", [{"arm": "random"}, {"fold": 1}, {"seed": 1}])

@@ -256,6 +256,15 @@ def test_a_fold_file_and_its_scheme_go_together() -> None:
     assert checked(both).corpus.fold_file == "folds.csv"
 
 
+def test_a_space_chooses_no_machine() -> None:
+    space = {"features.device": {"choices": ["cpu", "cuda"]}}
+    assert "study.space names features.device" in refusal(lambda: merge_checked({"study": {"space": space}}))
+
+
+def merge_checked(layer: dict[str, Any]) -> Config:
+    return checked(merge(Config(), layer))
+
+
 def test_librosa_knows_no_gpu() -> None:
     config = built_with(Config(), "features.backend", "librosa")
     assert "librosa computes on the CPU only" in refusal(lambda: assign(config, {"features.device": "cuda"}))

@@ -70,6 +70,13 @@ def test_a_name_that_is_not_emodbs_is_bad(tmp_path: Path, name: str) -> None:
     assert remark.do == "take the file out of the folder, or read the folder as a manifest"
 
 
+def test_what_lies_beside_the_folder_wav_is_not_read(tmp_path: Path) -> None:
+    before = emodb.read(tree.write(tmp_path, ["03a01Fa", "08a01Na"]))
+    (tmp_path / "egg").mkdir()
+    (tmp_path / "egg" / "03a01Fa.wav").touch()
+    assert emodb.read(tmp_path) == before
+
+
 def test_more_files_than_were_released_are_another_release(tmp_path: Path) -> None:
     added = [f"{speaker}a01{letter}z" for speaker in tree.CELLS for letter in LETTERS]
     emodb.read(tree.write(tmp_path / "old", tree.names()))

@@ -1,6 +1,7 @@
 """Folds on disk: what is written is read, a hash tells any change, and a broken file is refused."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,7 @@ def test_a_file_of_folds_is_a_scheme(tmp_path: Path) -> None:
         *_rows(corpus, 2, train=["04"], valid=["05"], test=["00"]),
     ]
     config = _csv(tmp_path, *rows[::-1])
+    assert folds.of(corpus, config) == folds.of(corpus, _csv(tmp_path, *rows))
     first, second = folds.of(corpus, config)
     assert [speakers(corpus, part) for part in (first.train, first.valid, first.test)] == [{"04"}, {"05"}, {"00"}]
     assert [speakers(corpus, part) for part in (second.train, second.valid, second.test)] == [{"00", "01"}, {"02"}, {"03"}]
@@ -125,6 +127,22 @@ def test_a_list_without_a_validation_part_gets_one_by_rule(tmp_path: Path) -> No
     assert speakers(corpus, fold.valid) == {"00", "01"}
     assert speakers(corpus, fold.train) == {"02", "03", "04"}
     assert folds.resolved(config, corpus).valid == "speakers"
+
+
+def test_a_validation_part_that_only_some_folds_have_is_refused(tmp_path: Path) -> None:
+    corpus = toy.corpus(8)
+    rows = [*_rows(corpus, 0, train=["00"], valid=["01"], test=["02"]), *_rows(corpus, 1, train=["01", "03", "04"], test=["00"])]
+    assert "fold 1 (mine): nobody is in valid\n" in refusal(lambda: folds.of(corpus, _csv(tmp_path, *rows)))
+
+
+def test_a_list_that_validates_on_those_who_are_trained_on_or_tested_is_refused(tmp_path: Path) -> None:
+    corpus = toy.corpus(4)
+    for part, side in (("train", "training and in valid"), ("test", "valid and in test")):
+        heard = {"train": ["00", "01"], "valid": ["02"], "test": ["03"]}
+        rows = _rows(corpus, 0, **heard)
+        moved = [row.replace(",valid,", f",{part},") if row.endswith("02-anger-0") else row for row in rows]
+        config = _csv(tmp_path, *moved)
+        assert f"a speaker is heard in {side}\n  got: 02\n" in refusal(partial(folds.of, corpus, config))
 
 
 def test_lists_that_mix_speakers_need_the_users_word_and_validate_by_utterance(tmp_path: Path) -> None:
@@ -170,6 +188,29 @@ def test_utterances_that_no_list_names_are_in_no_part(tmp_path: Path) -> None:
     corpus = toy.corpus(6)
     [fold] = folds.of(corpus, _csv(tmp_path, *_rows(corpus, 0, train=["00"], valid=["01"], test=["02"])))
     assert speakers(corpus, fold.train, fold.valid, fold.test) == {"00", "01", "02"}
+
+
+def test_a_file_name_that_a_list_uses_twice_names_nobody(tmp_path: Path) -> None:
+    """Of a/01 and b/01 only the second is in the corpus, since its classes are fewer: it must not stand in for the first."""
+    whole = toy.corpus(4)
+    renamed = tuple(replace(each, key=f"{each.speaker}/{each.emotion}-{each.key[-1]}.wav") for each in whole.utterances)
+    whole = replace(whole, utterances=renamed)
+    found = folds.of(whole, CorpusConfig(folds="speaker"))
+    fold_file.write(tmp_path / "folds.csv", whole, found)
+    kept = tuple(each for each in renamed if each.speaker != "00" or each.emotion != "anger")
+    kept = tuple(each for each in kept if each.emotion != "anger" or each.speaker == "03")
+    first = fold_file.read(tmp_path / "folds.csv", replace(whole, utterances=kept))[0]
+    for part in PARTS:
+        named = {renamed[index].key for index in getattr(found[0], part)}
+        assert {kept[index].key for index in getattr(first, part)} == {each.key for each in kept} & named
+
+
+def test_a_file_name_that_the_corpus_has_twice_names_nobody(tmp_path: Path) -> None:
+    corpus = toy.corpus(4, takes=1)
+    first, second, *rest = corpus.utterances
+    corpus = replace(corpus, utterances=(replace(first, key="a/1.wav"), replace(second, key="b/1.wav"), *rest))
+    [fold] = fold_file.read(Path(_csv(tmp_path, "0,mine,train,1.wav", *_rows(corpus, 0, test=["03"])).fold_file), corpus)
+    assert (fold.train, len(fold.test)) == ((), 3)
 
 
 def test_files_may_be_named_with_folder_and_suffix_and_folds_without_a_name(tmp_path: Path) -> None:

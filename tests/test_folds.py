@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import assume, given, settings
@@ -140,6 +141,27 @@ def test_halves_differ_between_folds_and_seeds(halves) -> None:
     assert len({folds.halved(corpus, config, fold, number, 0).weights for number in range(8)}) > 2
 
 
+def test_halves_by_speaker_hear_both_genders() -> None:
+    corpus, config = toy.corpus(10), CorpusConfig(halves="speaker")
+    for fold, seed in product(range(10), range(5)):
+        found = folds.split(corpus, config, fold, seed)
+        assert all(
+            {corpus.utterances[index].gender for index in half} == {"female", "male"} for half in (found.weights, found.alphas)
+        )
+
+
+def test_what_is_drawn_is_drawn_alike_in_every_study() -> None:
+    """Pinned, so that results of another day can be compared."""
+    corpus, config = toy.corpus(4), CorpusConfig(folds="random", speaker_dependent=True)
+    fixed = folds.resolved(config, corpus)
+    assert (fixed.valid, fixed.folds_hash) == ("utterances", "28ce383f057a861c")
+    found = folds.of(corpus, replace(config, folds="speaker", valid="utterances"))
+    drawn = {
+        tuple(fold_rest.index(index) for index in fold.valid) for fold in found if (fold_rest := sorted(fold.train + fold.valid))
+    }
+    assert len(drawn) > 1, "every fold draws anew"
+
+
 def test_unknown_talkers_of_an_official_training_part_are_halved_by_utterance() -> None:
     corpus = toy.released(toy.corpus(8), {"train": ["00", "01", "02", "03", "07"], "valid": ["04"], "test": ["05", "06"]})
     partly = toy.forgotten(corpus, "07")
@@ -248,6 +270,13 @@ def test_a_forged_split_is_refused() -> None:
         with pytest.raises(Fault, match=text):
             folds.check_disjoint(corpus, parts)
         folds.check_disjoint(corpus, parts, speaker_dependent=True)
+
+
+def test_a_forged_fold_is_not_halved() -> None:
+    corpus = toy.corpus(4)
+    fold = folds.of(corpus, CorpusConfig())[0]
+    forged = replace(fold, train=fold.train[:-1], test=(*fold.test, fold.train[-1]))
+    assert "a speaker is heard in training and in test" in refusal(lambda: folds.halved(corpus, CorpusConfig(), forged, 0, 0))
 
 
 def test_an_utterance_is_never_used_twice_but_a_speaker_may_be_allowed_to() -> None:

@@ -111,6 +111,8 @@ def test_a_turn_has_the_properties_of_its_name(tmp_path: Path) -> None:
     improvised = found["Ses01F_impro01_M000"]
     assert (improvised.speaker, improvised.gender, improvised.scenario) == ("01M", "male", "improvised")
     assert (improvised.start_s, improvised.end_s) == (0.0, 0.0)  # the audio is cut already
+    (unheard,) = iemocap.read(small(tmp_path / "other", IMPRO._replace(dialogue="Ses01M_impro01", end="FXX0"))).utterances
+    assert (unheard.key, unheard.speaker) == ("Ses01M_impro01_FXX0", "01F")
 
 
 def test_every_code_has_its_emotion_and_a_tie_is_no_class(tmp_path: Path) -> None:
@@ -204,6 +206,30 @@ def test_a_broken_label_is_bad_and_the_others_are_read(tmp_path: Path, line: str
     assert [(each.kind, each.subject, each.what) for each in release.remarks] == [
         ("bad", "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt, line 3", what)
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["[6.29 - 8.23]\t{}", "[6.29 - 8.23]{}neu\t[2.5, 2.5, 2.5]", "[6.29 - 8.23]\t{}\thapy\t[2.5, 2.5, 2.5]"]
+)
+def test_a_recording_whose_label_is_broken_is_told_once(tmp_path: Path, line: str) -> None:
+    small(tmp_path, IMPRO, IMPRO._replace(end="M001"), IMPRO._replace(end="M002"))
+    labels(tmp_path).write_text(IMPRO.line + "\n" + line.format("Ses01F_impro01_M001"))
+    assert [each.subject for each in iemocap.read(tmp_path).remarks] == [
+        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt, line 2",
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M002.wav",
+    ]
+
+
+def test_capitals_at_the_end_of_a_name_are_read_all_the_same(tmp_path: Path) -> None:
+    small(tmp_path)
+    sound = tmp_path / f"Session1/sentences/wav/{IMPRO.dialogue}/{IMPRO.name}.wav"
+    labels(tmp_path).rename(labels(tmp_path).with_suffix(".TXT"))
+    sound.rename(sound.with_suffix(".WAV"))
+    release = iemocap.read(tmp_path)
+    assert (keys(release), release.remarks) == (sorted([IMPRO.name, SCRIPT.name]), ())
+    assert all(Path(each.path).is_file() for each in release.utterances)
+    sound.touch()
+    assert [each.subject.rpartition("_")[2] for each in iemocap.read(tmp_path).remarks] == ["M000.WAV"]
 
 
 def test_the_labels_of_another_session_are_bad(tmp_path: Path) -> None:

@@ -143,9 +143,9 @@ def test_bad_sound_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.9, 0.999])
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 def test_a_file_that_is_cut_off_is_bad_in_every_format(tmp_path: Path, suffix: str, share: float) -> None:
-    _wav(path := tmp_path / f"a{suffix}", NOISE, "VORBIS" if suffix == ".ogg" else "PCM_16")
+    _wav(path := tmp_path / f"a{suffix}", NOISE, {".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}.get(suffix, "PCM_16"))
     assert _one(path).fault == ""
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert _one(path).fault
@@ -202,10 +202,18 @@ def test_nothing_is_written_without_a_memory_or_without_news(tmp_path: Path, fil
 def test_a_bad_file_is_looked_at_every_time(tmp_path: Path) -> None:
     path = _wav(tmp_path / "a.wav", 0 * NOISE)
     state = os.stat(path)
-    assert inspect([path], tmp_path)[path].fault
+    assert all(inspect([path], tmp_path)[path].fault for _ in range(2))
     Path(path).write_bytes(Path(_wav(tmp_path / "b.wav")).read_bytes())
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert inspect([path], tmp_path)[path].fault == ""
+
+
+def test_a_name_that_stands_for_another_file_elsewhere_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "xy":
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        os.utime(_wav(Path("a.wav"), NOISE * (1 if name == "x" else -1)), ns=(0, 0))
+        assert inspect(["a.wav"], tmp_path)["a.wav"].hash == audio.content_hash("a.wav")
 
 
 def test_a_memory_serves_several_corpora(tmp_path: Path, files: list[str], examined: list[str]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from raysernas.config_file import load
+from raysernas.corpora import catalogue, features
 from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.launch import main
+from raysernas.record.files import cache_folder
 from tests import fleet
 from tests.faults import told
 
@@ -51,6 +53,27 @@ def test_a_failed_trial_is_named_and_returned(tmp_path: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "2 planned, 1 finished, 1 failed" in out
     assert "cnn-c000-f0-s0 failed: it diverged" in out
+
+
+def test_clearing_the_cache_deletes_features_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(tmp_path, failing=0)
+    config = load("laptop", arguments(tmp_path)[1:])
+    folder = cache_folder(config)
+    features.load(catalogue.read(config.corpus, folder), config.features, folder)
+    before = set((tmp_path / "small").rglob("*"))
+    assert list(folder.glob("features-*/*.arrow"))
+    assert main(arguments(tmp_path, "--clear-cache")) == 0
+    size, _, rest = capsys.readouterr().out.partition(" ")
+    assert (float(size) > 0, rest) == (True, f"MB freed in {folder}\n")
+    assert not list(folder.glob("features-*/*.arrow"))
+    assert set((tmp_path / "small").rglob("*")) == before
+    assert main(arguments(tmp_path, "--clear-cache")) == 0, "there may be nothing to clear"
+
+
+def test_a_dry_run_and_clearing_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments(tmp_path, "--dry-run", "--clear-cache"))
+    assert ended.value.code == 2
 
 
 def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,14 @@ def _manifest(folder: Path, text: str, encoding: str = "utf-8") -> Release:
 # what is read
 
 
+def test_a_speaker_of_two_genders_is_refused(folder: Path) -> None:
+    text = "file,emotion,speaker,gender\nwav/a.wav,joy,3,female\nwav/b.wav,joy,3,{}\n"
+    assert refusal(lambda: _manifest(folder, text.format("male"))) == told(
+        *("labels.csv speaker 3 has two genders", "female and male", "one", "mend wav/a.wav or wav/b.wav"), where="manifest"
+    )
+    assert len(_manifest(folder, text.format("Female")).utterances) == 2
+
+
 def test_a_manifest_with_every_column(folder: Path) -> None:
     release = _manifest(
         folder,

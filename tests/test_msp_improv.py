@@ -226,6 +226,15 @@ def test_a_broken_majority_is_bad_and_the_others_are_read(tmp_path: Path, line: 
     assert len(release.utterances) == len(FEW) - 1
 
 
+@pytest.mark.parametrize("line", ["UTD-IMPROV-S01A-F01-P-MF01.avi; N", NATURAL._replace(letter="Q").line])
+def test_a_recording_whose_majority_is_broken_is_told_once(tmp_path: Path, line: str) -> None:
+    trees.write(tmp_path, FEW)
+    (tmp_path / "Evalution.txt").write_text(trees.table(FEW[2:]) + line)
+    assert [each.subject for each in msp_improv.read(tmp_path).remarks] == [
+        "Evalution.txt, line 13", trees.audio(TARGET),
+    ]  # fmt: skip
+
+
 def test_a_doubled_tree_is_read_once(tmp_path: Path) -> None:
     trees.write(tmp_path, FEW, above="Audio")
     before = msp_improv.read(tmp_path)

@@ -83,6 +83,8 @@ def test_a_speaker_is_text_and_an_unknown_one_is_nobody(tmp_path: Path, whole: R
     assert [each.speaker for each in found.values()] == ["007", UNKNOWN_SPEAKER, UNKNOWN_SPEAKER]
     assert [each.gender for each in found.values()] == ["male", "unknown", "female"]
     assert {each.speaker for each in whole.utterances} == {"1", "02", UNKNOWN_SPEAKER, "1273"}
+    (shouted,) = msp_podcast.read(trees.write(tmp_path / "capitals", [FIRST._replace(speaker="UNKNOWN")])).utterances
+    assert shouted.speaker == UNKNOWN_SPEAKER
 
 
 def test_every_letter_has_its_emotion(tmp_path: Path) -> None:

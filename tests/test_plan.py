@@ -3,17 +3,21 @@
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from raysernas.config import Config
 from raysernas.config_file import load
+from raysernas.corpora import fold_file, folds
 from raysernas.fleet import plan as planning
 from raysernas.fleet.plan import Plan, header, resolve
 from raysernas.record import ledger
-from raysernas.record.files import study_files
-from tests import records
+from raysernas.record.files import cache_folder, study_files
+from tests import records, toy
 from tests.faults import refusal, told
+from tests.trees import bad
 
 SMALL = (
     "corpus.synthetic_speakers=4",
@@ -95,6 +99,7 @@ def test_a_fold_out_of_range_is_refused(tmp_path: Path) -> None:
 
 def test_every_planned_fold_is_split_before_anything_runs(tmp_path: Path) -> None:
     assert "too few speakers" in refusal(lambda: planned(tmp_path, "corpus.valid_fraction=0.75"))
+    assert "training s02" in refusal(lambda: planned(tmp_path, "corpus.synthetic_speakers=3", "corpus.halves=speaker"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,6 +118,94 @@ def test_another_setting_under_the_same_name_is_refused_readably(tmp_path: Path,
         f"{tmp_path}/study"
     )
     assert study_files(config(tmp_path)).config.read_text() == before
+
+
+def test_other_content_under_the_same_settings_is_told_as_such(tmp_path: Path, no_gpus: None) -> None:
+    mine, listed = tmp_path / "mine.csv", planned(tmp_path, dry=True)
+    fold_file.write(mine, listed.corpus, folds.of(listed.corpus, listed.config.corpus))
+    given = ("corpus.folds=file", f"corpus.fold_file={mine}")
+    old = planned(tmp_path, *given).config.corpus.folds_hash
+    text = mine.read_text()
+    mine.write_text(text.replace("\n3,s03,", "\n4,s03,"))
+    assert planned(tmp_path, *given).config.corpus.folds_hash == old, "numbers of folds tell their order only"
+    mine.write_text(text.replace("\n0,s00,valid,s01_anger_00", ""))
+    told = refusal(lambda: planned(tmp_path, *given))
+    assert told.startswith(
+        f"study: {tmp_path}/study was run on other recordings, labels or folds\n  got: corpus.folds_hash: '{old}' -> '"
+    )
+    assert told.endswith("  do this: restore them, or begin a study under another study.name")
+
+
+def test_a_relative_list_of_folds_is_the_same_from_anywhere(tmp_path: Path, no_gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = planned(tmp_path)
+    monkeypatch.chdir(first.files.root)
+    given = ("study.name=again", "corpus.folds=file")
+    again = planned(tmp_path, *given, "corpus.fold_file=folds.csv")
+    assert again.files.folds.read_text() == first.files.folds.read_text()
+    written = again.files.config.read_text()
+    monkeypatch.chdir(tmp_path)
+    assert planned(tmp_path, *given, "corpus.fold_file=study/folds.csv").config == again.config
+    assert resolve(load(str(again.files.config))).config == again.config
+    assert again.files.config.read_text() == written
+
+
+def test_the_header_promises_no_sides_where_speakers_may_be_on_two(tmp_path: Path) -> None:
+    text = header(planned(tmp_path, "corpus.folds=random", "corpus.speaker_dependent=true", dry=True))
+    assert text["protocol"] == "random folds, speakers ignored, 4 folds, 1 seed; validation: utterances(0.2)"
+    assert text["speaker-dependent"].startswith("speakers are trained on and tested")
+
+
+def recorded(root: Path) -> tuple[str, ...]:
+    """Settings of a study on recordings, one of which is no audio."""
+    folder = bad.manifest(root / "speech")
+    (folder / bad.FILE).write_bytes(b"no sound")
+    return "corpus.name=manifest", f"corpus.root={folder}", "corpus.folds=usual", "corpus.on_bad_file=skip"
+
+
+def test_what_files_hold_is_remembered_but_by_a_dry_run(tmp_path: Path, no_gpus: None) -> None:
+    given = recorded(tmp_path)
+    planned(tmp_path / "results", *given, dry=True)
+    assert not (tmp_path / "results").exists()
+    plan = planned(tmp_path / "results", *given)
+    assert list(cache_folder(plan.config).iterdir())
+
+
+def test_a_relaunch_finds_the_study_until_a_file_is_mended(tmp_path: Path, no_gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = recorded(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    first = planned(tmp_path, *given, "corpus.root=speech")
+    assert first.config.corpus.root == str(tmp_path / "speech")
+    assert (first.config.corpus.folds, first.config.corpus.emotions) == ("speaker", ("anger", "calm"))
+    text, listed = first.files.config.read_text(), first.files.folds.read_text()
+    assert planned(tmp_path, *given).config == first.config == resolve(load(str(first.files.config))).config
+    assert (first.files.config.read_text(), first.files.folds.read_text()) == (text, listed)
+    (tmp_path / "speech" / bad.FILE).write_bytes(bad.wav(bad.TONE))
+    assert "was run on other recordings, labels or folds" in refusal(lambda: planned(tmp_path, *given))
+    assert "is not the corpus that this study began with" in refusal(lambda: resolve(load(str(first.files.config))))
+    assert (first.files.config.read_text(), first.files.folds.read_text()) == (text, listed)
+
+
+def test_files_that_are_left_out_are_told_with_their_reason(tmp_path: Path) -> None:
+    given = recorded(tmp_path)
+    assert header(planned(tmp_path, *given, dry=True))["left out"].startswith(
+        f"1 file or row that cannot be used: {bad.FILE} is no audio that can be read: "
+    )
+    for name in bad.GOOD[1::4]:  # one of each speaker, and the first again
+        (tmp_path / "speech" / name).write_bytes(b"no sound")
+    text = header(planned(tmp_path, *given, dry=True))["left out"]
+    assert text.startswith("5 files or rows that cannot be used: ")
+    assert text.endswith("; and 2 more")
+
+
+def test_utterances_of_unknown_talkers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = planned(tmp_path, dry=True).corpus
+    parts = {"s00": "train", "s01": "train", "s02": "valid", "s03": "test"}
+    corpus = toy.forgotten(toy.released(whole, {part: [s for s in parts if parts[s] == part] for part in parts.values()}), "s01")
+    monkeypatch.setattr("raysernas.corpora.catalogue.read", lambda *_: corpus)
+    text = header(planned(tmp_path, "corpus.folds=official", dry=True))
+    assert text["protocol"].endswith("1 fold, 1 seed; validation: given by the corpus; no known speaker is on two sides")
+    assert text["unknown talkers"].startswith("nobody knows who talks in 8 of the utterances")
+    assert "unknown talkers" not in header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
 
 
 def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -174,3 +267,13 @@ def test_a_finished_study_may_be_read_only(tmp_path: Path, monkeypatch: pytest.M
 def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file in the way")
     assert "storage: cannot write" in refusal(lambda: planned(tmp_path / "results"))
+
+
+def test_a_corpus_that_is_not_as_published_is_told_before_anything_runs(tmp_path: Path) -> None:
+    names = [f"{speaker}a0{text}{letter}a" for speaker in ("03", "08", "09", "10") for text in (1, 2) for letter in "WT"]
+    for number, name in enumerate(names):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(8_000, 0.01 * (number + 1)), 16_000)
+    wanted = ("corpus.name=emodb", f"corpus.root={tmp_path}", "corpus.emotions=[anger,sadness]")
+    text = header(planned(tmp_path / "results", *wanted, dry=True))
+    assert text["not as published"].startswith("the corpus does not fit 2 published tables of its counts; ")
+    assert "not as published" not in header(planned(tmp_path / "results", dry=True))

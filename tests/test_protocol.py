@@ -2,6 +2,7 @@
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,10 +14,14 @@ from raysernas.record.protocol import marks
 from raysernas.record.summary import summary
 from tests import records
 
+SPACE = "study.space={features.normalisation: {choices: [train, speaker]}}"
 ODD = {
     ("corpus.folds=random", "corpus.speaker_dependent=true"): "speaker-dependent",
     ("corpus.speaker_dependent=true",): "speaker-dependent",
+    ("corpus.folds=file", "corpus.fold_file=folds.csv", "corpus.speaker_dependent=true"): "speaker-dependent",
+    ("corpus.folds=speaker", "corpus.valid=utterances", "corpus.speaker_dependent=true"): "speaker-dependent",
     ("features.normalisation=speaker",): "transductive",
+    (SPACE,): "transductive",
     ("corpus.folds=published",): "published folds",
 }
 
@@ -28,9 +33,20 @@ def test_a_sound_protocol_has_no_mark() -> None:
 
 @pytest.mark.parametrize("overrides", ODD, ids=" ".join)
 def test_what_is_optimistic_stands_on_every_table(overrides: tuple[str, ...], tmp_path: Path) -> None:
-    config, mark = load(None, ["study.arms=[cnn]", "study.folds=[0]", *overrides]), ODD[overrides]
-    files = records.study(tmp_path, config, records.record("cnn", fold=0))
-    tables = summary(files)
+    _stands_on_every_table(ODD[overrides], tmp_path, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("fact", "mark"), [("n_skipped", "left-out files"), ("n_unknown", "unknown talkers"), ("n_unlike", "not as published")]
+)
+def test_what_the_trials_have_found_stands_on_every_table(fact: str, mark: str, tmp_path: Path) -> None:
+    _stands_on_every_table(mark, tmp_path, **{fact: 3})
+
+
+def _stands_on_every_table(mark: str, tmp_path: Path, *overrides: str, **facts: Any) -> None:
+    config = load(None, ["study.arms=[cnn,lstm]", "study.folds=[0]", *overrides])
+    rows = records.record("cnn", fold=0, **facts), records.failure("lstm", fold=0)  # failed trials have no such facts
+    tables = summary(records.study(tmp_path, config, *rows))
     for table in (tables.arms, tables.folds, tables.candidates):
         assert set(table["marks"]) == {mark}
     out = StringIO()
@@ -47,7 +63,15 @@ def test_random_folds_and_speaker_normalisation_are_both_said() -> None:
     assert "5 to 25 points too high" in marks(config)["speaker-dependent"]
 
 
-def test_files_that_were_left_out_are_told_under_the_table(tmp_path: Path) -> None:
-    config = load(None, ["study.arms=[cnn]", "study.folds=[0]"])
-    files = records.study(tmp_path, config, records.record("cnn", fold=0, n_skipped=3))
-    assert "3 files or rows of the corpus left out as unusable" in summary(files).arms["note"].iloc[0]
+def test_a_space_without_normalisation_by_speaker_has_no_mark() -> None:
+    assert marks(load(None, ["study.space={features.normalisation: {choices: [train, utterance]}}"])) == {}
+
+
+def test_what_is_left_out_or_unknown_is_counted(tmp_path: Path) -> None:
+    config = load(None, ["study.arms=[cnn]", "study.folds=[0,1]"])
+    rows = (records.record("cnn", fold=fold, n_skipped=1, n_unknown=fold + 1) for fold in (0, 1))
+    assert summary(records.study(tmp_path, config, *rows)).marks == {
+        "unknown talkers": "nobody knows who talks in 2 of the utterances, so that a speaker may be on two sides",
+        "left-out files": "1 file or row of the corpus left out as unusable (column skipped of the ledger)",
+    }
+    assert marks(config, skipped=12)["left-out files"].startswith("12 files or rows of the corpus left out")

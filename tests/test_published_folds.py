@@ -129,6 +129,12 @@ def test_the_published_code_leaves_out_the_validation_part_and_unknown_talkers()
         assert heard == {*partly.speakers} - {"100", "101"}
 
 
+def test_talkers_of_the_validation_part_alone_begin_no_group() -> None:
+    corpus = _podcast({"1": 2, "2": 2, "3": 2, "4": 2, "5": 1})
+    rows = tuple(replace(each, split="valid" if each.speaker == "5" else "train") for each in corpus.utterances)
+    assert folds.names(replace(corpus, utterances=rows), PUBLISHED) == ("1", "2", "3", "4")
+
+
 def test_actors_that_the_corpus_lacks_are_not_tested_but_a_fold_of_none_is_refused() -> None:
     corpus = toy.ravdess()
     lacking = replace(corpus, utterances=tuple(each for each in corpus.utterances if each.speaker != "11"))

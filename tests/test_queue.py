@@ -173,3 +173,13 @@ def test_what_is_left_is_known_before_everything_is_proposed(tmp_path: Path) -> 
         assert queue.left() == {"darts": 6, "cnn": 6}  # it runs, but has not ended
         finish(tmp_path, queue, key)
         assert queue.left() == {"darts": 5, "cnn": 6}
+
+
+def test_an_arm_that_reads_no_key_of_the_space_has_one_candidate_to_run(tmp_path: Path) -> None:
+    space = "study.space={search.alphas_lr: {low: 0.001, high: 0.1, log: true}}"
+    with opened(tmp_path, study(space)) as queue:
+        assert queue.left() == {"darts": 6, "cnn": 2}
+    ran = drain(tmp_path, study(space))
+    assert (len(ran), {key.candidate for key in ran if key.arm == "cnn"}) == (8, {0})
+    with opened(tmp_path, study(space)) as queue:
+        assert sum(queue.left().values()) == 0

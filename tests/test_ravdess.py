@@ -76,11 +76,12 @@ def test_labels_come_from_the_names(tmp_path: Path) -> None:
 
 def test_song_and_video_are_left_out_by_rule_in_one_remark(tmp_path: Path) -> None:
     others = ("Actor_12/01-01-06-01-02-01-12.mp4", "Actor_12/02-01-06-01-02-01-12.mp4", "song/Actor_12/03-02-06-01-02-01-12.wav")
+    others += ("Actor_12/03-01-06-01-02-02-12.mp4",)
     release = ravdess.read(tree.write(tmp_path, [ONE, *others]))
     assert [utterance.key for utterance in release.utterances] == [Path(ONE).stem]
     [remark] = release.remarks
-    assert (remark.kind, remark.subject) == ("left out", "Actor_12/01-01-06-01-02-01-12.mp4 and 2 more")
-    assert remark.what == "is song or video; only speech without pictures is read: 3 left out"
+    assert (remark.kind, remark.subject) == ("left out", "Actor_12/01-01-06-01-02-01-12.mp4 and 3 more")
+    assert remark.what == "is song or video; only speech without pictures is read: 4 left out"
 
 
 def test_a_root_one_level_up_is_the_same_corpus(tmp_path: Path) -> None:

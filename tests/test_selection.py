@@ -69,9 +69,25 @@ def test_what_was_resolved_is_chosen_again() -> None:
     assert select(release, CorpusConfig(emotions=first.emotions, merge=dict(first.merge))) == first
 
 
+def test_rows_that_contradict_a_chosen_one_come_along() -> None:
+    rows = (_row("a", "joy"), _row("a", "other"), _row("b", "other"), _row("c", "joy"))
+    more = (_row("c", "joy", scenario="scripted"), _row("d", "fear", scenario="scripted"))
+    chosen = select(Release(name="mine", utterances=(*rows, *more)), CorpusConfig(emotions=("joy",)))
+    assert [(row.key, row.emotion) for row in chosen.utterances] == [("a", "joy"), ("a", "other"), ("c", "joy"), ("c", "joy")]
+    assert set(_told(list(chosen.utterances))) == {"a", "c"}
+    scripted = select(Release(name="mine", utterances=(*rows, *more)), CorpusConfig(scenarios=("scripted",)))
+    assert [(row.key, row.scenario) for row in scripted.utterances] == [("c", ""), ("c", "scripted"), ("d", "scripted")]
+
+
 def test_two_emotions_may_change_places() -> None:
     chosen = select(_release("joy", "fear"), CorpusConfig(emotions=("joy", "fear"), merge={"joy": "fear", "fear": "joy"}))
     assert [row.emotion for row in chosen.utterances] == ["fear", "joy"]
+
+
+def test_utterances_are_ordered_by_key_wherever_their_files_lie() -> None:
+    rows = (_row("c", path="/a"), _row("a", path="/c"), _row("b", path="/z"), _row("b", path="/b"))
+    chosen = select(Release(name="mine", utterances=rows), CorpusConfig())
+    assert [(row.key, row.path) for row in chosen.utterances] == [("a", "/c"), ("b", "/b"), ("b", "/z"), ("c", "/a")]
 
 
 def test_scenarios_are_kept_as_named() -> None:
@@ -117,7 +133,7 @@ def test_of_rows_that_disagree_none_is_kept() -> None:
 
 def test_two_files_of_one_content_are_no_disagreement() -> None:
     rows = [_row("a", path="/here"), _row("a", path="/there")]
-    assert _told(rows, {"/here": _sound("00"), "/there": _sound("00")}) == {"a": ["is listed more than once"]}
+    assert _told(rows, {"/here": _sound("00"), "/there": _sound("00")}) == {"a": ["lies in two files, /here and /there"]}
     assert _told(rows, {"/here": _sound("00"), "/there": _sound("11")}) == {"a": ["is listed 2 times, with differing file"] * 2}
 
 

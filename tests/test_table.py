@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from raysernas.config import Fault
@@ -47,6 +49,17 @@ def test_a_parquet_manifest_is_the_same_release(folder: Path) -> None:
     frame.rename(columns={"speaker": "talker"}).to_parquet(folder / "labels.parquet")
     with pytest.raises(Fault, match="got: the columns file, emotion, talker, start, end, votes"):
         manifest.read(folder / "labels.parquet")
+
+
+def test_times_and_numbers_of_parquet_are_seconds_and_empty_cells(folder: Path) -> None:
+    columns = {
+        "file": ["wav/a.wav"] * 3, "emotion": ["joy"] * 3, "speaker": ["s"] * 3, "session": pa.array([1.5, float("nan"), None]),
+    }  # fmt: skip
+    for unit, ticks in {"s": 2, "ms": 2_000, "us": 2_000_000, "ns": 2_000_000_000}.items():
+        start = pa.array([ticks, 2 * ticks, None], pa.duration(unit))
+        pq.write_table(pa.table(columns | {"start": start}), folder / "labels.parquet")
+        release = manifest.read(folder / "labels.parquet")
+        assert [(row.start_s, row.session) for row in release.utterances] == [(2.0, "1.5"), (4.0, ""), (0.0, "")]
 
 
 def test_a_parquet_cell_without_a_value_is_empty(folder: Path) -> None:

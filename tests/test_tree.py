@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,41 @@ def test_a_label_that_is_not_offered_is_refused() -> None:
     assert refusal(lambda: tree.which_label("X", "perceived", "intended")) == told(
         *("X has no perceived labels", "corpus.label=perceived", "usual, intended", "set corpus.label=usual"), where="corpus"
     )
+
+
+# copies
+
+
+def _once(root: Path, key: Callable[[Path], str] = lambda file: file.stem) -> tuple[list[str], list[tuple[str, str]]]:
+    kept, remarks = tree.once(tree.audio_files(root, ".wav"), root, key)
+    assert {(remark.kind, remark.do) for remark in remarks} <= {("left out", "nothing; every file is read once")}
+    return [tree.relative(file, root) for file in kept], [(remark.subject, remark.what) for remark in remarks]
+
+
+def test_of_files_with_one_name_the_shallowest_is_kept(tmp_path: Path) -> None:
+    _touch(tmp_path, "a/all/1/x.wav", "a/all/1/y.wav", "a/all/2/z.wav", "b/1/x.wav", "b/1/y.wav", "b/2/z.wav")
+    assert _once(tmp_path) == (["b/1/x.wav", "b/1/y.wav", "b/2/z.wav"], [("a", "holds 3 files a second time")])
+
+
+def test_what_lies_in_a_copy_alone_is_kept(tmp_path: Path) -> None:
+    _touch(tmp_path, "x.wav", "copy/x.wav", "copy/y.wav")
+    assert _once(tmp_path) == (["x.wav", "copy/y.wav"], [("copy", "holds 1 files a second time")])
+
+
+def test_a_copy_in_the_folder_of_the_first_is_named_itself(tmp_path: Path) -> None:
+    _touch(tmp_path, "x.wav", "x.WAV", "in/in/x.wav")
+    assert _once(tmp_path) == (["x.WAV"], [("x.wav", "is there a second time"), ("in", "holds 1 files a second time")])
+    assert _once(tmp_path / "in") == (["in/x.wav"], [])
+
+
+def test_a_file_of_another_size_is_no_copy(tmp_path: Path) -> None:
+    _touch(tmp_path, "x.wav", "a/x.wav", "b/x.wav", "y.wav")
+    (tmp_path / "a" / "x.wav").write_bytes(b"other")
+    (tmp_path / "a" / "y.wav").symlink_to("nowhere")
+    assert _once(tmp_path) == (["x.wav", "y.wav", "a/x.wav", "a/y.wav"], [("b", "holds 1 files a second time")])
+
+
+def test_files_of_other_keys_are_no_copies(tmp_path: Path) -> None:
+    _touch(tmp_path, "a/1.wav", "b/1.wav", "b/2.wav")
+    assert _once(tmp_path, lambda file: f"{file.parent.name}_{file.stem}") == (["a/1.wav", "b/1.wav", "b/2.wav"], [])
+    assert _once(tmp_path, lambda file: file.parent.name) == (["a/1.wav", "b/1.wav"], [("b/2.wav", "is there a second time")])

@@ -26,11 +26,14 @@ from raysernas.config import (
     digest,
     trial_config,
 )
-from raysernas.corpora import cache, catalogue, features
+from raysernas.corpora import cache, catalogue, features, fold_file, folds
+from raysernas.corpora.corpus import Remark
+from raysernas.fleet import plan as planning
 from raysernas.learn import checkpoint, darts, training
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
+from tests import toy
 
 TINY = Config(
     corpus=CorpusConfig(synthetic_speakers=5, synthetic_takes=2),
@@ -232,6 +235,35 @@ def test_the_command_runs_one_trial_here_and_tells_faults_in_five_parts(tmp_path
     assert trial_room.main(["laptop", "arm=vgg", *settings]) == 2
     assert trial_room.main(["laptop", "arm=cnn", "fold=77", *settings]) == 1
     assert "failed" in capsys.readouterr().err
+
+
+def test_a_trial_alone_is_the_trial_of_the_study(tmp_path):
+    config = dataclasses.replace(TINY, study=dataclasses.replace(TINY.study, storage=str(tmp_path)))
+    planned = planning.resolve(config, dry=True).config
+    alone = trial_room.resolve(config, catalogue.read(config.corpus, None))
+    assert alone.corpus == planned.corpus
+    assert "" not in (alone.corpus.fingerprint, alone.corpus.folds_hash)
+    assert digest(trial_config(alone, arm="cnn", fold=1, seed=0)) == digest(trial_config(planned, arm="cnn", fold=1, seed=0))
+
+
+def test_the_command_tells_in_what_its_scores_are_optimistic(tmp_path, monkeypatch, capsys):
+    whole = catalogue.read(TINY.corpus, None)
+    remark = Remark(kind="bad", subject="a.wav", what="is empty", do="copy it again")
+    odd = dataclasses.replace(toy.forgotten(whole, "s01"), skipped=(remark,))
+    monkeypatch.setattr(catalogue, "read", lambda *_: odd)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fold_file.write(tmp_path / "mine.csv", whole, folds.of(whole, CorpusConfig(folds="random", speaker_dependent=True)))
+    settings = [
+        "study.space={}", "features.window_s=0.6", "network.designed_channels=2", "retrain.epochs=1", "corpus.folds=file",
+        "corpus.fold_file=~/mine.csv", "corpus.speaker_dependent=true", f"study.storage={tmp_path}",
+    ]  # fmt: skip
+    assert trial_room.main(["laptop", "arm=cnn", *settings]) == 0
+    *_, dependent, unknown, skipped, path = capsys.readouterr().out.splitlines()
+    assert dependent.startswith("speaker-dependent: folds that hear a speaker on two sides were allowed")
+    assert unknown.startswith("unknown talkers: nobody knows who talks in 8 of the utterances")
+    assert skipped.startswith("left-out files: 1 file or row of the corpus left out")
+    record = pd.read_parquet(path).iloc[0]
+    assert (record["n_unknown"], record["n_skipped"], json.loads(record["skipped"])) == (8, 1, ["a.wav is empty"])
 
 
 def test_a_trial_with_cached_features_imports_nothing_slow(tmp_path):

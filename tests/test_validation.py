@@ -1,6 +1,7 @@
 """Who validates: the rules by which the validation part is cut from what a fold does not test."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from raysernas.config import CorpusConfig
 from raysernas.corpora import folds
-from raysernas.corpora.corpus import Corpus
+from raysernas.corpora.corpus import Corpus, Gender
 from tests import toy
 from tests.faults import refusal, told
 from tests.toy import speakers
@@ -50,6 +51,30 @@ def test_too_few_speakers_are_refused() -> None:
         "speakers to test, to validate and to train on, none of them twice", "add speakers, or lower corpus.valid_fraction",
         where="folds",
     )  # fmt: skip
+
+
+def test_genders_validate_in_turn_however_the_speakers_are_numbered() -> None:
+    genders: tuple[Gender, ...] = ("female", "female", "female", "female", "male", "male", "male", "male")
+    corpus = toy.cast([f"{number:02d}" for number in range(8)], [""] * 8, genders=genders)
+    for fold in folds.of(corpus, CorpusConfig(valid_fraction=0.25)):
+        assert sorted(corpus.utterances[index].gender for index in fold.valid) == ["female"] * 9 + ["male"] * 9
+
+
+def test_unknown_talkers_are_not_chosen_to_validate() -> None:
+    corpus = toy.released(toy.corpus(8), {"train": ["00", "01", "02", "03", "04", "05"], "test": ["06", "07"]})
+    partly = toy.forgotten(corpus, "01", "03", "07")
+    [fold] = folds.of(partly, CorpusConfig(folds="official", valid_fraction=0.6))  # three of five known speakers
+    assert speakers(partly, fold.valid) == {"00", "02", "05"}
+    assert speakers(partly, fold.train) == {"", "04"}
+
+
+def test_who_is_tested_in_a_fold_that_mixes_speakers_does_not_validate() -> None:
+    corpus = toy.released(toy.corpus(8), {"train": ["00", "01", "02", "03", "04"], "test": ["05", "06", "07"]})
+    rows = [replace(each, split="test") if each.key.endswith("-0") and each.speaker < "03" else each for each in corpus.utterances]
+    mixed, config = replace(corpus, utterances=tuple(rows)), CorpusConfig(folds="official", speaker_dependent=True)
+    [(tested, valid)] = _heard(mixed, replace(config, valid="speakers", valid_fraction=0.1))
+    assert (sorted(tested), valid) == (["00", "01", "02", "05", "06", "07"], {"03"})
+    assert folds.rule(mixed, config) == "utterances(0.2)"
 
 
 def test_the_next_session_validates() -> None:

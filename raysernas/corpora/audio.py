@@ -16,6 +16,7 @@ import soxr
 
 from raysernas.config import Fault
 
+FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
 END_SLACK_S = 0.01  # lists of segments round their ends; more than this past the end of the file is a mistake
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)  # TypeError: soundfile takes *.raw for samples without a header
@@ -36,15 +37,19 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
             rate_hz = file.samplerate
             first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
             file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
+            whole = file.subtype == "PCM_16"  # half the bytes to move; the samples are the same, bit for bit
+            samples = file.read(last - first, dtype="int16" if whole else "float32", always_2d=True)
     except UNREADABLE as error:
         raise _fault(path, "is no audio that can be read", got=reason(error), expected="a WAV, FLAC, OGG or MP3 file") from error
     if len(samples) != last - first:
         raise _fault(path, "is cut off", got=f"{len(samples)} frames", expected=f"{last - first} frames from {start_s} s on")
-    if not np.isfinite(samples).all():
+    if not whole and not np.isfinite(samples).all():
         count = int((~np.isfinite(samples)).sum())
         raise _fault(path, "has samples that are no numbers", got=f"{count} of {samples.size}", expected="finite samples")
-    wave = resampled(samples.mean(axis=1, dtype=np.float32), rate_hz, sample_rate_hz)
+    if whole:
+        samples = samples.astype(np.float32) * FULL_SCALE
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    wave = resampled(np.asarray(mono, np.float32), rate_hz, sample_rate_hz)
     if not len(wave):
         raise _fault(
             path, "is too short", got=f"{len(samples)} samples at {rate_hz} Hz", expected=f"a sample at {sample_rate_hz} Hz"

@@ -1,9 +1,9 @@
 """The features (or waveforms) of a whole corpus on disk: made once, shared by every process that looks at them.
 
-In: a corpus, a folder and how to make the `Clip` of an utterance of its sound. Out: `Frames`, whose arrays are the file pages themselves. A
-folder holds shards of at most `SHARD` utterances, `00012.arrow`; each appears whole or not at all, so that a killed build goes
-on where it ended and no more than two shards are ever in memory. Two processes that build at once take turns; where a file system
-has no locks they do the work twice, with the same result. The cache may be deleted at any time.
+In: a corpus, a folder, how an utterance is read and how its sound becomes a `Clip`. Out: `Frames`, whose arrays are the file pages
+themselves. A folder holds shards of at most `SHARD` utterances, `00012.arrow`; each appears whole or not at all, so that a killed
+build goes on where it ended and no more than two shards are ever in memory. Two processes that build at once take turns; where a
+file system has no locks they do the work twice, with the same result. The cache may be deleted at any time.
 """
 
 import os
@@ -25,7 +25,7 @@ from raysernas.corpora.extraction import Clip, Extract, Floats, cores, workers
 from raysernas.record import storage
 
 SHARD = 512  # utterances in one file
-RUN = 16  # utterances that a thread takes at once: all are read, then all are worked on, so that threads seldom want Python's lock
+RUN = 32  # utterances that a thread takes at once; it reads all, then works on all, and so waits less for Python's lock
 KINDS = ("features", "waveforms")  # of folders: features-0123456789abcdef
 GB = 10**9
 MARK = b"shard"  # in the metadata of a file: which folder, which shard, how many utterances

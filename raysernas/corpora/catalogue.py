@@ -5,15 +5,27 @@ release; here its classes are chosen, its files inspected, and what cannot be us
 and remembered.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora import audio, fingerprint, inspection, selection
+from raysernas.corpora import audio, comparison, fingerprint, inspection, selection, tree
 from raysernas.corpora.corpus import Corpus, Label, Release, Remark, Utterance
 from raysernas.corpora.readers import (
-    crema_d, emodb, emovo, iemocap, manifest, msp_improv, msp_podcast, nemo, ravdess, savee, synthetic, tess,
+    crema_d,
+    emodb,
+    emovo,
+    iemocap,
+    manifest,
+    msp_improv,
+    msp_podcast,
+    nemo,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
 )  # fmt: skip
 
 NAMED = 3  # of the bad files in a fault; the rest is counted
@@ -36,11 +48,18 @@ def release(config: CorpusConfig) -> Release:
     """Everything that lies at `corpus.root`, before any choice; no audio is opened.
 
     Raises:
-        Fault: for a root that is not there or does not hold the corpus.
+        Fault: for a root that is not there, may not be read, or does not hold the corpus.
     """
     if config.name == "synthetic":
         return synthetic.read(config)
-    return READERS[config.name](_root(config), config.label)
+    root = _root(config)
+    try:
+        return READERS[config.name](root, config.label)
+    except OSError as error:
+        raise Fault(
+            "corpus", f"{tree.printable(str(error.filename or root))} cannot be read", got=audio.reason(error),
+            expected="files and folders that may be read", do="permit it, with chmod, or look after the disk",
+        ) from error  # fmt: skip
 
 
 def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None) -> Corpus:
@@ -65,7 +84,7 @@ def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int],
     hashes = {path: sound.hash for path, sound in sounds.items()}
     corpus = Corpus(
         name=found.name, emotions=chosen.emotions, utterances=usable, fingerprint=fingerprint.of(usable, hashes),
-        merge=chosen.merge, folds=found.folds, skipped=bad,
+        merge=chosen.merge, folds=found.folds, skipped=bad, unlike=comparison.unlike(found),
     )  # fmt: skip
     if config.fingerprint and config.fingerprint != corpus.fingerprint:
         raise Fault(
@@ -100,8 +119,8 @@ def _root(config: CorpusConfig) -> Path:
             "corpus", f"corpus.root is not set, so {config.name} cannot be found", got=repr(config.root), expected=meaning,
             do="set corpus.root=PATH",
         )  # fmt: skip
-    root = Path(config.root).expanduser().absolute()
-    if not root.exists():
+    root = Path(os.path.expanduser(config.root)).absolute()
+    if not os.path.exists(root):
         raise Fault("corpus", f"there is no {root}", got=config.root, expected=meaning, do="set corpus.root=PATH")
     return root
 

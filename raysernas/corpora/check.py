@@ -4,6 +4,7 @@ In: the name and root of a corpus. Out: a `Report`, plain data. Every audio file
 remembered: whoever checks wants to know what lies there now.
 """
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import TypeVar, get_args, get_type_hints
 
 from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora import catalogue, doubts, folds, inspection, selection, tree
-from raysernas.corpora.corpus import Corpus, Expected, Gender, Release, Remark, Utterance
+from raysernas.corpora import catalogue, comparison, doubts, folds, inspection, selection, tree
+from raysernas.corpora.comparison import Comparison
+from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import stretch_s
 
@@ -40,30 +42,6 @@ class Talker:
     speaker: str
     gender: Gender
     utterances: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One published number and what was found instead."""
-
-    values: tuple[str, ...]
-    published: int
-    found: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
-    """A published table, cell by cell; every utterance that is labelled counts, with its audio or without."""
-
-    title: str
-    source: str
-    by: tuple[str, ...]
-    cells: tuple[Cell, ...]
-
-    @property
-    def differing(self) -> tuple[Cell, ...]:
-        """The cells that do not fit."""
-        return tuple(cell for cell in self.cells if cell.published != cell.found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +116,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         Fault: for a root that is not there or does not hold the corpus.
     """
     release = catalogue.release(config)
-    root = Path(config.root).expanduser().absolute()
+    root = Path(os.path.expanduser(config.root)).absolute()
     folder = root if root.is_dir() else root.parent  # the root of a manifest may be its table
     rows = sorted(release.utterances, key=lambda utterance: (utterance.key, utterance.path))
     sounds = inspection.inspect([utterance.path for utterance in rows], None, report)
@@ -154,7 +132,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         scenarios=_counts(row.scenario for row in rows), splits=_counts(row.split for row in rows),
         sample_rates_hz=_counts(sound.rate_hz for sound in whole.values()),
         channels=_counts(sound.channels for sound in whole.values()), durations=_durations(good, whole),
-        published=tuple(_compared(expected, rows) for expected in release.expected),
+        published=comparison.of(release),
         remarks=_in_order((*release.remarks, *bad, *doubtful)), schemes=schemes, hindrance=hindrance, notes=release.notes,
     )  # fmt: skip
 
@@ -188,17 +166,6 @@ def _speakers(rows: Sequence[Utterance]) -> tuple[Talker, ...]:
     genders: dict[str, Gender] = {row.speaker: row.gender for row in rows}
     counts = sorted(Counter(row.speaker for row in rows).items())
     return tuple(Talker(speaker=speaker, gender=genders[speaker], utterances=count) for speaker, count in counts)
-
-
-def _compared(expected: Expected, rows: Sequence[Utterance]) -> Comparison:
-    once = {row.key: row for row in rows}.values()
-    merged = [row for row in selection.merged_as(once, expected.merge) if not expected.emotions or row.emotion in expected.emotions]
-    found = Counter(tuple(str(getattr(row, name)) for name in expected.by) for row in merged)
-    cells = [
-        Cell(values=values, published=expected.counts.get(values, 0), found=found[values])
-        for values in sorted({*expected.counts, *found})
-    ]
-    return Comparison(title=expected.title, source=expected.source, by=expected.by, cells=tuple(cells))
 
 
 def _durations(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Durations:

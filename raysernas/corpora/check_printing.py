@@ -18,7 +18,8 @@ from rich.text import Text
 
 from raysernas.config import Fault
 from raysernas.config_file import load, shipped
-from raysernas.corpora.check import Comparison, EmotionCount, Report, Scheme, Talker
+from raysernas.corpora.check import EmotionCount, Report, Scheme, Talker
+from raysernas.corpora.comparison import Comparison
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
 
 NOTHING = "-"

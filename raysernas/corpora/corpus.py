@@ -58,6 +58,7 @@ class Expected:
     counts: Mapping[tuple[str, ...], int]  # values of these fields -> utterances
     emotions: tuple[str, ...] = ()  # counted, after merging; none named = all
     merge: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False  # whether utterances beyond the cells of `counts` are nothing to wonder at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +86,7 @@ class Corpus:
     merge: Mapping[str, str] = field(default_factory=dict)  # that has been applied
     folds: str = "speaker"  # the usual scheme
     skipped: tuple[Remark, ...] = ()  # bad files that the study was told to go without
+    unlike: tuple[str, ...] = ()  # published tables that the release does not fit, a sentence each
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +87,14 @@ def read(path: Path, corpus: Corpus) -> tuple[Fold, ...]:
     members: dict[int, dict[str, set[int]]] = {}
     titles: dict[int, str] = {}
     matched: dict[str, bool] = {}
-    for number, title, part, names in _emobox_lines(path) if path.is_dir() else _csv_lines(path):
-        found = next((index[name] for name in names if name in index), None)
+    try:
+        lines = list(_emobox_lines(path) if path.is_dir() else _csv_lines(path))
+    except OSError as error:
+        raise _broken(path, "cannot be read", got=str(error), expected="files and folders that may be read") from error
+    loose = Counter(names[-1] for names in {names for _, _, _, names in lines})
+    for number, title, part, names in lines:
+        offered = names if loose[names[-1]] == 1 else names[:-1] or names  # one file name for several: which is meant nobody knows
+        found = next((index[name] for name in offered if name in index), None)
         matched[names[0]] = found is not None
         fold = members.setdefault(number, {each: set() for each in PARTS})
         if found is not None:

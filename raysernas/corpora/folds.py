@@ -6,6 +6,7 @@ weights and the other the alphas of a search. No speaker is ever on two sides un
 gain 5 to 25 points that are not there.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -165,7 +166,7 @@ def _outer(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
         raise _dependent("folds=random")
     if chosen != "file":
         return schemes.outer(corpus, config, chosen)
-    listed = fold_file.read(Path(config.fold_file), corpus)
+    listed = fold_file.read(Path(os.path.expanduser(config.fold_file)), corpus)
     given = any(fold.valid for fold in listed)
     return tuple(
         Outer(

@@ -202,12 +202,13 @@ def _filled(corpus: Corpus, pool: NDArray[np.bool_]) -> list[tuple[str, ...]]:
     groups: list[list[str]] = [[]]
     held = 0
     for speaker, count in zip(corpus.speakers, counts.tolist(), strict=True):
+        if not count:
+            continue
         if held > share:
             groups.append([])
             held = 0
-        if count:
-            groups[-1].append(speaker)
-            held += count
+        groups[-1].append(speaker)
+        held += count
     return [tuple(group) for group in groups]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora import audio
+from raysernas.corpora import audio, tree
 from raysernas.corpora.corpus import Corpus, Release, Remark, Utterance, usual_emotions
 from raysernas.corpora.inspection import Sound
 
@@ -18,7 +18,7 @@ Reason = tuple[str, str]  # what is wrong with an utterance, and what to do
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """The utterances of the chosen classes, merged, sorted by key."""
+    """The utterances of the chosen classes, merged, sorted by key, and whatever else is listed under a key of theirs."""
 
     emotions: tuple[str, ...]
     merge: Mapping[str, str]
@@ -40,11 +40,11 @@ def select(release: Release, config: CorpusConfig) -> Selection:
     merged = merged_as(release.utterances, merge)
     offered = ({utterance.emotion for utterance in merged} | set(release.emotions)) - (set(merge) - set(merge.values()))
     _check_known("corpus.emotions", config.emotions, offered)
-    if config.scenarios:
-        merged = [utterance for utterance in merged if utterance.scenario in config.scenarios]
+    spoken = [utterance for utterance in merged if not config.scenarios or utterance.scenario in config.scenarios]
     usual = tuple(dict.fromkeys(merge.get(emotion, emotion) for emotion in release.emotions))
-    emotions = config.emotions or usual or usual_emotions(merged)
-    kept = [utterance for utterance in merged if utterance.emotion in emotions]
+    emotions = config.emotions or usual or usual_emotions(spoken)
+    keys = {utterance.key for utterance in spoken if utterance.emotion in emotions}
+    kept = [utterance for utterance in merged if utterance.key in keys]  # rows that disagree disagree whatever is chosen
     return Selection(emotions=emotions, merge=merge, utterances=tuple(sorted(kept, key=lambda each: (each.key, each.path))))
 
 
@@ -145,8 +145,14 @@ def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> d
             text = f"is listed {len(places)} times, with differing {names}"
             found |= dict.fromkeys(places, (text, "keep the one that is right"))
         else:
-            found |= dict.fromkeys(places[1:], ("is listed more than once", "list it once"))
+            found |= {at: _again(utterances[places[0]], utterances[at]) for at in places[1:]}
     return found
+
+
+def _again(first: Utterance, other: Utterance) -> Reason:
+    if first.path == other.path:
+        return "is listed more than once", "list it once"
+    return f"lies in two files, {tree.printable(first.path)} and {tree.printable(other.path)}", "keep one of them"
 
 
 def _content(utterance: Utterance, sounds: Mapping[str, Sound]) -> Utterance:

@@ -1,12 +1,13 @@
-"""The folder of a release: which audio files lie in it, and the one way to say that it is not what a reader expects."""
+"""The folder of a release: which audio files lie in it, once each, and the one way to say that it is not what a reader expects."""
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from raysernas.config import Fault
-from raysernas.corpora.corpus import Label
+from raysernas.corpora.corpus import Label, Remark
 
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
@@ -17,6 +18,27 @@ def audio_files(root: Path, *suffixes: str) -> list[Path]:
     """
     wanted = tuple(suffix.lower() for suffix in suffixes)
     return sorted(path for path in _files(root, set()) if path.suffix.lower() in wanted)
+
+
+def once(files: Iterable[Path], root: Path, key: Callable[[Path], str] = lambda file: file.stem) -> tuple[list[Path], list[Remark]]:
+    """The shallowest file of each key, and a remark for each folder that holds others of these keys.
+
+    A file of another size is no copy: it is kept too, and whoever chooses the utterances refuses both.
+    """
+    kept: dict[tuple[str, int], Path] = {}
+    copies: Counter[Path] = Counter()
+    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+        first = kept.setdefault((key(file), _size(file)), file)
+        if first != file:
+            copies[_apart(file, first, root)] += 1
+    remarks = [
+        Remark(
+            kind="left out", subject=relative(doubled, root), do="nothing; every file is read once",
+            what=f"holds {count} files a second time" if doubled.is_dir() else "is there a second time",
+        )
+        for doubled, count in copies.items()
+    ]  # fmt: skip
+    return list(kept.values()), remarks
 
 
 def relative(path: Path, root: Path) -> str:
@@ -102,6 +124,19 @@ def _files(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
             yield from _files(Path(entry.path), walked)
         else:
             yield Path(entry.path)
+
+
+def _size(file: Path) -> int:
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return -1  # found out when the file is looked at
+
+
+def _apart(copy: Path, first: Path, root: Path) -> Path:
+    """The highest folder above the copy, below the root, in which the first does not lie; else the copy itself."""
+    below = [folder for folder in copy.parents if folder.is_relative_to(root)]
+    return next((folder for folder in reversed(below) if not first.is_relative_to(folder)), copy)
 
 
 def listing(root: Path) -> str:

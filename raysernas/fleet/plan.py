@@ -14,11 +14,13 @@ from typing import Any, Literal
 from raysernas.config import Arm, Config, Fault, differences, reads
 from raysernas.config_file import load, show
 from raysernas.corpora import catalogue, fold_file, folds
-from raysernas.corpora.corpus import Corpus
+from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
+from raysernas.corpora.fold_file import Fold
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_files
 from raysernas.record.protocol import marks
 
+CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user has set
 NAMED = 3  # of the files that are left out; all are in the ledger
 SCHEMES = {
     "speaker": "leave one speaker out",
@@ -46,6 +48,7 @@ class Plan:
     device: str  # for people
     finished: dict[str, int]  # trials of each arm that have such a record already
     failed: dict[str, int]
+    unknown: int  # utterances of a fold whose talker nobody knows
 
     @property
     def files(self) -> StudyFiles:
@@ -96,7 +99,8 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
-    return _plan(config, corpus, names, _room(config, gpus, gpu))
+    unknown = max(_unknown(corpus, found[fold]) for fold in config.study.folds)
+    return _plan(config, corpus, names, _room(config, gpus, gpu), unknown)
 
 
 def header(plan: Plan) -> dict[str, str]:
@@ -111,7 +115,7 @@ def header(plan: Plan) -> dict[str, str]:
         "study": f"{study.name} in {plan.files.root}",
         "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers ({counts})",
         "protocol": _protocol(plan),
-        **marks(plan.config),
+        **marks(plan.config, unknown=plan.unknown, unlike=len(corpus.unlike)),
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
         "arms": f"{arms} - in brackets the candidates of each",
@@ -130,18 +134,26 @@ def cpus(config: Config) -> int:
 def _protocol(plan: Plan) -> str:
     corpus, study = plan.config.corpus, plan.config.study
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
-    parts = f"{SCHEMES[corpus.folds]}, {len(plan.folds)} folds, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
-    return parts if corpus.speaker_dependent else f"{parts}; no speaker is on two sides"
+    count = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
+    parts = f"{SCHEMES[corpus.folds]}, {count}, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
+    known = "known speaker" if plan.unknown else "speaker"
+    return parts if corpus.speaker_dependent else f"{parts}; no {known} is on two sides"
 
 
 def _left_out(corpus: Corpus) -> str:
     first = "; ".join(f"{remark.subject} {remark.what}" for remark in corpus.skipped[:NAMED])
     more = f"; and {len(corpus.skipped) - NAMED} more" if len(corpus.skipped) > NAMED else ""
-    return f"{len(corpus.skipped)} files or rows that cannot be used: {first}{more}"
+    files = "1 file or row" if len(corpus.skipped) == 1 else f"{len(corpus.skipped)} files or rows"
+    return f"{files} that cannot be used: {first}{more}"
+
+
+def _unknown(corpus: Corpus, fold: Fold) -> int:
+    """Utterances of a fold whose talker nobody knows."""
+    return sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in (*fold.train, *fold.valid, *fold.test))
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path else ""
+    return str(Path(os.path.expanduser(path)).absolute()) if path else ""
 
 
 def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:
@@ -201,6 +213,11 @@ def _compare(config: Config, path: Path) -> None:
             do=f"set another study.name, or delete {path.parent}",
         ) from fault  # fmt: skip
     if changed := differences(before, config):
+        if not [line for line in changed if not line.startswith(CONTENT)]:
+            raise Fault(
+                "study", f"{path.parent} was run on other recordings, labels or folds", got="; ".join(changed),
+                expected="what they were when this study began", do="restore them, or begin a study under another study.name",
+            )  # fmt: skip
         lines = "".join(f"\n    {line}" for line in changed)
         raise Fault(
             "study", f"{path.parent} was run with other settings", got=f"{len(changed)} changed (old -> new):{lines}",
@@ -215,11 +232,11 @@ def _write(path: Path, text: str) -> None:
         storage.write_text(path, text)
 
 
-def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], room: dict[str, Any]) -> Plan:
+def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], room: dict[str, Any], unknown: int) -> Plan:
     rows = ledger.validation(study_files(config)).drop_duplicates(["arm", "candidate", "fold", "seed"])
     study = config.study
     rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
     rows = rows[rows["candidate"] < study.candidates]
     finished, failed = (Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed"))
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, **room)
+    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, unknown=unknown, **room)

@@ -7,7 +7,7 @@ much as it can. Chooses by `ledger.validation()` alone: a test score cannot reac
 
 from collections import Counter, deque
 
-from raysernas.config import Arm, Config, Fault, TrialConfig, digest, trial_config
+from raysernas.config import Arm, Config, Fault, TrialConfig, digest, reads, trial_config
 from raysernas.fleet.candidates import Candidates, Outcome
 from raysernas.record import ledger, summary
 from raysernas.record.files import StudyFiles, TrialKey
@@ -78,7 +78,7 @@ class Queue:
         """Trials of each arm that have not ended, among them at most so many of candidates not proposed yet."""
         present = Counter(key.arm for key in (*self._waiting, *self._running))
         each = len(self._study.folds) * len(self._study.seeds)
-        return {arm: present[arm] + self._unproposed(arm) * each for arm in self._study.arms}
+        return {arm: present[arm] + self._new(arm) * each for arm in self._study.arms}
 
     def done(self) -> int:
         """Ended trials of the present plan."""
@@ -89,6 +89,10 @@ class Queue:
 
     def _unproposed(self, arm: Arm) -> int:
         return self._study.candidates - self._known(arm)
+
+    def _new(self, arm: Arm) -> int:
+        """Unproposed candidates that can be unlike the others: none where the arm reads no key of the space."""
+        return self._unproposed(arm) if any(reads(arm, key) for key in self._study.space) else int(not self._known(arm))
 
     def _keys(self, arm: Arm, number: int) -> list[TrialKey]:
         return [TrialKey(arm=arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in self._study.folds]

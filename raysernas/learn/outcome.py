@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from raysernas.config import TrialConfig, digest, settings
+from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 from raysernas.learn.data import Data
 from raysernas.learn.training import Fitted, Prediction
 from raysernas.model.network import Network, count_parameters
@@ -30,6 +31,9 @@ class Retrained:
 def facts_of(data: Data) -> dict[str, Any]:
     """Sizes of the parts, and who is in them."""
     facts: dict[str, Any] = {f"n_{role}": len(getattr(data.split, role)) for role in ("weights", "alphas", "valid", "test")}
+    heard = [*data.split.weights, *data.split.alphas, *data.split.valid, *data.split.test]
+    facts["n_unknown"] = sum(data.corpus.utterances[i].speaker == UNKNOWN_SPEAKER for i in heard)
+    facts["n_unlike"], facts["unlike"] = len(data.corpus.unlike), json.dumps(data.corpus.unlike)
     facts["n_skipped"] = len(data.corpus.skipped)
     facts["skipped"] = json.dumps([f"{remark.subject} {remark.what}" for remark in data.corpus.skipped])
     for role in ("valid", "test"):

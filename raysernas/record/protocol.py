@@ -1,7 +1,7 @@
 """In what the scores of a study are optimistic or odd: short marks that stand on every table, and what they mean.
 
-In: a study's configuration. Out: mark -> sentence. What is not said here is sound by construction: test speakers are heard by
-nothing but the test.
+In: a study's configuration, and what its trials have found in the corpus. Out: mark -> sentence. What is not said here is sound by
+construction: test speakers are heard by nothing but the test.
 """
 
 from raysernas.config import Config
@@ -13,16 +13,33 @@ PUBLISHED = {  # corpus -> in what its published folds are odd
 }
 
 
-def marks(config: Config) -> dict[str, str]:
-    """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones."""
+def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0) -> dict[str, str]:
+    """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones.
+
+    Args:
+        unknown: utterances in any part of a fold whose talker nobody knows.
+        skipped: files or rows of the corpus that could not be used.
+        unlike: published tables of counts that the corpus does not fit.
+    """
     corpus, found = config.corpus, {}
     if corpus.folds == "random":
         found["speaker-dependent"] = "speakers are trained on and tested; such scores are usually 5 to 25 points too high"
     elif corpus.speaker_dependent:
         found["speaker-dependent"] = "folds that hear a speaker on two sides were allowed; scores may be 5 to 25 points too high"
+    if unknown:
+        found["unknown talkers"] = f"nobody knows who talks in {unknown} of the utterances, so that a speaker may be on two sides"
+    tried = config.study.space.get("features.normalisation", {}).get("choices", ())
     if config.features.normalisation == "speaker":
         found["transductive"] = "features are normalised with all utterances of each speaker, the tested ones among them"
+    elif "speaker" in tried:
+        found["transductive"] = "candidates may normalise with all utterances of each speaker, the tested ones among them"
     if corpus.folds == "published":
         oddity = PUBLISHED.get(corpus.name, "which no other work uses")
         found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
+    if unlike:
+        tables = "a published table" if unlike == 1 else f"{unlike} published tables"
+        found["not as published"] = f"the corpus does not fit {tables} of its counts; python -m raysernas.corpora check says where"
+    if skipped:
+        files = "1 file or row" if skipped == 1 else f"{skipped} files or rows"
+        found["left-out files"] = f"{files} of the corpus left out as unusable (column skipped of the ledger)"
     return found

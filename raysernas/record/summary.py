@@ -20,7 +20,18 @@ from raysernas.record.metrics import Evaluation
 from raysernas.record.protocol import marks
 
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
-REPORTED = ("test_ua", "test_wa", "test_confusion", "parameters", "search_s", "retrain_s", "search_entropy", "n_skipped")
+REPORTED = (
+    "test_ua",
+    "test_wa",
+    "test_confusion",
+    "parameters",
+    "search_s",
+    "retrain_s",
+    "search_entropy",
+    "n_skipped",
+    "n_unknown",
+    "n_unlike",
+)
 CANDIDATE_COLUMNS = ("arm", "candidate", "trials", "finished", "failed", "valid_ua")
 FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
 ARM_COLUMNS = (
@@ -65,7 +76,8 @@ def summary(study: StudyFiles) -> Tables:
     tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds)
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
-    found = marks(config)
+    told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
+    found = marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"])
     marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms))
     return Tables(*marked, marks=found)
 
@@ -138,9 +150,14 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
         "parameters": rows["parameters"].mean(),
         "search_s": rows.drop_duplicates(["fold", "seed"])["search_s"].mean(),
         "retrain_s": rows["retrain_s"].mean(),
-        "skipped": float(rows["n_skipped"].max()) if "n_skipped" in rows else 0.0,
         **_searches(rows),
     }
+
+
+def _most(counts: pd.Series) -> int:
+    """The largest of some counts, of which failed trials have none."""
+    known = pd.to_numeric(counts).dropna()
+    return int(known.max()) if len(known) else 0
 
 
 def _searches(rows: pd.DataFrame) -> dict[str, object]:
@@ -156,9 +173,6 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     elif isinstance(row["candidates"], int) and row["candidates"] > 1:
         notes.append("chosen on validation folds that are other folds' test speakers")
-    skipped = row.get("skipped")
-    if isinstance(skipped, float) and skipped > 0:
-        notes.append(f"{skipped:.0f} files or rows of the corpus left out as unusable (column skipped of the ledger)")
     if row.get("uniform"):
         notes.append(f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy {row['entropy']:.2f})")
     return "; ".join(notes)

@@ -8,7 +8,7 @@ Source: Busso et al., IEMOCAP: interactive emotional dyadic motion capture datab
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from raysernas.config import Fault
@@ -74,10 +74,14 @@ def read(root: Path, label: Label = "usual") -> Release:
     for number in there:
         session = release / f"Session{number}"
         wav = tree.need_folder(NAME, session, "sentences/wav")
-        found = [_turn(root, wav, *line) for file in _label_files(session) for line in _label_lines(root, file, number)]
+        audio = tree.audio_files(wav, ".wav")
+        files = {file.with_suffix(""): file for file in audio}
+        lines = [line for file in _label_files(session) for line in _label_lines(root, file, number)]
+        found = [_turn(files, wav, *line) for line in lines]
         remarks += (each for each in found if isinstance(each, Remark))
+        broken = [line[-1] for line, each in zip(lines, found, strict=True) if isinstance(each, Remark)]
         labelled = [each for each in found if isinstance(each, Utterance)]
-        remarks += _unlabelled(root, wav, labelled)
+        remarks += _unlabelled(root, audio, labelled, broken)
         utterances += labelled
     if not utterances:
         raise tree.unlike(NAME, root, got=f"{len(there)} sessions without a label", expected=f"label lines in {LABELS}/*.txt")
@@ -130,7 +134,8 @@ def _release(root: Path) -> Path:
 def _label_files(session: Path) -> list[Path]:
     """The dialogues of a session; `._*.txt` are leftovers of macOS."""
     folder = tree.need_folder(NAME, session, LABELS)
-    return sorted(file for file in folder.glob("*.txt") if file.is_file() and not file.name.startswith("."))
+    texts = (file for file in folder.iterdir() if file.suffix.lower() == ".txt" and not file.name.startswith("."))
+    return sorted(file for file in texts if file.is_file())
 
 
 def _label_lines(root: Path, file: Path, number: str) -> Iterator[tuple[Path, str, str, str]]:
@@ -140,7 +145,7 @@ def _label_lines(root: Path, file: Path, number: str) -> Iterator[tuple[Path, st
             yield file, number, f"{tree.relative(file, root)}, line {count}", line.strip()
 
 
-def _turn(root: Path, wav: Path, file: Path, number: str, place: str, line: str) -> Utterance | Remark:
+def _turn(files: Mapping[Path, Path], wav: Path, file: Path, number: str, place: str, line: str) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
         return _bad(place, f"is no label: {line[:80]!r}", f"copy the file from the release again; a label is {SHAPE}")
@@ -153,17 +158,20 @@ def _turn(root: Path, wav: Path, file: Path, number: str, place: str, line: str)
     if code not in CODES:
         return _bad(place, f"has an emotion that IEMOCAP does not have: {code!r}", f"mend it; known are {' '.join(CODES)}")
     gender: Gender = "female" if turn["talker"] == "F" else "male"
+    sound = wav / turn["dialogue"] / key
     return Utterance(
-        key=key, path=str(wav / turn["dialogue"] / f"{key}.wav"), emotion=CODES[code], raw_label=code,
+        key=key, path=str(files.get(sound, sound.with_suffix(".wav"))), emotion=CODES[code], raw_label=code,
         speaker=f"0{number}{turn['talker']}", gender=gender, session=number,
         scenario="improvised" if turn["kind"] == "impro" else "scripted",
     )  # fmt: skip
 
 
-def _unlabelled(root: Path, wav: Path, labelled: list[Utterance]) -> Iterator[Remark]:
+def _unlabelled(root: Path, files: Iterable[Path], labelled: list[Utterance], broken: list[str]) -> Iterator[Remark]:
+    """A remark on each recording that no line names; of one that a broken line names, that line is told already."""
     known = {utterance.path for utterance in labelled}
-    for file in tree.audio_files(wav, ".wav"):
-        if str(file) not in known:
+    named = {turn[0] for line in broken for turn in TURN.finditer(line)}
+    for file in files:
+        if str(file) not in known and file.stem not in named:
             yield _bad(
                 tree.relative(file, root), "has no label",
                 f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away",

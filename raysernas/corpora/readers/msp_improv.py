@@ -66,12 +66,14 @@ def read(root: Path, label: Label = "usual") -> Release:
     ]  # fmt: skip
     files, doubled = _audio(root, table.parent)
     home = next(folder for folder in (table.parent / "Audio", root / "Audio", table.parent) if folder.is_dir())
-    found = [_turn(files, home, kind, *line) for line in _lines(root, table)]
+    lines = list(_lines(root, table))
+    found = [_turn(files, home, kind, *line) for line in lines]
+    broken = [text for (_, text), each in zip(lines, found, strict=True) if isinstance(each, Remark)]
     utterances = [each for each in found if isinstance(each, Utterance)]
     if not utterances:
         raise tree.unlike(NAME, root, got=f"{tree.relative(table, root)} without a turn", expected=f"lines like {SHAPE}")
     remarks += [*doubled, *(each for each in found if isinstance(each, Remark))]
-    remarks += [*_unlabelled(root, table, files, utterances), *_against_the_design(utterances)]
+    remarks += [*_unlabelled(root, table, files, utterances, broken), *_against_the_design(utterances)]
     return Release(
         name=NAME, utterances=tuple(utterances), emotions=EMOTIONS, folds="session", remarks=tuple(remarks),
         notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, TALKER_NOTE), expected=expected(kind),
@@ -150,8 +152,9 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
     )  # fmt: skip
 
 
-def _unlabelled(root: Path, table: Path, files: dict[str, Path], labelled: list[Utterance]) -> Iterator[Remark]:
-    known = {utterance.key for utterance in labelled}
+def _unlabelled(root: Path, table: Path, files: dict[str, Path], labelled: list[Utterance], broken: list[str]) -> Iterator[Remark]:
+    """A remark on each recording that no line names; of one that a broken line names, that line is told already."""
+    known = {utterance.key for utterance in labelled} | {f"MSP-IMPROV-{turn[0]}" for line in broken for turn in TURN.finditer(line)}
     for name, file in files.items():
         if name not in known:
             yield _remark(

@@ -7,7 +7,6 @@ Source: Livingstone and Russo, The Ryerson audio-visual database of emotional sp
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     if not speech:
         names = ", ".join(tree.relative(file, root) for file in files[:3])
         raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav or *.mp4 {names}".strip(), expected=f"speech: {SHAPE}")
-    kept, copies = _once(speech, root)
+    kept, copies = tree.once(speech, root)
     other = [file for file in files if FILE.fullmatch(file.stem) and not _is_speech(file)]
     by_emotion = {(emotion,): 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()}
     expected = (
@@ -70,30 +69,6 @@ def _utterance(file: Path) -> Utterance:
     _, _, code, _, _, _, actor = file.stem.split("-")
     gender: Gender = "male" if int(actor) % 2 else "female"
     return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=actor, gender=gender)
-
-
-def _once(files: Sequence[Path], root: Path) -> tuple[list[Path], list[Remark]]:
-    """The shallowest file of each name, and a remark for each folder that holds others of these names."""
-    kept: dict[str, Path] = {}
-    copies: Counter[Path] = Counter()
-    for file in sorted(files, key=lambda file: (len(file.parts), file)):
-        first = kept.setdefault(file.stem, file)
-        if first != file:
-            copies[_apart(file, first, root)] += 1
-    remarks = [
-        Remark(
-            kind="left out", subject=tree.relative(doubled, root), do="nothing; every file is read once",
-            what=f"holds {count} files a second time" if doubled.is_dir() else "is there a second time",
-        )
-        for doubled, count in copies.items()
-    ]  # fmt: skip
-    return list(kept.values()), remarks
-
-
-def _apart(copy: Path, first: Path, root: Path) -> Path:
-    """The highest folder above the copy, below the root, in which the first does not lie; else the copy itself."""
-    below = [folder for folder in copy.parents if folder != root and folder.is_relative_to(root)]
-    return next((folder for folder in reversed(below) if not first.is_relative_to(folder)), copy)
 
 
 def _no_speech(files: Sequence[Path], root: Path) -> list[Remark]:

@@ -8,7 +8,6 @@ Source: Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), Borealis
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     if not named:
         names = ", ".join(tree.relative(file, root) for file in files[:3])
         raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
-    kept, copies = _once(named, root)
+    kept, copies = tree.once(named, root, _key)
     expected = (
         Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): 400 for name in EMOTIONS.values()}),
         Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(name,): 1400 for name in SPEAKERS}),
@@ -69,30 +68,6 @@ def _utterance(file: Path) -> Utterance:
     return Utterance(
         key=_key(file), path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender="female"
     )  # fmt: skip
-
-
-def _once(files: Sequence[Path], root: Path) -> tuple[list[Path], list[Remark]]:
-    """The shallowest file of each key, and a remark for each folder that holds others of these keys."""
-    kept: dict[str, Path] = {}
-    copies: Counter[Path] = Counter()
-    for file in sorted(files, key=lambda file: (len(file.parts), file)):
-        first = kept.setdefault(_key(file), file)
-        if first != file:
-            copies[_apart(file, first, root)] += 1
-    remarks = [
-        Remark(
-            kind="left out", subject=tree.relative(doubled, root), do="nothing; every file is read once",
-            what=f"holds {count} files a second time" if doubled.is_dir() else "is there a second time",
-        )
-        for doubled, count in copies.items()
-    ]  # fmt: skip
-    return list(kept.values()), remarks
-
-
-def _apart(copy: Path, first: Path, root: Path) -> Path:
-    """The highest folder above the copy, below the root, in which the first does not lie; else the copy itself."""
-    below = [folder for folder in copy.parents if folder != root and folder.is_relative_to(root)]
-    return next((folder for folder in reversed(below) if not first.is_relative_to(folder)), copy)
 
 
 def _misspelt(files: Sequence[Path], root: Path) -> list[Remark]:

@@ -1,0 +1,57 @@
+"""Whether a release is the one that its authors and others have counted.
+
+In: a `Release` with its published tables. Out: each of them, cell by cell, beside what was found. Every key that is labelled counts
+once, with its audio or without.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from raysernas.corpora import selection
+from raysernas.corpora.corpus import Release
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One published number and what was found instead."""
+
+    values: tuple[str, ...]
+    published: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A published table, cell by cell."""
+
+    title: str
+    source: str
+    by: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def differing(self) -> tuple[Cell, ...]:
+        """The cells that do not fit."""
+        return tuple(cell for cell in self.cells if cell.published != cell.found)
+
+
+def of(release: Release) -> tuple[Comparison, ...]:
+    """All published tables of a release; what is found beyond a table counts as published 0, unless the table is partial."""
+    once = {row.key: row for row in release.utterances}.values()
+    found = []
+    for expected in release.expected:
+        kept = [
+            row for row in selection.merged_as(once, expected.merge) if not expected.emotions or row.emotion in expected.emotions
+        ]
+        counts = Counter(tuple(str(getattr(row, name)) for name in expected.by) for row in kept)
+        values = sorted({*expected.counts} if expected.partial else {*expected.counts, *counts})
+        cells = [Cell(values=each, published=expected.counts.get(each, 0), found=counts[each]) for each in values]
+        found.append(Comparison(title=expected.title, source=expected.source, by=expected.by, cells=tuple(cells)))
+    return tuple(found)
+
+
+def unlike(release: Release) -> tuple[str, ...]:
+    """A sentence on each published table that does not fit."""
+    return tuple(
+        f"{each.title}: {len(each.differing)} of {len(each.cells)} numbers differ" for each in of(release) if each.differing
+    )
