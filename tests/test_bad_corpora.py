@@ -239,7 +239,7 @@ def test_a_name_without_a_meaning_is_told_in_letters_that_can_be_printed(tmp_pat
     corpus = catalogue.read(replace(config, on_bad_file="skip"), None)
     assert corpus.utterances == whole.utterances
     assert [remark.subject for remark in corpus.skipped] == [shown]
-    assert f"\n    {shown} is not a name of EmoDB" in refusal(lambda: catalogue.read(config, None))
+    assert f"\n    {shown} is not a name of emodb" in refusal(lambda: catalogue.read(config, None))
 
 
 def test_bad_recordings_are_told_with_all_that_is_bad(folder: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_name_that_is_not_emodbs_is_bad(tmp_path: Path, name: str) -> None:
     assert [utterance.key for utterance in release.utterances] == ["03a01Fa"]
     [remark] = release.remarks
     assert (remark.kind, remark.subject) == ("bad", f"wav/{name}.wav")
-    assert remark.what == "is not a name of EmoDB: speaker, text, emotion (AEFLNTW), version, as in 03a01Fa.wav"
+    assert remark.what == "is not a name of emodb: speaker, text, emotion (AEFLNTW), version, as in 03a01Fa.wav"
     assert remark.do == "take the file out of the folder, or read the folder as a manifest"
 
 
@@ -90,7 +90,7 @@ def test_more_files_than_were_released_are_another_release(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("names", "got"), [((), "0 files *.wav"), (("03-01-06-01-02-01-12",), "1 files *.wav 03-01-06-01-02-01-12.wav")]
+    ("names", "got"), [((), "0 files *.wav"), (("03-01-06-01-02-01-12",), "1 files *.wav wav/03-01-06-01-02-01-12.wav")]
 )
 def test_a_folder_without_emodb_is_refused(tmp_path: Path, names: tuple[str, ...], got: str) -> None:
     with pytest.raises(Fault) as caught:

@@ -49,7 +49,7 @@ def test_a_name_that_is_not_emovos_is_bad(tmp_path: Path, name: str) -> None:
     release = emovo.read(tree.write(tmp_path, ["f1/dis-f1-b1.wav", name]))
     assert [utterance.key for utterance in release.utterances] == ["dis-f1-b1"]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", name)]
-    assert release.remarks[0].what.startswith("is not a name of EMOVO: emotion (rab dis pau gio neu tri sor), actor, sentence")
+    assert release.remarks[0].what.startswith("is not a name of emovo: emotion (rab dis pau gio neu tri sor), actor, sentence")
 
 
 def test_a_folder_without_emovo_is_refused(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_name_that_is_not_savees_is_bad(tmp_path: Path, name: str) -> None:
     release = savee.read(tree.write(tmp_path, ["DC_a02.wav", name]))
     assert [utterance.key for utterance in release.utterances] == ["DC_a02"]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", name)]
-    assert release.remarks[0].what.startswith("is not a name of SAVEE: AudioData/SPEAKER/CODE01.wav or SPEAKER_CODE01.wav")
+    assert release.remarks[0].what.startswith("is not a name of savee: AudioData/SPEAKER/CODE01.wav or SPEAKER_CODE01.wav")
 
 
 def test_a_folder_without_savee_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from raysernas.config import Fault
-from raysernas.corpora.corpus import Label, Remark
+from raysernas.corpora.corpus import Label, Remark, Utterance
 
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
@@ -59,6 +59,32 @@ def plain(text: str) -> str:
 def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
     """The fault of a folder that does not hold the release."""
     return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, do="set corpus.root=PATH/TO/THE/RELEASE")
+
+
+def named(
+    corpus: str, root: Path, files: Sequence[Path], understood: Callable[[Path], Utterance | None], *, shape: str, do: str
+) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
+    """The utterances of a corpus whose labels stand in the names of its files, and a remark on each name that is not one.
+
+    Args:
+        understood: gives the utterance of a file, None for a name of another shape.
+        shape: what a name looks like, for people.
+        do: what helps with a name that does not.
+
+    Raises:
+        Fault: where no name is understood at all.
+    """
+    found = {file: understood(file) for file in files}
+    utterances = tuple(each for each in found.values() if each is not None)
+    if not utterances:
+        names = ", ".join(relative(file, root) for file in files[:3])
+        raise unlike(corpus, root, got=f"{len(files)} files *.wav {names}".strip(), expected=shape)
+    remarks = tuple(
+        Remark(kind="bad", subject=relative(file, root), what=f"is not a name of {corpus}: {shape}", do=do)
+        for file, each in found.items()
+        if each is None
+    )
+    return utterances, remarks
 
 
 def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from raysernas.config import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Expected, Gender, Label, Release, Utterance
 
 NAME = "emodb"
 EMOTIONS = {
@@ -47,11 +47,8 @@ def read(root: Path, label: Label = "usual") -> Release:
     tree.which_label(NAME, label, "intended")
     tree.need_folder(NAME, root)
     files = tree.audio_files(root / "wav" if (root / "wav").is_dir() else root, ".wav")
-    found = [_utterance(file, root) for file in files]
-    utterances = tuple(each for each in found if isinstance(each, Utterance))
-    if not utterances:
-        names = ", ".join(file.name for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=f"wav/*.wav: {SHAPE}")
+    do = "take the file out of the folder, or read the folder as a manifest"
+    utterances, remarks = tree.named(NAME, root, files, _utterance, shape=SHAPE, do=do)
     if (count := len({utterance.key for utterance in utterances})) > FILES:
         raise Fault(
             "corpus", f"{root} is not EmoDB as it was released", got=f"{count} files with names of EmoDB",
@@ -62,18 +59,14 @@ def read(root: Path, label: Label = "usual") -> Release:
         Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): n for name, n in BY_EMOTION.items()}),
         Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(name,): n for name, n in BY_SPEAKER.items()}),
     )
-    remarks = tuple(each for each in found if isinstance(each, Remark))
     emotions = tuple(sorted(EMOTIONS.values()))
     return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
 
 
-def _utterance(file: Path, root: Path) -> Utterance | Remark:
+def _utterance(file: Path) -> Utterance | None:
     fit = FILE.fullmatch(file.stem)
     if not fit:
-        return Remark(
-            kind="bad", subject=tree.relative(file, root), what=f"is not a name of EmoDB: {SHAPE}",
-            do="take the file out of the folder, or read the folder as a manifest",
-        )  # fmt: skip
+        return None
     speaker, letter = fit["speaker"], fit["letter"]
     gender: Gender = "female" if speaker in FEMALE else "male"
     return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[letter], raw_label=letter, speaker=speaker, gender=gender)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Expected, Gender, Label, Release, Utterance
 
 NAME = "emovo"
 EMOTIONS = {
@@ -37,27 +37,21 @@ def read(root: Path, label: Label = "usual") -> Release:
     tree.which_label(NAME, label, "intended")
     tree.need_folder(NAME, root)
     files = tree.audio_files(root, ".wav")
-    found = [_utterance(file, root) for file in files]
-    utterances = tuple(each for each in found if isinstance(each, Utterance))
-    if not utterances:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
+    utterances, remarks = tree.named(
+        NAME, root, files, _utterance, shape=SHAPE, do="mend the name, or take the file out of the folder"
+    )
     expected = (
         Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): 84 for name in EMOTIONS.values()}),
         Expected(title="actors", source=SOURCE, by=("speaker",), counts={(name,): 98 for name in SPEAKERS}),
     )
-    remarks = tuple(each for each in found if isinstance(each, Remark))
     emotions = tuple(sorted(EMOTIONS.values()))
     return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
 
 
-def _utterance(file: Path, root: Path) -> Utterance | Remark:
+def _utterance(file: Path) -> Utterance | None:
     fit = FILE.fullmatch(file.stem)
     if not fit:
-        return Remark(
-            kind="bad", subject=tree.relative(file, root), what=f"is not a name of EMOVO: {SHAPE}",
-            do="mend the name, or take the file out of the folder",
-        )  # fmt: skip
+        return None
     code, speaker = fit["code"], fit["speaker"]
     gender: Gender = "female" if speaker.startswith("f") else "male"
     return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender=gender)

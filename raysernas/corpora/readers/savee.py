@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Expected, Label, Release, Utterance
 
 NAME = "savee"
 EMOTIONS = {
@@ -37,29 +37,23 @@ def read(root: Path, label: Label = "usual") -> Release:
     tree.which_label(NAME, label, "intended")
     tree.need_folder(NAME, root)
     files = tree.audio_files(root, ".wav")
-    found = [_utterance(file, root) for file in files]
-    utterances = tuple(each for each in found if isinstance(each, Utterance))
-    if not utterances:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
+    utterances, remarks = tree.named(
+        NAME, root, files, _utterance, shape=SHAPE, do="mend the name, or take the file out of the folder"
+    )
     by_emotion = {(emotion,): 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()}
     expected = (
         Expected(title="emotions", source=SOURCE, by=("emotion",), counts=by_emotion),
         Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(speaker,): 120 for speaker in SPEAKERS}),
     )
-    remarks = tuple(each for each in found if isinstance(each, Remark))
     emotions = tuple(sorted(EMOTIONS.values()))
     return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
 
 
-def _utterance(file: Path, root: Path) -> Utterance | Remark:
+def _utterance(file: Path) -> Utterance | None:
     key = file.stem if "_" in file.stem else f"{file.parent.name}_{file.stem}"
     fit = FILE.fullmatch(key)
     if not fit:
-        return Remark(
-            kind="bad", subject=tree.relative(file, root), what=f"is not a name of SAVEE: {SHAPE}",
-            do="mend the name, or take the file out of the folder",
-        )  # fmt: skip
+        return None
     code = fit["code"]
     return Utterance(
         key=key, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=fit["speaker"], gender="male"
