@@ -205,7 +205,10 @@ def test_utterances_of_unknown_talkers_are_told(tmp_path: Path, monkeypatch: pyt
     text = header(planned(tmp_path, "corpus.folds=official", dry=True))
     assert text["protocol"].endswith("1 fold, 1 seed; validation: given by the corpus; no known speaker is on two sides")
     assert text["unknown talkers"].startswith("nobody knows who talks in 8 of the utterances")
-    assert "unknown talkers" not in header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
+    assert "unused" not in text
+    apart = header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
+    assert "unknown talkers" not in apart
+    assert apart["unused"] == "8 utterances are in no part of a fold"
 
 
 def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:

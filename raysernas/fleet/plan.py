@@ -6,7 +6,7 @@ with every fold checked and the study's folder compared with it. Knows no Ray; t
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +49,7 @@ class Plan:
     finished: dict[str, int]  # trials of each arm that have such a record already
     failed: dict[str, int]
     unknown: int  # utterances of a fold whose talker nobody knows
+    unused: int  # utterances that are in no part of a fold; the most of any fold, as above
 
     @property
     def files(self) -> StudyFiles:
@@ -99,8 +100,7 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
-    unknown = max(_unknown(corpus, found[fold]) for fold in config.study.folds)
-    return _plan(config, corpus, names, _room(config, gpus, gpu), unknown)
+    return _plan(config, corpus, names, _room(config, gpus, gpu) | _odd(corpus, [found[fold] for fold in config.study.folds]))
 
 
 def header(plan: Plan) -> dict[str, str]:
@@ -117,6 +117,7 @@ def header(plan: Plan) -> dict[str, str]:
         "protocol": _protocol(plan),
         **marks(plan.config, unknown=plan.unknown, unlike=len(corpus.unlike)),
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
+        **({"unused": f"{plan.unused} utterances are in no part of a fold"} if plan.unused else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
         "arms": f"{arms} - in brackets the candidates of each",
         "space": ", ".join(study.space) or "none: every arm runs as written",
@@ -147,9 +148,11 @@ def _left_out(corpus: Corpus) -> str:
     return f"{files} that cannot be used: {first}{more}"
 
 
-def _unknown(corpus: Corpus, fold: Fold) -> int:
-    """Utterances of a fold whose talker nobody knows."""
-    return sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in (*fold.train, *fold.valid, *fold.test))
+def _odd(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
+    """Utterances of a fold whose talker nobody knows, and those in no part of it; the most of any fold."""
+    parts = [(*fold.train, *fold.valid, *fold.test) for fold in found]
+    unknown = [sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in part) for part in parts]
+    return {"unknown": max(unknown), "unused": len(corpus.utterances) - min(map(len, parts))}
 
 
 def _absolute(path: str) -> str:
@@ -232,11 +235,11 @@ def _write(path: Path, text: str) -> None:
         storage.write_text(path, text)
 
 
-def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], room: dict[str, Any], unknown: int) -> Plan:
+def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str, Any]) -> Plan:
     rows = ledger.validation(study_files(config)).drop_duplicates(["arm", "candidate", "fold", "seed"])
     study = config.study
     rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
     rows = rows[rows["candidate"] < study.candidates]
     finished, failed = (Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed"))
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, unknown=unknown, **room)
+    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, **more)
