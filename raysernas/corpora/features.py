@@ -185,7 +185,11 @@ def speaker_scale(frames: Frames, corpus: Corpus, used: Sequence[int]) -> Scale:
             got="an unknown speaker", expected="a speaker for every utterance of a split",
             do="set features.normalisation=train or utterance, or choose folds without these utterances",
         )  # fmt: skip
-    of_speaker = {name: [i for i, speaker in enumerate(speakers) if speaker == name] for name in corpus.speakers}
+    wanted = {speakers[i] for i in used}
+    of_speaker: dict[str, list[int]] = {}
+    for i, speaker in enumerate(speakers):
+        if speaker in wanted:
+            of_speaker.setdefault(speaker, []).append(i)
     found = [moments([_true(frames, i) for i in indices]) for indices in of_speaker.values()]
     row = {name: i for i, name in enumerate(of_speaker)}
     rows = np.array([row.get(speaker, -1) for speaker in speakers], dtype=np.int64)
