@@ -38,7 +38,7 @@ def _divided(draw: st.DrawFn) -> tuple[Corpus, tuple[Fold, ...]]:
 def test_what_is_written_is_read(tmp_path_factory, divided: tuple[Corpus, tuple[Fold, ...]]) -> None:
     corpus, found = divided
     path = tmp_path_factory.mktemp("folds") / "folds.csv"
-    fold_file.write(path, corpus, found)
+    path.write_text(fold_file.text(corpus, found), encoding="utf-8")
     assert fold_file.read(path, corpus) == found
 
 
@@ -114,7 +114,7 @@ def test_a_file_of_folds_is_a_scheme(tmp_path: Path) -> None:
 def test_the_folds_of_a_scheme_can_be_imported_again(tmp_path: Path) -> None:
     corpus = toy.corpus(8)
     found = folds.of(corpus, CorpusConfig(folds="session"))
-    fold_file.write(tmp_path / "folds.csv", corpus, found)
+    (tmp_path / "folds.csv").write_text(fold_file.text(corpus, found), encoding="utf-8")
     config = replace(FILE, fold_file=str(tmp_path / "folds.csv"))
     assert folds.of(corpus, config) == found
     assert folds.resolved(config, corpus).folds_hash == folds.resolved(CorpusConfig(folds="session"), corpus).folds_hash
@@ -196,7 +196,7 @@ def test_a_file_name_that_a_list_uses_twice_names_nobody(tmp_path: Path) -> None
     renamed = tuple(replace(each, key=f"{each.speaker}/{each.emotion}-{each.key[-1]}.wav") for each in whole.utterances)
     whole = replace(whole, utterances=renamed)
     found = folds.of(whole, CorpusConfig(folds="speaker"))
-    fold_file.write(tmp_path / "folds.csv", whole, found)
+    (tmp_path / "folds.csv").write_text(fold_file.text(whole, found), encoding="utf-8")
     kept = tuple(each for each in renamed if each.speaker != "00" or each.emotion != "anger")
     kept = tuple(each for each in kept if each.emotion != "anger" or each.speaker == "03")
     first = fold_file.read(tmp_path / "folds.csv", replace(whole, utterances=kept))[0]

@@ -122,7 +122,7 @@ def test_another_setting_under_the_same_name_is_refused_readably(tmp_path: Path,
 
 def test_other_content_under_the_same_settings_is_told_as_such(tmp_path: Path, no_gpus: None) -> None:
     mine, listed = tmp_path / "mine.csv", planned(tmp_path, dry=True)
-    fold_file.write(mine, listed.corpus, folds.of(listed.corpus, listed.config.corpus))
+    mine.write_text(fold_file.text(listed.corpus, folds.of(listed.corpus, listed.config.corpus)), encoding="utf-8")
     given = ("corpus.folds=file", f"corpus.fold_file={mine}")
     old = planned(tmp_path, *given).config.corpus.folds_hash
     text = mine.read_text()

@@ -177,3 +177,15 @@ def test_files_of_other_keys_are_no_copies(tmp_path: Path) -> None:
     _touch(tmp_path, "a/1.wav", "b/1.wav", "b/2.wav")
     assert _once(tmp_path, lambda file: f"{file.parent.name}_{file.stem}") == (["a/1.wav", "b/1.wav", "b/2.wav"], [])
     assert _once(tmp_path, lambda file: file.parent.name) == (["a/1.wav", "b/1.wav"], [("b/2.wav", "is there a second time")])
+
+
+def test_a_file_of_labels_is_text_with_or_without_a_mark_at_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"\xef\xbb\xbf\xc3\xa4\r\n")
+    assert tree.text(path, expected="labels") == "ä\r\n"
+    path.write_bytes(b"\xe4")
+    assert tree.text(path, expected="labels", otherwise="latin-1") == "ä"
+    assert refusal(lambda: tree.text(path, expected="labels")).endswith(
+        "expected: labels\n  do this: copy it from the release again"
+    )
+    assert f"{tmp_path}/none cannot be read\n  got: " in refusal(lambda: tree.text(tmp_path / "none", expected="labels", do="x"))

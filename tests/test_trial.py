@@ -252,7 +252,9 @@ def test_the_command_tells_in_what_its_scores_are_optimistic(tmp_path, monkeypat
     odd = dataclasses.replace(toy.forgotten(whole, "s01"), skipped=(remark,))
     monkeypatch.setattr(catalogue, "read", lambda *_: odd)
     monkeypatch.setenv("HOME", str(tmp_path))
-    fold_file.write(tmp_path / "mine.csv", whole, folds.of(whole, CorpusConfig(folds="random", speaker_dependent=True)))
+    (tmp_path / "mine.csv").write_text(
+        fold_file.text(whole, folds.of(whole, CorpusConfig(folds="random", speaker_dependent=True))), encoding="utf-8"
+    )
     settings = [
         "study.space={}", "features.window_s=0.6", "network.designed_channels=2", "retrain.epochs=1", "corpus.folds=file",
         "corpus.fold_file=~/mine.csv", "corpus.speaker_dependent=true", f"study.storage={tmp_path}",

@@ -21,8 +21,9 @@ import pyarrow as pa
 from raysernas.config import Fault
 from raysernas.corpora.audio import Samples
 from raysernas.corpora.corpus import Corpus, Utterance
-from raysernas.corpora.extraction import Clip, Extract, Floats, cores, workers
+from raysernas.corpora.extraction import Clip, Extract, Floats, workers
 from raysernas.record import storage
+from raysernas.record.provenance import cores
 
 SHARD = 512  # utterances in one file
 RUN = 32  # utterances that a thread takes at once; it reads all, then works on all, and so waits less for Python's lock

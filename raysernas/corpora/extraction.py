@@ -5,7 +5,6 @@ torchaudio's Slaney filters, on the CPU or a GPU; they agree to 1e-3. Every utte
 loudness of another utterance nor the number of cores moves a single bit, so that what is cached may be shared.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from raysernas.config import Fault, FeaturesConfig
 Floats = npt.NDArray[np.float32]
 SILENT_DB = -100.0  # of a spectrum at the smallest power that is told apart from zero
 SMALLEST_POWER = 1e-10
-MEL_BLOCKS = 8  # a filter sees few bins: so many small products cost a third of one over all bins
+MEL_BLOCKS = 8  # products over a few bins each: a filter is zero nearly everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +93,6 @@ def one_thread() -> Iterator[int]:
         yield before
     finally:
         torch.set_num_threads(before)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -19,7 +19,6 @@ import numpy as np
 
 from raysernas.config import Fault
 from raysernas.corpora.corpus import Corpus
-from raysernas.record import storage
 
 COLUMNS = ("fold", "name", "part", "key")
 PARTS = ("train", "valid", "test")
@@ -39,11 +38,6 @@ class Fold:
     train: tuple[int, ...]
     valid: tuple[int, ...]
     test: tuple[int, ...]
-
-
-def write(path: Path, corpus: Corpus, folds: Sequence[Fold]) -> None:
-    """Write the folds as a CSV that `read` reads, whole or not at all."""
-    storage.write_text(path, text(corpus, folds))
 
 
 def text(corpus: Corpus, folds: Sequence[Fold]) -> str:

@@ -56,6 +56,27 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def text(path: Path, *, expected: str, do: str = "copy it from the release again", otherwise: str = "") -> str:
+    """A file of labels as text: UTF-8, with a mark at its beginning or without.
+
+    Args:
+        otherwise: an encoding that the release is known to use where it is no UTF-8.
+
+    Raises:
+        Fault: for a file that cannot be read or decoded.
+    """
+    try:
+        data = path.read_bytes()
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            if otherwise:
+                return data.decode(otherwise)
+            raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault("corpus", f"{path} cannot be read", got=str(error), expected=expected, do=do) from error
+
+
 def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
     """The fault of a folder that does not hold the release."""
     return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, do="set corpus.root=PATH/TO/THE/RELEASE")

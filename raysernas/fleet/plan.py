@@ -19,6 +19,7 @@ from raysernas.corpora.fold_file import Fold
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_files
 from raysernas.record.protocol import marks
+from raysernas.record.provenance import cores
 
 CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user has set
 NAMED = 3  # of the files that are left out; all are in the ledger
@@ -128,8 +129,7 @@ def header(plan: Plan) -> dict[str, str]:
 
 def cpus(config: Config) -> int:
     """CPUs that a study may use here."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return config.study.resources.cpus or available
+    return config.study.resources.cpus or cores()
 
 
 def _protocol(plan: Plan) -> str:

@@ -1,6 +1,7 @@
 """Where a result comes from: code, versions, machine."""
 
 import json
+import os
 import platform
 import subprocess
 from functools import cache
@@ -20,6 +21,11 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "cpu": _processor(),
     }
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str:

@@ -23,6 +23,7 @@ import torch
 from raysernas.config import FeaturesConfig
 from raysernas.corpora import cache, catalogue, extraction, features
 from raysernas.corpora.corpus import Corpus, Utterance
+from raysernas.record import provenance
 
 ROUNDS = 8
 RATE_HZ, SECONDS = 16_000, 3.0
@@ -79,7 +80,7 @@ def main() -> None:
                 start = time.perf_counter()
                 variant()
                 best[name] = min(best[name], time.perf_counter() - start)
-    print(f"torch {torch.__version__}, {extraction.cores()} cores, {count} clips of {SECONDS} s, best of {ROUNDS}")
+    print(f"torch {torch.__version__}, {provenance.cores()} cores, {count} clips of {SECONDS} s, best of {ROUNDS}")
     print(f"greatest difference to librosa {apart:.1e}")
     for name, seconds in best.items():
         print(f"{name:16} {seconds:6.2f} s   ratio {best['librosa'] / seconds:5.2f}")

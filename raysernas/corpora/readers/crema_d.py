@@ -31,7 +31,7 @@ SAME = (("1006_TIE_HAP_XX", "1006_TIE_NEU_XX"), ("1013_WSI_DIS_XX", "1013_WSI_SA
 LEFT_OUT = {
     "1076_MTI_SAD_XX": "holds no sound",
     **{
-        one: f"is the same sound as {two}, and nobody knows whose label is right"
+        one: f"is reported in public code to hold the same sound as {two}, under another label"
         for pair in SAME
         for one, two in (pair, pair[::-1])
     },
@@ -164,9 +164,10 @@ def _table(audio: Path, name: str) -> Path | None:
 
 def _rows(table: Path, *columns: str) -> list[list[str]]:
     """Some columns of a table, without outer blanks."""
+    whole = tree.text(table, expected="a table, CSV in UTF-8")
     try:
-        rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(whole, newline="")))
+    except csv.Error as error:
         do = "copy it from the release again"
         raise Fault("corpus", f"{table} cannot be read", got=str(error), expected="a table, CSV in UTF-8", do=do) from error
     header = list(rows[0]) if rows else []

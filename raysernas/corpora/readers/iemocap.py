@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from raysernas.config import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Expected, Gender, Label, Release, Remark, Utterance
 
@@ -140,7 +139,7 @@ def _label_files(session: Path) -> list[Path]:
 
 def _label_lines(root: Path, file: Path, number: str) -> Iterator[tuple[Path, str, str, str]]:
     """File, session, place and text of every line that begins as a label does; votes of listeners begin with a letter."""
-    for count, line in enumerate(_text(file).splitlines(), start=1):
+    for count, line in enumerate(tree.text(file, expected="a text of labels").splitlines(), start=1):
         if line.startswith("["):
             yield file, number, f"{tree.relative(file, root)}, line {count}", line.strip()
 
@@ -176,15 +175,6 @@ def _unlabelled(root: Path, files: Iterable[Path], labelled: list[Utterance], br
                 tree.relative(file, root), "has no label",
                 f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away",
             )  # fmt: skip
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise Fault(
-            "corpus", f"{file} cannot be read", got=str(error), expected="a text of labels", do="copy it from the release again"
-        ) from error
 
 
 def _bad(subject: str, what: str, do: str) -> Remark:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from raysernas.config import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Expected, Gender, Label, Release, Remark, Utterance
 
@@ -125,7 +124,8 @@ def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
 
 def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
     """Place and text of every line with the votes' majority; lines of single listeners begin otherwise."""
-    for count, line in enumerate(_text(table).splitlines(), start=1):
+    # listeners wrote words of their own, in another encoding; nothing that is read here is more than ASCII
+    for count, line in enumerate(tree.text(table, expected="the table of votes", otherwise="latin-1").splitlines(), start=1):
         if line.strip().startswith("UTD-IMPROV"):
             yield f"{tree.relative(table, root)}, line {count}", line.strip()
 
@@ -170,19 +170,6 @@ def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:
         if kind in TARGET_TALKS and target[0] != utterance.speaker[0]:
             what = f"is a turn of {target[0]}{target[-1]} by design, and of {utterance.speaker} by its name"
             yield _remark("doubtful", utterance.key, what, "find out who talks in it")
-
-
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise Fault(
-            "corpus", f"{file} cannot be read", got=str(error), expected="the table of votes", do="allow reading it"
-        ) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")  # listeners wrote words of their own; nothing that is read here is more than ASCII
 
 
 def _remark(kind: Literal["bad", "left out", "doubtful"], subject: str, what: str, do: str) -> Remark:

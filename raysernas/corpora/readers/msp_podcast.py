@@ -121,7 +121,7 @@ def _tables_in(release: Path) -> list[Path]:
 
 def _rows(root: Path, table: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Place and cells of every row, as text without outer blanks; of a row with too few or too many cells, no cells."""
-    reader = csv.reader(io.StringIO(_text(table), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(tree.text(table, expected="CSV (UTF-8, commas)"), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if missing := [column for column in COLUMNS if column not in header]:
@@ -175,13 +175,6 @@ def _left_out(root: Path, audio: Path, count: int) -> Iterator[Remark]:
 
 def _unlisted(root: Path, file: Path, table: Path) -> Remark:
     return _bad(tree.relative(file, root), f"has no label in {table.name}", "take the file away, or copy the table of its release")
-
-
-def _text(table: Path) -> str:
-    try:
-        return table.read_bytes().decode("utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise _fault(table, "cannot be read", str(error), "CSV (UTF-8, commas)") from error
 
 
 def _fault(table: Path, what: str, got: str, expected: str) -> Fault:

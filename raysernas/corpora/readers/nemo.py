@@ -114,11 +114,7 @@ def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
 
 def _lines(table: Path) -> list[list[str]]:
     """The cells of each line that is not empty, without outer blanks (speakers have eight before them)."""
-    try:
-        text = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        do = f"copy {TABLE} from the release again, or take it away: names alone suffice"
-        raise Fault("corpus", f"{table} cannot be read", got=str(error), expected="UTF-8", do=do) from error
+    text = tree.text(table, expected="UTF-8", do=f"copy {TABLE} from the release again, or take it away: names alone suffice")
     return [[tree.plain(cell) for cell in line.split("\t")] for line in text.split("\n") if line.strip()] or [[]]
 
 
