@@ -18,9 +18,10 @@ from raysernas.config import SearchConfig
 from raysernas.corpora.features import Batch, Part
 from raysernas.learn.training import class_weights, descend, finite, require
 from raysernas.model.network import Network
-from raysernas.record.genotype import KINDS, OPERATIONS, CellKind, Genotype, choose, entropy, from_json, sources
+from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy, from_json
+from raysernas.record.genotype import Part as GenotypePart
 
-Alphas = dict[CellKind, Tensor]
+Alphas = dict[GenotypePart, Tensor]
 Report = Callable[[dict[str, Any]], object]
 
 
@@ -34,7 +35,7 @@ class Searched:
 
 
 def search(
-    network: Network, weights: Part, alphas: Part, config: SearchConfig, nodes: int, *, seed: int, report: Report
+    network: Network, weights: Part, alphas: Part, config: SearchConfig, space: Space, *, seed: int, report: Report
 ) -> Searched:
     """Search on a supernet.
 
@@ -48,7 +49,7 @@ def search(
     require(weights, "weights")
     require(alphas, "alphas")
     rngs = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
-    parameters = new_alphas(nodes, torch.Generator().manual_seed(seed), weights.device)
+    parameters = new_alphas(space, torch.Generator().manual_seed(seed), weights.device)
     loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
     by_sgd, by_adam = optimizers(network, parameters, config)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(by_sgd, config.epochs, eta_min=config.weights_lr_min)
@@ -62,7 +63,7 @@ def search(
             losses["weights"].append(weight_step(network, parameters, batch, loss_of, by_sgd, config.weights_clip))
         schedule.step()
         history.append(
-            {"epoch": epoch, "loss": finite(losses["weights"]), "alphas_loss": finite(losses["alphas"])} | _found(parameters, nodes)
+            {"epoch": epoch, "loss": finite(losses["weights"]), "alphas_loss": finite(losses["alphas"])} | _found(parameters, space)
         )
         report(history[-1])
     last = history[-1]
@@ -81,25 +82,28 @@ def optimizers(network: Network, alphas: Alphas, config: SearchConfig) -> tuple[
     )
 
 
-def _found(alphas: Alphas, nodes: int) -> dict[str, Any]:
+def _found(alphas: Alphas, space: Space) -> dict[str, Any]:
     """The state of a search: what its history keeps of each epoch besides the losses."""
-    mixtures: dict[CellKind, Any] = {kind: mixture.cpu().numpy() for kind, mixture in mixing(alphas, fixed=True).items()}
+    mixtures: Mixtures = {part: mixture.cpu().numpy() for part, mixture in mixing(alphas, fixed=True).items()}
     return {
         "entropy": entropy(mixtures),
-        "genotype": choose(mixtures, nodes).to_json(),
-        "mixing": {kind: mixture.tolist() for kind, mixture in mixtures.items()},
+        "genotype": choose(mixtures, space).to_json(),
+        "mixing": {part: mixture.tolist() for part, mixture in mixtures.items()},
     }
 
 
-def new_alphas(nodes: int, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
-    """[edge, operation] for each kind of cell, near zero: every operation starts with the same share."""
-    shape = (len(sources(nodes)), len(OPERATIONS))
-    return {kind: (1e-3 * torch.randn(shape, generator=generator)).to(device).requires_grad_() for kind in KINDS}
+def new_alphas(space: Space, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
+    """[edge, operation] for each part of a space, near zero: every operation starts with the same share."""
+
+    def near_zero(shape: tuple[int, int]) -> Tensor:
+        return (1e-3 * torch.randn(shape, generator=generator)).to(device).requires_grad_()
+
+    return {part: near_zero((len(choice.edges), len(choice.operations))) for part, choice in space.items()}
 
 
 def mixing(alphas: Alphas, *, fixed: bool = False) -> Alphas:
     """Softmaxed alphas: what the edges weigh their operations with."""
-    return {kind: (value.detach() if fixed else value).softmax(dim=-1) for kind, value in alphas.items()}
+    return {part: (value.detach() if fixed else value).softmax(dim=-1) for part, value in alphas.items()}
 
 
 def alpha_step(network: Network, alphas: Alphas, batch: Batch, loss_of: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
