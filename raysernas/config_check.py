@@ -34,6 +34,9 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "network.nodes": 1,
     "network.channels": 1,
     "network.hidden": 1,
+    "network.stem_multiplier": 1,
+    "network.recurrent_cells": 1,
+    "network.recurrent_nodes": 1,
     "network.designed_channels": 1,
     "search.difference_scale": 1e-9,
     "search.epochs": 1,
@@ -48,6 +51,10 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "search.alphas_lr": 0,
     "search.alphas_decay": 0,
     "search.weights_clip": 1e-9,
+    "checks.draws": 2,
+    "checks.draw_epochs": 1,
+    "checks.anytime_every": 0,
+    "checks.ranking": 0,
     "retrain.epochs": 1,
     "retrain.batch": 2,
     "retrain.lr": 0,
@@ -75,8 +82,12 @@ ENTRIES = {  # lowest and highest entry of a list of numbers
     "retrain.pitches_st": (-24.0, 24.0),
     "retrain.noise_snr_db": (-20.0, 100.0),
 }
+FEWEST_RANKED = 8  # genotypes of a rank correlation
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
-DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", *ENTRIES)
+DISTINCT = (
+    "study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", "network.reductions",
+    *ENTRIES,
+)  # fmt: skip
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
 NOT_SEARCHED = (
     "study.",
@@ -138,6 +149,7 @@ def checked(config: Config) -> Config:
     _check_features(config)
     _check_search(config)
     _check_corpus(config)
+    _check_network(config)
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
     return config
@@ -167,6 +179,22 @@ def _check_corpus(config: Config) -> None:
             "config", "corpus.folds=file and corpus.fold_file belong together",
             got=f"folds: {corpus.folds}, fold_file: {corpus.fold_file!r}", expected="both or neither",
             do="set corpus.folds=file corpus.fold_file=PATH/TO/folds.csv",
+        )  # fmt: skip
+
+
+def _check_network(config: Config) -> None:
+    network, ranking = config.network, config.checks.ranking
+    places = network.reductions
+    if beyond := [cell for cell in places if not 0 <= cell < network.cells] or len(places) == network.cells:
+        raise Fault(
+            "config", "network.reductions names cells that cannot be reductions", got=list(places),
+            expected=f"cells from 0 to {network.cells - 1}, and one that is none" if beyond else "a cell that is none",
+            do="set network.reductions or network.cells",
+        )  # fmt: skip
+    if 0 < ranking < FEWEST_RANKED:
+        raise Fault(
+            "config", "checks.ranking is too few genotypes for a rank correlation", got=ranking,
+            expected=f"0, or at least {FEWEST_RANKED}", do="set checks.ranking",
         )  # fmt: skip
 
 

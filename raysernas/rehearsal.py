@@ -18,7 +18,7 @@ from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
 from raysernas.model.network import Network, build
-from raysernas.record.genotype import draw
+from raysernas.record.genotype import draw, space
 
 WARM = 1  # steps before the timed ones
 TIMED = 2
@@ -48,7 +48,7 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
 
 def _search_step(trial: TrialConfig, classes: int) -> float:
     network, batch, loss_of = _network(trial, classes), _noise(trial, trial.search.batch, classes), nn.CrossEntropyLoss()
-    alphas = darts.new_alphas(trial.network.nodes, torch.Generator().manual_seed(0), device_of(trial))
+    alphas = darts.new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
     by_sgd = torch.optim.SGD(network.parameters(), lr=1e-3)
     by_adam = torch.optim.Adam(alphas.values(), lr=1e-3)
 
@@ -77,7 +77,7 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
 
 def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
     searched = trial.arm in ("darts", "random")
-    genotype = draw(np.random.default_rng(0), trial.network.nodes) if searched and chosen else None
+    genotype = draw(np.random.default_rng(0), space(trial.network)) if searched and chosen else None
     return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
 
 

@@ -30,7 +30,7 @@ from raysernas.model.network import Network, build
 from raysernas.record import ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
-from raysernas.record.genotype import Genotype, draw
+from raysernas.record.genotype import Genotype, draw, space
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
@@ -145,7 +145,7 @@ def architecture(
 ) -> tuple[Genotype | None, dict[str, Any]]:
     """The genotype of the arm (None for a hand-designed one) and what is to be recorded about it."""
     if trial.arm == "random":
-        genotype = draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), trial.network.nodes)
+        genotype = draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), space(trial.network))
         return genotype, {"genotype": genotype.to_json(), "search_entropy": float("nan")}
     if trial.arm != "darts":
         return None, {"genotype": "", "search_entropy": float("nan")}
@@ -156,7 +156,7 @@ def architecture(
         data.part("weights"),
         data.part("alphas"),
         trial.search,
-        trial.network.nodes,
+        space(trial.network),
         seed=stream(trial, "search"),
         report=report,
     )

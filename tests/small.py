@@ -12,7 +12,7 @@ from raysernas.corpora.cache import Frames, held
 from raysernas.corpora.extraction import Clip, Floats
 from raysernas.corpora.features import Part, Role, Scale
 from raysernas.model.network import Network, build
-from raysernas.record.genotype import draw
+from raysernas.record.genotype import draw, space
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
 NETWORK = NetworkConfig(cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2)
@@ -40,5 +40,5 @@ def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
 def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
     """A network of any arm, with a drawn genotype where the arm has one (or the supernet)."""
     torch.manual_seed(seed)
-    genotype = draw(np.random.default_rng(seed), config.nodes) if chosen and arm in ("darts", "random") else None
+    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in ("darts", "random") else None
     return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from raysernas.config import NetworkConfig
 from raysernas.model.cells import ChosenCell, Halve, MixedEdge, SearchCell, _drop, build
-from raysernas.record.genotype import OPERATIONS, draw, sources
+from raysernas.record.genotype import OPERATIONS, draw, sources, space
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -61,13 +62,13 @@ def test_cells_concatenate_their_nodes_whatever_came_before(kind, nodes):
     x = torch.randn(2, 6, 10, 8)
     mixing = torch.full((len(sources(nodes)), len(OPERATIONS)), 1 / len(OPERATIONS))
     searched = SearchCell(kind, nodes, (6, 6), 4, halved_before=False)(x, x, mixing)
-    genes = getattr(draw(np.random.default_rng(0), nodes), kind)
+    genes = getattr(draw(np.random.default_rng(0), space(NetworkConfig(nodes=nodes))), kind)
     chosen = ChosenCell(kind, genes, (6, 6), 4, halved_before=False)(x, x, 0.0)
     assert searched.shape == chosen.shape == (2, 4 * nodes, 10 // stride, 8 // stride)
 
 
 def test_drop_path_silences_whole_edges_of_a_clip_never_an_identity_and_never_in_eval():
-    genes = draw(np.random.default_rng(2), 3).normal
+    genes = draw(np.random.default_rng(2), space(NetworkConfig(nodes=3))).normal
     cell = ChosenCell("normal", genes, (4, 4), 4, halved_before=False)
     x = torch.randn(64, 4, 6, 6)
     cell.eval()

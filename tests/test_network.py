@@ -12,7 +12,7 @@ from raysernas.config import Arm, Fault, NetworkConfig
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.network import Network, build, count_parameters, kinds
 from raysernas.model.recurrent import true_steps
-from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, draw, sources
+from raysernas.record.genotype import OPERATIONS, Genotype, Part, draw, one_hot, sources, space
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network
 
 ARMS = get_args(Arm)
@@ -58,7 +58,7 @@ def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
 @pytest.mark.parametrize("time", [37, 64, 70, 150])
 def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halves, time):
     config = dataclasses.replace(NETWORK, stem_halves=halves)
-    genotype = draw(np.random.default_rng(0), config.nodes)
+    genotype = draw(np.random.default_rng(0), space(config))
     front = build(arm, config, (time, BANDS), CLASSES, genotype if arm in ("darts", "random") else None).front
     steps = front(torch.randn(1, 1, time, BANDS), None).shape[2]
     assert true_steps(torch.tensor([time]), front.halvings, steps).sum() == steps
@@ -100,18 +100,9 @@ def test_dropout_is_there_in_training_and_gone_in_evaluation(arm):
     assert torch.equal(net.eval()(x, frames), net(x, frames))
 
 
-def inject(genotype: Genotype, nodes: int) -> dict[str, torch.Tensor]:
-    """Mixing weights of a genotype: one on the kept edges, `none` elsewhere."""
-    mixing = {}
-    for kind in KINDS:
-        rows = torch.zeros(len(sources(nodes)), len(OPERATIONS), dtype=torch.float64)
-        rows[:, OPERATIONS.index("none")] = 1
-        for edge, (node, source) in enumerate(sources(nodes)):
-            for gene in getattr(genotype, kind)[node]:
-                if gene.source == source:
-                    rows[edge] = torch.eye(len(OPERATIONS), dtype=torch.float64)[OPERATIONS.index(gene.operation)]
-        mixing[kind] = rows
-    return mixing
+def inject(genotype: Genotype) -> dict[Part, torch.Tensor]:
+    """Mixing weights of a genotype: one on the kept edges, nothing elsewhere."""
+    return {part: torch.from_numpy(values) for part, values in one_hot(genotype, space(NETWORK)).items()}
 
 
 def copy_weights(supernet: Network, derived: Network) -> None:
@@ -140,15 +131,15 @@ def copy_weights(supernet: Network, derived: Network) -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("training", [True, False])
 def test_supernet_with_injected_mixing_weights_equals_the_derived_network(seed, training):
-    genotype = draw(np.random.default_rng(seed), NETWORK.nodes)
+    genotype = draw(np.random.default_rng(seed), space(NETWORK))
     supernet = network("darts", chosen=False).double()
     derived = build("darts", NETWORK, (WINDOW, BANDS), CLASSES, genotype).double()
     x, frames = inputs(6)
-    supernet.train()(x, frames, inject(genotype, NETWORK.nodes))  # so that running statistics are not trivial
+    supernet.train()(x, frames, inject(genotype))  # so that running statistics are not trivial
     copy_weights(supernet, derived)
     supernet.train(training)
     derived.train(training)
-    expected = supernet(x, frames, inject(genotype, NETWORK.nodes))
+    expected = supernet(x, frames, inject(genotype))
     torch.testing.assert_close(derived(x, frames), expected, rtol=0, atol=1e-10)
 
 

@@ -115,9 +115,7 @@ def _exact(train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead:
     return _corrected(loss, direct, mixed, ahead.rate)
 
 
-def _difference(
-    train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float
-) -> Hypergradient:
+def _difference(train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float) -> Hypergradient:
     device = next(iter(weights.values())).device
     fixed = {part: value.detach() for part, value in alphas.items()}
     still = [weight.detach() for weight in weights.values()]

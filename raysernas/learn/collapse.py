@@ -4,48 +4,36 @@ In: softmaxed alphas, the genotype and the history of a search. Out: numbers and
 arithmetic on what an epoch has left; nothing is trained.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from raysernas.config import SearchConfig
+from raysernas.record.genotype import Mixtures, Operation, Space, from_json
 
 Entry = dict[str, Any]
-Genes = set[tuple[str, int, int, str]]  # part, node, source, operation
-
-
-def genes(genotype: str) -> Genes:
-    """Of a genotype in JSON."""
-    return {
-        (part, node, source, operation)
-        for part, nodes in json.loads(genotype).items()
-        for node, kept in enumerate(nodes)
-        for source, operation in kept
-    }
 
 
 def gene_counts(genotype: str, before: str | None) -> Entry:
     """How many genes skip, and how many were not there an epoch before (without one: nothing)."""
-    found = genes(genotype)
-    counts: Entry = {"skips": sum(operation == "skip_connect" for *_, operation in found)}
-    return counts if before is None else counts | {"changed": len(found - genes(before))}
+    found = from_json(genotype).genes
+    counts: Entry = {"skips": sum(gene.operation == "skip_connect" for _, _, gene in found)}
+    return counts if before is None else counts | {"changed": len({*found} - {*from_json(before).genes})}
 
 
-def share(mixing: Mapping[str, npt.NDArray[np.floating]], operations: Mapping[str, Sequence[str]], operation: str) -> float:
+def share(mixing: Mixtures, space: Space, operation: Operation) -> float:
     """Mean weight of an operation over the edges of all parts that offer it; 0 where none does."""
-    columns = [mixing[part][:, names.index(operation)] for part, names in operations.items() if operation in names]
+    offered = {part: choice.operations for part, choice in space.items() if operation in choice.operations}
+    columns = [mixing[part][:, names.index(operation)] for part, names in offered.items()]
     return float(np.concatenate(columns).mean()) if columns else 0.0
 
 
 def warnings(history: Sequence[Entry], config: SearchConfig) -> list[str]:
     """What the last epoch of a history warns of."""
     last, told = history[-1], []
-    found = genes(last["genotype"])
-    for part in sorted({gene[0] for gene in found}):
-        if all(operation == "skip_connect" for name, *_, operation in found if name == part):
+    for part, nodes in from_json(last["genotype"]).parts.items():
+        if all(gene.operation == "skip_connect" for node in nodes for gene in node):
             told.append(f"every gene of the {part} part is skip_connect")
     if last["entropy"] < config.entropy_floor:
         told.append(f"the entropy of the mixtures, {last['entropy']:.3f}, is below search.entropy_floor={config.entropy_floor}")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from raysernas.config import SearchConfig
 from raysernas.corpora.features import Batch, Part
-from raysernas.learn import collapse
-from raysernas.learn.bilevel import Objective, ahead_of, difference_error, first_order, second_order, statistics_kept, weights_frozen
+from raysernas.learn import bilevel, collapse
+from raysernas.learn.bilevel import Ahead, Loss, Objective, Weights, statistics_kept, weights_frozen
 from raysernas.learn.curvature import alpha_curvature
 from raysernas.learn.meter import peak_mb
 from raysernas.learn.mixture import Alphas, mixing, new_alphas
@@ -25,7 +25,7 @@ from raysernas.learn.state import Endless, Kept, State, begun
 from raysernas.learn.tally import Seen, Tally
 from raysernas.learn.training import class_weights, descend, require
 from raysernas.model.network import Network
-from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, choose, entropy, from_json
+from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy, from_json
 
 Entry = dict[str, Any]
 Report = Callable[[Entry], object]
@@ -47,7 +47,7 @@ def search(
     weights: Part,
     alphas: Part,
     config: SearchConfig,
-    nodes: int,
+    space: Space,
     *,
     seed: int,
     report: Report,
@@ -68,98 +68,102 @@ def search(
     require(weights, "weights")
     require(alphas, "alphas")
     orders = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
-    mixed = new_alphas(nodes, torch.Generator().manual_seed(seed), weights.device)
-    state = begun(network, mixed, Endless(alphas, config.batch, orders[1]), orders[0], config)
+    parameters = new_alphas(space, torch.Generator().manual_seed(seed), weights.device)
+    loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
+    state = begun(network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]))
     if resume is not None:
         state.restore(resume)
-    loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
     fixed = next(alphas.epoch(config.batch, np.random.default_rng([seed, 4])))  # that the curvature is measured on
-    while len(state.history) < config.epochs and _turned(state, config) is None:
-        entry, timing = _epoch(state, weights, loss_of, config)
+    while len(state.history) < config.epochs and _turned(state) is None:
+        entry, timing = _epoch(state, weights)
         if config.eigenvalue_every and entry["epoch"] % config.eigenvalue_every == 0:
-            entry["eigenvalue"] = alpha_curvature(network, state.alphas, fixed, loss_of)
-        state.history.append(entry | _found(state, nodes))
+            entry["eigenvalue"] = alpha_curvature(network, parameters, fixed, loss_of)
+        state.history.append(entry | _found(state, space))
         if told := collapse.warnings(state.history, config):
             state.history[-1]["warning"] = "; ".join(told)
         report(state.history[-1] | {"timing": timing})
         if keep is not None:
             keep(state.kept())
-    back = _turned(state, config)
+    back = _turned(state)
     chosen = state.history[-1 if back is None else back - 1]
     return Searched(from_json(chosen["genotype"]), chosen["entropy"], chosen["epoch"], state.history, state.kept())
 
 
-def _epoch(state: State, weights: Part, loss_of: nn.Module, config: SearchConfig) -> tuple[Entry, Entry]:
-    """One pass over the weights half; what it saw, and what it took."""
-    epoch, start = len(state.history) + 1, time.perf_counter()
+def _epoch(state: State, weights: Part) -> tuple[Entry, Entry]:
+    """One pass over the weights half: what it saw, and what it took."""
+    config, epoch, start = state.config, len(state.history) + 1, time.perf_counter()
     on_weights, on_alphas, errors = Tally(), Tally(), []
     state.network.train()
     for step, batch in enumerate(weights.epoch(config.batch, state.rng)):
-        if epoch > config.warmup_epochs and step % config.alphas_every == 0:  # so that every epoch has an alpha step
+        if epoch > config.warmup_epochs and step % config.alphas_every == 0:  # counted anew: every epoch has an alpha step
             held_out = next(state.others)
             if config.difference_error and step == 0:
-                errors.append(_difference_error(state, batch, held_out, loss_of, config))
-            on_alphas.add(alpha_step(state, batch, held_out, loss_of, config))
-        on_weights.add(weight_step(state, batch, loss_of, config))
+                errors.append(_error_now(state, batch, held_out))
+            on_alphas.add(alpha_step(state, batch, held_out))
+        on_weights.add(weight_step(state, batch))
     state.schedule.step()
-    classes = len(weights.emotion) and int(weights.emotion.max()) + 1
+    classes = state.network.output.out_features
     entry = {"epoch": epoch, **on_weights.means(classes), **on_alphas.means(classes, "alphas_")}
     if errors:
         entry["difference_error"] = errors[0].item()
-    return entry, {"step_s": (time.perf_counter() - start) / (step + 1), "peak_mb": peak_mb(weights.device)}
+    return entry, {"step_s": (time.perf_counter() - start) / len(on_weights.losses), "peak_mb": peak_mb(weights.device)}
 
 
-def alpha_step(state: State, batch: Batch, held_out: Batch, loss_of: nn.Module, config: SearchConfig) -> Seen:
+def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
     """One Adam step on the alphas; leaves every weight, weight gradient, momentum and batch-norm buffer as it was.
 
     Args:
         batch: of the weights half: what a second order takes the step of the weights on.
         held_out: of the alphas half.
     """
-    network, alphas = state.network, state.alphas
-    validate = Objective(network, held_out, loss_of)
-    if config.order == "first":
-        with weights_frozen(network):
-            found = first_order(lambda alphas: validate(None, alphas), alphas)
+    alphas, validate = state.alphas, Objective(state.network, held_out, state.loss_of)
+    if state.config.order == "first":
+        with weights_frozen(state.network):
+            found = bilevel.first_order(lambda alphas: validate(None, alphas), alphas)
     else:
-        train, named = Objective(network, batch, loss_of), dict(network.named_parameters())
-        with statistics_kept(network):
-            found = second_order(config.order, train, validate, named, alphas, ahead_of(state.by_sgd), config.difference_scale)
+        with statistics_kept(state.network):
+            found = bilevel.second_order(state.config.order, *_bilevel(state, batch, validate))
     for value, gradient in zip(alphas.values(), found.gradients, strict=True):
         value.grad = gradient
     state.by_adam.step()
     return Seen(found.loss, validate.logits, held_out.emotion, nn.utils.get_total_norm(found.gradients))
 
 
-def weight_step(state: State, batch: Batch, loss_of: nn.Module, config: SearchConfig) -> Seen:
+def weight_step(state: State, batch: Batch) -> Seen:
     """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
-    objective = Objective(state.network, batch, loss_of)
+    objective = Objective(state.network, batch, state.loss_of)
     loss = objective(None, {part: value.detach() for part, value in state.alphas.items()})
-    norm = descend(loss, state.network, state.by_sgd, config.weights_clip)
+    norm = descend(loss, state.network, state.by_sgd, state.config.weights_clip)
     return Seen(loss.detach(), objective.logits, batch.emotion, norm)
 
 
-def _difference_error(state: State, batch: Batch, held_out: Batch, loss_of: nn.Module, config: SearchConfig) -> Tensor:
-    train, validate = (Objective(state.network, each, loss_of) for each in (batch, held_out))
-    named = dict(state.network.named_parameters())
+def _bilevel(state: State, batch: Batch, validate: Loss) -> tuple[Loss, Loss, Weights, Alphas, Ahead, float]:
+    """What a second order is taken of."""
+    train, named = Objective(state.network, batch, state.loss_of), dict(state.network.named_parameters())
+    return train, validate, named, state.alphas, bilevel.ahead_of(state.by_sgd), state.config.difference_scale
+
+
+def _error_now(state: State, batch: Batch, held_out: Batch) -> Tensor:
+    """How far the central difference is from the exact term, at this very step."""
     with statistics_kept(state.network):
-        return difference_error(train, validate, named, state.alphas, ahead_of(state.by_sgd), config.difference_scale)
+        return bilevel.difference_error(*_bilevel(state, batch, Objective(state.network, held_out, state.loss_of)))
 
 
-def _found(state: State, nodes: int) -> Entry:
+def _found(state: State, space: Space) -> Entry:
     """What the alphas have come to: what the history keeps of each epoch besides the steps."""
-    mixtures: dict[Any, Any] = {part: each.cpu().numpy() for part, each in mixing(state.alphas, fixed=True).items()}
-    genotype = choose(mixtures, nodes).to_json()
+    mixtures: Mixtures = {part: mixture.cpu().numpy() for part, mixture in mixing(state.alphas, fixed=True).items()}
+    genotype = choose(mixtures, space).to_json()
     return {
         "entropy": entropy(mixtures),
-        "entropies": {part: mean_entropy(mixture) for part, mixture in mixtures.items()},
+        "entropies": {part: entropy({part: mixture}) for part, mixture in mixtures.items()},
         **collapse.gene_counts(genotype, state.history[-1]["genotype"] if state.history else None),
-        "none": collapse.share(mixtures, {kind: OPERATIONS for kind in KINDS}, "none"),
+        "none": collapse.share(mixtures, space, "none"),
         "genotype": genotype,
         "mixing": {part: mixture.tolist() for part, mixture in mixtures.items()},
     }
 
 
-def _turned(state: State, config: SearchConfig) -> int | None:
+def _turned(state: State) -> int | None:
     """The epoch to go back to, once a search that stops by the curvature has to."""
-    return collapse.grown_since(state.history, config) if config.stop == "eigenvalue" and state.history else None
+    stops = state.config.stop == "eigenvalue" and state.history
+    return collapse.grown_since(state.history, state.config) if stops else None

@@ -3,17 +3,20 @@
 import torch
 from torch import Tensor
 
-from raysernas.record.genotype import KINDS, OPERATIONS, CellKind, sources
+from raysernas.record.genotype import Part, Space
 
-Alphas = dict[CellKind, Tensor]  # part -> [edge, operation]
+Alphas = dict[Part, Tensor]  # part -> [edge, operation]; parts may differ in the number of both
 
 
-def new_alphas(nodes: int, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
-    """[edge, operation] for each kind of cell, near zero: every operation starts with the same share."""
-    shape = (len(sources(nodes)), len(OPERATIONS))
-    return {kind: (1e-3 * torch.randn(shape, generator=generator)).to(device).requires_grad_() for kind in KINDS}
+def new_alphas(space: Space, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
+    """[edge, operation] for each part of a space, near zero: every operation starts with the same share."""
+
+    def near_zero(shape: tuple[int, int]) -> Tensor:
+        return (1e-3 * torch.randn(shape, generator=generator)).to(device).requires_grad_()
+
+    return {part: near_zero((len(choice.edges), len(choice.operations))) for part, choice in space.items()}
 
 
 def mixing(alphas: Alphas, *, fixed: bool = False) -> Alphas:
     """Softmaxed alphas: what the edges weigh their operations with."""
-    return {kind: (value.detach() if fixed else value).softmax(dim=-1) for kind, value in alphas.items()}
+    return {part: (value.detach() if fixed else value).softmax(dim=-1) for part, value in alphas.items()}

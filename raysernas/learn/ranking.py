@@ -12,29 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from raysernas.corpora.features import Part
-from raysernas.learn.mixture import Alphas
 from raysernas.learn.training import evaluate, require
-from raysernas.model.network import Network
-from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, sources
+from raysernas.model.network import Mixing, Network
+from raysernas.record.genotype import Mixtures
 from raysernas.record.metrics import Evaluation
 
 
-def one_hot(genotype: Genotype, device: torch.device | None = None) -> Alphas:
-    """Mixing weights [edge, operation]: 1 for each gene, 0 for everything else."""
-    places = {place: edge for edge, place in enumerate(sources(genotype.nodes))}
-    mixing: Alphas = {}
-    for kind in KINDS:
-        mixing[kind] = torch.zeros(len(places), len(OPERATIONS), device=device)
-        for node, genes in enumerate(getattr(genotype, kind)):
-            for gene in genes:
-                mixing[kind][places[node, gene.source], OPERATIONS.index(gene.operation)] = 1.0
-    return mixing
-
-
-def supernet_scores(network: Network, weights: Part, part: Part, mixing: Alphas) -> Evaluation:
+def supernet_scores(network: Network, weights: Part, part: Part, mixing: Mixtures) -> Evaluation:
     """Scores of a part under mixing weights; weights, statistics and mode of the network are as before afterwards.
 
     Args:
+        mixing: `genotype.one_hot`, say.
         weights: the half that the batch-norm statistics are taken from: all of its windows once, without dropout.
 
     Raises:
@@ -42,17 +30,17 @@ def supernet_scores(network: Network, weights: Part, part: Part, mixing: Alphas)
     """
     require(weights, "weights")
     require(part, "alphas", "valid")
-    with _own_statistics(network) as norms:
+    like = next(network.parameters())
+    weighed: Mixing = {name: torch.as_tensor(row, dtype=like.dtype, device=like.device) for name, row in mixing.items()}
+    with _own_statistics(network):
         with torch.no_grad():
             for inputs, _ in weights.windows(64):
-                network(inputs.features, inputs.frames, mixing)
-        for norm in norms:
-            norm.eval()
-        return evaluate(network, part, mixing=mixing).evaluation
+                network(inputs.features, inputs.frames, weighed)
+        return evaluate(network, part, mixing=weighed).evaluation  # its network.eval() ends the taking of statistics
 
 
 @contextmanager
-def _own_statistics(network: nn.Module) -> Iterator[list[nn.Module]]:
+def _own_statistics(network: nn.Module) -> Iterator[None]:
     """Batch norms that begin anew, with the plain mean over the batches to come; all else is in evaluation."""
     buffers: dict[str, Tensor] = {name: value.clone() for name, value in network.named_buffers()}
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -64,7 +52,7 @@ def _own_statistics(network: nn.Module) -> Iterator[list[nn.Module]]:
         norm.reset_running_stats()
         norm.momentum = None
     try:
-        yield list(norms)
+        yield
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

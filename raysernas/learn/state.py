@@ -17,6 +17,7 @@ from raysernas.config import SearchConfig
 from raysernas.corpora.features import Batch, Part
 from raysernas.learn.determinism import random_state, set_random_state
 from raysernas.learn.mixture import Alphas
+from raysernas.model.network import Network
 
 Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
 
@@ -57,8 +58,10 @@ class Endless:
 class State:
     """A search under way."""
 
-    network: nn.Module
+    network: Network
     alphas: Alphas
+    loss_of: nn.Module
+    config: SearchConfig
     by_sgd: torch.optim.SGD  # moves the weights
     by_adam: torch.optim.Adam  # moves the alphas
     schedule: torch.optim.lr_scheduler.CosineAnnealingLR
@@ -103,7 +106,9 @@ class State:
         self.history = json.loads(kept["history"])
 
 
-def begun(network: nn.Module, alphas: Alphas, others: Endless, rng: np.random.Generator, config: SearchConfig) -> State:
+def begun(
+    network: Network, alphas: Alphas, loss_of: nn.Module, config: SearchConfig, rng: np.random.Generator, others: Endless
+) -> State:
     """A search before its first epoch: weights by SGD with a cosine of the learning rate, alphas by Adam.
 
     Raises:
@@ -117,7 +122,7 @@ def begun(network: nn.Module, alphas: Alphas, others: Endless, rng: np.random.Ge
     )
     require_one_owner(network, alphas, by_sgd, by_adam)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(by_sgd, config.epochs, eta_min=config.weights_lr_min)
-    return State(network, alphas, by_sgd, by_adam, schedule, rng, others)
+    return State(network, alphas, loss_of, config, by_sgd, by_adam, schedule, rng, others)
 
 
 def require_one_owner(network: nn.Module, alphas: Alphas, *optimizers: torch.optim.Optimizer) -> None:

@@ -85,6 +85,8 @@ def build(operation: Operation, channels: int, stride: int, *, affine: bool) -> 
             return nn.Sequential(*twice)
         case "dil_conv_3x3" | "dil_conv_5x5":
             return nn.Sequential(*depthwise(channels, int(operation[-1]), stride, 2, affine=affine))
+        case _:
+            raise ValueError(f"{operation} is no operation on maps")
 
 
 class MixedEdge(nn.Module):

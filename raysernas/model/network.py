@@ -15,11 +15,12 @@ from raysernas.config import Arm, Fault, NetworkConfig
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
-from raysernas.record.genotype import CellKind, Genotype
+from raysernas.record.genotype import CellKind, Genotype, Part
 
-Mixing = Mapping[CellKind, Float[Tensor, "edge operation"]]
+Mixing = Mapping[Part, Float[Tensor, "edge operation"]]
 RECURRENT: dict[Arm, bool] = {
-    "darts": True, "random": True, "cnn": False, "lstm": True, "cnn_lstm": True, "cnn_lstm_attention": True,
+    "darts": True, "darts_ordered": True, "darts_joint": True, "random": True, "random_search": True, "all_skip": True,
+    "majority": False, "cnn": False, "lstm": True, "cnn_lstm": True, "cnn_lstm_attention": True,
 }  # fmt: skip
 ATTENTION: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
 
