@@ -100,9 +100,13 @@ class NetworkConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
-    """First-order DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam."""
+    """DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam. From `eigenvalue_every` on: what is watched, and what it costs."""
 
+    order: Literal["first", "second_exact", "second_difference"] = "first"
+    difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
     epochs: int = 30
+    warmup_epochs: int = 0  # in which only the weights learn
+    alphas_every: int = 1  # a step of the alphas with every so many steps of the weights
     batch: int = 16
     weights_lr: float = 0.025
     weights_lr_min: float = 0.001
@@ -112,6 +116,12 @@ class SearchConfig:
     alphas_lr: float = 1e-2
     alphas_decay: float = 1e-3
     alphas_beta1: float = 0.5
+    eigenvalue_every: int = 0  # epochs, between two measurements of the curvature in the alphas; 0 = never
+    difference_error: bool = False  # measure, once an epoch, how far second_difference is from second_exact
+    entropy_floor: float = 0.1  # of the mixtures; below it the history warns of a collapse
+    stop: Literal["epochs", "eigenvalue"] = "epochs"  # eigenvalue: go back to before it grew (arXiv 1909.09656)
+    stop_window: int = 5  # measurements that are averaged and compared
+    stop_ratio: float = 0.75  # of the mean before and the mean now; below it the curvature has grown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,7 +38,12 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "network.recurrent_cells": 1,
     "network.recurrent_nodes": 1,
     "network.designed_channels": 1,
+    "search.difference_scale": 1e-9,
     "search.epochs": 1,
+    "search.warmup_epochs": 0,
+    "search.alphas_every": 1,
+    "search.eigenvalue_every": 0,
+    "search.stop_window": 1,
     "search.batch": 2,
     "search.weights_lr": 0,
     "search.weights_lr_min": 0,
@@ -69,6 +74,8 @@ BELOW_ONE = (
     "retrain.drop_path",
     "search.weights_momentum",
     "search.alphas_beta1",
+    "search.entropy_floor",
+    "search.stop_ratio",
 )
 ENTRIES = {  # lowest and highest entry of a list of numbers
     "retrain.speeds": (0.5, 2.0),
@@ -140,11 +147,7 @@ def checked(config: Config) -> Config:
             expected="letters, digits, - _ and . (not first)", do="set study.name",
         )  # fmt: skip
     _check_features(config)
-    if config.search.weights_lr_min > config.search.weights_lr:
-        raise Fault(
-            "config", "search.weights_lr_min is above search.weights_lr", got=config.search.weights_lr_min,
-            expected=f"at most {config.search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
-        )  # fmt: skip
+    _check_search(config)
     _check_corpus(config)
     _check_network(config)
     for key, axis in config.study.space.items():
@@ -206,6 +209,31 @@ def _check_features(config: Config) -> None:
         raise Fault(
             "config", "features.coefficients is more than features.bands", got=features.coefficients,
             expected=f"at most {features.bands}", do="set features.coefficients or features.bands",
+        )  # fmt: skip
+
+
+def _check_search(config: Config) -> None:
+    search = config.search
+    if search.weights_lr_min > search.weights_lr:
+        raise Fault(
+            "config", "search.weights_lr_min is above search.weights_lr", got=search.weights_lr_min,
+            expected=f"at most {search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
+        )  # fmt: skip
+    if search.warmup_epochs >= search.epochs:
+        raise Fault(
+            "config", "search.warmup_epochs leaves no epoch in which the alphas learn", got=search.warmup_epochs,
+            expected=f"fewer than search.epochs={search.epochs}", do="set search.warmup_epochs or search.epochs",
+        )  # fmt: skip
+    if search.stop == "eigenvalue" and search.eigenvalue_every != 1:
+        raise Fault(
+            "config", "search.stop=eigenvalue, but the eigenvalue is not measured in every epoch",
+            got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
+            do="set search.eigenvalue_every=1 or search.stop=epochs",
+        )  # fmt: skip
+    if search.difference_error and search.order == "first":
+        raise Fault(
+            "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
+            expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
         )  # fmt: skip
 
 

@@ -6,18 +6,22 @@ In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import TrialConfig
+from raysernas.config import SEARCHED, TrialConfig
 from raysernas.corpora import features, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
-from raysernas.model.network import Network, build
+from raysernas.learn.mixture import new_alphas
+from raysernas.learn.state import begun
+from raysernas.model.designed import Majority
+from raysernas.model.network import CHOSEN, Network, build
 from raysernas.record.genotype import draw, space
 
 WARM = 1  # steps before the timed ones
@@ -38,23 +42,33 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
     pin(trial)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
-    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm == "darts" else 0.0
+    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm in SEARCHED else 0.0
     retrain_s = _retrain_step(trial, len(corpus.emotions))
     search = trial.search.epochs * -(-weights // trial.search.batch) * search_s
     evaluation = 0.4 * len(split.valid) / trial.retrain.batch  # a forward pass costs less than half of a step
-    retrain = trial.retrain.epochs * (-(-train // trial.retrain.batch) + evaluation) * retrain_s
-    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=search + len(trial.retrain.seeds) * retrain)
+    epoch = (-(-train // trial.retrain.batch) + evaluation) * retrain_s
+    short = trial.checks.draws * trial.checks.draw_epochs if trial.arm == "random_search" else _checked(trial) if search_s else 0
+    seconds = search + (short + len(trial.retrain.seeds) * trial.retrain.epochs) * epoch
+    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=seconds)
+
+
+def _checked(trial: TrialConfig) -> int:
+    """Epochs of training that the checks of a search take, at most."""
+    checks = trial.checks
+    retrained = -(-trial.search.epochs // checks.anytime_every) if checks.anytime_every else 0
+    return retrained * trial.retrain.epochs + checks.ranking * checks.draw_epochs
 
 
 def _search_step(trial: TrialConfig, classes: int) -> float:
     network, batch, loss_of = _network(trial, classes), _noise(trial, trial.search.batch, classes), nn.CrossEntropyLoss()
-    alphas = darts.new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
-    by_sgd = torch.optim.SGD(network.parameters(), lr=1e-3)
-    by_adam = torch.optim.Adam(alphas.values(), lr=1e-3)
+    assert isinstance(network, Network)
+    alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
+    given: Any = None  # the steps are given their batches
+    state = begun(network, alphas, loss_of, trial.search, given, given)
 
     def step() -> None:
-        darts.alpha_step(network, alphas, batch, loss_of, by_adam)
-        darts.weight_step(network, alphas, batch, loss_of, by_sgd, trial.search.weights_clip)
+        darts.alpha_step(state, batch, batch)
+        darts.weight_step(state, batch)
 
     return _seconds(step, device_of(trial))
 
@@ -65,6 +79,8 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
         _noise(trial, trial.retrain.batch, classes),
         nn.CrossEntropyLoss(),
     )
+    if trial.arm == "majority":
+        return 0.0
     optimizer = torch.optim.AdamW(network.parameters())
 
     def step() -> None:
@@ -75,9 +91,8 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
     return _seconds(step, device_of(trial))
 
 
-def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
-    searched = trial.arm in ("darts", "random")
-    genotype = draw(np.random.default_rng(0), space(trial.network)) if searched and chosen else None
+def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network | Majority:
+    genotype = draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
     return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
 
 

@@ -19,7 +19,7 @@ from raysernas.learn.state import Kept
 from raysernas.learn.training import Fitted
 from raysernas.model.cost import multiply_adds
 from raysernas.model.designed import Majority
-from raysernas.model.network import CHOSEN, Network, build
+from raysernas.model.network import Network, build
 from raysernas.record.genotype import Genotype, all_skip, draw, space
 
 PASSES = {"first": 1, "second_exact": 4, "second_difference": 4}  # of an alpha step; the mixed term costs two

@@ -19,7 +19,7 @@ from raysernas.corpora import augment
 from raysernas.corpora.augment import mask
 from raysernas.corpora.features import Part, Role
 from raysernas.model.designed import Majority
-from raysernas.model.network import Cells, Network
+from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
 from raysernas.record.metrics import Evaluation
 
@@ -108,22 +108,27 @@ def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | N
     return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
 
 
-def descend(loss: Tensor, network: Network, optimizer: torch.optim.Optimizer, clip: float) -> None:
-    """One step of the weights down the gradient, whose norm is clipped."""
+def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
+    """One step of the weights down the gradient, whose norm is clipped; what it was before is returned."""
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimizer.step()
+    return norm
 
 
-def evaluate(network: Network | Majority, part: Part, batch: int = 64) -> Prediction:
-    """Posteriors (mean over the windows of an utterance) and scores of every utterance of a part; nothing is dropped."""
+def evaluate(network: Network | Majority, part: Part, batch: int = 64, mixing: Mixing | None = None) -> Prediction:
+    """Posteriors (mean over the windows of an utterance) and scores of every utterance of a part; nothing is dropped.
+
+    Args:
+        mixing: only for a supernet.
+    """
     network.eval()
     total = np.zeros((len(part), network.classes))
     counts = np.zeros(len(part))
     with torch.no_grad():
         for inputs, owners in part.windows(batch):
-            posteriors = network(inputs.features, inputs.frames).softmax(dim=1).double().cpu().numpy()
+            posteriors = network(inputs.features, inputs.frames, mixing).softmax(dim=1).double().cpu().numpy()
             np.add.at(total, owners, posteriors)
             np.add.at(counts, owners, 1)
     posteriors = total / counts[:, None]

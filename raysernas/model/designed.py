@@ -41,5 +41,7 @@ class Majority(nn.Module):
         self.shares: Tensor
         self.register_buffer("shares", torch.full((classes,), 1 / classes))
 
-    def forward(self, features: Float[Tensor, "batch time band"], _frames: Int[Tensor, " batch"]) -> Float[Tensor, "batch emotion"]:
+    def forward(
+        self, features: Float[Tensor, "batch time band"], _frames: Int[Tensor, " batch"], _mixing: None = None
+    ) -> Float[Tensor, "batch emotion"]:
         return self.shares.log().expand(len(features), -1)
