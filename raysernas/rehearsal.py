@@ -6,22 +6,23 @@ In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import SEARCHED, TrialConfig
+from raysernas.config import CHOSEN, SEARCHED, TrialConfig
 from raysernas.corpora import features, folds
+from raysernas.corpora.cache import held
 from raysernas.corpora.corpus import Corpus
-from raysernas.corpora.features import Batch
+from raysernas.corpora.extraction import Clip
+from raysernas.corpora.features import Part, Role, Scale
 from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
 from raysernas.learn.mixture import new_alphas
-from raysernas.learn.state import begun
+from raysernas.learn.state import Endless, begun
 from raysernas.model.designed import Majority
-from raysernas.model.network import CHOSEN, Network, build
+from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 
 WARM = 1  # steps before the timed ones
@@ -60,11 +61,11 @@ def _checked(trial: TrialConfig) -> int:
 
 
 def _search_step(trial: TrialConfig, classes: int) -> float:
-    network, batch, loss_of = _network(trial, classes), _noise(trial, trial.search.batch, classes), nn.CrossEntropyLoss()
+    network, noise, rng = _network(trial, classes), _noise(trial, "alphas", trial.search.batch, classes), np.random.default_rng(0)
     assert isinstance(network, Network)
     alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
-    given: Any = None  # the steps are given their batches
-    state = begun(network, alphas, loss_of, trial.search, given, given)
+    others = Endless(noise, len(noise), rng)
+    state, batch = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others), next(others)
 
     def step() -> None:
         darts.alpha_step(state, batch, batch)
@@ -74,13 +75,11 @@ def _search_step(trial: TrialConfig, classes: int) -> float:
 
 
 def _retrain_step(trial: TrialConfig, classes: int) -> float:
-    network, batch, loss_of = (
-        _network(trial, classes, chosen=True),
-        _noise(trial, trial.retrain.batch, classes),
-        nn.CrossEntropyLoss(),
-    )
     if trial.arm == "majority":
         return 0.0
+    network, noise = _network(trial, classes, chosen=True), _noise(trial, "train", trial.retrain.batch, classes)
+    loss_of = nn.CrossEntropyLoss()
+    batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(network.parameters())
 
     def step() -> None:
@@ -96,10 +95,13 @@ def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Netwo
     return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
 
 
-def _noise(trial: TrialConfig, batch: int, classes: int) -> Batch:
-    time_, bands = _size(trial)
-    inputs = torch.randn(batch, time_, bands), torch.full((batch,), time_), torch.arange(batch) % classes
-    return Batch(*(tensor.to(device_of(trial)) for tensor in inputs))
+def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
+    """Clips as long as an input."""
+    (frames, bands), rng = _size(trial), np.random.default_rng(0)
+    values = rng.standard_normal((count, frames, bands)).astype(np.float32)
+    clips = held(Clip(each, np.zeros(bands, np.float32), frames) for each in values)
+    scale = Scale(np.zeros((1, bands), np.float32), np.ones((1, bands), np.float32))
+    return Part(role, clips, tuple(range(count)), np.arange(count) % classes, scale, frames, device_of(trial))
 
 
 def _size(trial: TrialConfig) -> tuple[int, int]:

@@ -69,13 +69,13 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
     return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
 
 
-def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> Fitted:
-    """A genotype after `checks.draw_epochs` of the very training that every arm gets; its scores are of the validation speakers."""
+def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> tuple[Network, Fitted]:
+    """The network of a genotype after `checks.draw_epochs` of the very training that every arm gets; its scores are of the validation speakers."""
     network = network_of(trial, data, genotype, f"network {purpose}")
+    assert isinstance(network, Network)
     short = replace(trial.retrain, epochs=trial.checks.draw_epochs)
-    return training.fit(
-        network, data.part("train"), data.part("valid"), short, seed=stream(trial, f"retrain {purpose}"), report=lambda _: None
-    )
+    seed = stream(trial, f"retrain {purpose}")
+    return network, training.fit(network, data.part("train"), data.part("valid"), short, seed=seed, report=lambda _: None)
 
 
 def _searched(trial: TrialConfig, data: Data, report: Report) -> Found:
@@ -107,9 +107,7 @@ def _best_drawn(trial: TrialConfig, data: Data, report: Report) -> Found:
     spent, best = 0, (-1.0, Genotype())
     for number in range(trial.checks.draws):
         genotype = draw(rng, space(trial.network))
-        fitted = shortly_trained(trial, data, genotype, f"draw {number}")
-        network = network_of(trial, data, genotype, "cost")
-        assert isinstance(network, Network)
+        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}")
         spent += multiply_adds(network, data.size) * len(data.part("train")) * trial.checks.draw_epochs
         report(
             {"epoch": number + 1, "loss": fitted.history[-1]["loss"], "valid_ua": fitted.valid.ua, "genotype": genotype.to_json()}

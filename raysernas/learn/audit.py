@@ -84,7 +84,7 @@ def ranking(trial: TrialConfig, data: Data, found: Found, report: Report) -> Sco
         genotype = draw(rng, parts)
         scores = supernet_scores(found.supernet, data.part("weights"), data.part("valid"), one_hot(genotype, parts))
         scored.by_supernet.append(scores.ua)
-        scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}").valid.ua)
+        scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}")[1].valid.ua)
         report({"epoch": number + 1, "loss": float("nan"), "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]})
     return scored
 

@@ -11,7 +11,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import Arm, Fault, NetworkConfig
+from raysernas.config import CHOSEN, Arm, Fault, NetworkConfig
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks, Majority
 from raysernas.model.ordered import Pair
@@ -20,7 +20,6 @@ from raysernas.model.sequence import SearchedRecurrence
 from raysernas.record.genotype import CellKind, Genotype, Part
 
 Mixing = Mapping[Part, Float[Tensor, "edge operation"]]
-CHOSEN: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint", "random", "random_search", "all_skip")  # by a genotype
 HALVES = {"both": (2, 2), "time": (2, 1), "band": (1, 2)}  # strides of a reduction cell
 RECURRENT: tuple[Arm, ...] = (*CHOSEN, "lstm", "cnn_lstm", "cnn_lstm_attention")
 ATTENTION: tuple[Arm, ...] = (*CHOSEN, "cnn_lstm_attention")
