@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from raysernas.model.ordered import MixedSlot, Pair
-from raysernas.record.genotype import CONVOLUTIONS, POOLS, Gene
+from raysernas.model.mixed import MixedEdge
+from raysernas.model.ordered import Pair
+from raysernas.record.genotype import CONVOLUTIONS, Gene
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1), (1, 2)])
@@ -18,12 +19,20 @@ def test_a_pair_widens_and_its_pool_halves(strides, conv):
     assert not any(isinstance(layer, nn.Conv2d) for layer in pair.pool.modules())
 
 
-@pytest.mark.parametrize("operations", [CONVOLUTIONS, POOLS])
-def test_a_mixed_slot_is_the_weighted_sum_of_its_operations(operations):
-    slot = MixedSlot(operations, 4, (1, 1)).double()
-    x, mixing = torch.randn(3, 4, 8, 6, dtype=torch.float64), torch.rand(len(operations), dtype=torch.float64)
-    expected = torch.stack([weight * op(x) for weight, op in zip(mixing, slot.operations, strict=True)]).sum(0)
-    torch.testing.assert_close(slot(x, mixing), expected, rtol=0, atol=1e-10)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_searched_pair_is_the_weighted_sum_of_each_slots_operations(training):
+    pair, plain = (Pair(3, 4, (2, 2), None).double().train(training) for _ in range(2))
+    plain.load_state_dict(pair.state_dict())
+    x = torch.randn(3, 3, 8, 6, dtype=torch.float64)
+    conv, pool = torch.rand(4, dtype=torch.float64), torch.rand(2, dtype=torch.float64)
+    expected = plain.fit(x)
+    for slot, mixing in ((plain.conv, conv), (plain.pool, pool)):
+        assert isinstance(slot, MixedEdge)
+        expected = torch.stack([weight * op(expected) for weight, op in zip(mixing, slot.operations, strict=True)]).sum(0)
+    torch.testing.assert_close(pair(x, conv, pool), expected, rtol=0, atol=1e-10)
+    kept = plain.state_dict()
+    for name, value in pair.state_dict().items():
+        torch.testing.assert_close(value, kept[name], rtol=0, atol=1e-10, msg=name)
 
 
 def test_a_searched_pair_is_equivariant_under_batch_permutation():

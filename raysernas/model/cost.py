@@ -9,9 +9,11 @@ from math import prod
 
 from torch import nn
 
-from raysernas.model.cells import ChosenCell, Halve, SearchCell
+from raysernas.model.cells import ChosenCell, SearchCell
+from raysernas.model.mixed import MixedEdge
 from raysernas.model.network import Cells, Network
-from raysernas.model.ordered import MixedSlot, Pair
+from raysernas.model.operations import Halve
+from raysernas.model.ordered import Pair
 from raysernas.record.genotype import sources
 
 Size = tuple[int, int]  # (time, band)
@@ -44,7 +46,7 @@ def _cell(cell: nn.Module, older: Size, size: Size) -> tuple[int, Size]:
     else:
         into = [gene.source for node in cell.genes for gene in node]
         candidates = [[edge] for edge in cell.edges]
-    made = (-(-size[0] // cell.halves[0]), -(-size[1] // cell.halves[1]))
+    made = (-(-size[0] // cell.strides[0][0]), -(-size[1] // cell.strides[0][1]))
     for source, operations in zip(into, candidates, strict=True):
         spent += sum(_layers(operation, size if source < 2 else made)[0] for operation in operations)
     return spent, made
@@ -53,7 +55,7 @@ def _cell(cell: nn.Module, older: Size, size: Size) -> tuple[int, Size]:
 def _pair(pair: Pair, size: Size) -> tuple[int, Size]:
     spent, size = _layers(pair.fit, size)
     for slot in (pair.conv, pair.pool):
-        operations = list(slot.operations) if isinstance(slot, MixedSlot) else [slot]
+        operations = list(slot.operations) if isinstance(slot, MixedEdge) else [slot]
         found = [_layers(operation, size) for operation in operations]
         spent, size = spent + sum(more for more, _ in found), found[0][1]
     return spent, size
@@ -65,7 +67,7 @@ def _layers(chain: nn.Module, size: Size) -> tuple[int, Size]:
     for layer in chain.modules():
         match layer:
             case Halve():
-                size = (-(-size[0] // layer.strides[0]), -(-size[1] // layer.strides[1]))
+                size = (-(-size[0] // layer.stride[0]), -(-size[1] // layer.stride[1]))
             case nn.Conv2d():
                 size = (-(-size[0] // layer.stride[0]), -(-size[1] // layer.stride[1]))
                 spent += prod(size) * layer.weight.numel()

@@ -36,18 +36,19 @@ class Cells(nn.Module):
         self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
         halves = HALVES[config.reduction_halves]
-        before, channels, halved = (stem, stem), config.channels, (1, 1)
+        before, channels, halved = (stem, stem), config.channels, False
         for i, kind in enumerate(kinds(config)):
-            strides, channels = (halves, 2 * channels) if kind == "reduction" else ((1, 1), channels)
+            channels *= 2 if kind == "reduction" else 1
             made = channels * config.nodes
             if config.cnn == "ordered":
-                cell: nn.Module = Pair(before[1], made, strides, None if genotype is None else (genotype.conv[i], genotype.pool[i]))
+                genes = None if genotype is None else (genotype.conv[i], genotype.pool[i])
+                cell: nn.Module = Pair(before[1], made, halves if kind == "reduction" else (1, 1), genes)
             elif genotype is None:
-                cell = SearchCell(kind, config.nodes, before, channels, halves=strides, halved_before=halved)
+                cell = SearchCell(kind, config.nodes, before, channels, halves=halves, halved_before=halved)
             else:
-                cell = ChosenCell(kind, getattr(genotype, kind), before, channels, halves=strides, halved_before=halved)
+                cell = ChosenCell(kind, getattr(genotype, kind), before, channels, halves=halves, halved_before=halved)
             self.cells.append(cell)
-            before, halved = (before[1], made), strides
+            before, halved = (before[1], made), kind == "reduction"
         self.channels = before[1]
         reductions = kinds(config).count("reduction")
         self.halvings, self.band_halvings = (config.stem_halves + (stride - 1) * reductions for stride in halves)
