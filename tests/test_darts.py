@@ -1,45 +1,27 @@
 """Laws of the search: the alpha gradient is the true one, each step moves only its own, test parts are refused."""
 
-import copy
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 from torch import nn
 
 from raysernas.config import SearchConfig
-from raysernas.corpora.features import Batch
 from raysernas.learn import darts
-from raysernas.learn.darts import Alphas, alpha_step, mixing, new_alphas, search, weight_step, weights_frozen
-from raysernas.model.network import Network
+from raysernas.learn.bilevel import weights_frozen
+from raysernas.learn.darts import alpha_step, search, weight_step
+from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.record.genotype import KINDS, OPERATIONS, from_json, space
-from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, noise_part
+from tests.searches import batch, double_alphas, equal, smooth, under_way
+from tests.small import NETWORK, network, noise_part
 
 QUICK = SearchConfig(epochs=2, batch=4)
-
-
-def smooth(net: Network) -> Network:
-    """The same network without kinks: Softplus for ReLU, mean for maximum."""
-    for module in net.modules():
-        for name, child in module.named_children():
-            if isinstance(child, nn.ReLU):
-                setattr(module, name, nn.Softplus())
-            if isinstance(child, nn.MaxPool2d):
-                setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding))
-    return net
-
-
-def batch(count: int = 4) -> Batch:
-    torch.manual_seed(3)
-    features = torch.randn(count, WINDOW, BANDS, dtype=torch.float64)
-    return Batch(features, torch.randint(2, WINDOW, (count,)), torch.arange(count) % CLASSES)
+ORDERS = get_args(get_type_hints(SearchConfig)["order"])
 
 
 def test_first_order_alpha_gradient_is_the_central_difference():
     net = smooth(network("darts", chosen=False)).double()
-    alphas: Alphas = {
-        kind: value.detach().double().requires_grad_() for kind, value in new_alphas(space(NETWORK), torch.Generator()).items()
-    }
-    inputs, loss_of, eps = batch(), nn.CrossEntropyLoss(), 1e-5
+    alphas, inputs, loss_of, eps = double_alphas(), batch(), nn.CrossEntropyLoss(), 1e-5
 
     def loss() -> torch.Tensor:
         with weights_frozen(net):
@@ -67,28 +49,29 @@ def test_freezing_the_weights_leaves_the_alpha_gradient_bit_equal():
     assert all(torch.equal(a, b) for a, b in zip(free, frozen, strict=True))
 
 
-def test_the_alpha_step_changes_no_weight_no_weight_gradient_and_no_buffer():
-    net, alphas = network("darts", chosen=False).double(), new_alphas(space(NETWORK), torch.Generator())
-    inputs, loss_of = batch(), nn.CrossEntropyLoss()
-    sgd, adam = torch.optim.SGD(net.parameters(), lr=0.1), torch.optim.Adam(alphas.values(), lr=0.1)
-    weight_step(net, alphas, inputs, loss_of, sgd, 5.0)  # so that there are gradients and statistics to change
-    state = copy.deepcopy(net.state_dict())
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_alpha_step_changes_no_weight_no_gradient_no_momentum_and_no_buffer(order):
+    state = under_way(SearchConfig(order=order, batch=4))
+    weight_step(state, batch())  # so that there are gradients, momentum and statistics to change
+    before, net = state.kept(), state.network
     gradients = {name: parameter.grad.clone() for name, parameter in net.named_parameters() if parameter.grad is not None}
-    before = {kind: value.detach().clone() for kind, value in alphas.items()}
-    alpha_step(net, alphas, inputs, loss_of, adam)
-    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    alpha_step(state, batch(), batch(6))
+    after = state.kept()
+    for name in ("network", "by_sgd", "schedule"):
+        assert equal(before[name], after[name]), name
     assert gradients.keys() == {name for name, parameter in net.named_parameters() if parameter.grad is not None}
     kept = {name: parameter.grad for name, parameter in net.named_parameters() if parameter.grad is not None}
     assert all(torch.equal(kept[name], gradient) for name, gradient in gradients.items())
-    assert all(not torch.equal(alphas[kind], before[kind]) for kind in KINDS), "the alphas themselves move"
+    assert not any(torch.equal(value, before["alphas"][part]) for part, value in after["alphas"].items()), "the alphas move"
     assert all(parameter.requires_grad for parameter in net.parameters())
 
 
 def test_the_weight_step_changes_no_alpha():
-    net, alphas = network("darts", chosen=False).double(), new_alphas(space(NETWORK), torch.Generator())
-    before = {kind: value.detach().clone() for kind, value in alphas.items()}
-    weight_step(net, alphas, batch(), nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.1), 5.0)
-    assert all(torch.equal(alphas[kind], before[kind]) and alphas[kind].grad is None for kind in KINDS)
+    state = under_way(SearchConfig(batch=4))
+    before = state.kept()["alphas"]
+    weight_step(state, batch())
+    assert equal(state.kept()["alphas"], before)
+    assert all(value.grad is None for value in state.alphas.values())
 
 
 def test_search_refuses_a_test_part_in_either_place():
@@ -123,16 +106,39 @@ def test_alphas_leave_uniform_when_their_learning_rate_lets_them():
     assert found.entropy < 0.9
 
 
-def test_both_halves_are_seen_whole_and_alphas_move_before_weights(monkeypatch):
-    steps = []
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, torch.Tensor]]:
+    """(step, features of the batch that it moves on) of every step of the searches to come."""
+    steps: list[tuple[str, torch.Tensor]] = []
     for name in ("alpha_step", "weight_step"):
-        step = getattr(darts, name)
-        monkeypatch.setattr(
-            darts, name, lambda *arguments, name=name, step=step: (steps.append((name, arguments[2].features)), step(*arguments))[1]
-        )
+
+        real = getattr(darts, name)
+
+        def step(state, *batches, name=name, real=real):
+            steps.append((name, batches[-1].features))
+            return real(state, *batches)
+
+        monkeypatch.setattr(darts, name, step)
+    return steps
+
+
+def test_both_halves_are_seen_whole_and_alphas_move_before_weights(monkeypatch):
+    steps = watched(monkeypatch)
     weights, alphas = noise_part("weights", 12, longest=1), noise_part("alphas", 12, seed=1, longest=1)
     search(network("darts", chosen=False), weights, alphas, QUICK, space(NETWORK), seed=0, report=lambda _: None)
     assert [name for name, _ in steps[:4]] == ["alpha_step", "weight_step"] * 2
     for name in ("alpha_step", "weight_step"):
         epoch = torch.cat([features for step, features in steps if step == name][:3])
         assert len({tuple(clip.flatten().tolist()) for clip in epoch}) == 12, f"{name} sees every utterance in an epoch"
+
+
+def test_the_alphas_rest_while_the_weights_warm_up_and_between_their_steps(monkeypatch):
+    steps = watched(monkeypatch)
+    config = SearchConfig(epochs=3, batch=4, warmup_epochs=1, alphas_every=2)
+    parts = noise_part("weights", 12), noise_part("alphas", 12, seed=1)
+    found = search(network("darts", chosen=False), *parts, config, space(NETWORK), seed=0, report=lambda _: None)
+    names = "".join(name[0] for name, _ in steps)
+    assert names == "www" + 2 * "awwaw", "an epoch has three steps of the weights"
+    first, second, _ = found.history
+    assert "alphas_loss" not in first
+    assert "alphas_loss" in second
+    assert first["mixing"] != second["mixing"]
