@@ -1,12 +1,15 @@
 """Laws of the search: the alpha gradient is the true one, each step moves only its own, test parts are refused."""
 
+from dataclasses import replace
 from typing import get_args, get_type_hints
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from raysernas.config import SearchConfig
+from raysernas.corpora.features import Part
 from raysernas.learn import darts
 from raysernas.learn.bilevel import weights_frozen
 from raysernas.learn.darts import alpha_step, search, weight_step
@@ -14,9 +17,15 @@ from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.record.genotype import KINDS, OPERATIONS, from_json, space
 from tests.searches import batch, double_alphas, equal, smooth, under_way
 from tests.small import NETWORK, network, noise_part
+from tests.test_bilevel import with_dropout
 
 QUICK = SearchConfig(epochs=2, batch=4)
 ORDERS = get_args(get_type_hints(SearchConfig)["order"])
+
+
+def halves() -> tuple[Part, Part]:
+    """Of a small corpus."""
+    return noise_part("weights", 12), noise_part("alphas", 12, seed=1)
 
 
 def test_first_order_alpha_gradient_is_the_central_difference():
@@ -78,15 +87,19 @@ def test_search_refuses_a_test_part_in_either_place():
     for weights, alphas in (("test", "alphas"), ("weights", "test"), ("weights", "valid"), ("alphas", "weights")):
         with pytest.raises(ValueError, match=r"training: a part with the role"):
             search(
-                network("darts", chosen=False), noise_part(weights), noise_part(alphas), QUICK, space(NETWORK), seed=0, report=lambda _: None
-            )  # fmt: skip
+                network("darts", chosen=False),
+                noise_part(weights),
+                noise_part(alphas),
+                QUICK,
+                space(NETWORK),
+                seed=0,
+                report=lambda _: None,
+            )
 
 
 def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
     seen = []
-    found = search(
-        network("darts", chosen=False), noise_part("weights"), noise_part("alphas", seed=1), QUICK, space(NETWORK), seed=0, report=seen.append
-    )  # fmt: skip
+    found = search(network("darts", chosen=False), *halves(), QUICK, space(NETWORK), seed=0, report=seen.append)
     assert [entry["epoch"] for entry in seen] == [1, 2]
     assert from_json(seen[-1]["genotype"]) == found.genotype
     assert 0 < found.entropy <= 1
@@ -110,7 +123,6 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, torch.Tensor]]:
     """(step, features of the batch that it moves on) of every step of the searches to come."""
     steps: list[tuple[str, torch.Tensor]] = []
     for name in ("alpha_step", "weight_step"):
-
         real = getattr(darts, name)
 
         def step(state, *batches, name=name, real=real):
@@ -134,11 +146,83 @@ def test_both_halves_are_seen_whole_and_alphas_move_before_weights(monkeypatch):
 def test_the_alphas_rest_while_the_weights_warm_up_and_between_their_steps(monkeypatch):
     steps = watched(monkeypatch)
     config = SearchConfig(epochs=3, batch=4, warmup_epochs=1, alphas_every=2)
-    parts = noise_part("weights", 12), noise_part("alphas", 12, seed=1)
-    found = search(network("darts", chosen=False), *parts, config, space(NETWORK), seed=0, report=lambda _: None)
+    found = search(network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=lambda _: None)
     names = "".join(name[0] for name, _ in steps)
     assert names == "www" + 2 * "awwaw", "an epoch has three steps of the weights"
     first, second, _ = found.history
     assert "alphas_loss" not in first
     assert "alphas_loss" in second
     assert first["mixing"] != second["mixing"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_whatever_is_watched_changes_no_bit_of_the_search(order):
+    plain = SearchConfig(epochs=3, batch=4, order=order)
+    watched = replace(plain, eigenvalue_every=1, difference_error=order != "first", entropy_floor=0.999)
+    config = with_dropout(0.3)
+    found = [
+        search(network("darts", chosen=False, config=config), *halves(), each, space(config), seed=0, report=lambda _: None)
+        for each in (plain, watched)
+    ]
+    extra = {"eigenvalue", "difference_error", "warning"}
+    seen = [{name: value for name, value in entry.items() if name not in extra} for entry in found[1].history]
+    assert seen == found[0].history
+    for name in ("network", "alphas", "by_sgd", "by_adam", "random", "rng", "others"):
+        assert equal(found[0].kept[name], found[1].kept[name]), name
+    assert all("eigenvalue" in entry for entry in found[1].history)
+    assert all(("difference_error" in entry) == (order != "first") for entry in found[1].history)
+
+
+def test_orders_are_unlike_searches():
+    found = [
+        search(network("darts", chosen=False), *halves(), SearchConfig(epochs=1, batch=4, order=order), space(NETWORK), seed=0,
+               report=lambda _: None).history[-1]["mixing"]
+        for order in ORDERS
+    ]  # fmt: skip
+    assert found[0] != found[1] != found[2] != found[0]
+
+
+def test_the_history_tells_what_an_epoch_saw():
+    reported = []
+    config = SearchConfig(epochs=2, batch=4, entropy_floor=0.99999)
+    found = search(network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=reported.append)
+    first, second = found.history
+    numbers = {"loss", "ua", "gradient", "alphas_loss", "alphas_ua", "alphas_gradient", "entropy", "none", "skips"}
+    assert numbers <= first.keys()
+    assert second.keys() - first.keys() == {"changed"}
+    assert all(0 <= entry[name] <= 1 for entry in found.history for name in ("ua", "alphas_ua", "entropy", "none"))
+    assert np.mean(list(second["entropies"].values())) == pytest.approx(second["entropy"])
+    assert "below search.entropy_floor" in first["warning"]
+    assert [set(entry) - set(kept) for entry, kept in zip(reported, found.history, strict=True)] == [{"timing"}] * 2
+    assert all(entry["timing"]["step_s"] > 0 and entry["timing"]["peak_mb"] > 0 for entry in reported)
+
+
+def test_the_scores_of_an_epoch_are_those_of_its_own_logits(monkeypatch):
+    """UA and loss are counted again here, from what the loss function was given in every step."""
+    given: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = nn.CrossEntropyLoss.forward
+
+    def forward(self, logits, emotion):
+        given.append((logits.detach().clone(), emotion))
+        return real(self, logits, emotion)
+
+    monkeypatch.setattr(nn.CrossEntropyLoss, "forward", forward)
+    config = SearchConfig(epochs=1, batch=4)
+    (entry,) = search(network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=lambda _: None).history
+    for steps, name in ((given[1::2], "ua"), (given[0::2], "alphas_ua")):
+        predicted = torch.cat([logits.argmax(1) for logits, _ in steps])
+        truth = torch.cat([emotion for _, emotion in steps])
+        assert entry[name] == pytest.approx(np.mean([(predicted[truth == c] == c).float().mean() for c in range(3)]))
+
+
+def test_a_search_that_stops_by_the_curvature_returns_the_genotype_from_before_it_grew(monkeypatch):
+    values = iter([1.0] * 7 + [9.0] * 99)
+    monkeypatch.setattr(darts, "alpha_curvature", lambda *_: next(values))
+    config = SearchConfig(epochs=20, batch=4, alphas_lr=0.3, eigenvalue_every=1, stop="eigenvalue", stop_window=3)
+    seen = []
+    found = search(network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=seen.append)
+    assert len(found.history) == len(seen) == 8, "the first epoch whose mean of three is more than a third above that before"
+    assert found.epoch == 4, "8 - 1 - 3"
+    assert found.genotype == from_json(found.history[3]["genotype"])
+    assert found.entropy == found.history[3]["entropy"]
+    assert "curvature" in found.history[-1]["warning"]
