@@ -70,7 +70,7 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
 
 
 def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> tuple[Network, Fitted]:
-    """The network of a genotype after `checks.draw_epochs` of the training that every arm gets; scores are of validation speakers."""
+    """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of validation speakers."""
     network = network_of(trial, data, genotype, f"network {purpose}")
     assert isinstance(network, Network)
     short = replace(trial.retrain, epochs=trial.checks.draw_epochs)

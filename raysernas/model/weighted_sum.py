@@ -63,7 +63,7 @@ class _Sum(torch.autograd.Function):
         ctx.layout, ctx.maps = layout, len(maps)
         ctx.save_for_backward(mixing, weights, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
-            found = total.new_empty(0, 0, total.shape[1]), total.new_empty(0, 0, total.shape[1])
+            found = total.new_empty(0, total.shape[1]), total.new_empty(0, total.shape[1])
         else:
             found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
