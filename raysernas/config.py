@@ -230,7 +230,8 @@ PRESETS: dict[str, dict[str, Any]] = {  # section -> word that may stand for it 
 }  # fmt: skip
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
-SEARCHED: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint")  # by a supernet
+SEARCHED: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint")  # whose genotype a supernet finds
+CHOSEN: tuple[Arm, ...] = (*SEARCHED, "random", "random_search", "all_skip")  # that have a genotype
 FIXED: dict[Arm, dict[str, str]] = {  # settings that an arm stands for, whatever the study says
     "darts_ordered": {"network.cnn": "ordered", "network.recurrent": "lstm_attention"},
     "darts_joint": {"network.cnn": "free", "network.recurrent": "searched"},

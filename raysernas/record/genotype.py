@@ -185,7 +185,9 @@ def _strongest(mixing: npt.NDArray[np.float64], choice: Choice) -> Cell:
 
 def one_hot(genotype: Genotype, space: Space) -> dict[Part, npt.NDArray[np.float64]]:
     """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other operation has a share."""
-    mixing = {part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()}
+    mixing: dict[Part, npt.NDArray[np.float64]] = {
+        part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()
+    }
     for part, node, gene in genotype.genes:
         edge = space[part].edges.index((node, gene.source))
         mixing[part][edge, space[part].operations.index(gene.operation)] = 1

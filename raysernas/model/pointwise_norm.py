@@ -1,0 +1,195 @@
+"""1x1 convolution and batch norm without affine as one affine map, whose mean and variance come from the moments of its input.
+
+With rows z (a map's cells x channels), mean m and covariance M = z'z/N - mm', the variance of Wz is diag(W M W'), so that
+norm(Wz) = A z - A m with A = diag(1 / sqrt(var + eps)) W: no map is made but the result, and a weighted sum of many such terms
+needs one accumulator. Backward, with d the gradient of the sum: dz = A'd + S (z - m) - mean(A'd), S = 2/N W' diag(dvar) W.
+In: convolved maps, channels last; `sources` of them may lie side by side in the channels of one map. Out: sums (a node of a
+search cell) or the rectified maps between the two halves of a separable convolution, with the statistics for the buffers.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from raysernas.model.depthwise import Map, NewMap, Phases, dense
+
+Weights = Float[Tensor, "term channel channel"]
+Values = Float[Tensor, "term channel"]
+Matrix = Float[Tensor, "row column"]
+ONEDNN_BATCH = range(16, 257)  # torch (2.14, one thread) gives 1x1 convolutions of smaller batches to a slower library
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which terms a sum has: first those that end with a 1x1 convolution and a norm, then those that are only weighted."""
+
+    terms: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
+    spans: tuple[tuple[int, int], ...]  # [first, last) of the terms whose inputs lie side by side in each map
+    phases: tuple[Phases | None, ...]  # of each of these maps
+    others: tuple[tuple[int, int], ...]  # (source, operation) of each map that is only weighted
+    count: int  # true cells of a map
+    eps: float
+
+    def places(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the mixing weights of the terms."""
+        return [source for source, _ in self.terms], [operation for _, operation in self.terms]
+
+
+class Moments(NamedTuple):
+    """What a norm needs to know of its input, and the affine map that it makes."""
+
+    mean: Values
+    product: Weights  # W M
+    inverse: Values  # 1 / sqrt(variance + eps)
+    unit: Weights  # A
+    variance: Values
+
+
+def rectified(layout: Layout, weights: Weights, maps: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
+    """relu(norm(W map)) for each map, with mean and unbiased variance before the norm."""
+    *made, mean, variance = _Rectified.apply(layout, weights, *maps)  # pyright: ignore[reportGeneralTypeIssues]
+    return made, mean, variance
+
+
+def cells(x: Map) -> Float[Tensor, "cell channel"]:
+    """The cells of a map as rows; a view of a channels-last map."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _for_onednn(x: Map) -> Float[Tensor, "_ channel _ 1"] | None:
+    """The same cells as a batch that oneDNN multiplies fast, if their number allows one."""
+    rows = x.shape[0] * x.shape[2] * x.shape[3]
+    batch = next((size for size in ONEDNN_BATCH if rows % size == 0), None) if x.is_cpu else None
+    if batch is None:
+        return None
+    return x.permute(0, 2, 3, 1).reshape(batch, rows // batch, 1, x.shape[1]).permute(0, 3, 1, 2)
+
+
+def times(x: Map, matrix: Float[Tensor, "row channel"], bias: Tensor | None = None) -> NewMap:
+    """`matrix @ cell + bias` for every cell."""
+    view, (batch, _, time, band) = _for_onednn(x), x.shape
+    if view is None:
+        made = functional.linear(cells(x), matrix, bias)
+    else:
+        made = functional.conv2d(view, matrix[:, :, None, None], bias).permute(0, 2, 3, 1)
+    return made.reshape(batch, time, band, matrix.shape[0]).permute(0, 3, 1, 2)
+
+
+def outer(x: Map, y: NewMap) -> Float[Tensor, "channel channel_made"]:
+    """Sum over the cells of `x y'`."""
+    one, other = _for_onednn(x), _for_onednn(y)
+    if one is None or other is None:
+        return cells(x).t() @ cells(y)
+    weight = one.new_empty(x.shape[1], y.shape[1], 1, 1)
+    return torch.ops.aten.convolution_backward(
+        one, other, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
+    )[1][:, :, 0, 0]
+
+
+def blocks(matrix: Matrix, sources: int) -> Float[Tensor, "_ _ _"]:
+    """The blocks on the diagonal."""
+    if sources == 1:
+        return matrix[None]
+    return rearrange(matrix, "(s row) (t column) -> s row t column", s=sources, t=sources).diagonal(0, 0, 2).permute(2, 0, 1)
+
+
+def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _"]:
+    """A matrix with these blocks on its diagonal."""
+    return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
+
+
+def moments_of(layout: Layout, weights: Weights, maps: tuple[Tensor, ...]) -> Moments:
+    """Of the maps of all operations and sources at once."""
+    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
+    squares = torch.cat([blocks(outer(x, x), last - first) for x, (first, last) in zip(maps, layout.spans, strict=True)])
+    product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
+    variance = (product * weights).sum(-1).clamp(min=0)
+    inverse = torch.rsqrt(variance + layout.eps)
+    return Moments(mean, product, inverse, inverse[..., None] * weights, variance)
+
+
+def statistics(layout: Layout, weights: Weights, moments: Moments) -> tuple[Values, Values]:
+    """Mean and unbiased variance of the pointwise convolutions, as a norm keeps them."""
+    mean = (weights @ moments.mean[..., None])[..., 0]
+    return mean, moments.variance * (layout.count / max(layout.count - 1, 1))
+
+
+class Backward(NamedTuple):
+    """Gradients of the small tensors of a norm."""
+
+    scale: Float[Tensor, " term"]
+    weights: Weights
+    spread: Weights  # S
+    row: Values  # the part of dz that is the same for every cell
+
+
+def norm_backward(
+    layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values
+) -> Backward:
+    """From `products` = sum of d z' and `total` = sum of d."""
+    centred = products - total[..., :, None] * moments.mean[..., None, :]
+    along = (weights * centred).sum(-1)
+    to_scale = (moments.inverse * along).sum(-1)
+    to_variance = -0.5 * moments.inverse.pow(3) * along * scale[..., None]
+    to_weights = scale[..., None, None] * moments.inverse[..., None] * centred + 2 * to_variance[..., None] * moments.product
+    spread = (2 / layout.count) * (weights.transpose(-1, -2) @ (to_variance[..., None] * weights))
+    through = (scale[..., None, None] * moments.unit).transpose(-1, -2) @ total[..., None] / layout.count
+    row = -(spread @ moments.mean[..., None] + through)[..., 0]
+    return Backward(to_scale, to_weights, spread, row)
+
+
+def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
+    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
+    with torch.enable_grad():
+        made = function(*inputs)
+    needed = [x for x in inputs if x is not None and x.requires_grad]
+    found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))
+    return [next(found) if x is not None and x.requires_grad else None for x in inputs]
+
+
+def _rectified(layout: Layout, weights: Weights, *maps: Tensor) -> tuple[list[Tensor], Moments]:
+    moments = moments_of(layout, weights, maps)
+    shift = -(moments.unit @ moments.mean[..., None])[..., 0]
+    made = []
+    for x, (first, last) in zip(maps, layout.spans, strict=True):
+        made.append(times(x, diagonal(moments.unit[first:last]), shift[first:last].reshape(-1)).relu_())
+    return made, moments
+
+
+class _Rectified(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, layout: Layout, weights: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
+        made, moments = _rectified(layout, weights, *maps)
+        ctx.layout, ctx.maps = layout, len(maps)
+        ctx.save_for_backward(weights, *maps, *made, *moments)
+        found = statistics(layout, weights, moments)
+        ctx.mark_non_differentiable(*found)
+        return *made, *found
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        layout: Layout = ctx.layout
+        weights, *rest = ctx.saved_tensors
+        maps, made, moments = rest[: ctx.maps], rest[ctx.maps : 2 * ctx.maps], Moments(*rest[2 * ctx.maps :])
+        gradients = gradients[: ctx.maps]
+        if torch.is_grad_enabled():
+            return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *maps], gradients)
+        passed = [
+            torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)
+        ]
+        products = [blocks(outer(d, x), last - first) for d, x, (first, last) in zip(passed, maps, layout.spans, strict=True)]
+        total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
+        back = norm_backward(layout, weights, moments, torch.ones_like(total[:, 0]), torch.cat(products), total)
+        to_maps: list[Tensor | None] = []
+        for d, x, (first, last), wanted in zip(passed, maps, layout.spans, ctx.needs_input_grad[2:], strict=True):
+            if not wanted:
+                to_maps.append(None)
+                continue
+            made_by = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
+            to_maps.append(made_by.add_(times(d, diagonal(moments.unit[first:last]).t())))
+        return None, back.weights, *to_maps

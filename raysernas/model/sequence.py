@@ -1,0 +1,115 @@
+"""The searched recurrent part (after emoDARTS, arXiv 2403.14083, on the time axis of each utterance): frames -> frames in time.
+
+A cell has one input state, the frames, and `nodes` intermediate nodes; node i adds up edges from states 0 .. i. In the supernet
+every edge mixes all operations, in a chosen cell it holds one. Every state is normalised, step by step over its channels, before
+it is read: a mixture of 27 operations is far smaller than a sum of two, and the operations are to meet frames of one size.
+
+A cell gives the mean of its normalised nodes. emoDARTS concatenates them and pools the channels in groups, which mixes unlike
+channels of a node and fits only widths that divide; the mean keeps any width, costs nothing and lets every node be heard alike.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from raysernas.model.sequence_cells import ChosenSequenceEdge, Frames, Mask, MixedSequenceEdge, Sequence, turning
+from raysernas.record.genotype import Cell
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
+
+    cuDNN's RNNs cannot (and say so); torch's own can, and so can oneDNN's LSTM on a CPU, which is why nothing changes there.
+    The forward pass has to stand within, not the derivatives.
+    """
+    with torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+def sequence_sources(nodes: int) -> list[tuple[int, int]]:
+    """(node, source) of every edge of a cell, in the order of its edges."""
+    return [(node, source) for node in range(nodes) for source in range(node + 1)]
+
+
+class SearchSequence(nn.Module):
+    """Every edge mixes all operations."""
+
+    def __init__(self, width: int, nodes: int, dropout: float) -> None:
+        super().__init__()
+        self.nodes = nodes
+        self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sequence_sources(nodes))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Sequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> Sequence:
+        frames = [Frames(x, mask, turning(mask))]
+        edges = iter(zip(self.edges, mixing, strict=True))
+        for node in range(self.nodes):
+            into = [edge(frames[source], weights) for source, (edge, weights) in zip(range(node + 1), edges, strict=False)]
+            frames.append(_node(into, frames[0]))
+        return self.dropout(_mean(frames))
+
+    def chosen(self, genes: Cell) -> "ChosenSequence":
+        """The cell of these genes with the weights that its operations have here."""
+        cell, numbers = ChosenSequence(self.edges[0].queries.shape[1], genes, self.dropout.p), sequence_sources(self.nodes)
+        kept = [(numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into]
+        cell.edges = nn.ModuleList(self.edges[edge].chosen(gene.operation) for edge, gene in kept)
+        return cell.train(self.training)
+
+
+class ChosenSequence(nn.Module):
+    """Only the edges of a genotype."""
+
+    def __init__(self, width: int, genes: Cell, dropout: float) -> None:
+        super().__init__()
+        self.genes = genes
+        self.edges = nn.ModuleList(ChosenSequenceEdge(gene.operation, width) for node in genes for gene in node)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Sequence, mask: Mask) -> Sequence:
+        frames = [Frames(x, mask, turning(mask))]
+        edges = iter(self.edges)
+        for node in self.genes:
+            frames.append(_node([next(edges)(frames[gene.source]) for gene in node], frames[0]))
+        return self.dropout(_mean(frames))
+
+
+class SearchedRecurrence(nn.Module):
+    """Fits the frames to the width, then `cells` cells, which in a search share one set of mixing weights.
+
+    Padded steps come out as zeros. Parameters are created in one order, so a seed fixes them.
+    """
+
+    def __init__(self, channels_in: int, width: int, cells: int, nodes: int, genes: Cell | None, dropout: float) -> None:
+        super().__init__()
+        self.channels = width
+        self.fit = nn.Sequential(nn.Linear(channels_in, width), nn.LayerNorm(width))
+        self.cells = nn.ModuleList(
+            SearchSequence(width, nodes, dropout) if genes is None else ChosenSequence(width, genes, dropout) for _ in range(cells)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch time channel_in"], mask: Mask, mixing: Float[Tensor, "edge operation"] | None = None
+    ) -> Sequence:
+        x = self.fit(x.masked_fill(~mask[:, :, None], 0))
+        for cell in self.cells:
+            if isinstance(cell, SearchSequence):
+                assert mixing is not None, "a supernet needs mixing weights"
+                x = cell(x, mask, mixing)
+            else:
+                x = cell(x, mask)
+        return x
+
+
+def _node(into: list[Sequence], like: Frames) -> Frames:
+    total = into[0]
+    for other in into[1:]:
+        total = total + other
+    return Frames(total, like.mask, like.order)
+
+
+def _mean(frames: list[Frames]) -> Sequence:
+    return torch.stack([each.x for each in frames[1:]]).mean(dim=0)
