@@ -11,79 +11,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from raysernas.config import PRESETS, Config, Fault, Value, flatten
+from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, FEWEST_RANKED, MOST
 
-AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written as the smallest sensible number
-    "study.candidates": 1,
-    "study.seed": 0,
-    "study.resources.cpus": 0,
-    "study.resources.gpus_per_trial": 0.01,
-    "study.resources.cache_gb": 0,
-    "corpus.groups": 2,
-    "corpus.synthetic_speakers": 2,
-    "corpus.synthetic_takes": 1,
-    "corpus.synthetic_seed": 0,
-    "features.sample_rate_hz": 1000,
-    "features.n_fft": 16,
-    "features.hop_samples": 1,
-    "features.bands": 8,
-    "features.coefficients": 8,
-    "features.range_db": 1,
-    "features.window_s": 0.1,
-    "features.pool_frames": 1,
-    "network.cells": 3,  # so that there are normal and reduction cells
-    "network.nodes": 1,
-    "network.channels": 1,
-    "network.hidden": 1,
-    "network.stem_multiplier": 1,
-    "network.recurrent_cells": 1,
-    "network.recurrent_nodes": 1,
-    "network.designed_channels": 1,
-    "search.difference_scale": 1e-9,
-    "search.epochs": 1,
-    "search.warmup_epochs": 0,
-    "search.alphas_every": 1,
-    "search.eigenvalue_every": 0,
-    "search.stop_window": 1,
-    "search.batch": 2,
-    "search.weights_lr": 0,
-    "search.weights_lr_min": 0,
-    "search.weights_decay": 0,
-    "search.alphas_lr": 0,
-    "search.alphas_decay": 0,
-    "search.weights_clip": 1e-9,
-    "checks.draws": 2,
-    "checks.draw_epochs": 1,
-    "checks.anytime_every": 0,
-    "checks.ranking": 0,
-    "retrain.epochs": 1,
-    "retrain.batch": 2,
-    "retrain.lr": 0,
-    "retrain.weight_decay": 0,
-    "retrain.clip": 1e-9,
-    "retrain.masks": 0,
-    "retrain.mask_frames": 1,
-    "retrain.mask_bands": 1,
-    "retrain.shift_s": 0,
-    "compute.threads": 1,
-}
-BELOW_ONE = (
-    "corpus.valid_fraction",
-    "network.dropout",
-    "network.cell_dropout",
-    "retrain.label_smoothing",
-    "retrain.drop_path",
-    "search.weights_momentum",
-    "search.alphas_beta1",
-    "search.entropy_floor",
-    "search.stop_ratio",
-)
-ENTRIES = {  # lowest and highest entry of a list of numbers
-    "retrain.speeds": (0.5, 2.0),
-    "retrain.pitches_st": (-24.0, 24.0),
-    "retrain.noise_snr_db": (-20.0, 100.0),
-}
-FEWEST_RANKED = 8  # genotypes of a rank correlation
-MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
 DISTINCT = (
     "study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", "network.reductions",
     *ENTRIES,

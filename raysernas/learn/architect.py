@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from raysernas.config import SEARCHED, TrialConfig
+from raysernas.config import TrialConfig
+from raysernas.config_arms import SEARCHED
 from raysernas.learn import darts, training
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
@@ -65,6 +66,8 @@ def steps(trial: TrialConfig) -> int:
 def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
     """A network of the arm with fresh weights, which depend on the trial's seed and fold and on the purpose; without a genotype
     the supernet, where the arm has one."""
+    if trial.arm == "majority":
+        return Majority(len(data.corpus.emotions)).to(data.device)
     torch.manual_seed(stream(trial, purpose))
     return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
 
