@@ -14,10 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from raysernas.model.sequence import SearchedRecurrence, sequence_sources
-from raysernas.model.sequence_cells import SEQUENCE_OPERATIONS
+from raysernas.model.sequence import SearchedRecurrence, SearchSequence, sequence_sources, twice_differentiable
+from raysernas.model.sequence_cells import SEQUENCE_OPERATIONS, ChosenSequenceEdge
+from raysernas.model.sequence_rnn import Frames
 from tests.published_recurrent import BATCH, EDGES, NODES, WIDTH, PublishedRecurrence
+from tests.sequences import REAL, frames_of
 
 ROUNDS, FRAMES = 5, 32
 Step = Callable[[], object]
@@ -39,7 +42,38 @@ def ours() -> tuple[Step, Step, int]:
     return *passes(part, alphas, lambda: part(x, mask, alphas.softmax(1))), weights_of(part)
 
 
-def passes(part: torch.nn.Module, alphas: torch.Tensor, forward: Callable[[], torch.Tensor]) -> tuple[Step, Step]:
+class Apart(SearchSequence):
+    """Every candidate for itself, weights and all."""
+
+    def __init__(self) -> None:
+        super().__init__(WIDTH, NODES, 0.3)
+        self.edges = nn.ModuleList(nn.ModuleList(ChosenSequenceEdge(name, WIDTH) for name in REAL) for _ in self.edges)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, mixing: torch.Tensor) -> torch.Tensor:
+        frames = [frames_of(x, mask)]
+        into: list[list[torch.Tensor]] = [[] for _ in range(NODES)]
+        for (node, source), weights, edge in zip(sequence_sources(NODES), mixing, self.edges, strict=True):
+            if source == 0 and node:
+                frames.append(Frames(torch.stack(into[node - 1]).sum(dim=0), frames[0].mask, frames[0].order))
+            assert isinstance(edge, nn.ModuleList)
+            into[node] += [weight * candidate(frames[source]) for candidate, weight in zip(edge, weights[1:], strict=True)]
+        return torch.stack(into[-1]).sum(dim=0)
+
+
+def apart() -> tuple[Step, Step, int]:
+    """The same of our space without any sharing."""
+    part = Apart()
+    alphas = torch.zeros(len(sequence_sources(NODES)), len(SEQUENCE_OPERATIONS), requires_grad=True)
+    x, mask = torch.randn(BATCH, FRAMES, WIDTH), torch.ones(BATCH, FRAMES, dtype=torch.bool)
+
+    def forward() -> torch.Tensor:
+        with twice_differentiable():
+            return part(x, mask, alphas.softmax(1))
+
+    return *passes(part, alphas, forward), weights_of(part)
+
+
+def passes(part: nn.Module, alphas: torch.Tensor, forward: Callable[[], torch.Tensor]) -> tuple[Step, Step]:
     """Forward and backward, with gradients to the weights and the alphas, and to the alphas alone."""
 
     def whole() -> None:
@@ -54,12 +88,12 @@ def passes(part: torch.nn.Module, alphas: torch.Tensor, forward: Callable[[], to
     return whole, alphas_only
 
 
-def weights_of(part: torch.nn.Module) -> int:
+def weights_of(part: nn.Module) -> int:
     """Their number."""
     return sum(value.numel() for value in part.parameters())
 
 
-PARTS = {"published": published, "ours": ours}
+PARTS = {"published": published, "apart": apart, "ours": ours}
 
 
 def best_s(step: Step) -> float:
@@ -111,8 +145,9 @@ def main() -> None:
     for name, (_, _, weights) in parts.items():
         whole, alphas_only = (min(each) for each in seconds[name])
         print(f"{name:9} whole {whole:.3f}  alphas only {alphas_only:.3f}  weights {weights:,}  peak {peak_gb(name):.2f} GB")
-    ratios = [min(theirs) / min(mine) for theirs, mine in zip(seconds["published"], seconds["ours"], strict=True)]
-    print("ratio published / ours: whole {:.1f}, alphas only {:.1f}".format(*ratios))
+    for name in ("published", "apart"):
+        ratios = [min(theirs) / min(mine) for theirs, mine in zip(seconds[name], seconds["ours"], strict=True)]
+        print("ratio {} / ours: whole {:.1f}, alphas only {:.1f}".format(name, *ratios))
     print(f"ours at {flop_of_ours() / min(seconds['ours'][0]) / gemm_peak():.0%} of the peak of a large product")
 
 
