@@ -1,9 +1,12 @@
 """Laws of the searched recurrent part: any size, padding has no influence, chosen = searched, exact second derivatives."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import functional_call
 
 from raysernas.model.recurrent import Recurrence
 from raysernas.model.sequence import (
@@ -94,8 +97,9 @@ def test_the_supernet_is_smooth_enough_for_its_gradients_to_be_checked():
         assert torch.autograd.gradcheck(lambda x, mixing: cell(x, mask, mixing), (x.requires_grad_(), mixtures(1).requires_grad_()))
 
 
+@pytest.mark.parametrize("within", [twice_differentiable, nullcontext])  # on a CPU the former is only faster
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_product_with_the_hessian_is_exact(dtype):
+def test_a_product_with_the_hessian_is_exact(dtype, within):
     """d/de of the gradient at weights + e * direction, by double backward and by differences in float64."""
     torch.manual_seed(0)
     cell, (x, mask), mixing = SearchSequence(4, 2, 0.0).double(), batch(4), mixtures(2)
@@ -113,7 +117,7 @@ def test_a_product_with_the_hessian_is_exact(dtype):
     towards_mixing(1e-6)
     cell.to(dtype)
     weights, mixing_as = list(cell.parameters()), mixing.detach().to(dtype).requires_grad_()
-    with twice_differentiable():
+    with within():
         loss = cell(x.to(dtype), mask, mixing_as).pow(3).sum()
     first = torch.autograd.grad(loss, weights, create_graph=True)
     along = torch.stack([(gradient * way.to(dtype)).sum() for gradient, way in zip(first, direction, strict=True)]).sum()
@@ -130,3 +134,15 @@ def test_the_fixed_recurrence_can_be_differentiated_twice():
     first = torch.autograd.grad(loss, list(recurrence.parameters()), create_graph=True)
     second = torch.autograd.grad(torch.stack([each.pow(2).sum() for each in first]).sum(), list(recurrence.parameters()))
     assert all(gradient.isfinite().all() and (gradient != 0).any() for gradient in second)
+
+
+@pytest.mark.parametrize("within", [twice_differentiable, nullcontext])
+def test_weights_given_from_outside_are_used(within):
+    """A look-ahead at other weights must reach the recurrent layers, which keep lists of theirs."""
+    torch.manual_seed(0)
+    cell, mixing, (x, mask) = SearchSequence(6, 2, 0.0).double(), mixtures(2), batch(6)
+    weights = {name: torch.randn_like(value) for name, value in cell.named_parameters()}
+    with within():
+        ahead = functional_call(cell, weights, (x, mask, mixing))
+        cell.load_state_dict(weights)
+        same(ahead, cell(x, mask, mixing))

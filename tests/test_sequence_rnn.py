@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from raysernas.model.sequence import twice_differentiable
+from raysernas.model.sequence_loops import gru_together, rnn_together
 from raysernas.model.sequence_rnn import Chain, chains_together, turn, turning
 from tests.sequences import LENGTHS, batch, frames_of, same
 
@@ -68,10 +69,22 @@ def test_chains_together_equal_layers_of_torch_one_by_one_in_outputs_and_every_g
         same(one, other)
 
 
-@pytest.mark.parametrize("kind", ["gru", "rnn"])
-def test_the_fast_layers_refuse_a_second_derivative_instead_of_giving_a_wrong_one(kind):
-    chain, (x, mask) = Chain(kind, 4, 1, both=False).double(), batch(4)
-    made = chain(frames_of(x, mask)).pow(3).sum()
-    (first,) = torch.autograd.grad(made, chain.ahead[0].get_parameter("weight_hh_l0"), create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        first.sum().backward()
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_gradients_of_the_fast_layers_are_right_at_any_order(steps):
+    torch.manual_seed(0)
+    rnn = torch.randn(2, steps, 3, 2), torch.randn(2, 2, 2)
+    gru = torch.randn(2, steps, 3, 6), torch.randn(2, 6, 2), torch.randn(2, 2)
+    for layers, tensors in ((rnn_together, rnn), (gru_together, gru)):
+        wanted = tuple(each.double().requires_grad_() for each in tensors)
+        assert torch.autograd.gradcheck(layers, wanted)
+        assert torch.autograd.gradgradcheck(layers, wanted)
+
+
+def test_a_gradient_to_be_differentiated_again_is_the_same_gradient():
+    torch.manual_seed(0)
+    edge, (x, mask) = Chain("gru", 5, 2, both=True).double(), batch(5)
+    made = edge(frames_of(x, mask)).pow(3).sum()
+    fast = torch.autograd.grad(made, list(edge.parameters()), retain_graph=True)
+    again = torch.autograd.grad(made, list(edge.parameters()), create_graph=True)
+    for one, other in zip(fast, again, strict=True):
+        same(one, other)

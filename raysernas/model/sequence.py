@@ -26,8 +26,8 @@ from raysernas.record.genotype import Cell
 def twice_differentiable() -> Iterator[None]:
     """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
 
-    cuDNN's RNNs and the loops of `sequence_loops` cannot (and say so); torch's own can, and so can oneDNN's LSTM on a CPU.
-    The forward pass has to stand within, not the derivatives.
+    cuDNN's RNNs cannot (and say so); torch's own can. On a CPU everything here can, but torch's own are faster at it than
+    `sequence_loops`, and are taken within. The forward pass has to stand within, not the derivatives.
     """
     with torch.backends.cudnn.flags(enabled=False):
         yield

@@ -3,15 +3,16 @@
 oneDNN has a fast LSTM; torch's GRU and RNN are loops of small steps, one layer after the other. Here the layers that read at
 the same time (of all edges from one state, of both directions) take each step together, as one batched product, and the gradient is
 written out: weight gradients are one product over all steps instead of one a step. Equal to nn.GRU and nn.RNN (tests).
-Tensors are [layer, time, batch, channel]. Differentiable once; `sequence.twice_differentiable` keeps to torch's own.
+Tensors are [layer, time, batch, channel]. Where a gradient is to be differentiated again, it is that of the same steps in plain
+operations, done anew: right at any order, but slower.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 Steps = Float[Tensor, "layer time batch channel"]
 
@@ -25,13 +26,14 @@ class _Rnn(torch.autograd.Function):
         torch.tanh(inputs[:, 0], out=made[:, 0])
         for t in range(1, inputs.shape[1]):
             torch.baddbmm(inputs[:, t], made[:, t - 1], across, out=made[:, t]).tanh_()
-        ctx.save_for_backward(made, weight)
+        ctx.save_for_backward(inputs, weight, made)
         return made
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride] - of once_differentiable
-        (gradient,), (made, weight) = gradients, ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (given, weight, made) = gradients, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_rnn_steps, (given, weight), ctx.needs_input_grad, gradient)
         slope = torch.addcmul(made.new_ones(()), made, made, value=-1)
         inputs = torch.empty_like(made)  # the gradient of them
         last = made.shape[1] - 1
@@ -57,13 +59,14 @@ class _Gru(torch.autograd.Function):
             opening = step[..., : 2 * size].sigmoid_()
             torch.addcmul(inputs[:, t, :, 2 * size :], opening[..., :size], step[..., 2 * size :], out=new[:, t]).tanh_()
             before = torch.lerp(new[:, t], before, opening[..., size:], out=made[:, t])
-        ctx.save_for_backward(gates, new, made, weight)
+        ctx.save_for_backward(inputs, weight, bias, gates, new, made)
         return made
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride] - of once_differentiable
-        (gradient,), (gates, new, made, weight) = gradients, ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (given, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_gru_steps, (given, weight, bias), ctx.needs_input_grad, gradient)
         reset, keep, hidden = gates.chunk(3, dim=3)
         # everything that a step's gradient of h is multiplied with, for all steps at once
         to_new = (1 - keep) * torch.addcmul(made.new_ones(()), new, new, value=-1)
@@ -82,6 +85,31 @@ class _Gru(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return inputs, None, None
         return inputs, _over_steps(inner, made), inner[..., 2 * made.shape[3] :].sum(dim=(1, 2))
+
+
+def _rnn_steps(inputs: Tensor, weight: Tensor) -> Tensor:
+    made = [inputs[:, 0].tanh()]
+    for step in inputs.unbind(1)[1:]:
+        made.append(torch.baddbmm(step, made[-1], weight.transpose(1, 2)).tanh())
+    return torch.stack(made, dim=1)
+
+
+def _gru_steps(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    size, made = bias.shape[1], [inputs.new_zeros(*inputs[:, 0].shape[:2], bias.shape[1])]
+    for step in inputs.unbind(1):
+        hidden = made[-1] @ weight.transpose(1, 2)
+        reset, keep = (step + hidden)[..., : 2 * size].sigmoid().chunk(2, dim=2)
+        new = (step[..., 2 * size :] + reset * (hidden[..., 2 * size :] + bias[:, None])).tanh()
+        made.append(new + keep * (made[-1] - new))
+    return torch.stack(made[1:], dim=1)
+
+
+def _again(
+    steps: Callable[..., Tensor], given: tuple[Tensor, ...], needed: Sequence[bool], gradient: Tensor
+) -> tuple[Tensor | None, ...]:
+    wanted = [each for each, need in zip(given, needed, strict=True) if need]
+    found = iter(torch.autograd.grad(steps(*given), wanted, gradient, create_graph=True, materialize_grads=True))
+    return tuple(next(found) if need else None for need in needed)
 
 
 def _over_steps(gradient: Tensor, made: Tensor) -> Tensor:

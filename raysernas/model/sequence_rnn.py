@@ -109,7 +109,7 @@ def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "c
 def _layers_together(
     rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
 ) -> Float[Tensor, "layer time batch channel_made"]:
-    # cuDNN's are whole layers; and where cuDNN is off, `twice_differentiable` asks for torch's own
+    # cuDNN has whole layers, too; and cuDNN is off within `twice_differentiable`, where torch's own are faster
     if x.is_cuda or isinstance(rnns[0], nn.LSTM) or not torch.backends.cudnn.enabled:
         return torch.stack([rnn(each)[0] for rnn, each in zip(rnns, x, strict=True)])
     across_inputs, across_steps, bias_inputs, bias_steps = (
