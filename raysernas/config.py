@@ -7,10 +7,13 @@ result table. Defaults stand here and nowhere else. Files and overrides are read
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args
 
-Arm = Literal["darts", "random", "cnn", "lstm", "cnn_lstm", "cnn_lstm_attention"]
+Arm = Literal[
+    "darts", "darts_ordered", "darts_joint", "random", "random_search", "all_skip", "cnn", "lstm", "cnn_lstm", "cnn_lstm_attention",
+    "majority",
+]  # fmt: skip
 Scalar = str | int | float | bool
 Value = Scalar | Sequence[Scalar] | Mapping[str, str]
 
@@ -77,21 +80,33 @@ class FeaturesConfig:
 class NetworkConfig:
     """The joint CNN + LSTM; `designed_channels` belongs to the hand-designed arms, cells, nodes and channels to the others."""
 
-    cells: int = 3
+    cnn: Literal["free", "ordered"] = "free"  # any operation on any edge, or conv -> pool -> conv ... with the operations searched
+    cells: int = 3  # ordered: pairs of conv -> pool, each as wide as the cell it stands for
     nodes: int = 2
-    channels: int = 8
+    channels: int = 8  # of a node, before the first reduction
+    reductions: tuple[int, ...] = ()  # cells that halve the map and double the channels; none named = at a third and two thirds
+    reduction_halves: Literal["both", "time", "band"] = "both"
+    stem_multiplier: int = 3  # channels of the stem, in units of network.channels
     stem_halves: bool = True  # time and band, before the first cell: four times cheaper
     cell_dropout: float = 0.0  # after every cell; README tells why it is off
-    hidden: int = 32  # LSTM units in each direction
+    band_pooling: Literal["mean", "flatten"] = "mean"  # of the bands that are left; flatten: a frame has channel x band numbers
+    recurrent: Literal["lstm_attention", "searched"] = "lstm_attention"  # a fixed BiLSTM, or cells over time (arXiv 2403.14083)
+    recurrent_cells: int = 1  # searched only, as the next
+    recurrent_nodes: int = 2
+    hidden: int = 32  # LSTM units in each direction; the width of the searched cells is twice this
     dropout: float = 0.3  # after the convolutions and before the output layer
     designed_channels: int = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
-    """First-order DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam."""
+    """DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam. From `eigenvalue_every` on: what is watched, and what it costs."""
 
+    order: Literal["first", "second_exact", "second_difference"] = "first"
+    difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
     epochs: int = 30
+    warmup_epochs: int = 0  # in which only the weights learn
+    alphas_every: int = 1  # a step of the alphas with every so many steps of the weights
     batch: int = 16
     weights_lr: float = 0.025
     weights_lr_min: float = 0.001
@@ -101,6 +116,22 @@ class SearchConfig:
     alphas_lr: float = 1e-2
     alphas_decay: float = 1e-3
     alphas_beta1: float = 0.5
+    eigenvalue_every: int = 0  # epochs, between two measurements of the curvature in the alphas; 0 = never
+    difference_error: bool = False  # measure, once an epoch, how far second_difference is from second_exact
+    entropy_floor: float = 0.1  # of the mixtures; below it the history warns of a collapse
+    stop: Literal["epochs", "eigenvalue"] = "epochs"  # eigenvalue: go back to before it grew (arXiv 1909.09656)
+    stop_window: int = 5  # measurements that are averaged and compared
+    stop_ratio: float = 0.75  # of the mean before and the mean now; below it the curvature has grown
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChecksConfig:
+    """What a search is measured against; none of it changes what the search finds. Validation speakers only."""
+
+    draws: int = 8  # genotypes that `random_search` draws and trains shortly; the best on validation speakers is kept
+    draw_epochs: int = 15  # of such a short training, and of those of `ranking`
+    anytime_every: int = 0  # epochs of the search after which its genotype is retrained too; 0 = never
+    ranking: int = 0  # drawn genotypes scored by the supernet and by a short training: their rank correlation; 0 = none, else >= 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +199,7 @@ class Config:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
@@ -183,6 +215,7 @@ class TrialConfig:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
@@ -195,16 +228,31 @@ PRESETS: dict[str, dict[str, Any]] = {  # section -> word that may stand for it 
         )
     }
 }  # fmt: skip
-SECTIONS = ("corpus", "features", "network", "search", "retrain", "compute")
+SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
-CELLS = ("network.cells", "network.nodes", "network.channels", "network.stem_halves", "network.cell_dropout", "retrain.drop_path")
+SEARCHED: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint")  # whose genotype a supernet finds
+CHOSEN: tuple[Arm, ...] = (*SEARCHED, "random", "random_search", "all_skip")  # that have a genotype
+FIXED: dict[Arm, dict[str, str]] = {  # settings that an arm stands for, whatever the study says
+    "darts_ordered": {"network.cnn": "ordered", "network.recurrent": "lstm_attention"},
+    "darts_joint": {"network.cnn": "free", "network.recurrent": "searched"},
+    "all_skip": {"network.cnn": "free"},
+}
+CELLS = (
+    "network.cnn", "network.cells", "network.nodes", "network.channels", "network.reduction", "network.stem_",
+    "network.cell_dropout", "network.band_pooling", "network.recurrent", "retrain.drop_path",
+)  # fmt: skip
 UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
-    "darts": ("network.designed_",),
-    "random": ("network.designed_", "search."),
-    "cnn": ("search.", "network.hidden", *CELLS),
-    "lstm": ("search.", "network.designed_", *CELLS),
-    "cnn_lstm": ("search.", *CELLS),
-    "cnn_lstm_attention": ("search.", *CELLS),
+    "darts": ("network.designed_", "checks.draws"),
+    "darts_ordered": ("network.designed_", "network.recurrent_", "checks.draws"),
+    "darts_joint": ("network.designed_", "checks.draws"),
+    "random": ("network.designed_", "search.", "checks."),
+    "random_search": ("network.designed_", "search.", "checks.anytime_", "checks.ranking"),
+    "all_skip": ("network.designed_", "search.", "checks."),
+    "cnn": ("search.", "checks.", "network.hidden", *CELLS),
+    "lstm": ("search.", "checks.", "network.designed_", *CELLS),
+    "cnn_lstm": ("search.", "checks.", *CELLS),
+    "cnn_lstm_attention": ("search.", "checks.", *CELLS),
+    "majority": ("features.", "search.", "checks.", "network.", "retrain."),
 }
 
 
@@ -212,7 +260,10 @@ def trial_config(config: Config, *, arm: Arm, fold: int, seed: int) -> TrialConf
     """The part of a study that one trial runs under."""
     if arm not in get_args(Arm):
         raise Fault("config", f"{arm!r} is not an arm", got=arm, expected=", ".join(get_args(Arm)), do="name one of them")
-    return TrialConfig(arm=arm, fold=fold, seed=seed, **{section: getattr(config, section) for section in SECTIONS})
+    sections = {section: getattr(config, section) for section in SECTIONS}
+    stands_for = {key.removeprefix("network."): value for key, value in FIXED.get(arm, {}).items()}
+    sections["network"] = replace(config.network, **stands_for)
+    return TrialConfig(arm=arm, fold=fold, seed=seed, **sections)
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
@@ -226,12 +277,13 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def settings(trial: TrialConfig) -> dict[str, Any]:
     """The dotted settings that the trial's arm reads, without PLACES: its identity and its columns in the ledger."""
-    return {key: value for key, value in flatten(trial).items() if reads(trial.arm, key)}
+    fixed = FIXED.get(trial.arm, {})
+    return {key: value for key, value in flatten(trial).items() if key in fixed or reads(trial.arm, key)}
 
 
 def reads(arm: Arm, key: str) -> bool:
-    """Whether a setting can change the numbers of an arm."""
-    return not key.startswith((*UNREAD[arm], *PLACES))
+    """Whether a setting of the study can change the numbers of an arm."""
+    return not key.startswith((*UNREAD[arm], *PLACES)) and key not in FIXED.get(arm, {})
 
 
 def digest(trial: TrialConfig) -> str:

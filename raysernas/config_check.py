@@ -34,8 +34,16 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "network.nodes": 1,
     "network.channels": 1,
     "network.hidden": 1,
+    "network.stem_multiplier": 1,
+    "network.recurrent_cells": 1,
+    "network.recurrent_nodes": 1,
     "network.designed_channels": 1,
+    "search.difference_scale": 1e-9,
     "search.epochs": 1,
+    "search.warmup_epochs": 0,
+    "search.alphas_every": 1,
+    "search.eigenvalue_every": 0,
+    "search.stop_window": 1,
     "search.batch": 2,
     "search.weights_lr": 0,
     "search.weights_lr_min": 0,
@@ -43,6 +51,10 @@ AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written 
     "search.alphas_lr": 0,
     "search.alphas_decay": 0,
     "search.weights_clip": 1e-9,
+    "checks.draws": 2,
+    "checks.draw_epochs": 1,
+    "checks.anytime_every": 0,
+    "checks.ranking": 0,
     "retrain.epochs": 1,
     "retrain.batch": 2,
     "retrain.lr": 0,
@@ -62,14 +74,20 @@ BELOW_ONE = (
     "retrain.drop_path",
     "search.weights_momentum",
     "search.alphas_beta1",
+    "search.entropy_floor",
+    "search.stop_ratio",
 )
 ENTRIES = {  # lowest and highest entry of a list of numbers
     "retrain.speeds": (0.5, 2.0),
     "retrain.pitches_st": (-24.0, 24.0),
     "retrain.noise_snr_db": (-20.0, 100.0),
 }
+FEWEST_RANKED = 8  # genotypes of a rank correlation
 MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
-DISTINCT = ("study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", *ENTRIES)
+DISTINCT = (
+    "study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", "network.reductions",
+    *ENTRIES,
+)  # fmt: skip
 NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
 NOT_SEARCHED = (
     "study.",
@@ -129,12 +147,9 @@ def checked(config: Config) -> Config:
             expected="letters, digits, - _ and . (not first)", do="set study.name",
         )  # fmt: skip
     _check_features(config)
-    if config.search.weights_lr_min > config.search.weights_lr:
-        raise Fault(
-            "config", "search.weights_lr_min is above search.weights_lr", got=config.search.weights_lr_min,
-            expected=f"at most {config.search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
-        )  # fmt: skip
+    _check_search(config)
     _check_corpus(config)
+    _check_network(config)
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
     return config
@@ -167,6 +182,22 @@ def _check_corpus(config: Config) -> None:
         )  # fmt: skip
 
 
+def _check_network(config: Config) -> None:
+    network, ranking = config.network, config.checks.ranking
+    places = network.reductions
+    if beyond := [cell for cell in places if not 0 <= cell < network.cells] or len(places) == network.cells:
+        raise Fault(
+            "config", "network.reductions names cells that cannot be reductions", got=list(places),
+            expected=f"cells from 0 to {network.cells - 1}, and one that is none" if beyond else "a cell that is none",
+            do="set network.reductions or network.cells",
+        )  # fmt: skip
+    if 0 < ranking < FEWEST_RANKED:
+        raise Fault(
+            "config", "checks.ranking is too few genotypes for a rank correlation", got=ranking,
+            expected=f"0, or at least {FEWEST_RANKED}", do="set checks.ranking",
+        )  # fmt: skip
+
+
 def _check_features(config: Config) -> None:
     features = config.features
     if features.device == "cuda" and features.backend == "librosa":
@@ -178,6 +209,31 @@ def _check_features(config: Config) -> None:
         raise Fault(
             "config", "features.coefficients is more than features.bands", got=features.coefficients,
             expected=f"at most {features.bands}", do="set features.coefficients or features.bands",
+        )  # fmt: skip
+
+
+def _check_search(config: Config) -> None:
+    search = config.search
+    if search.weights_lr_min > search.weights_lr:
+        raise Fault(
+            "config", "search.weights_lr_min is above search.weights_lr", got=search.weights_lr_min,
+            expected=f"at most {search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
+        )  # fmt: skip
+    if search.warmup_epochs >= search.epochs:
+        raise Fault(
+            "config", "search.warmup_epochs leaves no epoch in which the alphas learn", got=search.warmup_epochs,
+            expected=f"fewer than search.epochs={search.epochs}", do="set search.warmup_epochs or search.epochs",
+        )  # fmt: skip
+    if search.stop == "eigenvalue" and search.eigenvalue_every != 1:
+        raise Fault(
+            "config", "search.stop=eigenvalue, but the eigenvalue is not measured in every epoch",
+            got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
+            do="set search.eigenvalue_every=1 or search.stop=epochs",
+        )  # fmt: skip
+    if search.difference_error and search.order == "first":
+        raise Fault(
+            "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
+            expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
         )  # fmt: skip
 
 

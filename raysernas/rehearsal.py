@@ -11,14 +11,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import TrialConfig
+from raysernas.config import CHOSEN, SEARCHED, TrialConfig
 from raysernas.corpora import features, folds
+from raysernas.corpora.cache import held
 from raysernas.corpora.corpus import Corpus
-from raysernas.corpora.features import Batch
+from raysernas.corpora.extraction import Clip
+from raysernas.corpora.features import Part, Role, Scale
 from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
+from raysernas.learn.mixture import new_alphas
+from raysernas.learn.state import Endless, begun
+from raysernas.model.designed import Majority
 from raysernas.model.network import Network, build
-from raysernas.record.genotype import draw
+from raysernas.record.genotype import draw, space
 
 WARM = 1  # steps before the timed ones
 TIMED = 2
@@ -38,33 +43,43 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
     pin(trial)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
-    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm == "darts" else 0.0
+    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm in SEARCHED else 0.0
     retrain_s = _retrain_step(trial, len(corpus.emotions))
     search = trial.search.epochs * -(-weights // trial.search.batch) * search_s
     evaluation = 0.4 * len(split.valid) / trial.retrain.batch  # a forward pass costs less than half of a step
-    retrain = trial.retrain.epochs * (-(-train // trial.retrain.batch) + evaluation) * retrain_s
-    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=search + len(trial.retrain.seeds) * retrain)
+    epoch = (-(-train // trial.retrain.batch) + evaluation) * retrain_s
+    short = trial.checks.draws * trial.checks.draw_epochs if trial.arm == "random_search" else _checked(trial) if search_s else 0
+    seconds = search + (short + len(trial.retrain.seeds) * trial.retrain.epochs) * epoch
+    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=seconds)
+
+
+def _checked(trial: TrialConfig) -> int:
+    """Epochs of training that the checks of a search take, at most."""
+    checks = trial.checks
+    retrained = -(-trial.search.epochs // checks.anytime_every) if checks.anytime_every else 0
+    return retrained * trial.retrain.epochs + checks.ranking * checks.draw_epochs
 
 
 def _search_step(trial: TrialConfig, classes: int) -> float:
-    network, batch, loss_of = _network(trial, classes), _noise(trial, trial.search.batch, classes), nn.CrossEntropyLoss()
-    alphas = darts.new_alphas(trial.network.nodes, torch.Generator().manual_seed(0), device_of(trial))
-    by_sgd = torch.optim.SGD(network.parameters(), lr=1e-3)
-    by_adam = torch.optim.Adam(alphas.values(), lr=1e-3)
+    network, noise, rng = _network(trial, classes), _noise(trial, "alphas", trial.search.batch, classes), np.random.default_rng(0)
+    assert isinstance(network, Network)
+    alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
+    others = Endless(noise, len(noise), rng)
+    state, batch = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others), next(others)
 
     def step() -> None:
-        darts.alpha_step(network, alphas, batch, loss_of, by_adam)
-        darts.weight_step(network, alphas, batch, loss_of, by_sgd, trial.search.weights_clip)
+        darts.alpha_step(state, batch, batch)
+        darts.weight_step(state, batch)
 
     return _seconds(step, device_of(trial))
 
 
 def _retrain_step(trial: TrialConfig, classes: int) -> float:
-    network, batch, loss_of = (
-        _network(trial, classes, chosen=True),
-        _noise(trial, trial.retrain.batch, classes),
-        nn.CrossEntropyLoss(),
-    )
+    if trial.arm == "majority":
+        return 0.0
+    network, noise = _network(trial, classes, chosen=True), _noise(trial, "train", trial.retrain.batch, classes)
+    loss_of = nn.CrossEntropyLoss()
+    batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(network.parameters())
 
     def step() -> None:
@@ -75,16 +90,18 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
     return _seconds(step, device_of(trial))
 
 
-def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
-    searched = trial.arm in ("darts", "random")
-    genotype = draw(np.random.default_rng(0), trial.network.nodes) if searched and chosen else None
+def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network | Majority:
+    genotype = draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
     return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
 
 
-def _noise(trial: TrialConfig, batch: int, classes: int) -> Batch:
-    time_, bands = _size(trial)
-    inputs = torch.randn(batch, time_, bands), torch.full((batch,), time_), torch.arange(batch) % classes
-    return Batch(*(tensor.to(device_of(trial)) for tensor in inputs))
+def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
+    """Clips as long as an input."""
+    (frames, bands), rng = _size(trial), np.random.default_rng(0)
+    values = rng.standard_normal((count, frames, bands)).astype(np.float32)
+    clips = held(Clip(each, np.zeros(bands, np.float32), frames) for each in values)
+    scale = Scale(np.zeros((1, bands), np.float32), np.ones((1, bands), np.float32))
+    return Part(role, clips, tuple(range(count)), np.arange(count) % classes, scale, frames, device_of(trial))
 
 
 def _size(trial: TrialConfig) -> tuple[int, int]:

@@ -20,23 +20,24 @@ from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, 
 from raysernas.config_file import assign, load
 from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus
-from raysernas.learn import checkpoint, darts, outcome, training
+from raysernas.learn import architect, audit, checkpoint, outcome, training
 from raysernas.learn.data import Data, prepare
 from raysernas.learn.determinism import device_of, pin, stream
 from raysernas.learn.meter import metered
 from raysernas.learn.telemetry import Telemetry
 from raysernas.learn.training import Fitted, Prediction
-from raysernas.model.network import Network, build
+from raysernas.model.designed import Majority
+from raysernas.model.network import Network
 from raysernas.record import ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
-from raysernas.record.genotype import Genotype, draw
+from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 
-Stage = Literal["search", "retrain", "test"]
+Stage = Literal["search", "checks", "retrain", "test"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,17 +93,24 @@ def _attempt(
 
         # 3. search and 4. derive (or draw, or design) the architecture
         with metered(device) as cost:
-            genotype, found = architecture(trial, data, _reporter("search", trial.search.epochs, telemetry, report))
-        facts |= {**found, "search_s": cost.seconds, "search_mb": cost.peak_mb}
-        if genotype:
-            storage.write_text(files.genotype, genotype.to_json() + "\n")
+            found = architect.architecture(trial, data, _reporter("search", architect.steps(trial), telemetry, report))
+        facts |= {**found.facts, "search_s": cost.seconds, "search_mb": cost.peak_mb}
+        if found.genotype:
+            storage.write_text(files.genotype, found.genotype.to_json() + "\n")
+        if found.kept:
+            checkpoint.save(files.supernet, found.kept)
+
+        # how good the search itself was, if that is asked (validation speakers only)
+        with metered(device) as cost:
+            facts |= audit.checks(trial, data, found, _reporter("checks", audit.steps(trial, found), telemetry, report))
+        facts |= {"checks_s": cost.seconds}
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
         trained: list[outcome.Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device) as cost:
                 network, fitted = retrain(
-                    trial, data, genotype, seed, _reporter("retrain", trial.retrain.epochs, telemetry, report)
+                    trial, data, found.genotype, seed, _reporter("retrain", trial.retrain.epochs, telemetry, report)
                 )
             checkpoint.save(files.weights(seed), network.state_dict())
             trained.append(outcome.Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
@@ -111,13 +119,13 @@ def _attempt(
         with metered(device) as cost:
             predictions = [_test(each.network, data) for each in trained]
         facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
-        posteriors = [outcome.posteriors(data, each.seed, found) for each, found in zip(trained, predictions, strict=True)]
+        posteriors = [outcome.posteriors(data, each.seed, heard) for each, heard in zip(trained, predictions, strict=True)]
         ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
         mean = float(np.mean([each.fitted.valid.ua for each in trained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return [
-            outcome.finished(trial, study, files.key, data=data, each=each, prediction=found, facts=facts)
-            for each, found in zip(trained, predictions, strict=True)
+            outcome.finished(trial, study, files.key, data=data, each=each, prediction=heard, facts=facts)
+            for each, heard in zip(trained, predictions, strict=True)
         ]
     finally:
         telemetry.close()
@@ -140,42 +148,18 @@ def resolve(config: Config, corpus: Corpus) -> Config:
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
 
-def architecture(
-    trial: TrialConfig, data: Data, report: Callable[[dict[str, Any]], object]
-) -> tuple[Genotype | None, dict[str, Any]]:
-    """The genotype of the arm (None for a hand-designed one) and what is to be recorded about it."""
-    if trial.arm == "random":
-        genotype = draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), trial.network.nodes)
-        return genotype, {"genotype": genotype.to_json(), "search_entropy": float("nan")}
-    if trial.arm != "darts":
-        return None, {"genotype": "", "search_entropy": float("nan")}
-    torch.manual_seed(stream(trial, "supernet"))
-    supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(data.device)
-    found = darts.search(
-        supernet,
-        data.part("weights"),
-        data.part("alphas"),
-        trial.search,
-        trial.network.nodes,
-        seed=stream(trial, "search"),
-        report=report,
-    )
-    return found.genotype, {"genotype": found.genotype.to_json(), "search_entropy": found.entropy}
-
-
 def retrain(
     trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object]
-) -> tuple[Network, Fitted]:
+) -> tuple[Network | Majority, Fitted]:
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    torch.manual_seed(stream(trial, f"network {retrain_seed}"))
-    network = build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
+    network = architect.network_of(trial, data, genotype, f"network {retrain_seed}")
     fitted = training.fit(
         network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {retrain_seed}"), report=report
     )
     return network, fitted
 
 
-def _test(network: Network, data: Data) -> Prediction:
+def _test(network: Network | Majority, data: Data) -> Prediction:
     """The only place where the test speakers are heard."""
     return training.evaluate(network, data.part("test"))
 

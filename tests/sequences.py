@@ -5,10 +5,8 @@ from collections.abc import Callable
 import torch
 
 from raysernas.model.recurrent import true_steps
-from raysernas.model.sequence import sequence_sources
-from raysernas.model.sequence_cells import SEQUENCE_OPERATIONS
 from raysernas.model.sequence_rnn import Frames, turning
-from raysernas.record.genotype import Cell, Gene
+from raysernas.record.genotype import SEQUENCE_OPERATIONS, Cell, Gene, sources
 
 REAL = SEQUENCE_OPERATIONS[1:]
 LENGTHS = torch.tensor([7, 4, 1, 6, 2])
@@ -34,7 +32,7 @@ def run(edge: Callable[[Frames], torch.Tensor], x: torch.Tensor, mask: torch.Ten
 def mixtures(nodes: int) -> torch.Tensor:
     """Uneven mixing weights of every edge."""
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(len(sequence_sources(nodes)), len(SEQUENCE_OPERATIONS), dtype=torch.float64, generator=generator).softmax(1)
+    return torch.randn(len(sources(nodes, inputs=1)), len(SEQUENCE_OPERATIONS), dtype=torch.float64, generator=generator).softmax(1)
 
 
 def a_cell(seed: int, nodes: int) -> Cell:
@@ -44,7 +42,7 @@ def a_cell(seed: int, nodes: int) -> Cell:
     for node in range(nodes):
         kept = sorted(torch.randperm(node + 1, generator=pick)[:2].tolist())
         names = [REAL[int(torch.randint(len(REAL), (), generator=pick))] for _ in kept]
-        cell.append(tuple(Gene(source, name) for source, name in zip(kept, names, strict=True)))  # type: ignore[arg-type]
+        cell.append(tuple(Gene(source, name) for source, name in zip(kept, names, strict=True)))
     return tuple(cell)
 
 

@@ -7,12 +7,12 @@ from typing import cast
 import numpy as np
 import torch
 
-from raysernas.config import Arm, NetworkConfig
+from raysernas.config import CHOSEN, Arm, Config, NetworkConfig, trial_config
 from raysernas.corpora.cache import Frames, held
 from raysernas.corpora.extraction import Clip, Floats
 from raysernas.corpora.features import Part, Role, Scale
 from raysernas.model.network import Network, build
-from raysernas.record.genotype import draw
+from raysernas.record.genotype import draw, space
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
 NETWORK = NetworkConfig(cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2)
@@ -38,7 +38,15 @@ def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
 
 
 def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
-    """A network of any arm, with a drawn genotype where the arm has one (or the supernet)."""
+    """A network of any arm but `majority`, with a drawn genotype where the arm has one (or the supernet)."""
     torch.manual_seed(seed)
-    genotype = draw(np.random.default_rng(seed), config.nodes) if chosen and arm in ("darts", "random") else None
-    return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
+    config = resolved(arm, config)
+    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in CHOSEN else None
+    made = build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
+    assert isinstance(made, Network)
+    return made
+
+
+def resolved(arm: Arm, config: NetworkConfig = NETWORK) -> NetworkConfig:
+    """What the arm stands for, on top of the settings."""
+    return trial_config(Config(network=config), arm=arm, fold=0, seed=0).network

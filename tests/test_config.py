@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config import (
+    CHOSEN,
+    FIXED,
     PLACES,
     SECTIONS,
     UNREAD,
@@ -19,6 +21,7 @@ from raysernas.config import (
     Config,
     CorpusConfig,
     Fault,
+    NetworkConfig,
     TrialConfig,
     differences,
     digest,
@@ -63,7 +66,8 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
         trial_config(Config(), arm="dart", fold=0, seed=0)  # pyright: ignore[reportArgumentType] - the mistake under test
     assert str(caught.value) == (
         "config: 'dart' is not an arm\n  got: dart\n"
-        "  expected: darts, random, cnn, lstm, cnn_lstm, cnn_lstm_attention\n  do this: name one of them"
+        "  expected: darts, darts_ordered, darts_joint, random, random_search, all_skip, cnn, lstm, cnn_lstm, cnn_lstm_attention, "
+        "majority\n  do this: name one of them"
     )
 
 
@@ -72,8 +76,19 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: Any, key: str) -> None:
     trial = TrialConfig(arm=arm)
     same = digest(changed(trial, key)) == digest(trial)
-    assert same != reads(arm, key)
-    assert (key in settings(trial)) == reads(arm, key)
+    known = reads(arm, key) or key in FIXED.get(arm, {})
+    assert same != known
+    assert (key in settings(trial)) == known
+
+
+@pytest.mark.parametrize("arm", FIXED)
+def test_what_an_arm_stands_for_is_no_choice_of_the_study(arm: Any) -> None:
+    other = NetworkConfig(cnn="free" if arm == "darts_ordered" else "ordered", recurrent="searched")
+    trials = [trial_config(Config(network=network), arm=arm, fold=0, seed=0) for network in (NetworkConfig(), other)]
+    for trial in trials:
+        assert FIXED[arm].items() <= settings(trial).items()
+    if "network.recurrent" in FIXED[arm]:
+        assert digest(trials[0]) == digest(trials[1])
 
 
 def test_where_the_corpus_and_its_list_of_folds_lie_is_no_part_of_identity_and_what_they_hold_is() -> None:
@@ -100,10 +115,11 @@ def test_every_key_that_an_arm_does_not_read_is_a_setting() -> None:
 
 
 def test_the_searching_arm_reads_the_search_and_only_designed_arms_read_the_designed() -> None:
-    assert {arm for arm in ARMS if reads(arm, "search.alphas_lr")} == {"darts"}
+    assert {arm for arm in ARMS if reads(arm, "search.alphas_lr")} == {"darts", "darts_ordered", "darts_joint"}
+    assert {arm for arm in ARMS if reads(arm, "checks.draws")} == {"random_search"}
     assert {arm for arm in ARMS if reads(arm, "network.designed_channels")} == {"cnn", "cnn_lstm", "cnn_lstm_attention"}
-    assert {arm for arm in ARMS if reads(arm, "network.channels")} == {"darts", "random"}
-    assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn"}
+    assert {arm for arm in ARMS if reads(arm, "network.channels")} == set(CHOSEN)
+    assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn", "majority"}
 
 
 @given(order=st.permutations(SETTINGS))

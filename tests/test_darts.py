@@ -11,7 +11,7 @@ from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.darts import Alphas, alpha_step, mixing, new_alphas, search, weight_step, weights_frozen
 from raysernas.model.network import Network
-from raysernas.record.genotype import KINDS, OPERATIONS, from_json
+from raysernas.record.genotype import KINDS, OPERATIONS, from_json, space
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, noise_part
 
 QUICK = SearchConfig(epochs=2, batch=4)
@@ -36,7 +36,9 @@ def batch(count: int = 4) -> Batch:
 
 def test_first_order_alpha_gradient_is_the_central_difference():
     net = smooth(network("darts", chosen=False)).double()
-    alphas: Alphas = {kind: value.detach().double().requires_grad_() for kind, value in new_alphas(2, torch.Generator()).items()}
+    alphas: Alphas = {
+        kind: value.detach().double().requires_grad_() for kind, value in new_alphas(space(NETWORK), torch.Generator()).items()
+    }
     inputs, loss_of, eps = batch(), nn.CrossEntropyLoss(), 1e-5
 
     def loss() -> torch.Tensor:
@@ -56,7 +58,7 @@ def test_first_order_alpha_gradient_is_the_central_difference():
 
 
 def test_freezing_the_weights_leaves_the_alpha_gradient_bit_equal():
-    net, alphas, inputs = network("darts", chosen=False).double(), new_alphas(2, torch.Generator()), batch()
+    net, alphas, inputs = network("darts", chosen=False).double(), new_alphas(space(NETWORK), torch.Generator()), batch()
     loss_of = nn.CrossEntropyLoss()
     free = torch.autograd.grad(loss_of(net(inputs.features, inputs.frames, mixing(alphas)), inputs.emotion), list(alphas.values()))
     with weights_frozen(net):
@@ -66,7 +68,7 @@ def test_freezing_the_weights_leaves_the_alpha_gradient_bit_equal():
 
 
 def test_the_alpha_step_changes_no_weight_no_weight_gradient_and_no_buffer():
-    net, alphas = network("darts", chosen=False).double(), new_alphas(2, torch.Generator())
+    net, alphas = network("darts", chosen=False).double(), new_alphas(space(NETWORK), torch.Generator())
     inputs, loss_of = batch(), nn.CrossEntropyLoss()
     sgd, adam = torch.optim.SGD(net.parameters(), lr=0.1), torch.optim.Adam(alphas.values(), lr=0.1)
     weight_step(net, alphas, inputs, loss_of, sgd, 5.0)  # so that there are gradients and statistics to change
@@ -83,7 +85,7 @@ def test_the_alpha_step_changes_no_weight_no_weight_gradient_and_no_buffer():
 
 
 def test_the_weight_step_changes_no_alpha():
-    net, alphas = network("darts", chosen=False).double(), new_alphas(2, torch.Generator())
+    net, alphas = network("darts", chosen=False).double(), new_alphas(space(NETWORK), torch.Generator())
     before = {kind: value.detach().clone() for kind, value in alphas.items()}
     weight_step(net, alphas, batch(), nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.1), 5.0)
     assert all(torch.equal(alphas[kind], before[kind]) and alphas[kind].grad is None for kind in KINDS)
@@ -93,14 +95,14 @@ def test_search_refuses_a_test_part_in_either_place():
     for weights, alphas in (("test", "alphas"), ("weights", "test"), ("weights", "valid"), ("alphas", "weights")):
         with pytest.raises(ValueError, match=r"training: a part with the role"):
             search(
-                network("darts", chosen=False), noise_part(weights), noise_part(alphas), QUICK, 2, seed=0, report=lambda _: None
+                network("darts", chosen=False), noise_part(weights), noise_part(alphas), QUICK, space(NETWORK), seed=0, report=lambda _: None
             )  # fmt: skip
 
 
 def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
     seen = []
     found = search(
-        network("darts", chosen=False), noise_part("weights"), noise_part("alphas", seed=1), QUICK, 2, seed=0, report=seen.append
+        network("darts", chosen=False), noise_part("weights"), noise_part("alphas", seed=1), QUICK, space(NETWORK), seed=0, report=seen.append
     )  # fmt: skip
     assert [entry["epoch"] for entry in seen] == [1, 2]
     assert from_json(seen[-1]["genotype"]) == found.genotype
@@ -114,7 +116,9 @@ def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
 def test_alphas_leave_uniform_when_their_learning_rate_lets_them():
     fast = SearchConfig(epochs=6, batch=4, alphas_lr=0.3, alphas_decay=0.0)
     net = network("darts", chosen=False, config=NETWORK)
-    found = search(net, noise_part("weights", 24), noise_part("alphas", 24, seed=1), fast, 2, seed=0, report=lambda _: None)
+    found = search(
+        net, noise_part("weights", 24), noise_part("alphas", 24, seed=1), fast, space(NETWORK), seed=0, report=lambda _: None
+    )
     assert found.history[0]["entropy"] > found.entropy
     assert found.entropy < 0.9
 
@@ -127,7 +131,7 @@ def test_both_halves_are_seen_whole_and_alphas_move_before_weights(monkeypatch):
             darts, name, lambda *arguments, name=name, step=step: (steps.append((name, arguments[2].features)), step(*arguments))[1]
         )
     weights, alphas = noise_part("weights", 12, longest=1), noise_part("alphas", 12, seed=1, longest=1)
-    search(network("darts", chosen=False), weights, alphas, QUICK, 2, seed=0, report=lambda _: None)
+    search(network("darts", chosen=False), weights, alphas, QUICK, space(NETWORK), seed=0, report=lambda _: None)
     assert [name for name, _ in steps[:4]] == ["alpha_step", "weight_step"] * 2
     for name in ("alpha_step", "weight_step"):
         epoch = torch.cat([features for step, features in steps if step == name][:3])

@@ -1,21 +1,24 @@
 """Laws of the network: nothing depends on batch mates, the supernet contains its derived networks, all arms share one skeleton."""
 
 import dataclasses
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from raysernas.config import Arm, Fault, NetworkConfig
-from raysernas.model.cells import ChosenCell, SearchCell
-from raysernas.model.network import Network, build, count_parameters, kinds
+from raysernas.config import CHOSEN, Arm, Fault, NetworkConfig
+from raysernas.model import network as network_room
+from raysernas.model.designed import Blocks
+from raysernas.model.network import Bands, Cells, Network, build, count_parameters
+from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import true_steps
-from raysernas.record.genotype import KINDS, OPERATIONS, Genotype, draw, sources
-from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network
+from raysernas.model.sequence import SearchedRecurrence
+from raysernas.record.genotype import CONVOLUTIONS, OPERATIONS, POOLS, Genotype, Part, draw, one_hot, sources, space
+from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
-ARMS = get_args(Arm)
+ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
 
 
 def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,10 +60,18 @@ def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
 @pytest.mark.parametrize("halves", [True, False])
 @pytest.mark.parametrize("time", [37, 64, 70, 150])
 def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halves, time):
-    config = dataclasses.replace(NETWORK, stem_halves=halves)
-    genotype = draw(np.random.default_rng(0), config.nodes)
-    front = build(arm, config, (time, BANDS), CLASSES, genotype if arm in ("darts", "random") else None).front
-    steps = front(torch.randn(1, 1, time, BANDS), None).shape[2]
+    for axes in ("both", "time", "band"):
+        config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
+        genotype = draw(np.random.default_rng(0), space(config)) if arm in CHOSEN else None
+        front = net_of(build(arm, config, (time, BANDS), CLASSES, genotype)).front
+        made = front(torch.randn(1, 1, time, BANDS), None)
+        if isinstance(front, Cells):
+            assert made.shape[3] == -(-BANDS // 2**front.band_halvings)
+        mask_counts(front, time, made.shape[2])
+
+
+def mask_counts(front: Cells | Blocks | Bands, time: int, steps: int) -> None:
+    """All steps of a whole input are true ones."""
     assert true_steps(torch.tensor([time]), front.halvings, steps).sum() == steps
     assert true_steps(torch.tensor([time]), front.halvings, steps + 5).sum() == steps
 
@@ -81,14 +92,20 @@ def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
 
 def test_arms_are_built_of_what_their_names_say():
     built = {arm: network(arm) for arm in ARMS}
-    table = {arm: (type(net.front).__name__, net.recurrence is not None, type(net.pooling).__name__) for arm, net in built.items()}
+    table = {
+        arm: (type(net.front).__name__, type(net.recurrence).__name__, type(net.pooling).__name__) for arm, net in built.items()
+    }
     assert table == {
-        "darts": ("Cells", True, "AttentionPooling"),
-        "random": ("Cells", True, "AttentionPooling"),
-        "cnn": ("Blocks", False, "MeanPooling"),
-        "lstm": ("Bands", True, "MeanPooling"),
-        "cnn_lstm": ("Blocks", True, "MeanPooling"),
-        "cnn_lstm_attention": ("Blocks", True, "AttentionPooling"),
+        "darts": ("Cells", "Recurrence", "AttentionPooling"),
+        "darts_ordered": ("Cells", "Recurrence", "AttentionPooling"),
+        "darts_joint": ("Cells", "SearchedRecurrence", "AttentionPooling"),
+        "random": ("Cells", "Recurrence", "AttentionPooling"),
+        "random_search": ("Cells", "Recurrence", "AttentionPooling"),
+        "all_skip": ("Cells", "Recurrence", "AttentionPooling"),
+        "cnn": ("Blocks", "NoneType", "MeanPooling"),
+        "lstm": ("Bands", "Recurrence", "MeanPooling"),
+        "cnn_lstm": ("Blocks", "Recurrence", "MeanPooling"),
+        "cnn_lstm_attention": ("Blocks", "Recurrence", "AttentionPooling"),
     }
 
 
@@ -100,60 +117,121 @@ def test_dropout_is_there_in_training_and_gone_in_evaluation(arm):
     assert torch.equal(net.eval()(x, frames), net(x, frames))
 
 
-def inject(genotype: Genotype, nodes: int) -> dict[str, torch.Tensor]:
-    """Mixing weights of a genotype: one on the kept edges, `none` elsewhere."""
-    mixing = {}
-    for kind in KINDS:
-        rows = torch.zeros(len(sources(nodes)), len(OPERATIONS), dtype=torch.float64)
-        rows[:, OPERATIONS.index("none")] = 1
-        for edge, (node, source) in enumerate(sources(nodes)):
-            for gene in getattr(genotype, kind)[node]:
-                if gene.source == source:
-                    rows[edge] = torch.eye(len(OPERATIONS), dtype=torch.float64)[OPERATIONS.index(gene.operation)]
-        mixing[kind] = rows
-    return mixing
+SPACES = {
+    "free": NETWORK,
+    "free, only time halved, bands flattened": dataclasses.replace(NETWORK, reduction_halves="time", band_pooling="flatten"),
+    "free, searched recurrent": dataclasses.replace(NETWORK, recurrent="searched", recurrent_cells=2),
+    "ordered": dataclasses.replace(NETWORK, cnn="ordered"),
+    "ordered, only bands halved, searched recurrent": dataclasses.replace(
+        NETWORK, cnn="ordered", reduction_halves="band", reductions=(0,), recurrent="searched", recurrent_nodes=3
+    ),
+}
 
 
-def copy_weights(supernet: Network, derived: Network) -> None:
-    """Give a derived network the supernet's weights (its affine norms stay at scale 1, shift 0)."""
+def inject(genotype: Genotype, config: NetworkConfig) -> dict[Part, torch.Tensor]:
+    """Mixing weights of a genotype: one on the kept edges, nothing elsewhere."""
+    return {part: torch.from_numpy(values) for part, values in one_hot(genotype, space(config)).items()}
 
-    def fill(target: nn.Module, source: nn.Module) -> None:
-        missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
-        assert not unexpected
-        assert all(name.endswith(("weight", "bias")) for name in missing)
 
-    fill(derived.recurrence, supernet.recurrence)  # pyright: ignore[reportArgumentType]
+def fill(target: Any, source: Any) -> None:
+    """Give a module the weights of another, in whose place it stands (its affine norms stay at scale 1, shift 0)."""
+    missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
+    assert not unexpected
+    assert all(name.endswith(("weight", "bias")) for name in missing)
+
+
+def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
+    """Give a derived network the supernet's weights."""
     fill(derived.pooling, supernet.pooling)
     fill(derived.output, supernet.output)
-    fill(derived.front.stem, supernet.front.stem)  # pyright: ignore
-    for chosen, mixed in zip(derived.front.cells, supernet.front.cells, strict=True):  # pyright: ignore
-        assert isinstance(chosen, ChosenCell)
-        assert isinstance(mixed, SearchCell)
-        fill(chosen.inputs, mixed.inputs)
+    fill(derived.front.stem, supernet.front.stem)
+    for chosen, mixed in zip(derived.front.cells, supernet.front.cells, strict=True):
+        if isinstance(chosen, Pair):
+            fill(chosen.fit, mixed.fit)
+        else:
+            fill(chosen.inputs, mixed.inputs)
+    for i, (chosen, mixed) in enumerate(zip(derived.front.cells, supernet.front.cells, strict=True)):
+        if isinstance(chosen, Pair):
+            fill(chosen.conv, mixed.conv.operations[CONVOLUTIONS.index(genotype.conv[i][0].operation)])
+            fill(chosen.pool, mixed.pool.operations[POOLS.index(genotype.pool[i][0].operation)])
+            continue
         edges = iter(chosen.edges)
         for node, genes in enumerate(chosen.genes):
             for gene in genes:
                 edge = mixed.edges[sources(mixed.nodes).index((node, gene.source))]
-                fill(next(edges), edge.operations[OPERATIONS.index(gene.operation)])  # pyright: ignore
+                fill(next(edges), edge.operations[OPERATIONS.index(gene.operation)])
+    if not isinstance(derived.recurrence, SearchedRecurrence):
+        fill(derived.recurrence, supernet.recurrence)
+        return
+    fill(derived.recurrence.fit, supernet.recurrence.fit)
+    for i, mixed in enumerate(supernet.recurrence.cells):
+        derived.recurrence.cells[i] = mixed.chosen(genotype.recurrent)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("training", [True, False])
-def test_supernet_with_injected_mixing_weights_equals_the_derived_network(seed, training):
-    genotype = draw(np.random.default_rng(seed), NETWORK.nodes)
-    supernet = network("darts", chosen=False).double()
-    derived = build("darts", NETWORK, (WINDOW, BANDS), CLASSES, genotype).double()
+def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, seed, training):
+    config = SPACES[name]
+    genotype = draw(np.random.default_rng(seed), space(config))
+    supernet = network("darts", chosen=False, config=config).double()
+    derived = net_of(build("darts", config, (WINDOW, BANDS), CLASSES, genotype)).double()
     x, frames = inputs(6)
-    supernet.train()(x, frames, inject(genotype, NETWORK.nodes))  # so that running statistics are not trivial
-    copy_weights(supernet, derived)
+    supernet.train()(x, frames, inject(genotype, config))  # so that running statistics are not trivial
+    copy_weights(supernet, derived, genotype)
     supernet.train(training)
     derived.train(training)
-    expected = supernet(x, frames, inject(genotype, NETWORK.nodes))
+    expected = supernet(x, frames, inject(genotype, config))
     torch.testing.assert_close(derived(x, frames), expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
+    config = SPACES[name]
+    net = network("darts", chosen=False, config=config).double().train()
+    mixing = {
+        part: torch.full((len(each.edges), len(each.operations)), 1 / len(each.operations), dtype=torch.float64, requires_grad=True)
+        for part, each in space(config).items()
+    }
+    net(*inputs(4), mixing).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in net.parameters())
+    for part, shares in mixing.items():
+        assert shares.grad is not None
+        real = space(config)[part].real
+        assert (shares.grad[:, real] != 0).all(), part
+
+
+def test_the_published_supernet_has_its_published_size():
+    """346,092 parameters without the recurrent part: stem, four cells of four nodes, a linear layer on 128 channels."""
+    config = NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False)
+    front = net_of(build("darts", config, (128, 128), 4)).front
+    assert front.channels == 128
+    assert count_parameters(front) + count_parameters(nn.Linear(128, 4)) == 346_092
+
+
+def test_the_ordered_network_is_as_wide_and_as_halved_as_the_free_one():
+    free, ordered = (net_of(build("darts", SPACES[name], (WINDOW, BANDS), CLASSES)).front for name in ("free", "ordered"))
+    assert (free.channels, free.halvings) == (ordered.channels, ordered.halvings)
+
+
+def net_of(made: Any) -> Network:
+    """What `build` makes for every arm but `majority`."""
+    assert isinstance(made, Network)
+    return made
+
+
+def test_the_majority_arm_is_no_network():
+    made = build("majority", NETWORK, (WINDOW, BANDS), CLASSES)
+    assert count_parameters(made) == 0
+    torch.testing.assert_close(made(*inputs(2)).softmax(dim=1), torch.full((2, CLASSES), 1 / CLASSES))
+
+
 def test_reductions_stand_at_a_third_and_two_thirds():
+    def kinds(cells: int) -> list[str]:
+        return network_room.kinds(NetworkConfig(cells=cells))
+
     assert kinds(4) == ["normal", "reduction", "reduction", "normal"]
+    assert network_room.kinds(NetworkConfig(cells=3, reductions=(2,))) == ["normal", "normal", "reduction"]
     assert kinds(8) == ["normal", "normal", "reduction", "normal", "normal", "reduction", "normal", "normal"]
     assert [i for i, kind in enumerate(kinds(3)) if kind == "reduction"] == [1, 2]
 

@@ -13,11 +13,9 @@ from raysernas.model.sequence import (
     ChosenSequence,
     SearchedRecurrence,
     SearchSequence,
-    sequence_sources,
     twice_differentiable,
 )
-from raysernas.model.sequence_cells import SEQUENCE_OPERATIONS
-from raysernas.record.genotype import Gene
+from raysernas.record.genotype import SEQUENCE_OPERATIONS, Gene, sources
 from tests.sequences import LENGTHS, a_cell, batch, mixtures, same
 
 
@@ -55,7 +53,7 @@ def test_a_searched_cell_under_one_hot_mixing_is_the_chosen_cell_of_its_weights(
     mixing[:, 0] = 1
     for node, into in enumerate(genes):
         for gene in into:
-            edge = sequence_sources(nodes).index((node, gene.source))
+            edge = sources(nodes, inputs=1).index((node, gene.source))
             mixing[edge] = torch.zeros(len(SEQUENCE_OPERATIONS))
             mixing[edge, SEQUENCE_OPERATIONS.index(gene.operation)] = 1
     x, mask = batch(6)
@@ -66,7 +64,7 @@ def test_a_searched_cell_under_one_hot_mixing_is_the_chosen_cell_of_its_weights(
 
 def test_a_chosen_cell_has_its_own_copy_of_the_weights():
     searched = SearchSequence(4, 1, 0.0)
-    chosen = searched.chosen(((Gene(0, "bigru_1_attention"),),))  # type: ignore[arg-type]
+    chosen = searched.chosen(((Gene(0, "bigru_1_attention"),),))
     before = [value.clone() for value in chosen.parameters()]
     with torch.no_grad():
         for value in searched.parameters():

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from raysernas.model.recurrent import true_steps
 from raysernas.model.sequence_cells import (
-    SEQUENCE_OPERATIONS,
     ChosenSequenceEdge,
     MixedSequenceEdge,
     SelfAttention,
     attention_weights,
     mixed,
 )
+from raysernas.record.genotype import SEQUENCE_OPERATIONS
 from tests.sequences import LENGTHS, REAL, batch, frames_of, mixtures, run, same
 
 

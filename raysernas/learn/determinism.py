@@ -4,6 +4,7 @@ import hashlib
 import os
 
 import torch
+from torch import Tensor
 
 from raysernas.config import TrialConfig
 
@@ -25,3 +26,16 @@ def device_of(trial: TrialConfig) -> torch.device:
     if trial.compute.device == "auto":
         raise ValueError("compute.device is still 'auto': resolve the configuration first")
     return torch.device(trial.compute.device)
+
+
+def random_state(device: torch.device) -> list[Tensor]:
+    """Of torch's global generators that dropout on a device draws from."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+def set_random_state(state: list[Tensor], device: torch.device) -> None:
+    """Go back to a state that `random_state` gave for the same device."""
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

@@ -31,7 +31,7 @@ def metered(device: torch.device) -> Iterator[Cost]:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         cost.seconds = time.perf_counter() - start
-        cost.peak_mb = _peak_mb(device)
+        cost.peak_mb = peak_mb(device)
 
 
 def _reset_peak(device: torch.device) -> None:
@@ -42,7 +42,8 @@ def _reset_peak(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_mb(device: torch.device) -> float:
+def peak_mb(device: torch.device) -> float:
+    """Since the outermost `metered` block began; read without beginning anew."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with suppress(OSError):

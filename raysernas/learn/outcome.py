@@ -13,6 +13,7 @@ from raysernas.config import TrialConfig, digest, settings
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 from raysernas.learn.data import Data
 from raysernas.learn.training import Fitted, Prediction
+from raysernas.model.designed import Majority
 from raysernas.model.network import Network, count_parameters
 from raysernas.record.files import TrialKey
 from raysernas.record.ledger import TrialRecord
@@ -23,7 +24,7 @@ class Retrained:
     """A network after one retraining."""
 
     seed: int
-    network: Network
+    network: Network | Majority
     fitted: Fitted
     cost: dict[str, float]
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 from raysernas.record import storage
@@ -21,14 +22,27 @@ class Telemetry:
         self.writer.add_text("settings", "\n".join(f"    {key} = {value}" for key, value in settings.items()))
 
     def epoch(self, stage: str, entry: dict[str, Any]) -> None:
-        """One epoch: numbers become scalars, everything goes into the JSON line."""
-        self.lines.append(json.dumps({"stage": stage, **entry}))
-        for name, value in entry.items():
-            if isinstance(value, int | float) and name != "epoch":
-                self.writer.add_scalar(f"{stage}/{name}", value, entry["epoch"])
+        """One epoch: numbers become scalars, warnings text; all but `timing`, which no two runs share, goes into the JSON line."""
+        self.lines.append(json.dumps({"stage": stage, **{name: value for name, value in entry.items() if name != "timing"}}))
+        for name, value in _numbers(stage, {name: value for name, value in entry.items() if name != "epoch"}):
+            self.writer.add_scalar(name, value, entry["epoch"])
+        if "warning" in entry:
+            self.writer.add_text(f"{stage}/warning", entry["warning"], entry["epoch"])
         self.writer.flush()
 
     def close(self) -> None:
         """Write the history and close the run."""
         self.writer.close()
         storage.write_text(self.files.history, "".join(line + "\n" for line in self.lines))
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers inside nested mappings and lists, named by the way to them."""
+    if isinstance(value, int | float):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _numbers(f"{name}/{key}", each)
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _numbers(f"{name}/{place:02d}", each)

@@ -18,7 +18,8 @@ from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora import augment
 from raysernas.corpora.augment import mask
 from raysernas.corpora.features import Part, Role
-from raysernas.model.network import Cells, Network
+from raysernas.model.designed import Majority
+from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
 from raysernas.record.metrics import Evaluation
 
@@ -51,7 +52,13 @@ class Prediction:
 
 
 def fit(
-    network: Network, train: Part, valid: Part, config: RetrainConfig, *, seed: int, report: Callable[[dict[str, Any]], object]
+    network: Network | Majority,
+    train: Part,
+    valid: Part,
+    config: RetrainConfig,
+    *,
+    seed: int,
+    report: Callable[[dict[str, Any]], object],
 ) -> Fitted:
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
 
@@ -65,9 +72,12 @@ def fit(
     """
     require(train, "train")
     require(valid, "valid")
+    if isinstance(network, Majority):
+        network.shares = torch.bincount(torch.from_numpy(train.emotion), minlength=network.classes).to(network.shares) / len(train)
+        return Fitted(0, evaluate(network, valid).evaluation, [])
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
     draw = _draws(config, seed)
-    loss_of = nn.CrossEntropyLoss(class_weights(train, network.output.out_features), label_smoothing=config.label_smoothing)
+    loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     steps = config.epochs * -(-len(train) // config.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, steps))
@@ -98,29 +108,33 @@ def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | N
     return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
 
 
-def descend(loss: Tensor, network: Network, optimizer: torch.optim.Optimizer, clip: float) -> None:
-    """One step of the weights down the gradient, whose norm is clipped."""
+def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
+    """One step of the weights down the gradient, whose norm is clipped; what it was before is returned."""
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimizer.step()
+    return norm
 
 
-def evaluate(network: Network, part: Part, batch: int = 64) -> Prediction:
-    """Posteriors (mean over the windows of an utterance) and scores of every utterance of a part; nothing is dropped."""
+def evaluate(network: Network | Majority, part: Part, batch: int = 64, mixing: Mixing | None = None) -> Prediction:
+    """Posteriors (mean over the windows of an utterance) and scores of every utterance of a part; nothing is dropped.
+
+    Args:
+        mixing: only for a supernet.
+    """
     network.eval()
-    classes = network.output.out_features
-    total = np.zeros((len(part), classes))
+    total = np.zeros((len(part), network.classes))
     counts = np.zeros(len(part))
     with torch.no_grad():
         for inputs, owners in part.windows(batch):
-            posteriors = network(inputs.features, inputs.frames).softmax(dim=1).double().cpu().numpy()
+            posteriors = network(inputs.features, inputs.frames, mixing).softmax(dim=1).double().cpu().numpy()
             np.add.at(total, owners, posteriors)
             np.add.at(counts, owners, 1)
     posteriors = total / counts[:, None]
     if not np.isfinite(posteriors).all():
         raise DivergedError("the network gives posteriors that are no numbers", f"{(~np.isfinite(posteriors)).sum()} of them")
-    return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), classes))
+    return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), network.classes))
 
 
 def class_weights(part: Part, classes: int) -> Tensor:

@@ -1,8 +1,10 @@
-"""Hand-designed convolution blocks: the honest opponent of a search. Plain, regular, normalised, regularised."""
+"""What needs no search: hand-designed convolution blocks, plain, regular, normalised, regularised; and the majority class."""
 
 from typing import Any
 
-from torch import nn
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from raysernas.config import NetworkConfig
 from raysernas.model.cells import Map, NewMap
@@ -28,3 +30,18 @@ class Blocks(nn.Module):
 
     def forward(self, x: Map, _mixing: Any) -> NewMap:
         return self.blocks(x)
+
+
+class Majority(nn.Module):
+    """The floor under every score: the same posteriors for every utterance, the shares of the emotions in training."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.shares: Tensor
+        self.register_buffer("shares", torch.full((classes,), 1 / classes))
+
+    def forward(
+        self, features: Float[Tensor, "batch time band"], _frames: Int[Tensor, " batch"], _mixing: None = None
+    ) -> Float[Tensor, "batch emotion"]:
+        return self.shares.log().expand(len(features), -1)

@@ -11,51 +11,64 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import Arm, Fault, NetworkConfig
+from raysernas.config import CHOSEN, Arm, Fault, NetworkConfig
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
-from raysernas.model.designed import Blocks
+from raysernas.model.designed import Blocks, Majority
+from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
-from raysernas.record.genotype import CellKind, Genotype
+from raysernas.model.sequence import SearchedRecurrence
+from raysernas.record.genotype import CellKind, Genotype, Part
 
-Mixing = Mapping[CellKind, Float[Tensor, "edge operation"]]
-RECURRENT: dict[Arm, bool] = {
-    "darts": True, "random": True, "cnn": False, "lstm": True, "cnn_lstm": True, "cnn_lstm_attention": True,
-}  # fmt: skip
-ATTENTION: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
+Mixing = Mapping[Part, Float[Tensor, "edge operation"]]
+HALVES = {"both": (2, 2), "time": (2, 1), "band": (1, 2)}  # strides of a reduction cell
+RECURRENT: tuple[Arm, ...] = (*CHOSEN, "lstm", "cnn_lstm", "cnn_lstm_attention")
+ATTENTION: tuple[Arm, ...] = (*CHOSEN, "cnn_lstm_attention")
 
 
 class Cells(nn.Module):
-    """Stem and cells; reduction cells stand at a third and at two thirds of the depth and double the channels."""
+    """Stem and cells; reduction cells double the channels and halve time, band or both. With a genotype its cells are chosen."""
 
     def __init__(self, config: NetworkConfig, genotype: Genotype | None) -> None:
         super().__init__()
-        stem = 3 * config.channels
+        stem = config.stem_multiplier * config.channels
         self.stem = nn.Sequential(nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False), nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
         self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
+        halves = HALVES[config.reduction_halves]
         before, channels, halved = (stem, stem), config.channels, False
-        for kind in kinds(config.cells):
+        for i, kind in enumerate(kinds(config)):
             channels *= 2 if kind == "reduction" else 1
-            if genotype is None:
-                cell: nn.Module = SearchCell(kind, config.nodes, before, channels, halved_before=halved)
+            made = channels * config.nodes
+            if config.cnn == "ordered":
+                genes = None if genotype is None else (genotype.conv[i], genotype.pool[i])
+                cell: nn.Module = Pair(before[1], made, halves if kind == "reduction" else (1, 1), genes)
+            elif genotype is None:
+                cell = SearchCell(kind, config.nodes, before, channels, halves=halves, halved_before=halved)
             else:
-                cell = ChosenCell(kind, getattr(genotype, kind), before, channels, halved_before=halved)
+                cell = ChosenCell(kind, getattr(genotype, kind), before, channels, halves=halves, halved_before=halved)
             self.cells.append(cell)
-            before, halved = (before[1], channels * config.nodes), kind == "reduction"
+            before, halved = (before[1], made), kind == "reduction"
         self.channels = before[1]
-        self.halvings = kinds(config.cells).count("reduction") + config.stem_halves
+        reductions = kinds(config).count("reduction")
+        self.halvings, self.band_halvings = (config.stem_halves + (stride - 1) * reductions for stride in halves)
 
     def forward(self, x: Map, mixing: Mixing | None) -> NewMap:
         older = newer = self.stem(x)
-        for cell in self.cells:
-            if isinstance(cell, SearchCell):
-                assert mixing is not None, "a supernet needs mixing weights"
-                made = cell(older, newer, mixing[cell.kind])
-            else:
-                made = cell(older, newer, self.drop_path)
-            older, newer = newer, self.cell_dropout(made)
+        for i, cell in enumerate(self.cells):
+            older, newer = newer, self.cell_dropout(self._through(i, cell, older, newer, mixing))
         return self.dropout(newer)
+
+    def _through(self, i: int, cell: nn.Module, older: Tensor, newer: Tensor, mixing: Mixing | None) -> Tensor:
+        match cell:
+            case SearchCell():
+                return cell(older, newer, of(mixing, cell.kind))
+            case Pair(searched=True):
+                return cell(newer, of(mixing, "conv")[i], of(mixing, "pool")[i])
+            case Pair():
+                return cell(newer)
+            case _:
+                return cell(older, newer, self.drop_path)
 
 
 class Bands(nn.Module):
@@ -73,34 +86,49 @@ class Network(nn.Module):
     """Features of clips to logits of emotions; `mixing` only for a supernet."""
 
     def __init__(
-        self, front: Cells | Blocks | Bands, config: NetworkConfig, *, recurrent: bool, attention: bool, classes: int
-    ) -> None:
+        self, front: Cells | Blocks | Bands, recurrence: Recurrence | SearchedRecurrence | None, *, attention: bool, dropout: float,
+        channels: int, flatten: bool, classes: int,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.front = front
-        self.recurrence = Recurrence(front.channels, config.hidden) if recurrent else None
-        channels = self.recurrence.channels if self.recurrence else front.channels
+        self.front, self.recurrence = front, recurrence
         self.pooling = AttentionPooling(channels) if attention else MeanPooling()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(channels, classes)
+        self.flatten, self.classes = flatten, classes
 
     def forward(
         self, features: Float[Tensor, "batch time band"], frames: Int[Tensor, " batch"], mixing: Mixing | None = None
     ) -> Float[Tensor, "batch emotion"]:
         x = rearrange(features, "batch time band -> batch 1 time band").contiguous(memory_format=torch.channels_last)
-        x = reduce(self.front(x, mixing), "batch channel time band -> batch time channel", "mean")
+        x = self.front(x, mixing)
+        if self.flatten:
+            x = rearrange(x, "batch channel time band -> batch time (channel band)")
+        else:
+            x = reduce(x, "batch channel time band -> batch time channel", "mean")
         mask = true_steps(frames, self.front.halvings, x.shape[1])
-        if self.recurrence is not None:
+        if isinstance(self.recurrence, SearchedRecurrence):
+            x = self.recurrence(x, mask, None if mixing is None else mixing.get("recurrent"))
+        elif self.recurrence is not None:
             x = self.recurrence(x)
         return self.output(self.dropout(self.pooling(x, mask)))
 
 
-def kinds(cells: int) -> list[CellKind]:
-    """The kind of each cell in order; at least 3 cells, so that both kinds occur."""
-    return ["reduction" if i in (cells // 3, 2 * cells // 3) else "normal" for i in range(cells)]
+def of(mixing: Mixing | None, part: Part) -> Tensor:
+    """The mixing weights of one part; a supernet cannot do without."""
+    assert mixing is not None, "a supernet needs mixing weights"
+    return mixing[part]
 
 
-def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None) -> Network:
-    """The network of an arm; for `darts` and `random` the supernet unless a genotype is given.
+def kinds(config: NetworkConfig) -> list[CellKind]:
+    """The kind of each cell in order; by default reductions stand at a third and at two thirds of the depth."""
+    reductions = config.reductions or (config.cells // 3, 2 * config.cells // 3)
+    return ["reduction" if i in reductions else "normal" for i in range(config.cells)]
+
+
+def build(
+    arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None
+) -> Network | Majority:
+    """The network of an arm; for arms with a genotype the supernet unless it is given.
 
     Args:
         size: (time, band) of every input.
@@ -109,10 +137,9 @@ def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, 
         Fault: when fewer than two time steps would be left for the recurrent part.
     """
     time, bands = size
-    if arm in ("darts", "random"):
-        front: Cells | Blocks | Bands = Cells(config, genotype)
-    else:
-        front = Bands(bands) if arm == "lstm" else Blocks(config)
+    if arm == "majority":
+        return Majority(classes)
+    front: Cells | Blocks | Bands = Bands(bands) if arm == "lstm" else Cells(config, genotype) if arm in CHOSEN else Blocks(config)
     steps = -(-time // 2**front.halvings)
     if steps < 2:
         raise Fault(
@@ -122,8 +149,25 @@ def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, 
             expected="at least 2 steps, or there is no order in time to learn",
             do="set a longer features.window_s or fewer network.cells",
         )
-    network = Network(front, config, recurrent=RECURRENT[arm], attention=arm in ATTENTION, classes=classes)
+    flatten = isinstance(front, Cells) and config.band_pooling == "flatten"
+    channels = front.channels * (-(-bands // 2**front.band_halvings) if isinstance(front, Cells) and flatten else 1)
+    recurrence = _recurrence(arm, config, channels, genotype)
+    network = Network(
+        front, recurrence, attention=arm in ATTENTION, dropout=config.dropout, flatten=flatten, classes=classes,
+        channels=channels if recurrence is None else recurrence.channels,
+    )  # fmt: skip
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's stub
+
+
+def _recurrence(
+    arm: Arm, config: NetworkConfig, channels: int, genotype: Genotype | None
+) -> Recurrence | SearchedRecurrence | None:
+    if arm not in RECURRENT:
+        return None
+    if arm not in CHOSEN or config.recurrent == "lstm_attention":
+        return Recurrence(channels, config.hidden)
+    genes = None if genotype is None else genotype.recurrent
+    return SearchedRecurrence(channels, 2 * config.hidden, config.recurrent_cells, config.recurrent_nodes, genes, config.dropout)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from raysernas.model.recurrent import Mask, Sequence
 from raysernas.model.sequence_cells import ChosenSequenceEdge, MixedSequenceEdge, mixed
 from raysernas.model.sequence_rnn import Frames, Steps, turning
-from raysernas.record.genotype import Cell
+from raysernas.record.genotype import Cell, sources
 
 
 @contextmanager
@@ -29,13 +29,9 @@ def twice_differentiable() -> Iterator[None]:
     cuDNN's RNNs cannot (and say so); torch's own can. On a CPU everything here can, but torch's own are faster at it than
     `sequence_loops`, and are taken within. The forward pass has to stand within, not the derivatives.
     """
-    with torch.backends.cudnn.flags(enabled=False):
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=False, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32):
         yield
-
-
-def sequence_sources(nodes: int) -> list[tuple[int, int]]:
-    """(node, source) of every edge of a cell, in the order of its edges."""
-    return [(node, source) for node in range(nodes) for source in range(node + 1)]
 
 
 class SearchSequence(nn.Module):
@@ -44,14 +40,14 @@ class SearchSequence(nn.Module):
     def __init__(self, width: int, nodes: int, dropout: float) -> None:
         super().__init__()
         self.nodes = nodes
-        self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sequence_sources(nodes))
+        self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sources(nodes, inputs=1))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Sequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> Sequence:
         # source by source: all edges from a state are computed together as soon as it is whole
         frames, into = [_frames(x, mask)], [[] for _ in range(self.nodes)]
         for state in range(self.nodes):
-            out = [(edge, node) for edge, (node, source) in enumerate(sequence_sources(self.nodes)) if source == state]
+            out = [(edge, node) for edge, (node, source) in enumerate(sources(self.nodes, inputs=1)) if source == state]
             numbers = [edge for edge, _ in out]
             made = mixed([self._edge(edge) for edge in numbers], frames[state], mixing[numbers])
             for each, (_, node) in zip(made, out, strict=True):
@@ -66,7 +62,7 @@ class SearchSequence(nn.Module):
 
     def chosen(self, genes: Cell) -> "ChosenSequence":
         """The cell of these genes with a copy of the weights that its operations have here."""
-        cell, numbers = ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p), sequence_sources(self.nodes)
+        cell, numbers = ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p), sources(self.nodes, inputs=1)
         kept = [(numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into]
         cell.edges = nn.ModuleList(self._edge(edge).chosen(gene.operation) for edge, gene in kept)
         return cell.train(self.training)

@@ -19,17 +19,7 @@ from torch import Tensor, nn
 from raysernas.model.sequence_rnn import RNN_CELLS, Chain, Frames, Mask, RnnCell, Steps, chains_together, normalised
 
 LAYERS = 2  # of the deepest candidate
-SEQUENCE_OPERATIONS: tuple[str, ...] = (
-    *("none", "skip_connect", "self_attention"),
-    *(
-        f"{direction}{cell}_{layers}{attention}"
-        for cell in RNN_CELLS
-        for direction in ("", "bi")
-        for layers in range(1, LAYERS + 1)
-        for attention in ("", "_attention")
-    ),
-)
-FIRST_RECURRENT = 3  # of the operations; from here on they come in pairs, without and with attention
+FIRST_RECURRENT = 3  # of SEQUENCE_OPERATIONS; from here on they come in pairs, without and with attention, in the order of CHAINS
 CHAINS: tuple[tuple[RnnCell, bool], ...] = tuple((cell, both) for cell in RNN_CELLS for both in (False, True))
 
 

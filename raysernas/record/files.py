@@ -80,6 +80,11 @@ class TrialFiles:
         return self.root / "genotypes" / f"{self.key.name}.json"
 
     @property
+    def supernet(self) -> Path:
+        """All that a search leaves: weights, alphas, optimisers, random states."""
+        return self.root / "supernets" / f"{self.key.name}.pt"
+
+    @property
     def history(self) -> Path:
         """One JSON line for each epoch of each stage."""
         return self.root / "history" / f"{self.key.name}.jsonl"

@@ -1,35 +1,41 @@
-"""An architecture as data: which operations stand on which edges of the two kinds of cell.
+"""An architecture as data: which operations stand on which edges of its parts, and what each part is chosen from.
 
-A cell has two input states (the outputs of the two cells before it) and `nodes` intermediate nodes; node i can take from
-states 0 .. i+1. Edges are numbered node by node, source by source: node 0 has edges 0, 1; node 1 has 2, 3, 4; ...
-Choosing follows DARTS (arXiv 1806.09055, section 2.4), from softmaxed alphas; ties go to the lower number.
+`network.cnn=free` has two kinds of cell, `normal` and `reduction`: a cell has two input states (the outputs of the two cells
+before it), node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains, `conv` and `pool`, whose slot i belongs
+to cell i. `network.recurrent=searched` adds a `recurrent` cell with one input state, node i taking from states 0 .. i. Edges are
+numbered node by node, source by source. Choosing follows DARTS (arXiv 1806.09055, section 2.4), from softmaxed alphas; ties go
+to the lower number.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from raysernas.config import Fault
+from raysernas.config import Fault, NetworkConfig
 
-Operation = Literal[
-    "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"
-]
-OPERATIONS: tuple[Operation, ...] = (
-    "none",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
+Operation = str
+Part = Literal["normal", "reduction", "conv", "pool", "recurrent"]
 CellKind = Literal["normal", "reduction"]
-KINDS: tuple[CellKind, ...] = ("normal", "reduction")
-KEPT = 2  # edges into each node of a chosen cell
+PARTS: tuple[Part, ...] = get_args(Part)
+KINDS: tuple[CellKind, ...] = get_args(CellKind)
+CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+POOLS = ("max_pool_3x3", "avg_pool_3x3")
+OPERATIONS: tuple[Operation, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)  # of the edges of a free cell
+SEQUENCE_OPERATIONS: tuple[Operation, ...] = (
+    *("none", "skip_connect", "self_attention"),
+    *(
+        f"{direction}{cell}_{layers}{attention}"
+        for cell in ("lstm", "gru", "rnn")
+        for direction in ("", "bi")
+        for layers in (1, 2)
+        for attention in ("", "_attention")
+    ),
+)
+KEPT = 2  # edges into each node of a chosen cell, where there are as many
 Cell = tuple[tuple["Gene", ...], ...]
 
 
@@ -43,20 +49,73 @@ class Gene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Genotype:
-    """The two cells of a chosen network; `normal[node]` are the genes whose results are added up in that node."""
+    """A chosen architecture; `normal[node]` are the genes whose results are added up in that node; a part it lacks is empty."""
 
-    normal: Cell
-    reduction: Cell
+    normal: Cell = ()
+    reduction: Cell = ()
+    conv: Cell = ()
+    pool: Cell = ()
+    recurrent: Cell = ()
+
+    @property
+    def parts(self) -> dict[Part, Cell]:
+        """The parts that it has."""
+        return {part: getattr(self, part) for part in PARTS if getattr(self, part)}
 
     def to_json(self) -> str:
         """One line, stable under equality."""
-        cells = {kind: [[[gene.source, gene.operation] for gene in node] for node in getattr(self, kind)] for kind in KINDS}
+        cells = {part: [[[gene.source, gene.operation] for gene in node] for node in cell] for part, cell in self.parts.items()}
         return json.dumps(cells)
 
     @property
+    def genes(self) -> list[tuple[Part, int, Gene]]:
+        """(part, node, gene) of every kept edge."""
+        return [(part, i, gene) for part, cell in self.parts.items() for i, node in enumerate(cell) for gene in node]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one part is chosen from: on each of its edges one of the operations, into each node at most `kept` edges."""
+
+    edges: tuple[tuple[int, int], ...]  # (node, source)
+    operations: tuple[Operation, ...]
+    kept: int = KEPT
+
+    @property
     def nodes(self) -> int:
-        """Intermediate nodes of a cell."""
-        return len(self.normal)
+        """Nodes of a cell, or slots of a chain."""
+        return self.edges[-1][0] + 1
+
+    @property
+    def real(self) -> list[int]:
+        """The numbers of the operations that may be chosen: all but `none`."""
+        return [i for i, operation in enumerate(self.operations) if operation != "none"]
+
+    def into(self, node: int) -> list[tuple[int, int]]:
+        """(edge, source) of every edge into a node."""
+        return [(edge, source) for edge, (to, source) in enumerate(self.edges) if to == node]
+
+
+Space = Mapping[Part, Choice]
+Mixtures = Mapping[Part, npt.NDArray[np.floating]]  # softmaxed alphas of each part, [edge, operation]
+
+
+def sources(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
+    """(node, source) of every edge of a cell, in the order of its edges."""
+    return [(node, source) for node in range(nodes) for source in range(node + inputs)]
+
+
+def space(config: NetworkConfig) -> Space:
+    """What the architectures of a network are chosen from."""
+    if config.cnn == "free":
+        cell = Choice(tuple(sources(config.nodes)), OPERATIONS)
+        found: dict[Part, Choice] = {"normal": cell, "reduction": cell}
+    else:
+        chain = tuple((slot, slot) for slot in range(config.cells))
+        found = {"conv": Choice(chain, CONVOLUTIONS, kept=1), "pool": Choice(chain, POOLS, kept=1)}
+    if config.recurrent == "searched":
+        found["recurrent"] = Choice(tuple(sources(config.recurrent_nodes, inputs=1)), SEQUENCE_OPERATIONS)
+    return found
 
 
 def from_json(text: str) -> Genotype:
@@ -67,9 +126,9 @@ def from_json(text: str) -> Genotype:
     """
     try:
         cells = json.loads(text)
-        genotype = Genotype(**{kind: tuple(_node(i, node) for i, node in enumerate(cells[kind])) for kind in KINDS})
-        if set(cells) != set(KINDS) or not 0 < len(genotype.normal) == len(genotype.reduction):
-            raise ValueError("not two cells of one size")
+        genotype = Genotype(**{part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells})
+        if set(genotype.parts) != set(cells) or not _whole(genotype):
+            raise ValueError("not two cells, or two chains, of one size")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
             "genotype", "this is not a genotype", got=f"{text[:80]} ({error})", expected='{"normal": ..., "reduction": ...}',
@@ -78,60 +137,92 @@ def from_json(text: str) -> Genotype:
     return genotype
 
 
-def _node(i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene, ...]:
-    node = tuple(Gene(source, operation) for source, operation in genes)
+def _whole(genotype: Genotype) -> bool:
+    pairs = [pair for pair in ((genotype.normal, genotype.reduction), (genotype.conv, genotype.pool)) if any(pair)]
+    return len(pairs) == 1 and len(pairs[0][0]) == len(pairs[0][1])
+
+
+def _node(part: Part, i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene, ...]:
+    possible, operations = {
+        "normal": (range(i + 2), OPERATIONS),
+        "reduction": (range(i + 2), OPERATIONS),
+        "conv": (range(i, i + 1), CONVOLUTIONS),
+        "pool": (range(i, i + 1), POOLS),
+        "recurrent": (range(i + 1), SEQUENCE_OPERATIONS),
+    }[part]
+    node, kept = tuple(Gene(source, operation) for source, operation in genes), min(KEPT, len(possible))
     states = [gene.source for gene in node]
-    if any(type(state) is not int or not 0 <= state < i + 2 for state in states) or len(set(states)) != KEPT or len(node) != KEPT:
-        raise ValueError(f"node {i} does not take from {KEPT} different states before it")
-    if any(gene.operation not in OPERATIONS or gene.operation == "none" for gene in node):
-        raise ValueError(f"node {i} has an unknown operation")
+    if any(type(state) is not int or state not in possible for state in states) or not len(set(states)) == len(node) == kept:
+        raise ValueError(f"node {i} of {part} does not take from {kept} different states before it")
+    if any(gene.operation not in operations or gene.operation == "none" for gene in node):
+        raise ValueError(f"node {i} of {part} has an unknown operation")
     return tuple(sorted(node))
 
 
-def sources(nodes: int) -> list[tuple[int, int]]:
-    """(node, source) of every edge of a cell, in the order of its edges."""
-    return [(node, source) for node in range(nodes) for source in range(node + 2)]
-
-
-def choose(mixing: dict[CellKind, npt.NDArray[np.floating]], nodes: int) -> Genotype:
-    """The strongest architecture: per edge the best operation except `none`, per node the two strongest edges.
+def choose(mixing: Mixtures, space: Space) -> Genotype:
+    """The strongest architecture: per edge the best operation except `none`, per node the strongest edges.
 
     Args:
-        mixing: for each kind of cell the softmaxed alphas, [edge, operation].
-        nodes: intermediate nodes of a cell.
+        mixing: of each part of the space.
 
     Raises:
         ValueError: for mixing values of another shape, or that are not finite: nothing can be chosen from those.
     """
-    return Genotype(**{kind: _choose_cell(np.asarray(mixing[kind], dtype=np.float64), nodes) for kind in KINDS})
+    return Genotype(**{part: _strongest(np.asarray(mixing[part], dtype=np.float64), choice) for part, choice in space.items()})
 
 
-def _choose_cell(mixing: npt.NDArray[np.float64], nodes: int) -> Cell:
-    if mixing.shape != (len(sources(nodes)), len(OPERATIONS)) or not np.isfinite(mixing).all():
-        raise ValueError(f"no mixing values of {nodes} nodes: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}")
-    real = [i for i, operation in enumerate(OPERATIONS) if operation != "none"]
-    best = [real[int(np.argmax(row[real]))] for row in mixing]
+def _strongest(mixing: npt.NDArray[np.float64], choice: Choice) -> Cell:
+    expected = (len(choice.edges), len(choice.operations))
+    if mixing.shape != expected or not np.isfinite(mixing).all():
+        raise ValueError(f"no mixing values {expected}: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}")
+    best = [choice.real[int(np.argmax(row[choice.real]))] for row in mixing]
     cell = []
-    for node in range(nodes):
-        edges = [(edge, source) for edge, (to, source) in enumerate(sources(nodes)) if to == node]
-        ranked = sorted(edges, key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))[:KEPT]
-        cell.append(tuple(sorted(Gene(source, OPERATIONS[best[edge]]) for edge, source in ranked)))
+    for node in range(choice.nodes):
+        ranked = sorted(choice.into(node), key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))[: choice.kept]
+        cell.append(tuple(sorted(Gene(source, choice.operations[best[edge]]) for edge, source in ranked)))
     return tuple(cell)
 
 
-def draw(rng: np.random.Generator, nodes: int) -> Genotype:
-    """A uniformly drawn genotype of the same space: two different sources a node, any operation but `none` on each."""
-    real: list[Operation] = [operation for operation in OPERATIONS if operation != "none"]
+def one_hot(genotype: Genotype, space: Space) -> dict[Part, npt.NDArray[np.float64]]:
+    """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other operation has a share."""
+    mixing: dict[Part, npt.NDArray[np.float64]] = {
+        part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()
+    }
+    for part, node, gene in genotype.genes:
+        edge = space[part].edges.index((node, gene.source))
+        mixing[part][edge, space[part].operations.index(gene.operation)] = 1
+    return mixing
 
-    def cell() -> Cell:
-        chosen = [sorted(rng.choice(node + 2, size=KEPT, replace=False).tolist()) for node in range(nodes)]
-        return tuple(tuple(Gene(source, real[int(rng.integers(len(real)))]) for source in pair) for pair in chosen)
 
-    return Genotype(normal=cell(), reduction=cell())
+def draw(rng: np.random.Generator, space: Space) -> Genotype:
+    """A uniformly drawn genotype of a space: different sources for each node, any operation but `none` on each."""
+
+    def node(choice: Choice, number: int) -> list[int]:
+        states = [source for _, source in choice.into(number)]
+        return sorted(rng.choice(states, size=min(choice.kept, len(states)), replace=False).tolist())
+
+    def cell(choice: Choice) -> Cell:
+        taken = [node(choice, number) for number in range(choice.nodes)]
+        real = [choice.operations[i] for i in choice.real]
+        return tuple(tuple(Gene(source, real[int(rng.integers(len(real)))]) for source in states) for states in taken)
+
+    return Genotype(**{part: cell(choice) for part, choice in space.items()})
 
 
-def entropy(mixing: dict[CellKind, npt.NDArray[np.floating]]) -> float:
+def all_skip(space: Space) -> Genotype:
+    """The genotype that does nothing: every node takes its first states by skip connections. For spaces that have them."""
+    return Genotype(
+        **{
+            part: tuple(
+                tuple(Gene(source, "skip_connect") for _, source in choice.into(node)[: choice.kept])
+                for node in range(choice.nodes)
+            )
+            for part, choice in space.items()
+        }
+    )
+
+
+def entropy(mixing: Mixtures) -> float:
     """Mean entropy of an edge's mixture over ln(operations): 1 = uniform (nothing learnt), 0 = one operation each."""
-    rows = np.concatenate([np.asarray(mixing[kind], dtype=np.float64) for kind in KINDS])
-    logs = np.log(np.clip(rows, 1e-300, None))
-    return float(np.mean(-(rows * logs).sum(axis=1)) / np.log(rows.shape[1]))
+    rows = [row for values in mixing.values() for row in np.asarray(values, dtype=np.float64)]
+    return float(np.mean([-(row * np.log(np.clip(row, 1e-300, None))).sum() / np.log(len(row)) for row in rows]))

@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from raysernas.model.sequence import SearchedRecurrence, SearchSequence, sequence_sources, twice_differentiable
-from raysernas.model.sequence_cells import SEQUENCE_OPERATIONS, ChosenSequenceEdge
+from raysernas.model.sequence import SearchedRecurrence, SearchSequence, twice_differentiable
+from raysernas.model.sequence_cells import ChosenSequenceEdge
 from raysernas.model.sequence_rnn import Frames
+from raysernas.record.genotype import SEQUENCE_OPERATIONS, sources
 from tests.published_recurrent import BATCH, EDGES, NODES, WIDTH, PublishedRecurrence
 from tests.sequences import REAL, frames_of
 
@@ -37,7 +38,7 @@ def published() -> tuple[Step, Step, int]:
 def ours() -> tuple[Step, Step, int]:
     """The same of ours."""
     part = SearchedRecurrence(WIDTH, WIDTH, 1, NODES, None, 0.3)
-    alphas = torch.zeros(len(sequence_sources(NODES)), len(SEQUENCE_OPERATIONS), requires_grad=True)
+    alphas = torch.zeros(len(sources(NODES, inputs=1)), len(SEQUENCE_OPERATIONS), requires_grad=True)
     x, mask = torch.randn(BATCH, FRAMES, WIDTH), torch.ones(BATCH, FRAMES, dtype=torch.bool)
     return *passes(part, alphas, lambda: part(x, mask, alphas.softmax(1))), weights_of(part)
 
@@ -52,7 +53,7 @@ class Apart(SearchSequence):
     def forward(self, x: torch.Tensor, mask: torch.Tensor, mixing: torch.Tensor) -> torch.Tensor:
         frames = [frames_of(x, mask)]
         into: list[list[torch.Tensor]] = [[] for _ in range(NODES)]
-        for (node, source), weights, edge in zip(sequence_sources(NODES), mixing, self.edges, strict=True):
+        for (node, source), weights, edge in zip(sources(NODES, inputs=1), mixing, self.edges, strict=True):
             if source == 0 and node:
                 frames.append(Frames(torch.stack(into[node - 1]).sum(dim=0), frames[0].mask, frames[0].order))
             assert isinstance(edge, nn.ModuleList)
@@ -63,7 +64,7 @@ class Apart(SearchSequence):
 def apart() -> tuple[Step, Step, int]:
     """The same of our space without any sharing."""
     part = Apart()
-    alphas = torch.zeros(len(sequence_sources(NODES)), len(SEQUENCE_OPERATIONS), requires_grad=True)
+    alphas = torch.zeros(len(sources(NODES, inputs=1)), len(SEQUENCE_OPERATIONS), requires_grad=True)
     x, mask = torch.randn(BATCH, FRAMES, WIDTH), torch.ones(BATCH, FRAMES, dtype=torch.bool)
 
     def forward() -> torch.Tensor:

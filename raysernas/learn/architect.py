@@ -1,0 +1,117 @@
+"""Where the architecture of an arm comes from: found by a supernet, drawn, the best of several draws, or designed.
+
+In: the resolved configuration of a trial and its data by role. Out: a genotype (None for a hand-designed arm), what is to be
+recorded about it, and the state of the search, if there was one. Nothing here can name the test part.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from raysernas.config import SEARCHED, TrialConfig
+from raysernas.learn import darts, training
+from raysernas.learn.data import Data
+from raysernas.learn.determinism import stream
+from raysernas.learn.state import Kept
+from raysernas.learn.training import Fitted
+from raysernas.model.cost import multiply_adds
+from raysernas.model.designed import Majority
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import Genotype, all_skip, draw, space
+
+PASSES = {"first": 1, "second_exact": 4, "second_difference": 4}  # of an alpha step; the mixed term costs two
+Report = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An architecture, and how it was found."""
+
+    genotype: Genotype | None
+    facts: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)  # of a supernet's search
+    supernet: Network | None = None
+    kept: Kept | None = None  # all that a search leaves: weights, alphas, optimisers
+
+
+def architecture(trial: TrialConfig, data: Data, report: Report) -> Found:
+    """The architecture of the arm.
+
+    Args:
+        report: called after each epoch of a search, or after each of several draws.
+    """
+    parts = space(trial.network)
+    if trial.arm in SEARCHED:
+        found = _searched(trial, data, report)
+    elif trial.arm == "random":
+        found = Found(draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), parts))
+    elif trial.arm == "random_search":
+        found = _best_drawn(trial, data, report)
+    else:
+        found = Found(all_skip(parts) if trial.arm == "all_skip" else None)
+    genotype = found.genotype.to_json() if found.genotype else ""
+    nothing = {"search_entropy": float("nan"), "search_multiply_adds": float("nan")}
+    return replace(found, facts={"genotype": genotype, **nothing, **found.facts})
+
+
+def steps(trial: TrialConfig) -> int:
+    """How often `architecture` reports."""
+    return trial.search.epochs if trial.arm in SEARCHED else trial.checks.draws if trial.arm == "random_search" else 0
+
+
+def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
+    """A network of the arm with fresh weights, which depend on the trial's seed and fold and on the purpose; without a genotype
+    the supernet, where the arm has one."""
+    torch.manual_seed(stream(trial, purpose))
+    return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
+
+
+def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> tuple[Network, Fitted]:
+    """The network of a genotype after `checks.draw_epochs` of the training that every arm gets; scores are of validation speakers."""
+    network = network_of(trial, data, genotype, f"network {purpose}")
+    assert isinstance(network, Network)
+    short = replace(trial.retrain, epochs=trial.checks.draw_epochs)
+    seed = stream(trial, f"retrain {purpose}")
+    return network, training.fit(network, data.part("train"), data.part("valid"), short, seed=seed, report=lambda _: None)
+
+
+def _searched(trial: TrialConfig, data: Data, report: Report) -> Found:
+    supernet = network_of(trial, data, None, "supernet")
+    assert isinstance(supernet, Network)
+    found = darts.search(
+        supernet, data.part("weights"), data.part("alphas"), trial.search, space(trial.network), seed=stream(trial, "search"),
+        report=report,
+    )  # fmt: skip
+    passed = _utterances(trial, len(data.part("weights")), len(found.history))
+    facts = {
+        "search_entropy": found.entropy,
+        "search_epoch": found.epoch,
+        "search_multiply_adds": float(passed * multiply_adds(supernet, data.size)),
+    }
+    return Found(found.genotype, facts, found.history, supernet, found.kept)
+
+
+def _utterances(trial: TrialConfig, weights: int, epochs: int) -> int:
+    """How many utterances the steps of a search passed through the supernet (forward and back)."""
+    steps = -(-weights // trial.search.batch)
+    alpha_steps = max(0, epochs - trial.search.warmup_epochs) * -(-steps // trial.search.alphas_every)
+    return epochs * weights + alpha_steps * trial.search.batch * PASSES[trial.search.order]
+
+
+def _best_drawn(trial: TrialConfig, data: Data, report: Report) -> Found:
+    """Random search: the drawn genotype with the best validation UA after a short training (arXiv 1902.07638)."""
+    rng = np.random.default_rng([stream(trial, "draws"), trial.fold])
+    spent, best = 0, (-1.0, Genotype())
+    for number in range(trial.checks.draws):
+        genotype = draw(rng, space(trial.network))
+        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}")
+        spent += multiply_adds(network, data.size) * len(data.part("train")) * trial.checks.draw_epochs
+        report(
+            {"epoch": number + 1, "loss": fitted.history[-1]["loss"], "valid_ua": fitted.valid.ua, "genotype": genotype.to_json()}
+        )
+        if fitted.valid.ua > best[0]:
+            best = fitted.valid.ua, genotype
+    return Found(best[1], {"search_multiply_adds": float(spent)})

@@ -1,0 +1,94 @@
+"""How good was the search itself: its genotypes over time, and how well its supernet ranks genotypes. For arms with a supernet.
+
+In: a trial, its data and what the search left. Out: facts for the record. All scores are of the validation speakers, and nothing
+here changes what the search has found.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from raysernas.config import TrialConfig
+from raysernas.learn import training
+from raysernas.learn.architect import Found, network_of, shortly_trained
+from raysernas.learn.data import Data
+from raysernas.learn.determinism import stream
+from raysernas.learn.ranking import supernet_scores
+from raysernas.record.genotype import draw, from_json, one_hot, space
+
+Report = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Genotypes with two scores each, and how alike the two rank them."""
+
+    by_supernet: list[float]
+    by_training: list[float]
+
+    @property
+    def tau(self) -> float:
+        """Kendall's tau-b; NaN where one of the two scores is the same for all."""
+        return float(kendalltau(self.by_supernet, self.by_training)[0])
+
+
+def checks(trial: TrialConfig, data: Data, found: Found, report: Report) -> dict[str, Any]:
+    """What `checks.anytime_every` and `checks.ranking` ask for; nothing where the arm has no supernet.
+
+    Args:
+        report: called after each of `steps` trainings.
+    """
+    facts: dict[str, Any] = {}
+    if found.supernet is None:
+        return facts
+    if at := _epochs(trial, found):
+        facts["anytime"] = json.dumps(anytime(trial, data, found, at, report))
+    if trial.checks.ranking:
+        scored = ranking(trial, data, found, lambda entry: report(entry | {"epoch": len(at) + entry["epoch"]}))
+        facts |= {"ranking_tau": scored.tau, "ranking": json.dumps([scored.by_supernet, scored.by_training])}
+    return facts
+
+
+def steps(trial: TrialConfig, found: Found) -> int:
+    """How often `checks` reports."""
+    return 0 if found.supernet is None else len(_epochs(trial, found)) + trial.checks.ranking
+
+
+def anytime(trial: TrialConfig, data: Data, found: Found, epochs: list[int], report: Report) -> list[tuple[int, float]]:
+    """(epoch of the search, validation UA of its genotype after the whole retraining), for some epochs; equal genotypes are
+    trained once."""
+    known: dict[str, float] = {}
+    for number, epoch in enumerate(epochs):
+        genotype = found.history[epoch - 1]["genotype"]
+        if genotype not in known:
+            seed = trial.retrain.seeds[0]
+            network = network_of(trial, data, from_json(genotype), f"network {seed}")
+            known[genotype] = training.fit(
+                network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {seed}"),
+                report=lambda _: None,
+            ).valid.ua  # fmt: skip
+        report({"epoch": number + 1, "loss": float("nan"), "anytime_epoch": epoch, "valid_ua": known[genotype]})
+    return [(epoch, known[found.history[epoch - 1]["genotype"]]) for epoch in epochs]
+
+
+def ranking(trial: TrialConfig, data: Data, found: Found, report: Report) -> Scored:
+    """Drawn genotypes, scored by the supernet with their one-hot mixing weights and by a short training of their own."""
+    assert found.supernet is not None
+    rng, parts = np.random.default_rng([stream(trial, "ranking"), trial.fold]), space(trial.network)
+    scored = Scored([], [])
+    for number in range(trial.checks.ranking):
+        genotype = draw(rng, parts)
+        scores = supernet_scores(found.supernet, data.part("weights"), data.part("valid"), one_hot(genotype, parts))
+        scored.by_supernet.append(scores.ua)
+        scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}")[1].valid.ua)
+        report({"epoch": number + 1, "loss": float("nan"), "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]})
+    return scored
+
+
+def _epochs(trial: TrialConfig, found: Found) -> list[int]:
+    every = trial.checks.anytime_every
+    return [epoch for epoch in range(1, len(found.history) + 1) if every and (epoch % every == 0 or epoch == len(found.history))]

@@ -1,0 +1,58 @@
+"""Signs that a search collapses, and when to stop because of them (RobustDARTS, arXiv 1909.09656).
+
+In: softmaxed alphas, the genotype and the history of a search. Out: numbers and words for its history. Everything here is plain
+arithmetic on what an epoch has left; nothing is trained.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysernas.config import SearchConfig
+from raysernas.record.genotype import Mixtures, Operation, Space, from_json
+
+Entry = dict[str, Any]
+
+
+def gene_counts(genotype: str, before: str | None) -> Entry:
+    """How many genes skip, and how many were not there an epoch before (without one: nothing)."""
+    found = from_json(genotype).genes
+    counts: Entry = {"skips": sum(gene.operation == "skip_connect" for _, _, gene in found)}
+    return counts if before is None else counts | {"changed": len({*found} - {*from_json(before).genes})}
+
+
+def share(mixing: Mixtures, space: Space, operation: Operation) -> float:
+    """Mean weight of an operation over the edges of all parts that offer it; 0 where none does."""
+    offered = {part: choice.operations for part, choice in space.items() if operation in choice.operations}
+    columns = [mixing[part][:, names.index(operation)] for part, names in offered.items()]
+    return float(np.concatenate(columns).mean()) if columns else 0.0
+
+
+def warnings(history: Sequence[Entry], config: SearchConfig) -> list[str]:
+    """What the last epoch of a history warns of."""
+    last, told = history[-1], []
+    for part, nodes in from_json(last["genotype"]).parts.items():
+        if all(gene.operation == "skip_connect" for node in nodes for gene in node):
+            told.append(f"every gene of the {part} part is skip_connect")
+    if last["entropy"] < config.entropy_floor:
+        told.append(f"the entropy of the mixtures, {last['entropy']:.3f}, is below search.entropy_floor={config.entropy_floor}")
+    if (before := grown_since(history, config)) is not None:
+        told.append(f"the curvature in the alphas has grown more than 1/{config.stop_ratio}-fold since epoch {before}")
+    return told
+
+
+def grown_since(history: Sequence[Entry], config: SearchConfig) -> int | None:
+    """The epoch to go back to, where the eigenvalue has grown too much since (arXiv 1909.09656, section 4.3), else None.
+
+    With m(i) the mean eigenvalue of the k = `stop_window` measurements around the i-th and i the last one that has all of them
+    around it: m(i-k) / m(i) < `stop_ratio`, and the epoch is that of i-k. Only measurements after the warm-up count; the
+    authors' code besides stops at no epoch before its tenth.
+    """
+    k = config.stop_window
+    measured = [(e["epoch"], e["eigenvalue"]) for e in history if "eigenvalue" in e and e["epoch"] > config.warmup_epochs]
+    if len(measured) < 2 * k or "eigenvalue" not in history[-1]:
+        return None
+    epochs, values = zip(*measured[-2 * k :], strict=True)
+    now, earlier = float(np.mean(values[k:])), float(np.mean(values[:k]))
+    return epochs[(k - 1) // 2] if earlier < config.stop_ratio * now else None

@@ -1,0 +1,133 @@
+"""Depthwise convolutions that are fast on a CPU: what is slow in oneDNN is written as what is fast there, with equal results.
+
+In: maps [batch, channel, time, band], channels last, and the weights of a depthwise convolution of kernel 3 or 5. Out: the
+convolved map. A dilation of 2 becomes a dense convolution on the phases of the map (space to batch); the weight gradient of a
+5x5 kernel is taken in two blocks of three columns, because oneDNN (3.12) is only fast up to that width.
+"""
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+Map = Float[Tensor, "batch channel time band"]
+NewMap = Float[Tensor, "batch_made channel_made time_made band_made"]  # of a function that may change their number
+Kernel = Float[Tensor, "channel 1 row column"]
+NewKernel = Float[Tensor, "channel 1 row_made column_made"]
+Stride = tuple[int, int]  # along time, along band
+FAST_WIDTH = 3  # up to this kernel width oneDNN's depthwise weight gradient is fast
+
+
+class Phases(NamedTuple):
+    """How many phases each axis of a map was split into (1 = left whole), and the (time, band) of the merged map."""
+
+    time: int
+    band: int
+    size: tuple[int, int]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is anything to merge."""
+        return self.time * self.band > 1
+
+
+def dense(x: Map) -> Map:
+    """Channels last, without gaps."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def phases_of(size: tuple[int, int], stride: Stride) -> Phases:
+    """The phases in which a convolution of dilation 2 is dense: both at stride 1, only the even one at stride 2."""
+    return Phases(3 - stride[0], 3 - stride[1], (-(-size[0] // stride[0]), -(-size[1] // stride[1])))
+
+
+def split(x: Map, phases: Phases) -> NewMap:
+    """The phases of a map, stacked along the batch; odd axes end with a cell of zeros, as a convolution pads them anyway."""
+    if not phases.several:
+        return dense(x)
+    x = functional.pad(x, (0, x.shape[3] % phases.band, 0, x.shape[2] % phases.time))
+    pattern = "batch channel (time p) (band q) -> (p q batch) time band channel"
+    return rearrange(rearrange(x, pattern, p=phases.time, q=phases.band), "batch time band channel -> batch channel time band")
+
+
+def merge(x: Map, phases: Phases) -> NewMap:
+    """Undo `split` on a convolved map."""
+    if not phases.several:
+        return x
+    pattern = "(p q batch) channel time band -> batch (time p) (band q) channel"
+    whole = rearrange(rearrange(x, pattern, p=phases.time, q=phases.band), "batch time band channel -> batch channel time band")
+    return whole[:, :, : phases.size[0], : phases.size[1]]
+
+
+def blank(x: Map, phases: Phases) -> Map:
+    """Zero the cells that `merge` will cut off, in place."""
+    parts = x.unflatten(0, (phases.time, phases.band, -1))
+    if phases.size[0] % phases.time:
+        parts[-1, :, :, :, -1] = 0
+    if phases.size[1] % phases.band:
+        parts[:, -1, :, :, :, -1] = 0
+    return x
+
+
+def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
+    """`conv2d(x, weight, stride=stride, padding=kernel // 2, groups=channels)` of an odd kernel, with a faster backward pass."""
+    return _Depthwise.apply(x, weight, stride)  # pyright: ignore[reportReturnType]
+
+
+class _Depthwise(torch.autograd.Function):
+    """The backward pass is made of differentiable operations, so that second derivatives are right as well."""
+
+    @staticmethod
+    def forward(ctx, x: Map, weight: Kernel, stride: Stride) -> NewMap:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return _plain(x, weight, stride)
+
+    @staticmethod
+    def backward(ctx, gradient: NewMap) -> tuple[Map | None, Kernel | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, weight = ctx.saved_tensors
+        to_x = to_weight = None
+        gradient = dense(gradient)
+        if ctx.needs_input_grad[0]:
+            if ctx.stride == (1, 1):
+                to_x = _plain(gradient, weight.flip(2, 3), ctx.stride)
+            else:
+                to_x = _transposed(x, weight, gradient, ctx.stride)
+        if ctx.needs_input_grad[1]:
+            to_weight = _to_weight(x, weight, gradient, ctx.stride)
+        return to_x, to_weight, None
+
+
+def _plain(x: Map, weight: Kernel, stride: Stride) -> NewMap:
+    return functional.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, x.shape[1])
+
+
+def _transposed(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:
+    padding = [weight.shape[2] // 2, weight.shape[3] // 2]
+    return torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
+    )[0]
+
+
+def _to_weight(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
+    """Gradient of the weights."""
+    if weight.shape[3] <= FAST_WIDTH or not x.is_cpu:
+        return _columns(x, weight, gradient, stride, weight.shape[3] // 2)
+    three = weight[:, :, :, :FAST_WIDTH]
+    if stride[1] == 1:  # columns 0-2 and 2-4 of the kernel
+        left = _columns(x, three, dense(functional.pad(gradient, (0, 2))), stride, 2)
+        right = _columns(x, three, dense(functional.pad(gradient, (2, 0))), stride, 2)
+        return torch.cat([left, right[:, :, :, 1:]], dim=3)
+    even, odd = dense(x[:, :, :, ::2]), dense(functional.pad(x, (0, x.shape[3] % 2))[:, :, :, 1::2])
+    one, other = (_columns(phase, three, gradient, (stride[0], 1), 1) for phase in (even, odd))
+    return torch.stack([one[..., 0], other[..., 0], one[..., 1], other[..., 1], one[..., 2]], dim=3)
+
+
+def _columns(x: Map, weight: Kernel, gradient: NewMap, stride: Stride, padding: int) -> NewKernel:
+    """Gradient of a (block of a) kernel, when bands are padded by `padding`."""
+    return torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, stride, [weight.shape[2] // 2, padding], [1, 1], False, [0, 0], x.shape[1], [False, True, False]
+    )[1]
