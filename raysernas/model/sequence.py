@@ -49,7 +49,7 @@ class SearchSequence(nn.Module):
         for state in range(self.nodes):
             out = [(edge, node) for edge, (node, source) in enumerate(sources(self.nodes, inputs=1)) if source == state]
             numbers = [edge for edge, _ in out]
-            made = mixed([self._edge(edge) for edge in numbers], frames[state], mixing[numbers])
+            made = mixed([self._edge(edge) for edge in numbers], frames[state], torch.stack([mixing[edge] for edge in numbers]))
             for each, (_, node) in zip(made, out, strict=True):
                 into[node].append(each)
             frames.append(_node(into[state], frames[0]))
