@@ -95,7 +95,7 @@ def test_the_supernet_is_smooth_enough_for_its_gradients_to_be_checked():
         assert torch.autograd.gradcheck(lambda x, mixing: cell(x, mask, mixing), (x.requires_grad_(), mixtures(1).requires_grad_()))
 
 
-@pytest.mark.parametrize("within", [twice_differentiable, nullcontext])  # on a CPU the former is only faster
+@pytest.mark.parametrize("within", [twice_differentiable, nullcontext])  # on a CPU it is not needed
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_product_with_the_hessian_is_exact(dtype, within):
     """d/de of the gradient at weights + e * direction, by double backward and by differences in float64."""

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from raysernas.model.sequence import twice_differentiable
+from raysernas.model import sequence_rnn
 from raysernas.model.sequence_loops import gru_together, rnn_together
-from raysernas.model.sequence_rnn import Chain, chains_together, turn, turning
+from raysernas.model.sequence_rnn import Chain, chains_together, layers_one_by_one, turn, turning
 from tests.sequences import LENGTHS, batch, frames_of, same
 
 TORCH = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -52,16 +52,15 @@ def test_both_directions_equal_those_of_torch_on_packed_sequences(kind, layers):
 @pytest.mark.parametrize("kind", TORCH)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("steps", [1, 7])
-def test_chains_together_equal_layers_of_torch_one_by_one_in_outputs_and_every_gradient(kind, both, steps):
-    """`twice_differentiable` keeps to torch's own layers."""
+def test_chains_together_equal_layers_of_torch_one_by_one_in_outputs_and_every_gradient(kind, both, steps, monkeypatch):
     torch.manual_seed(0)
     chains = [Chain(kind, 5, 2, both=both).double() for _ in range(3)]
     x, mask = batch(5, steps, LENGTHS.clamp(max=steps))
     x.requires_grad_()
     wanted = [x, *(value for chain in chains for value in chain.parameters())]
     fast = chains_together(chains, frames_of(x, mask))
-    with twice_differentiable():
-        slow = chains_together(chains, frames_of(x, mask))
+    monkeypatch.setattr(sequence_rnn, "layers_together", layers_one_by_one)
+    slow = chains_together(chains, frames_of(x, mask))
     same(fast, slow)
     probe = torch.randn_like(fast)
     pairs = (torch.autograd.grad((made * probe).sum(), wanted) for made in (fast, slow))

@@ -26,8 +26,8 @@ from raysernas.record.genotype import Cell, sources
 def twice_differentiable() -> Iterator[None]:
     """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
 
-    cuDNN's RNNs cannot (and say so); torch's own can. On a CPU everything here can, but torch's own are faster at it than
-    `sequence_loops`, and are taken within. The forward pass has to stand within, not the derivatives.
+    cuDNN's RNNs cannot (and say so), torch's own can; on a CPU everything can, and nothing changes. The forward pass has to
+    stand within, not the derivatives.
     """
     cudnn = torch.backends.cudnn
     with cudnn.flags(enabled=False, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32):

@@ -96,22 +96,29 @@ def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "c
         ahead = [chain.ahead[layer] for chain in chains]
         if chains[0].back:
             back = [chain.back[layer] for chain in chains]
-            steps = _layers_together([*ahead, *back], torch.cat([read, turned]))
+            steps = layers_together([*ahead, *back], torch.cat([read, turned]))
             (one, other), (one_turned, other_turned) = steps.chunk(2), turn(steps, frames.order).chunk(2)
             read = torch.cat([one, other_turned], dim=-1)[..., :width]
             turned = torch.cat([one_turned, other], dim=-1)[..., :width]
         else:
-            read = _layers_together(ahead, read)
+            read = layers_together(ahead, read)
         made.append(read)
     return torch.stack(made, dim=1)
 
 
-def _layers_together(
+def layers_one_by_one(
     rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
 ) -> Float[Tensor, "layer time batch channel_made"]:
-    # cuDNN has whole layers, too; and cuDNN is off within `twice_differentiable`, where torch's own are faster
-    if x.is_cuda or isinstance(rnns[0], nn.LSTM) or not torch.backends.cudnn.enabled:
-        return torch.stack([rnn(each)[0] for rnn, each in zip(rnns, x, strict=True)])
+    """Layers of torch, each on its own input."""
+    return torch.stack([rnn(each)[0] for rnn, each in zip(rnns, x, strict=True)])
+
+
+def layers_together(
+    rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
+) -> Float[Tensor, "layer time batch channel_made"]:
+    """The same, faster where torch has no whole layers: cuDNN has all three, oneDNN the LSTM."""
+    if x.is_cuda or isinstance(rnns[0], nn.LSTM):
+        return layers_one_by_one(rnns, x)
     across_inputs, across_steps, bias_inputs, bias_steps = (
         torch.stack(each) for each in zip(*(rnn.parameters() for rnn in rnns), strict=True)
     )

@@ -12,11 +12,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import nn
 
-from raysernas.model.sequence import SearchedRecurrence, SearchSequence, twice_differentiable
+from raysernas.model import sequence_rnn
+from raysernas.model.sequence import SearchedRecurrence, SearchSequence
 from raysernas.model.sequence_cells import ChosenSequenceEdge
 from raysernas.model.sequence_rnn import Frames
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, sources
@@ -68,7 +70,7 @@ def apart() -> tuple[Step, Step, int]:
     x, mask = torch.randn(BATCH, FRAMES, WIDTH), torch.ones(BATCH, FRAMES, dtype=torch.bool)
 
     def forward() -> torch.Tensor:
-        with twice_differentiable():
+        with patch.object(sequence_rnn, "layers_together", sequence_rnn.layers_one_by_one):
             return part(x, mask, alphas.softmax(1))
 
     return *passes(part, alphas, forward), weights_of(part)
