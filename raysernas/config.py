@@ -102,9 +102,9 @@ class NetworkConfig:
 class SearchConfig:
     """DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam. From `eigenvalue_every` on: what is watched, and what it costs."""
 
+    epochs: int = 30
     order: Literal["first", "second_exact", "second_difference"] = "first"
     difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
-    epochs: int = 30
     warmup_epochs: int = 0  # in which only the weights learn
     alphas_every: int = 1  # a step of the alphas with every so many steps of the weights
     batch: int = 16

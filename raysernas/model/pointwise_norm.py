@@ -128,9 +128,7 @@ class Backward(NamedTuple):
     row: Values  # the part of dz that is the same for every cell
 
 
-def norm_backward(
-    layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values
-) -> Backward:
+def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values) -> Backward:
     """From `products` = sum of d z' and `total` = sum of d."""
     centred = products - total[..., :, None] * moments.mean[..., None, :]
     along = (weights * centred).sum(-1)
@@ -144,8 +142,13 @@ def norm_backward(
 
 
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
+    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows.
+
+    It is taken of views: one input may be made of another (a pool of a source, and the source itself as a skip connection), and
+    the way from the one to the other is no part of this gradient.
+    """
     with torch.enable_grad():
+        inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]
     found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))
@@ -179,9 +182,7 @@ class _Rectified(torch.autograd.Function):
         gradients = gradients[: ctx.maps]
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *maps], gradients)
-        passed = [
-            torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)
-        ]
+        passed = [torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)]
         products = [blocks(outer(d, x), last - first) for d, x, (first, last) in zip(passed, maps, layout.spans, strict=True)]
         total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
         back = norm_backward(layout, weights, moments, torch.ones_like(total[:, 0]), torch.cat(products), total)
