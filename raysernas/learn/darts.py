@@ -44,7 +44,7 @@ class Searched:
 
 def search(
     network: Network, weights: Part, alphas: Part, config: SearchConfig, space: Space, *, seed: int, report: Report,
-    resume: Kept | None = None, keep: Callable[[Kept], object] = lambda _: None,
+    resume: Kept | None = None, keep: Callable[[Kept], object] | None = None,
 ) -> Searched:  # fmt: skip
     """Search on a supernet.
 
@@ -70,7 +70,8 @@ def search(
         seen, timing = _epoch(state, weights)
         _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space))
         report(state.history[-1] | {"timing": timing})
-        keep(state.kept())
+        if keep is not None:
+            keep(state.kept())
     back = _turned(state)
     chosen = state.history[-1 if back is None else back - 1]
     return Searched(from_json(chosen["genotype"]), chosen["entropy"], chosen["epoch"], state.history, state.kept())
