@@ -12,11 +12,13 @@ from raysernas.learn.mixture import Alphas, new_alphas
 from raysernas.learn.state import Endless, State, begun
 from raysernas.model.network import Network
 from raysernas.record.genotype import space
+from tests.reference_cells import reference
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, noise_part
 
 
 def smooth(net: Network) -> Network:
-    """The same network without kinks: Softplus for ReLU, mean for maximum."""
+    """A copy without kinks: Softplus for ReLU, mean for maximum; computed plainly, as only that asks its modules."""
+    net = reference(net)
     for module in net.modules():
         for name, child in module.named_children():
             if isinstance(child, nn.ReLU):

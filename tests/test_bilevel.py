@@ -20,6 +20,7 @@ from raysernas.learn.bilevel import (
 )
 from raysernas.learn.darts import weight_step
 from raysernas.learn.mixture import Alphas
+from tests.reference_cells import reference
 from tests.searches import batch, double_alphas, equal, smooth, under_way
 from tests.small import NETWORK, network
 
@@ -139,6 +140,17 @@ def test_difference_and_exact_agree_on_a_smooth_supernet_the_closer_the_smaller_
     assert errors[2] < 1e-4
     for coarse, fine in pairwise(errors):
         assert coarse / fine == pytest.approx(100, rel=0.2), "the error of a central difference is quadratic in its step"
+
+
+def test_the_fast_cells_have_the_second_order_of_the_plain_ones():
+    net, alphas = network("darts", chosen=False).double(), double_alphas()
+    found = []
+    for each in (net, reference(net)):
+        with statistics_kept(each):
+            found.append(second_order("second_exact", *objectives(each), dict(each.named_parameters()), alphas, AHEAD, 0.0))
+    torch.testing.assert_close(found[0].loss, found[1].loss, rtol=1e-12, atol=0)
+    for name in ("gradients", "mixed"):
+        torch.testing.assert_close(getattr(found[0], name), getattr(found[1], name), rtol=1e-8, atol=1e-11)
 
 
 def test_at_kinks_the_difference_is_right_only_with_a_step_that_crosses_none():

@@ -1,5 +1,7 @@
 """Laws of the warnings: what collapses is told, what does not is not, and a search goes back to before the curvature grew."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from raysernas.config import NetworkConfig, SearchConfig
 from raysernas.learn.collapse import gene_counts, grown_since, share, warnings
-from raysernas.record.genotype import all_skip, draw, space
+from raysernas.record.genotype import Part, all_skip, draw, space
 
 SPACE = space(NetworkConfig(nodes=3))
 DRAWN = draw(np.random.default_rng(0), SPACE).to_json()
@@ -78,7 +80,9 @@ def test_genes_are_counted_against_the_epoch_before():
 
 def test_the_share_of_an_operation_is_taken_over_the_parts_that_offer_it():
     parts = space(NetworkConfig(cnn="ordered", recurrent="searched"))
-    mixtures = {part: np.full((len(c.edges), len(c.operations)), 1 / len(c.operations)) for part, c in parts.items()}
+    mixtures: dict[Part, Any] = {
+        part: np.full((len(c.edges), len(c.operations)), 1 / len(c.operations)) for part, c in parts.items()
+    }
     assert share(mixtures, parts, "none") == pytest.approx(1 / len(parts["recurrent"].operations))
     assert share(mixtures, parts, "max_pool_3x3") == pytest.approx(0.5)
     assert share(mixtures, parts, "nothing") == 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from raysernas.config import SearchConfig
+from raysernas.config import SEARCHED, SearchConfig
 from raysernas.corpora.features import Part
 from raysernas.learn import darts
 from raysernas.learn.bilevel import weights_frozen
@@ -16,7 +16,7 @@ from raysernas.learn.darts import alpha_step, search, weight_step
 from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.record.genotype import KINDS, OPERATIONS, from_json, space
 from tests.searches import batch, double_alphas, equal, smooth, under_way
-from tests.small import NETWORK, network, noise_part
+from tests.small import NETWORK, network, noise_part, resolved
 from tests.test_bilevel import with_dropout
 
 QUICK = SearchConfig(epochs=2, batch=4)
@@ -226,3 +226,14 @@ def test_a_search_that_stops_by_the_curvature_returns_the_genotype_from_before_i
     assert found.genotype == from_json(found.history[3]["genotype"])
     assert found.entropy == found.history[3]["entropy"]
     assert "curvature" in found.history[-1]["warning"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("arm", SEARCHED)
+def test_every_searched_space_has_every_order(arm, order):
+    config = resolved(arm)
+    settings = SearchConfig(epochs=1, batch=6, order=order, eigenvalue_every=1, difference_error=order != "first")
+    found = search(network(arm, chosen=False), *halves(), settings, space(config), seed=0, report=lambda _: None)
+    (entry,) = found.history
+    assert entry["mixing"].keys() == entry["entropies"].keys() == space(config).keys() == found.genotype.parts.keys()
+    assert all(np.isfinite(value) for value in entry.values() if isinstance(value, float))

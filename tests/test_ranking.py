@@ -1,11 +1,14 @@
 """Laws of scores inside the supernet: of the genotype that was asked for, with its own statistics, and without a trace."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from raysernas.learn.ranking import supernet_scores
 from raysernas.learn.training import evaluate
+from raysernas.model.network import Mixing
 from raysernas.record.genotype import draw, one_hot, space
 from tests.searches import equal
 from tests.small import NETWORK, network, noise_part
@@ -38,8 +41,9 @@ def test_scoring_changes_nothing_and_is_repeatable():
 def test_operations_without_weight_have_no_part_in_the_scores():
     net = network("darts", chosen=False)
     first = supernet_scores(net, WEIGHTS, VALID, mixing(0))
+    cells: Any = net.front.cells
     with torch.no_grad():
-        for cell, part in zip(net.front.cells, ("normal", "reduction", "reduction"), strict=True):
+        for cell, part in zip(cells, ("normal", "reduction", "reduction"), strict=True):
             for row, edge in zip(mixing(0)[part], cell.edges, strict=True):
                 for weight, operation in zip(row, edge.operations, strict=True):
                     for parameter in operation.parameters():
@@ -56,7 +60,7 @@ def test_statistics_are_those_of_the_genotype_and_not_of_the_mixture():
             if "running" in name:
                 value.mul_(50).add_(3)
     assert np.array_equal(first.confusion, supernet_scores(net, WEIGHTS, VALID, mixing(1)).confusion)
-    like = {part: torch.as_tensor(row, dtype=torch.float32) for part, row in mixing(1).items()}
+    like: Mixing = {part: torch.as_tensor(row, dtype=torch.float32) for part, row in mixing(1).items()}
     assert not np.array_equal(first.confusion, evaluate(net, VALID, mixing=like).evaluation.confusion)
 
 

@@ -24,6 +24,7 @@ from torch.func import functional_call
 from raysernas.corpora.features import Batch
 from raysernas.learn.determinism import random_state, set_random_state
 from raysernas.learn.mixture import Alphas, mixing
+from raysernas.model.sequence import twice_differentiable
 
 Weights = Mapping[str, Tensor]  # by name
 Loss = Callable[[Weights, Alphas], Tensor]
@@ -202,14 +203,3 @@ def weights_frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in network.parameters():
             parameter.requires_grad_(True)
-
-
-@contextmanager
-def twice_differentiable() -> Iterator[None]:
-    """A forward pass whose backward pass can be differentiated: cuDNN's LSTM cannot (oneDNN's can, on the CPU)."""
-    enabled = torch.backends.cudnn.enabled
-    torch.backends.cudnn.enabled = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.enabled = enabled

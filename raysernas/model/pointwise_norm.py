@@ -142,8 +142,13 @@ def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Ten
 
 
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
+    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows.
+
+    It is taken of views: one input may be made of another (a pool of a source, and the source itself as a skip connection), and
+    the way from the one to the other is no part of this gradient.
+    """
     with torch.enable_grad():
+        inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]
     found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))

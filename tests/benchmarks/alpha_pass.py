@@ -19,7 +19,7 @@ from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.learn.state import Endless, begun
-from raysernas.model.network import build
+from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
 from tests.small import noise_part
 
@@ -35,6 +35,7 @@ def measure(batch: int, frames: int, bands: int, config: NetworkConfig) -> dict[
     """Median seconds of the alpha pass, with free and with frozen weights, and of the weight step."""
     torch.manual_seed(0)
     network = build("darts", config, (frames, bands), 4)
+    assert isinstance(network, Network)
     alphas = new_alphas(space(config), torch.Generator().manual_seed(0))
     features, lengths, emotion = torch.randn(batch, frames, bands), torch.full((batch,), frames), torch.arange(batch) % 4
     inputs, loss_of = Batch(features, lengths, emotion), nn.CrossEntropyLoss()

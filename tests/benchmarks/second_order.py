@@ -22,7 +22,7 @@ from raysernas.learn.bilevel import Objective
 from raysernas.learn.darts import alpha_step, weight_step
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.state import Endless, State, begun
-from raysernas.model.network import build
+from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
 from tests.searches import smooth
 from tests.small import noise_part
@@ -39,6 +39,7 @@ def begin(frames: int, bands: int, network: NetworkConfig, search: SearchConfig,
     """A search on a network of its own; every one has the same seed."""
     torch.manual_seed(0)
     net = build("darts", network, (frames, bands), 4)
+    assert isinstance(net, Network)
     net = net if kinks else smooth(net)
     alphas = new_alphas(space(network), torch.Generator().manual_seed(0))
     others = Endless(noise_part("alphas"), search.batch, np.random.default_rng(0))  # not drawn from
