@@ -16,7 +16,7 @@ from raysernas.model.network import Bands, Cells, build, count_parameters
 from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import true_steps
 from raysernas.model.sequence import SearchedRecurrence
-from raysernas.record.genotype import CONVOLUTIONS, OPERATIONS, POOLS, Genotype, Part, draw, one_hot, sources, space
+from raysernas.record.genotype import CONVOLUTIONS, OPERATIONS, POOLS, CellKind, Genotype, Part, draw, one_hot, sources, space
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
 ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
@@ -190,7 +190,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
 def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
     config = SPACES[name]
     net = network("darts", chosen=False, config=config).double().train()
-    mixing = {
+    mixing: dict[Part, torch.Tensor] = {
         part: torch.full((len(each.edges), len(each.operations)), 1 / len(each.operations), dtype=torch.float64, requires_grad=True)
         for part, each in space(config).items()
     }
@@ -216,7 +216,7 @@ def test_the_ordered_network_is_as_wide_and_as_halved_as_the_free_one():
 
 
 def test_reductions_stand_at_a_third_and_two_thirds():
-    def kinds(cells: int) -> list[str]:
+    def kinds(cells: int) -> list[CellKind]:
         return network_room.kinds(NetworkConfig(cells=cells))
 
     assert kinds(4) == ["normal", "reduction", "reduction", "normal"]
