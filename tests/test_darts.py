@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from raysernas.config import SEARCHED, SearchConfig
+from raysernas.config import SearchConfig
+from raysernas.config_arms import SEARCHED
 from raysernas.corpora.features import Part
 from raysernas.learn import darts
 from raysernas.learn.bilevel import weights_frozen
