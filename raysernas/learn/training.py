@@ -7,12 +7,13 @@ of a part once, over all of its windows. Only `evaluate` can be given a test par
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora import augment
@@ -63,7 +64,8 @@ def fit(
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
 
     Args:
-        config: may let the sound of the training part (and of no other) vary from use to use.
+        config: may let the sound of the training part (and of no other) vary from use to use, and may have the moving average of
+            the weights validated and kept instead of the last ones.
         report: called after each epoch (counted from 1) with its entry of the history.
 
     Raises:
@@ -77,10 +79,14 @@ def fit(
         return Fitted(0, evaluate(network, valid).evaluation, [])
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
     draw = _draws(config, seed)
+    if draw and config.versions:
+        train, draw = train.with_versions(config.versions, draw), None
     loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     steps = config.epochs * -(-len(train) // config.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, steps))
+    average = _average(network, config)
+    judged = cast(Network, average.module) if average else network
     history, best = [], (-1.0, 0, None, {})
     for epoch in range(1, config.epochs + 1):
         if isinstance(network.front, Cells):
@@ -91,12 +97,14 @@ def fit(
             loss = loss_of(network(mask(batch.features, config, generator), batch.frames), batch.emotion)
             descend(loss, network, optimizer, config.clip)
             schedule.step()
+            if average:
+                average.update_parameters(network)
             losses.append(loss.detach())
-        mean, scores = finite(losses), evaluate(network, valid).evaluation
+        mean, scores = finite(losses), evaluate(judged, valid).evaluation
         history.append({"epoch": epoch, "loss": mean, "valid_ua": scores.ua, "valid_wa": scores.wa})
         report(history[-1])
         if scores.ua > best[0]:
-            best = scores.ua, epoch, scores, {name: value.clone() for name, value in network.state_dict().items()}
+            best = scores.ua, epoch, scores, {name: value.clone() for name, value in judged.state_dict().items()}
     assert best[2] is not None
     network.load_state_dict(best[3])
     return Fitted(best[1], best[2], history)
@@ -106,6 +114,13 @@ def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | N
     """What draws a change of the sound for each use of an utterance, if the settings ask for any."""
     rng = np.random.default_rng([seed, 2])
     return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
+
+
+def _average(network: Network, config: RetrainConfig) -> AveragedModel | None:
+    """What keeps the moving average of a network, norm statistics included: these still jump when the weights no longer move."""
+    if not config.average:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
 
 
 def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
