@@ -69,8 +69,7 @@ class FeaturesConfig:
     window_s: float = 3.0  # length of every network input
     pad: Literal["frames", "waveform"] = "frames"  # silent frames after the features, or zeros before them and a cut at window_s
     pool_frames: int = 1  # maximum over so many adjacent frames
-    normalisation: Literal["train", "utterance", "speaker", "none"] = "train"  # whose mean and deviation of each band; speaker: of
-    # all of a speaker's utterances, tested ones too (transductive: marked in every table)
+    normalisation: Literal["train", "utterance", "speaker", "none"] = "train"  # whose moments; speaker: tested ones too, marked
     device: Literal["cpu", "cuda"] = "cpu"  # that computes the features; torchaudio only
 
 
@@ -151,6 +150,8 @@ class RetrainConfig:
     pitches_st: tuple[float, ...] = ()  # semitones, one drawn at each use
     noise_snr_db: tuple[float, ...] = ()  # of white noise, one drawn at each use
     shift_s: float = 0.0  # utmost delay (silence before) or advance (cut) of an utterance
+    versions: int = 0  # of each utterance's sound, drawn and held at the start, one taken at each use; 0 = drawn anew at each use
+    average: float = 0.0  # decay, a step, of the moving average of weights and norms that is validated and kept; 0 = the last ones
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

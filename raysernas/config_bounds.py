@@ -55,6 +55,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "retrain.mask_frames": 1,
     "retrain.mask_bands": 1,
     "retrain.shift_s": 0,
+    "retrain.versions": 0,
     "compute.threads": 1,
 }
 BELOW_ONE = (
@@ -63,6 +64,7 @@ BELOW_ONE = (
     "network.cell_dropout",
     "retrain.label_smoothing",
     "retrain.drop_path",
+    "retrain.average",
     "search.weights_momentum",
     "search.alphas_beta1",
     "search.entropy_floor",

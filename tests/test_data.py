@@ -148,3 +148,23 @@ def test_a_training_without_waveforms_cannot_vary_the_sound():
             small.network("cnn"), small.noise_part("train"), small.noise_part("valid"), RetrainConfig(epochs=1, shift_s=0.1),
             seed=0, report=lambda _: None,
         )  # fmt: skip
+
+
+def test_versions_of_sound_are_made_once_and_every_use_takes_one_of_them(monkeypatch):
+    calls = []
+    applied = augment.applied
+    monkeypatch.setattr(augment, "applied", lambda *arguments: calls.append(1) or applied(*arguments))
+    data = prepare(with_settings("retrain", {"speeds": (0.8, 1.0, 1.25)}), None)
+    rng = np.random.default_rng(0)
+    part = data.part("train").with_versions(3, lambda: augment.draw(RetrainConfig(speeds=(0.8, 1.0, 1.25)), rng))
+    assert len(calls) == 3 * len(part)
+    heard = {batch.features.numpy().tobytes() for _ in range(20) for batch in part.epoch(1, rng)}
+    assert len(calls) == 3 * len(part), "nothing is computed anew"
+    assert len(part) < len(heard), "utterances are heard in more than one version"
+
+
+def test_versions_of_sound_train_repeatably_and_unlike_sound_that_is_drawn_anew():
+    changed = {"speeds": (0.8, 1.25), "versions": 2}
+    one, same = fitted(changed), fitted(changed)
+    assert one.history == same.history
+    assert one.history != fitted({"speeds": (0.8, 1.25)}).history

@@ -1,5 +1,6 @@
 """Laws of training: test parts are refused, nothing is dropped or averaged over batches, the best validation epoch is kept."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -133,3 +134,21 @@ def test_the_majority_is_counted_on_the_training_part_alone():
     np.testing.assert_allclose(found.posteriors, np.tile([1 / 6, 3 / 6, 2 / 6], (9, 1)), rtol=1e-6)
     assert found.evaluation.ua == fitted.valid.ua == pytest.approx(1 / 3)
     assert fitted.epoch == 0
+
+
+def test_what_is_kept_is_the_moving_average_of_the_weights_and_norms_if_that_is_asked():
+    net, valid = network("cnn", seed=4), noise_part("valid", 12, seed=1)
+    seen = []
+    net.register_forward_hook(lambda *_: seen.append(copy.deepcopy(net.state_dict())) if net.training else None)
+    config = dataclasses.replace(QUICK, epochs=1, average=0.6)
+    fitted = fit(net, noise_part("train", 15), valid, config, seed=0, report=lambda _: None)
+    plain = network("cnn", seed=4)
+    fit(plain, noise_part("train", 15), valid, dataclasses.replace(config, average=0.0), seed=0, report=lambda _: None)
+    # the hook sees the weights before each of 3 steps; those after the first two are seen before the next
+    after = [state["output.weight"] for state in (*seen[1:], plain.state_dict())]
+    expected = 0.6 * (0.6 * after[0] + 0.4 * after[1]) + 0.4 * after[2]
+    torch.testing.assert_close(net.output.weight.detach(), expected)
+    assert evaluate(net, valid).evaluation.ua == fitted.valid.ua
+    norms = [name for name in net.state_dict() if name.endswith("running_var")]
+    assert norms
+    assert all(not torch.equal(net.state_dict()[name], plain.state_dict()[name]) for name in norms)

@@ -8,7 +8,7 @@ training the sound itself may vary from use to use. How a waveform becomes numbe
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +77,7 @@ class Part:
     window: int  # frames of every input
     device: torch.device
     source: Source | None = None
+    versions: tuple[tuple[Clip, ...], ...] = ()  # of each utterance's sound; if there are any, every use takes one of them
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -90,7 +91,10 @@ class Part:
         order = rng.permutation(len(self))
         for chosen in np.array_split(order, -(-len(self) // batch)):
             places = chosen.tolist()
-            clips = [self.frames.clip(self.indices[i]) for i in places] if draw is None else self._changed(places, draw)
+            if self.versions:
+                clips = [self.versions[i][rng.integers(len(self.versions[i]))] for i in places]
+            else:
+                clips = [self.frames.clip(self.indices[i]) for i in places] if draw is None else self._changed(places, draw)
             starts = [int(rng.integers(max(len(clip.values) - self.window, 0) + 1)) for clip in clips]
             yield self._batch(places, clips, starts)
 
@@ -102,6 +106,11 @@ class Part:
         for at in range(0, len(cuts), batch):
             owners, starts = zip(*cuts[at : at + batch], strict=True)
             yield self._batch(owners, [self.frames.clip(self.indices[i]) for i in owners], starts), np.array(owners)
+
+    def with_versions(self, count: int, draw: Callable[[], Change]) -> "Part":
+        """The same part, of which every use takes one of `count` changed versions of an utterance, all made here and held."""
+        clips = self._changed([i for i in range(len(self)) for _ in range(count)], draw)
+        return replace(self, versions=tuple(tuple(clips[at : at + count]) for at in range(0, len(clips), count)))
 
     def _changed(self, places: Sequence[int], draw: Callable[[], Change]) -> list[Clip]:
         """Clips made of the waveforms anew; without any change they are those of `frames`, bit for bit."""
