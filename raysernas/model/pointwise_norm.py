@@ -7,7 +7,6 @@ In: convolved maps, channels last; `sources` of them may lie side by side in the
 search cell) or the rectified maps between the two halves of a separable convolution, with the statistics for the buffers.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -16,28 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from raysernas.model.depthwise import Map, NewMap, Phases, dense
+from raysernas.model.depthwise import Map, NewMap, blank, dense, input_gradient, weight_gradient
+from raysernas.model.terms import Layout, Term, convolved, cut
 
 Weights = Float[Tensor, "term channel channel"]
 Values = Float[Tensor, "term channel"]
 Matrix = Float[Tensor, "row column"]
 ONEDNN_BATCH = range(16, 257)  # torch (2.14, one thread) gives 1x1 convolutions of smaller batches to a slower library
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which terms a sum has: first those that end with a 1x1 convolution and a norm, then those that are only weighted."""
-
-    terms: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
-    spans: tuple[tuple[int, int], ...]  # [first, last) of the terms whose inputs lie side by side in each map
-    phases: tuple[Phases | None, ...]  # of each of these maps
-    others: tuple[tuple[int, int], ...]  # (source, operation) of each map that is only weighted
-    count: int  # true cells of a map
-    eps: float
-
-    def places(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the mixing weights of the terms."""
-        return [source for source, _ in self.terms], [operation for _, operation in self.terms]
 
 
 class Moments(NamedTuple):
@@ -50,9 +34,9 @@ class Moments(NamedTuple):
     variance: Values
 
 
-def rectified(layout: Layout, weights: Weights, maps: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
-    """relu(norm(W map)) for each map, with mean and unbiased variance before the norm."""
-    *made, mean, variance = _Rectified.apply(layout, weights, *maps)  # pyright: ignore[reportGeneralTypeIssues]
+def rectified(layout: Layout, weights: Weights, tensors: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
+    """relu(norm(W map)) for each term, with mean and unbiased variance before the norm."""
+    *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore[reportGeneralTypeIssues]
     return made, mean, variance
 
 
@@ -103,14 +87,51 @@ def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _
     return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
 
 
-def moments_of(layout: Layout, weights: Weights, maps: tuple[Tensor, ...]) -> Moments:
-    """Of the maps of all operations and sources at once."""
-    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
-    squares = torch.cat([blocks(outer(x, x), last - first) for x, (first, last) in zip(maps, layout.spans, strict=True)])
-    product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
+class Parts:
+    """Convolved maps by (term, part of the clips): kept if there is but one part, else made again."""
+
+    def __init__(self, layout: Layout, tensors: tuple[Tensor, ...]) -> None:
+        self.layout, self.tensors, self.all = layout, tensors, layout.parts()
+        self._kept: dict[int, Tensor] = {}
+
+    def get(self, i: int, part: slice) -> NewMap:
+        """The map of term i."""
+        if i in self._kept:
+            return self._kept[i]
+        made = convolved(self.layout.terms[i], self.tensors, part)
+        if len(self.all) == 1:
+            self._kept[i] = made
+        return made
+
+
+def moments_of(layout: Layout, weights: Weights, parts: Parts) -> Moments:
+    """Of the maps of all terms at once."""
+    sums, squares = Total(), Total()
+    for part in parts.all:
+        for i, term in enumerate(layout.terms):
+            x = parts.get(i, part)
+            sums.add(i, cells(x).sum(0))
+            squares.add(i, blocks(outer(x, x), term.last - term.first))
+    mean = sums.joined().reshape(weights.shape[0], -1) / layout.count
+    product = weights @ (squares.joined() / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
     inverse = torch.rsqrt(variance + layout.eps)
     return Moments(mean, product, inverse, inverse[..., None] * weights, variance)
+
+
+class Total:
+    """Sums over the parts, by number."""
+
+    def __init__(self) -> None:
+        self.of: dict[Any, Tensor] = {}
+
+    def add(self, i: Any, value: Tensor) -> None:
+        """Add to number i; the first value may be changed later."""
+        self.of[i] = self.of[i].add_(value) if i in self.of else value
+
+    def joined(self) -> Tensor:
+        """All of them, one after another."""
+        return torch.cat(list(self.of.values()))
 
 
 def statistics(layout: Layout, weights: Weights, moments: Moments) -> tuple[Values, Values]:
@@ -126,6 +147,11 @@ class Backward(NamedTuple):
     weights: Weights
     spread: Weights  # S
     row: Values  # the part of dz that is the same for every cell
+
+    def to_map(self, term: Term, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
+        """dz, from z and d; `matrix` is A."""
+        made = times(x, diagonal(self.spread[term.first : term.last]), self.row[term.first : term.last].reshape(-1))
+        return made.add_(times(gradient, matrix.t()))
 
 
 def norm_backward(
@@ -152,21 +178,24 @@ def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, .
     return [next(found) if x is not None and x.requires_grad else None for x in inputs]
 
 
-def _rectified(layout: Layout, weights: Weights, *maps: Tensor) -> tuple[list[Tensor], Moments]:
-    moments = moments_of(layout, weights, maps)
+def _rectified(layout: Layout, weights: Weights, *tensors: Tensor) -> tuple[list[Tensor], Moments]:
+    parts = Parts(layout, tensors)
+    moments = moments_of(layout, weights, parts)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
-    made = []
-    for x, (first, last) in zip(maps, layout.spans, strict=True):
-        made.append(times(x, diagonal(moments.unit[first:last]), shift[first:last].reshape(-1)).relu_())
-    return made, moments
+    made: list[list[Tensor]] = [[] for _ in layout.terms]
+    for part in parts.all:
+        for i, term in enumerate(layout.terms):
+            matrix, bias = diagonal(moments.unit[term.first : term.last]), shift[term.first : term.last].reshape(-1)
+            made[i].append(times(parts.get(i, part), matrix, bias).relu_())
+    return [maps[0] if len(maps) == 1 else torch.cat(maps) for maps in made], moments
 
 
 class _Rectified(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, layout: Layout, weights: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
-        made, moments = _rectified(layout, weights, *maps)
-        ctx.layout, ctx.maps = layout, len(maps)
-        ctx.save_for_backward(weights, *maps, *made, *moments)
+    def forward(ctx, layout: Layout, weights: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        made, moments = _rectified(layout, weights, *tensors)
+        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.save_for_backward(weights, *tensors, *made, *moments)
         found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
         return *made, *found
@@ -175,21 +204,69 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
-        maps, made, moments = rest[: ctx.maps], rest[ctx.maps : 2 * ctx.maps], Moments(*rest[2 * ctx.maps :])
-        gradients = gradients[: ctx.maps]
+        tensors, made, moments = rest[: ctx.given], rest[ctx.given : -len(Moments._fields)], Moments(*rest[-len(Moments._fields) :])
+        gradients = gradients[: len(made)]
         if torch.is_grad_enabled():
-            return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *maps], gradients)
-        passed = [
-            torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)
-        ]
-        products = [blocks(outer(d, x), last - first) for d, x, (first, last) in zip(passed, maps, layout.spans, strict=True)]
-        total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
-        back = norm_backward(layout, weights, moments, torch.ones_like(total[:, 0]), torch.cat(products), total)
-        to_maps: list[Tensor | None] = []
-        for d, x, (first, last), wanted in zip(passed, maps, layout.spans, ctx.needs_input_grad[2:], strict=True):
-            if not wanted:
-                to_maps.append(None)
+            return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *tensors], gradients)
+        parts, products, total = Parts(layout, tensors), Total(), Total()
+
+        def passed(i: int, part: slice) -> Tensor:
+            return torch.ops.aten.threshold_backward(dense(gradients[i][part]), made[i][part], 0)
+
+        for part in parts.all:
+            for i, term in enumerate(layout.terms):
+                d = passed(i, part)
+                products.add(i, blocks(outer(d, parts.get(i, part)), term.last - term.first))
+                total.add(i, cells(d).sum(0))
+        ones = weights.new_ones(len(weights))
+        back = norm_backward(layout, weights, moments, ones, products.joined(), total.joined().reshape(moments.mean.shape))
+        to_tensors = Gradients(layout, tensors, ctx.needs_input_grad[2:])
+        for part in parts.all:
+            for i, term in enumerate(layout.terms):
+                if to_tensors.wanted(term):
+                    x, matrix = parts.get(i, part), diagonal(moments.unit[term.first : term.last])
+                    to_tensors.add(term, part, back.to_map(term, x, passed(i, part), matrix))
+            to_tensors.end(part)
+        return None, back.weights, *to_tensors.found()
+
+
+class Gradients:
+    """Gradients of the inputs and kernels of terms, gathered part by part."""
+
+    def __init__(self, layout: Layout, tensors: list[Tensor], needed: tuple[bool, ...]) -> None:
+        self.tensors, self.needed = tensors, needed
+        self.phases = {term.given: term.phases for term in layout.terms}
+        self.whole: dict[int, Tensor] = {}
+        self._part, self._kernels = Total(), Total()
+
+    def wanted(self, term: Term) -> bool:
+        """Whether the gradient of its map is of use."""
+        return self.needed[term.given] or (term.kernel is not None and self.needed[term.kernel])
+
+    def add(self, term: Term, part: slice, gradient: Tensor) -> None:
+        """Pass the gradient of a term's map on through its depthwise convolution."""
+        if term.kernel is None:
+            self._part.add(term.given, gradient)
+            return
+        if term.phases:
+            blank(gradient, term.phases)
+        x, kernel = cut(self.tensors[term.given], part, term.phases), self.tensors[term.kernel]
+        if self.needed[term.given]:
+            self._part.add(term.given, input_gradient(x, kernel, gradient, term.stride))
+        if self.needed[term.kernel]:
+            self._kernels.add(term.kernel, weight_gradient(x, kernel, gradient, term.stride))
+
+    def end(self, part: slice) -> None:
+        """Keep what was gathered in a part."""
+        for i, value in self._part.of.items():
+            if len(value) == len(self.tensors[i]):
+                self.whole[i] = value
                 continue
-            made_by = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
-            to_maps.append(made_by.add_(times(d, diagonal(moments.unit[first:last]).t())))
-        return None, back.weights, *to_maps
+            if i not in self.whole:
+                self.whole[i] = torch.empty_like(self.tensors[i])
+            cut(self.whole[i], part, self.phases[i]).copy_(value)
+        self._part = Total()
+
+    def found(self) -> list[Tensor | None]:
+        """For each tensor, if there is one."""
+        return [self.whole.get(i, self._kernels.of.get(i)) for i in range(len(self.tensors))]
