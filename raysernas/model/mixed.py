@@ -7,7 +7,7 @@ are convolved side by side. In evaluation every operation is simply applied.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ from raysernas.record.genotype import OPERATIONS, Operation
 
 Mixing = Float[Tensor, "edge operation"]
 NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
+EMA = 0.1  # momentum of every norm, unless someone changed it
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
 WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
 SMALL = 200_000  # numbers in a small map
@@ -160,7 +161,7 @@ class Gathered:
         return first
 
     def add_layers(
-        self, bundle: Bundle, k: int, x: Map, layers: list[tuple[nn.Module, ...]], stride: Stride, phases: Phases | None
+        self, bundle: Bundle, k: int, x: Map, layers: list[tuple[Any, ...]], stride: Stride, phases: Phases | None
     ) -> None:
         """The same from (depthwise convolution, 1x1 convolution, norm) of each edge."""
         kernels = [layer[0].weight for layer in layers]
@@ -195,9 +196,9 @@ class Node:
         self.note(found, means, variances)
         return total
 
-    def operations(self, bundle: Bundle, k: int) -> list[nn.Sequential]:
+    def operations(self, bundle: Bundle, k: int) -> list[Any]:
         """Operation k on the edges from a bundle."""
-        return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore[reportReturnType]
+        return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]] # pyright: ignore[reportReturnType]
 
     def layout(self, found: Gathered) -> Layout:
         """Of the sum of what was gathered."""
@@ -268,11 +269,15 @@ def remember(seen: Seen) -> None:
         return
     norms = [seen.norms[i] for i in kept]
     torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
-    for momentum in {norm.momentum for norm in norms}:
-        same = [i for i in kept if seen.norms[i].momentum == momentum]
-        for values, name in ((seen.means, "running_mean"), (seen.variances, "running_var")):
-            kept_values = [getattr(seen.norms[i], name) for i in same]
-            torch._foreach_lerp_(kept_values, [values[i] for i in same], momentum)
+    for values, name in ((seen.means, "running_mean"), (seen.variances, "running_var")):
+        # a norm without momentum keeps the mean over all passes
+        shares = [1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum for norm in norms]
+        old = [getattr(norm, name) for norm in norms]
+        if all(share == EMA for share in shares):
+            torch._foreach_lerp_(old, [values[i] for i in kept], EMA)
+        else:
+            for buffer, i, share in zip(old, kept, shares, strict=True):
+                buffer.lerp_(values[i], share)
 
 
 def sum_of(maps: list[Map]) -> Map:

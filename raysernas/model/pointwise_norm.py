@@ -7,6 +7,7 @@ In: convolved maps, channels last; `sources` of them may lie side by side in the
 search cell) or the rectified maps between the two halves of a separable convolution, with the statistics for the buffers.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from raysernas.model.depthwise import Map, NewMap, blank, dense, input_gradient, weight_gradient
-from raysernas.model.terms import Layout, Term, convolved, cut
+from raysernas.model.terms import Layout, Term, convolved
 
 Weights = Float[Tensor, "term channel channel"]
 Values = Float[Tensor, "term channel"]
@@ -87,51 +88,14 @@ def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _
     return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
 
 
-class Parts:
-    """Convolved maps by (term, part of the clips): kept if there is but one part, else made again."""
-
-    def __init__(self, layout: Layout, tensors: tuple[Tensor, ...]) -> None:
-        self.layout, self.tensors, self.all = layout, tensors, layout.parts()
-        self._kept: dict[int, Tensor] = {}
-
-    def get(self, i: int, part: slice) -> NewMap:
-        """The map of term i."""
-        if i in self._kept:
-            return self._kept[i]
-        made = convolved(self.layout.terms[i], self.tensors, part)
-        if len(self.all) == 1:
-            self._kept[i] = made
-        return made
-
-
-def moments_of(layout: Layout, weights: Weights, parts: Parts) -> Moments:
+def moments_of(layout: Layout, weights: Weights, maps: list[Tensor]) -> Moments:
     """Of the maps of all terms at once."""
-    sums, squares = Total(), Total()
-    for part in parts.all:
-        for i, term in enumerate(layout.terms):
-            x = parts.get(i, part)
-            sums.add(i, cells(x).sum(0))
-            squares.add(i, blocks(outer(x, x), term.last - term.first))
-    mean = sums.joined().reshape(weights.shape[0], -1) / layout.count
-    product = weights @ (squares.joined() / layout.count - mean[..., :, None] * mean[..., None, :])
+    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
+    squares = torch.cat([blocks(outer(x, x), term.last - term.first) for x, term in zip(maps, layout.terms, strict=True)])
+    product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
     inverse = torch.rsqrt(variance + layout.eps)
     return Moments(mean, product, inverse, inverse[..., None] * weights, variance)
-
-
-class Total:
-    """Sums over the parts, by number."""
-
-    def __init__(self) -> None:
-        self.of: dict[Any, Tensor] = {}
-
-    def add(self, i: Any, value: Tensor) -> None:
-        """Add to number i; the first value may be changed later."""
-        self.of[i] = self.of[i].add_(value) if i in self.of else value
-
-    def joined(self) -> Tensor:
-        """All of them, one after another."""
-        return torch.cat(list(self.of.values()))
 
 
 def statistics(layout: Layout, weights: Weights, moments: Moments) -> tuple[Values, Values]:
@@ -172,30 +136,31 @@ def norm_backward(
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
     """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
     with torch.enable_grad():
+        # one input may have been made of another: views keep the gradients that reach each of them apart
+        inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]
     found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))
     return [next(found) if x is not None and x.requires_grad else None for x in inputs]
 
 
-def _rectified(layout: Layout, weights: Weights, *tensors: Tensor) -> tuple[list[Tensor], Moments]:
-    parts = Parts(layout, tensors)
-    moments = moments_of(layout, weights, parts)
+def _rectified(layout: Layout, weights: Weights, *tensors: Tensor) -> tuple[list[Tensor], list[Tensor], Moments]:
+    maps = convolved(layout, tensors)
+    moments = moments_of(layout, weights, maps)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
-    made: list[list[Tensor]] = [[] for _ in layout.terms]
-    for part in parts.all:
-        for i, term in enumerate(layout.terms):
-            matrix, bias = diagonal(moments.unit[term.first : term.last]), shift[term.first : term.last].reshape(-1)
-            made[i].append(times(parts.get(i, part), matrix, bias).relu_())
-    return [maps[0] if len(maps) == 1 else torch.cat(maps) for maps in made], moments
+    made = []
+    for x, term in zip(maps, layout.terms, strict=True):
+        rows = slice(term.first, term.last)
+        made.append(times(x, diagonal(moments.unit[rows]), shift[rows].reshape(-1)).relu_())
+    return made, maps, moments
 
 
 class _Rectified(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layout: Layout, weights: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        made, moments = _rectified(layout, weights, *tensors)
+        made, maps, moments = _rectified(layout, weights, *tensors)
         ctx.layout, ctx.given = layout, len(tensors)
-        ctx.save_for_backward(weights, *tensors, *made, *moments)
+        ctx.save_for_backward(weights, *moments, *tensors, *made, *maps)
         found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
         return *made, *found
@@ -204,69 +169,46 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
-        tensors, made, moments = rest[: ctx.given], rest[ctx.given : -len(Moments._fields)], Moments(*rest[-len(Moments._fields) :])
+        moments, rest, terms = Moments(*rest[: len(Moments._fields)]), rest[len(Moments._fields) :], layout.terms
+        tensors, made, maps = rest[: ctx.given], rest[ctx.given : -len(terms)], rest[-len(terms) :]
         gradients = gradients[: len(made)]
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *tensors], gradients)
-        parts, products, total = Parts(layout, tensors), Total(), Total()
-
-        def passed(i: int, part: slice) -> Tensor:
-            return torch.ops.aten.threshold_backward(dense(gradients[i][part]), made[i][part], 0)
-
-        for part in parts.all:
-            for i, term in enumerate(layout.terms):
-                d = passed(i, part)
-                products.add(i, blocks(outer(d, parts.get(i, part)), term.last - term.first))
-                total.add(i, cells(d).sum(0))
-        ones = weights.new_ones(len(weights))
-        back = norm_backward(layout, weights, moments, ones, products.joined(), total.joined().reshape(moments.mean.shape))
-        to_tensors = Gradients(layout, tensors, ctx.needs_input_grad[2:])
-        for part in parts.all:
-            for i, term in enumerate(layout.terms):
-                if to_tensors.wanted(term):
-                    x, matrix = parts.get(i, part), diagonal(moments.unit[term.first : term.last])
-                    to_tensors.add(term, part, back.to_map(term, x, passed(i, part), matrix))
-            to_tensors.end(part)
-        return None, back.weights, *to_tensors.found()
+        passed = [torch.ops.aten.threshold_backward(dense(d), y, 0) for d, y in zip(gradients, made, strict=True)]
+        products = [blocks(outer(d, x), term.last - term.first) for d, x, term in zip(passed, maps, terms, strict=True)]
+        total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
+        back = norm_backward(layout, weights, moments, weights.new_ones(len(weights)), torch.cat(products), total)
+        to_tensors = Gradients(tensors, ctx.needs_input_grad[2:])
+        for d, x, term in zip(passed, maps, terms, strict=True):
+            if to_tensors.wanted(term):
+                to_tensors.add(term, back.to_map(term, x, d, diagonal(moments.unit[term.first : term.last])))
+        return None, back.weights, *to_tensors.found
 
 
 class Gradients:
-    """Gradients of the inputs and kernels of terms, gathered part by part."""
+    """Gradients of the inputs and kernels of terms: `found` has one for each tensor that needs one."""
 
-    def __init__(self, layout: Layout, tensors: list[Tensor], needed: tuple[bool, ...]) -> None:
+    def __init__(self, tensors: Sequence[Tensor], needed: Sequence[bool]) -> None:
         self.tensors, self.needed = tensors, needed
-        self.phases = {term.given: term.phases for term in layout.terms}
-        self.whole: dict[int, Tensor] = {}
-        self._part, self._kernels = Total(), Total()
+        self.found: list[Tensor | None] = [None] * len(tensors)
 
     def wanted(self, term: Term) -> bool:
         """Whether the gradient of its map is of use."""
         return self.needed[term.given] or (term.kernel is not None and self.needed[term.kernel])
 
-    def add(self, term: Term, part: slice, gradient: Tensor) -> None:
+    def add(self, term: Term, gradient: Tensor) -> None:
         """Pass the gradient of a term's map on through its depthwise convolution."""
         if term.kernel is None:
-            self._part.add(term.given, gradient)
+            self._keep(term.given, gradient)
             return
         if term.phases:
             blank(gradient, term.phases)
-        x, kernel = cut(self.tensors[term.given], part, term.phases), self.tensors[term.kernel]
+        x, kernel = self.tensors[term.given], self.tensors[term.kernel]
         if self.needed[term.given]:
-            self._part.add(term.given, input_gradient(x, kernel, gradient, term.stride))
+            self._keep(term.given, input_gradient(x, kernel, gradient, term.stride))
         if self.needed[term.kernel]:
-            self._kernels.add(term.kernel, weight_gradient(x, kernel, gradient, term.stride))
+            self._keep(term.kernel, weight_gradient(x, kernel, gradient, term.stride))
 
-    def end(self, part: slice) -> None:
-        """Keep what was gathered in a part."""
-        for i, value in self._part.of.items():
-            if len(value) == len(self.tensors[i]):
-                self.whole[i] = value
-                continue
-            if i not in self.whole:
-                self.whole[i] = torch.empty_like(self.tensors[i])
-            cut(self.whole[i], part, self.phases[i]).copy_(value)
-        self._part = Total()
-
-    def found(self) -> list[Tensor | None]:
-        """For each tensor, if there is one."""
-        return [self.whole.get(i, self._kernels.of.get(i)) for i in range(len(self.tensors))]
+    def _keep(self, i: int, value: Tensor) -> None:
+        so_far = self.found[i]
+        self.found[i] = value if so_far is None else so_far.add_(value)

@@ -1,16 +1,14 @@
-"""The terms of a sum of operations: their inputs, and how these are worked off in parts that stay in a processor's cache.
+"""The terms of a sum of operations: what each takes in, and which 1x1 convolution it ends with.
 
-In: maps [batch, channel, time, band] and the weights of depthwise convolutions. Out: the convolved maps, a few clips at a time; they
-are made again whenever they are needed, which is faster than to read them from memory, and needs none.
+In: maps [batch, channel, time, band] and the weights of depthwise convolutions. Out: the convolved maps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from raysernas.model.depthwise import Map, NewMap, Phases, Stride, apply, blank
-
-CACHED = 250_000  # numbers of a map that stay in the cache of a core together with what is made of them (1 MB)
+from raysernas.model.depthwise import Map, Phases, Stride, apply, blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +42,14 @@ class Layout:
         """Rows and columns of the mixing weights of the 1x1 convolutions."""
         return [source for source, _ in self.rows], [operation for _, operation in self.rows]
 
-    def parts(self) -> list[slice]:
-        """The clips, a few at a time."""
-        _, channels, time, band = self.size
-        widest = max((term.last - term.first for term in self.terms), default=1)
-        clips = max(1, CACHED // (channels * widest * time * band))
-        return [slice(i, min(i + clips, self.size[0])) for i in range(0, self.size[0], clips)]
+
+def convolved(layout: Layout, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The maps of all terms."""
+    return [_convolved(term, tensors) for term in layout.terms]
 
 
-def cut(x: Map, part: slice, phases: Phases | None) -> Map:
-    """Some clips of a map that may be in phases."""
-    times = phases.time * phases.band if phases else 1
-    return x[part.start * times : part.stop * times]
-
-
-def convolved(term: Term, tensors: tuple[Tensor, ...], part: slice) -> NewMap:
-    """The map of a term for some clips."""
-    x = cut(tensors[term.given], part, term.phases)
+def _convolved(term: Term, tensors: Sequence[Tensor]) -> Map:
+    x = tensors[term.given]
     if term.kernel is None:
         return x
     made = apply(x, tensors[term.kernel], term.stride)

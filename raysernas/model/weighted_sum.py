@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor
 
 from raysernas.model.depthwise import Map, Phases, dense, merge, split
@@ -16,8 +17,6 @@ from raysernas.model.pointwise_norm import (
     Gradients,
     Matrix,
     Moments,
-    Parts,
-    Total,
     Values,
     Weights,
     again,
@@ -28,7 +27,7 @@ from raysernas.model.pointwise_norm import (
     statistics,
     times,
 )
-from raysernas.model.terms import Layout
+from raysernas.model.terms import Layout, Term, convolved
 
 
 def mixed_sum(layout: Layout, mixing: Matrix, weights: Weights | None, tensors: list[Tensor]) -> tuple[Map, Values, Values]:
@@ -36,46 +35,42 @@ def mixed_sum(layout: Layout, mixing: Matrix, weights: Weights | None, tensors: 
     return _Sum.apply(layout, mixing, weights, *tensors)  # pyright: ignore[reportReturnType]
 
 
-def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tensor) -> tuple[Map, Moments | None]:
-    """The sum, and the moments of its convolutions."""
-    parts, moments, matrices, bias = Parts(layout, tensors), None, None, None
+def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tensor) -> tuple[Map, list[Tensor], Moments | None]:
+    """The sum, what its 1x1 convolutions take in, and the moments of that."""
+    maps, moments, sums = [], None, {}
     if weights is not None:
-        moments = moments_of(layout, weights, parts)
+        maps = convolved(layout, tensors)
+        moments = moments_of(layout, weights, maps)
         matrices = mixing[layout.places()][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
-    sums = [_part(layout, parts, part, mixing, matrices, bias) for part in parts.all]
-    return sums[0] if len(sums) == 1 else torch.cat(sums), moments
-
-
-def _part(
-    layout: Layout, parts: Parts, part: slice, mixing: Matrix, matrices: Weights | None, bias: Tensor | None
-) -> Map:
-    """The sum for some clips."""
-    sums = Total()
-    for i, term in enumerate(layout.terms):
-        assert matrices is not None
-        matrix = rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
-        sums.add(term.phases, times(parts.get(i, part), matrix, bias))
-        bias = None
-    total = sums.of.pop(None, None)
-    for phases, value in sums.of.items():
+        for x, term in zip(maps, layout.terms, strict=True):
+            made = times(x, _across(matrices, term), bias)
+            bias = None
+            sums[term.phases] = sums[term.phases].add_(made) if term.phases in sums else made
+    total = sums.pop(None, None)
+    for phases, value in sums.items():
         whole = merge(value, phases)
         total = dense(whole) if total is None else total.add_(whole)
     for source, operation, number in layout.others:
-        x, weight = parts.tensors[number][part], mixing[source, operation]
+        x, weight = tensors[number], mixing[source, operation]
         total = x * weight if total is None else total.addcmul_(x, weight)
     assert total is not None, "an edge mixes nothing"
-    return total
+    return total, maps, moments
+
+
+def _across(matrices: Weights, term: Term) -> Float[Tensor, "row columns"]:
+    """What a term's map is multiplied by: the matrices of its sources, side by side."""
+    return rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layout: Layout, mixing: Tensor, weights: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        total, moments = _sum(layout, mixing, weights, *tensors)
+        total, maps, moments = _sum(layout, mixing, weights, *tensors)
         ctx.layout, ctx.given = layout, len(tensors)
-        ctx.save_for_backward(mixing, weights, *tensors, *([] if moments is None else moments))
+        ctx.save_for_backward(mixing, weights, *tensors, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
-            found = total.new_empty(0, 0), total.new_empty(0, 0)
+            found = total.new_empty(0, total.shape[1]), total.new_empty(0, total.shape[1])
         else:
             found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
@@ -85,17 +80,18 @@ class _Sum(torch.autograd.Function):
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         mixing, weights, *rest = ctx.saved_tensors
-        tensors, moments = rest[: ctx.given], rest[ctx.given :]
+        tensors, rest = rest[: ctx.given], rest[ctx.given :]
+        maps, moments = rest[: len(layout.terms)], rest[len(layout.terms) :]
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,))
         gradient, to_mixing, to_weights = dense(gradient), torch.zeros_like(mixing), None
         found: list[Tensor | None] = [None] * len(tensors)
         if weights is not None:
-            gradients = Gradients(layout, tensors, ctx.needs_input_grad[3:])
-            back = _to_terms(layout, mixing, weights, Moments(*moments), gradient, gradients)
+            gradients = Gradients(tensors, ctx.needs_input_grad[3:])
+            back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
             places = [torch.tensor(i, device=mixing.device) for i in layout.places()]
             to_mixing.index_put_(places, back.scale, accumulate=True)
-            to_weights, found = back.weights, gradients.found()
+            to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1)
         for source, operation, i in layout.others:
             to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1), flat)
@@ -106,28 +102,25 @@ class _Sum(torch.autograd.Function):
 
 
 def _to_terms(
-    layout: Layout, mixing: Tensor, weights: Tensor, moments: Moments, gradient: Tensor, gradients: Gradients
+    layout: Layout,
+    mixing: Tensor,
+    weights: Tensor,
+    moments: Moments,
+    maps: list[Tensor],
+    gradient: Tensor,
+    gradients: Gradients,
 ) -> Backward:
     """Gradients of everything that the 1x1 convolutions and norms depend on."""
-    parts, products, scale = Parts(layout, tuple(gradients.tensors)), Total(), mixing[layout.places()]
-
-    def passed(part: slice) -> dict[Phases | None, Tensor]:
-        clips = gradient[part]
-        return {phases: clips if phases is None else split(clips, phases) for phases in {term.phases for term in layout.terms}}
-
-    for part in parts.all:
-        to = passed(part)
-        for i, term in enumerate(layout.terms):
-            product = outer(to[term.phases], parts.get(i, part))
-            products.add(i, rearrange(product, "row (source column) -> source row column", source=term.last - term.first))
+    scale = mixing[layout.places()]
+    passed = {phases: split(gradient, phases) if phases else gradient for phases in {term.phases for term in layout.terms}}
+    products = [
+        rearrange(outer(passed[term.phases], x), "row (source column) -> source row column", source=term.last - term.first)
+        for x, term in zip(maps, layout.terms, strict=True)
+    ]
     total = cells(gradient).sum(0).expand_as(moments.mean)
-    back = norm_backward(layout, weights, moments, scale, products.joined(), total)
+    back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
     matrices = scale[:, None, None] * moments.unit
-    for part in parts.all:
-        to = passed(part)
-        for i, term in enumerate(layout.terms):
-            if gradients.wanted(term):
-                matrix = rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
-                gradients.add(term, part, back.to_map(term, parts.get(i, part), to[term.phases], matrix))
-        gradients.end(part)
+    for x, term in zip(maps, layout.terms, strict=True):
+        if gradients.wanted(term):
+            gradients.add(term, back.to_map(term, x, passed[term.phases], _across(matrices, term)))
     return back
