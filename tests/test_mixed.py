@@ -61,9 +61,7 @@ def freeze(cell: nn.Module) -> None:
     training=st.booleans(),
     last_format=st.booleans(),
 )
-def test_search_cells_equal_the_plain_operations(
-    kind, nodes, channels, batch, size, halves, names, frozen, training, last_format
-):
+def test_search_cells_equal_the_plain_operations(kind, nodes, channels, batch, size, halves, names, frozen, training, last_format):
     if batch == 1 and min(size) == 2:
         batch = 2  # a norm in training wants two values
     torch.manual_seed(0)
@@ -105,13 +103,13 @@ def test_running_statistics_follow_the_rule_of_the_norms_over_many_passes(moment
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = momentum
     plain, mixing = reference(cell), torch.rand(len(sources(2)), len(OPERATIONS), dtype=torch.float64)
-    for _ in range(3):
-        x = torch.randn(2, 4, 6, 5, dtype=torch.float64)
+    for x in torch.randn(3, 2, 4, 6, 5, dtype=torch.float64):
         cell(x, x, mixing)
         plain(x, x, mixing)
     assert all(norm.num_batches_tracked == 3 for norm in cell.modules() if isinstance(norm, nn.BatchNorm2d))
     for one, other in zip(cell.buffers(), plain.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    x = torch.randn(2, 4, 6, 5, dtype=torch.float64)
     torch.testing.assert_close(cell.eval()(x, x, mixing), plain.eval()(x, x, mixing), rtol=0, atol=1e-12)
 
 

@@ -45,7 +45,7 @@ def phases_of(size: tuple[int, int], stride: Stride) -> Phases:
 
 
 def split(x: Map, phases: Phases) -> NewMap:
-    """The phases of a map, stacked along the batch (clip by clip); odd axes end with a cell of zeros, as a convolution pads them anyway."""
+    """The phases of a map, stacked along the batch clip by clip; odd axes end with a zero, as a convolution pads them anyway."""
     if not phases.several:
         return dense(x)
     x = functional.pad(x, (0, x.shape[3] % phases.band, 0, x.shape[2] % phases.time))

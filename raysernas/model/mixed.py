@@ -90,7 +90,8 @@ class Bundle:
     def pooled(self, name: Operation, eps: float) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
         """Normed pool of each source, its mean and its unbiased variance."""
         if name not in self._pooled:
-            pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if name == "max_pool_3x3" else average(self.whole, self.stride)
+            maximum = name == "max_pool_3x3"
+            pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if maximum else average(self.whole, self.stride)
             mean, variance = pool.new_zeros(2, pool.shape[1])
             normed = functional.batch_norm(pool, mean, variance, training=True, momentum=1.0, eps=eps)
             parts = len(self.states)
@@ -198,7 +199,7 @@ class Node:
 
     def operations(self, bundle: Bundle, k: int) -> list[Any]:
         """Operation k on the edges from a bundle."""
-        return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]] # pyright: ignore[reportReturnType]
+        return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore[reportReturnType]
 
     def layout(self, found: Gathered) -> Layout:
         """Of the sum of what was gathered."""

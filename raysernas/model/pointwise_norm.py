@@ -118,9 +118,7 @@ class Backward(NamedTuple):
         return made.add_(times(gradient, matrix.t()))
 
 
-def norm_backward(
-    layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values
-) -> Backward:
+def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values) -> Backward:
     """From `products` = sum of d z' and `total` = sum of d."""
     centred = products - total[..., :, None] * moments.mean[..., None, :]
     along = (weights * centred).sum(-1)
@@ -134,7 +132,7 @@ def norm_backward(
 
 
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
+    """Gradients with a graph of their own, for second derivatives: the forward pass again, by what autograd knows."""
     with torch.enable_grad():
         # one input may have been made of another: views keep the gradients that reach each of them apart
         inputs = [x if x is None else x.view_as(x) for x in inputs]

@@ -11,7 +11,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.model.depthwise import Map, Phases, dense, merge, split
+from raysernas.model.depthwise import Map, dense, merge, split
 from raysernas.model.pointwise_norm import (
     Backward,
     Gradients,
