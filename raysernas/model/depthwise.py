@@ -45,11 +45,11 @@ def phases_of(size: tuple[int, int], stride: Stride) -> Phases:
 
 
 def split(x: Map, phases: Phases) -> NewMap:
-    """The phases of a map, stacked along the batch; odd axes end with a cell of zeros, as a convolution pads them anyway."""
+    """The phases of a map, stacked along the batch clip by clip; odd axes end with a zero, as a convolution pads them anyway."""
     if not phases.several:
         return dense(x)
     x = functional.pad(x, (0, x.shape[3] % phases.band, 0, x.shape[2] % phases.time))
-    pattern = "batch channel (time p) (band q) -> (p q batch) time band channel"
+    pattern = "batch channel (time p) (band q) -> (batch p q) time band channel"
     return rearrange(rearrange(x, pattern, p=phases.time, q=phases.band), "batch time band channel -> batch channel time band")
 
 
@@ -57,18 +57,18 @@ def merge(x: Map, phases: Phases) -> NewMap:
     """Undo `split` on a convolved map."""
     if not phases.several:
         return x
-    pattern = "(p q batch) channel time band -> batch (time p) (band q) channel"
+    pattern = "(batch p q) channel time band -> batch (time p) (band q) channel"
     whole = rearrange(rearrange(x, pattern, p=phases.time, q=phases.band), "batch time band channel -> batch channel time band")
     return whole[:, :, : phases.size[0], : phases.size[1]]
 
 
 def blank(x: Map, phases: Phases) -> Map:
     """Zero the cells that `merge` will cut off, in place."""
-    parts = x.unflatten(0, (phases.time, phases.band, -1))
+    parts = x.unflatten(0, (-1, phases.time, phases.band))
     if phases.size[0] % phases.time:
-        parts[-1, :, :, :, -1] = 0
+        parts[:, -1, :, :, -1] = 0
     if phases.size[1] % phases.band:
-        parts[:, -1, :, :, :, -1] = 0
+        parts[:, :, -1, :, :, -1] = 0
     return x
 
 
@@ -84,35 +84,33 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx, x: Map, weight: Kernel, stride: Stride) -> NewMap:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return _plain(x, weight, stride)
+        return apply(x, weight, stride)
 
     @staticmethod
     def backward(ctx, gradient: NewMap) -> tuple[Map | None, Kernel | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        to_x = to_weight = None
         gradient = dense(gradient)
-        if ctx.needs_input_grad[0]:
-            if ctx.stride == (1, 1):
-                to_x = _plain(gradient, weight.flip(2, 3), ctx.stride)
-            else:
-                to_x = _transposed(x, weight, gradient, ctx.stride)
-        if ctx.needs_input_grad[1]:
-            to_weight = _to_weight(x, weight, gradient, ctx.stride)
+        to_x = input_gradient(x, weight, gradient, ctx.stride) if ctx.needs_input_grad[0] else None
+        to_weight = weight_gradient(x, weight, gradient, ctx.stride) if ctx.needs_input_grad[1] else None
         return to_x, to_weight, None
 
 
-def _plain(x: Map, weight: Kernel, stride: Stride) -> NewMap:
+def apply(x: Map, weight: Kernel, stride: Stride) -> NewMap:
+    """The convolution as PyTorch has it."""
     return functional.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, x.shape[1])
 
 
-def _transposed(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:
+def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:
+    """Gradient of the input."""
+    if stride == (1, 1):
+        return apply(gradient, weight.flip(2, 3), stride)
     padding = [weight.shape[2] // 2, weight.shape[3] // 2]
     return torch.ops.aten.convolution_backward(
         gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
     )[0]
 
 
-def _to_weight(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
+def weight_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
     """Gradient of the weights."""
     if weight.shape[3] <= FAST_WIDTH or not x.is_cpu:
         return _columns(x, weight, gradient, stride, weight.shape[3] // 2)

@@ -7,21 +7,23 @@ are convolved side by side. In evaluation every operation is simply applied.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysernas.model.depthwise import Map, NewMap, Phases, Stride, blank, convolve, dense, phases_of, split
+from raysernas.model.depthwise import Map, NewMap, Phases, Stride, convolve, dense, phases_of, split
 from raysernas.model.operations import Halve, build, phases_to_halve
-from raysernas.model.pointwise_norm import Layout, rectified
+from raysernas.model.pointwise_norm import rectified
+from raysernas.model.terms import Layout, Term
 from raysernas.model.weighted_sum import mixed_sum
 from raysernas.record.genotype import OPERATIONS, Operation
 
 Mixing = Float[Tensor, "edge operation"]
 NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
+EMA = 0.1  # momentum of every norm, unless someone changed it
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
 WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
 SMALL = 200_000  # numbers in a small map
@@ -72,13 +74,12 @@ class Bundle:
             self._rectified = functional.relu(self.whole)
         return self._rectified
 
-    def dilated(self, weight: Tensor) -> NewMap:
-        """Depthwise convolution of dilation 2, still in phases."""
+    def split(self) -> NewMap:
+        """The rectified sources as convolutions of dilation 2 take them in: in phases."""
         if self._split is None:
             even = self.rectified()[:, :, :: self.stride[0], :: self.stride[1]]
             self._split = dense(even) if self.phases is None else split(even, self.phases)
-        made = convolve(self._split, weight, (1, 1))
-        return made if self.phases is None else blank(made, self.phases)
+        return self._split
 
     def halves(self) -> list[Tensor]:
         """The even and the odd cells of the rectified sources (the latter only if there are channels for them)."""
@@ -89,9 +90,8 @@ class Bundle:
     def pooled(self, name: Operation, eps: float) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
         """Normed pool of each source, its mean and its unbiased variance."""
         if name not in self._pooled:
-            pool = (
-                functional.max_pool2d(self.whole, 3, self.stride, 1) if name == "max_pool_3x3" else average(self.whole, self.stride)
-            )
+            maximum = name == "max_pool_3x3"
+            pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if maximum else average(self.whole, self.stride)
             mean, variance = pool.new_zeros(2, pool.shape[1])
             normed = functional.batch_norm(pool, mean, variance, training=True, momentum=1.0, eps=eps)
             parts = len(self.states)
@@ -131,29 +131,44 @@ class Sources:
         return Node(edges, self.bundles(), self.seen).made(mixing.to(self.states[0].dtype))
 
 
-class Terms(NamedTuple):
-    """Maps that a 1x1 convolution and a norm take in, in the order in which a sum wants them."""
+class Gathered:
+    """The terms of a sum, in the making."""
 
-    maps: list[Tensor]
-    phases: list[Phases | None]
-    spans: list[tuple[int, int]]  # of the terms in each map
-    places: list[tuple[int, int]]  # (source, operation) of each term
-    weights: list[Tensor]  # of each term, [channel, channel]
-    norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]]  # with the terms whose statistics add up to theirs
+    def __init__(self) -> None:
+        self.terms: list[Term] = []
+        self.rows: list[tuple[int, int]] = []  # (source, operation) of each 1x1 convolution
+        self.weights: list[Tensor] = []  # of each, [channel, channel]
+        self.norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []  # and the rows whose statistics add up to theirs
+        self.others: list[tuple[int, int, int]] = []
+        self.tensors: list[Tensor] = []
+        self._numbers: dict[int, int] = {}
 
-    def add(self, bundle: "Bundle", x: Map, phases: Phases | None, operation: int) -> int:
-        """A map whose sources are those of the bundle; the number of its first term."""
-        first = len(self.places)
-        self.maps.append(x)
-        self.phases.append(phases)
-        self.places.extend((source, operation) for source in range(bundle.first, bundle.last))
-        self.spans.append((first, len(self.places)))
+    def number(self, x: Tensor) -> int:
+        """Among the tensors; the same one is listed once."""
+        if id(x) not in self._numbers:
+            self._numbers[id(x)] = len(self.tensors)
+            self.tensors.append(x)
+        return self._numbers[id(x)]
+
+    def add(
+        self, bundle: Bundle, k: int, x: Map, kernel: Tensor | None, stride: Stride, phases: Phases | None, matrices: list[Tensor]
+    ) -> int:
+        """Operation k on a bundle: the number of its first row."""
+        first = len(self.rows)
+        self.rows.extend((source, k) for source in range(bundle.first, bundle.last))
+        self.weights.extend(matrices)
+        number = None if kernel is None else self.number(kernel)
+        self.terms.append(Term(first, len(self.rows), self.number(x), number, stride, phases))
         return first
 
-    def end(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-        """What the next term goes through."""
-        self.norms.append((norm, (len(self.weights),)))
-        self.weights.append(convolution.weight[:, :, 0, 0])
+    def add_layers(
+        self, bundle: Bundle, k: int, x: Map, layers: list[tuple[Any, ...]], stride: Stride, phases: Phases | None
+    ) -> None:
+        """The same from (depthwise convolution, 1x1 convolution, norm) of each edge."""
+        kernels = [layer[0].weight for layer in layers]
+        kernel = kernels[0] if len(kernels) == 1 else torch.cat(kernels)  # pyright: ignore
+        first = self.add(bundle, k, x, kernel, stride, phases, [layer[1].weight[:, :, 0, 0] for layer in layers])  # pyright: ignore
+        self.norms.extend((layer[2], (first + i,)) for i, layer in enumerate(layers))  # pyright: ignore
 
 
 class Node:
@@ -164,96 +179,79 @@ class Node:
 
     def made(self, mixing: Mixing) -> NewMap:
         """The sum of everything."""
-        halves = self.separable_halves()
-        terms = Terms([], [], [], [], [], [])
+        halves, found = self.separable_halves(), Gathered()
         for k, name in enumerate(self.names):
-            for i, bundle in enumerate(self.bundles):
+            for bundle in self.bundles:
+                operations = self.operations(bundle, k)
                 if name.startswith("sep_conv"):
-                    x, phases = convolve(halves[k][i], self.kernels(bundle, k, 5), (1, 1)), None
+                    layers = [tuple(operation[5:8]) for operation in operations]
+                    found.add_layers(bundle, k, halves[k, bundle.first], layers, (1, 1), None)
                 elif name.startswith("dil_conv"):
-                    x, phases = bundle.dilated(self.kernels(bundle, k, 1)), bundle.phases
+                    layers = [tuple(operation[1:4]) for operation in operations]
+                    found.add_layers(bundle, k, bundle.split(), layers, (1, 1), bundle.phases)
                 elif name == "skip_connect" and bundle.stride != (1, 1):
-                    self.halved(bundle, terms, k)
-                    continue
-                else:
-                    continue
-                terms.add(bundle, x, phases, k)
-                for operation in self.operations(bundle, k):
-                    terms.end(operation[-2], operation[-1])
-        others, places = self.weighted()
-        weights = torch.stack(terms.weights) if terms.weights else None
-        total, means, variances = mixed_sum(self.layout(terms, places), mixing, weights, [*terms.maps, *others])
-        self.note(terms, means, variances)
+                    self.halved(bundle, found, k)
+        self.weighted(found)
+        weights = torch.stack(found.weights) if found.weights else None
+        total, means, variances = mixed_sum(self.layout(found), mixing, weights, found.tensors)
+        self.note(found, means, variances)
         return total
 
-    def operations(self, bundle: Bundle, k: int) -> list[nn.Sequential]:
+    def operations(self, bundle: Bundle, k: int) -> list[Any]:
         """Operation k on the edges from a bundle."""
         return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore[reportReturnType]
 
-    def kernels(self, bundle: Bundle, k: int, i: int) -> Tensor:
-        """Weights of layer i of operation k, a depthwise one, side by side."""
-        weights = [operation[i].weight for operation in self.operations(bundle, k)]
-        return weights[0] if len(weights) == 1 else torch.cat(weights)
-
-    def layout(self, terms: Terms, others: list[tuple[int, int]]) -> Layout:
+    def layout(self, found: Gathered) -> Layout:
+        """Of the sum of what was gathered."""
         bundle = self.bundles[0]
-        time, band = (-(-n // stride) for n, stride in zip(bundle.whole.shape[2:], bundle.stride, strict=True))
-        count = bundle.whole.shape[0] * time * band
-        return Layout(tuple(terms.places), tuple(terms.spans), tuple(terms.phases), tuple(others), count, EPS)
+        batch, channels, *size = bundle.states[0].shape
+        time, band = (-(-n // stride) for n, stride in zip(size, bundle.stride, strict=True))
+        return Layout(tuple(found.terms), tuple(found.rows), tuple(found.others), (batch, channels, time, band), EPS)
 
-    def note(self, terms: Terms, means: Tensor, variances: Tensor) -> None:
-        """Remember the statistics of the terms for their norms."""
-        for norm, parts in terms.norms:
+    def note(self, found: Gathered, means: Tensor, variances: Tensor) -> None:
+        """Remember the statistics of the 1x1 convolutions for their norms."""
+        for norm, rows in found.norms:
             self.seen.norms.append(norm)
-            self.seen.means.append(means[parts[0]] if len(parts) == 1 else means[list(parts)].sum(0))
-            self.seen.variances.append(variances[parts[0]] if len(parts) == 1 else variances[list(parts)].sum(0))
+            self.seen.means.append(means[rows[0]] if len(rows) == 1 else means[list(rows)].sum(0))
+            self.seen.variances.append(variances[rows[0]] if len(rows) == 1 else variances[list(rows)].sum(0))
 
-    def separable_halves(self) -> dict[int, list[Tensor]]:
-        """What the first halves of the separable convolutions make of each bundle."""
-        separable = [k for k, name in enumerate(self.names) if name.startswith("sep_conv")]
-        if not separable:
+    def separable_halves(self) -> dict[tuple[int, int], Tensor]:
+        """What the first half of each separable convolution makes of each bundle, by operation and first source."""
+        found, order = Gathered(), []
+        for k, name in enumerate(self.names):
+            for bundle in self.bundles if name.startswith("sep_conv") else []:
+                layers = [tuple(operation[1:4]) for operation in self.operations(bundle, k)]
+                found.add_layers(bundle, k, bundle.rectified(), layers, bundle.stride, None)
+                order.append((k, bundle.first))
+        if not order:
             return {}
-        terms = Terms([], [], [], [], [], [])
-        for k in separable:
-            for bundle in self.bundles:
-                terms.add(bundle, convolve(bundle.rectified(), self.kernels(bundle, k, 1), bundle.stride), None, k)
-                for operation in self.operations(bundle, k):
-                    terms.end(operation[2], operation[3])
-        made, means, variances = rectified(self.layout(terms, []), torch.stack(terms.weights), terms.maps)
-        self.note(terms, means, variances)
-        count = len(self.bundles)
-        return {k: made[i * count : (i + 1) * count] for i, k in enumerate(separable)}
+        made, means, variances = rectified(self.layout(found), torch.stack(found.weights), found.tensors)
+        self.note(found, means, variances)
+        return dict(zip(order, made, strict=True))
 
-    def halved(self, bundle: Bundle, terms: Terms, k: int) -> None:
+    def halved(self, bundle: Bundle, found: Gathered, k: int) -> None:
         """A skip that halves: two 1x1 convolutions, each of which makes some of the channels that are normed together."""
-        operations = [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]
-        numbers = []
-        for odd, x in enumerate(bundle.halves()):
-            numbers.append(terms.add(bundle, x, None, k))
-            for halve in operations:
-                assert isinstance(halve, Halve)
-                terms.weights.append(halve.matrix(odd))
-        for i, halve in enumerate(operations):
-            terms.norms.append((halve.norm, tuple(first + i for first in numbers)))
+        halves: list[Halve] = [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore
+        rows = [
+            found.add(bundle, k, x, None, (1, 1), None, [halve.matrix(odd) for halve in halves])
+            for odd, x in enumerate(bundle.halves())
+        ]
+        found.norms.extend((halve.norm, tuple(first + i for first in rows)) for i, halve in enumerate(halves))
 
-    def weighted(self) -> tuple[list[Tensor], list[tuple[int, int]]]:
-        """Maps that are only weighted, with their (source, operation): pools and skips."""
-        maps, places = [], []
+    def weighted(self, found: Gathered) -> None:
+        """Add what is only weighted: pools and skips."""
         for k, name in enumerate(self.names):
             for bundle in self.bundles:
-                numbers = range(bundle.first, bundle.last)
                 if name == "skip_connect" and bundle.stride == (1, 1):
-                    maps += bundle.states
+                    maps: Sequence[Tensor] = bundle.states
                 elif name in ("max_pool_3x3", "avg_pool_3x3"):
-                    pools, means, variances = bundle.pooled(name, EPS)
-                    maps += pools
-                    self.seen.norms.extend(operation[-1] for operation in self.operations(bundle, k))
+                    maps, means, variances = bundle.pooled(name, EPS)
+                    self.seen.norms.extend(operation[-1] for operation in self.operations(bundle, k))  # pyright: ignore
                     self.seen.means.extend(means)
                     self.seen.variances.extend(variances)
                 else:
                     continue
-                places += [(i, k) for i in numbers]
-        return maps, places
+                found.others.extend((i, k, found.number(x)) for i, x in enumerate(maps, bundle.first))
 
 
 def average(x: Map, stride: Stride) -> NewMap:
@@ -272,11 +270,15 @@ def remember(seen: Seen) -> None:
         return
     norms = [seen.norms[i] for i in kept]
     torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
-    for momentum in {norm.momentum for norm in norms}:
-        same = [i for i in kept if seen.norms[i].momentum == momentum]
-        for values, name in ((seen.means, "running_mean"), (seen.variances, "running_var")):
-            kept_values = [getattr(seen.norms[i], name) for i in same]
-            torch._foreach_lerp_(kept_values, [values[i] for i in same], momentum)
+    for values, name in ((seen.means, "running_mean"), (seen.variances, "running_var")):
+        # a norm without momentum keeps the mean over all passes
+        shares = [1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum for norm in norms]
+        old = [getattr(norm, name) for norm in norms]
+        if all(share == EMA for share in shares):
+            torch._foreach_lerp_(old, [values[i] for i in kept], EMA)
+        else:
+            for buffer, i, share in zip(old, kept, shares, strict=True):
+                buffer.lerp_(values[i], share)
 
 
 def sum_of(maps: list[Map]) -> Map:

@@ -7,7 +7,7 @@ In: convolved maps, channels last; `sources` of them may lie side by side in the
 search cell) or the rectified maps between the two halves of a separable convolution, with the statistics for the buffers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,28 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from raysernas.model.depthwise import Map, NewMap, Phases, dense
+from raysernas.model.depthwise import Map, NewMap, blank, dense, input_gradient, weight_gradient
+from raysernas.model.terms import Layout, Term, convolved
 
 Weights = Float[Tensor, "term channel channel"]
 Values = Float[Tensor, "term channel"]
 Matrix = Float[Tensor, "row column"]
 ONEDNN_BATCH = range(16, 257)  # torch (2.14, one thread) gives 1x1 convolutions of smaller batches to a slower library
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which terms a sum has: first those that end with a 1x1 convolution and a norm, then those that are only weighted."""
-
-    terms: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
-    spans: tuple[tuple[int, int], ...]  # [first, last) of the terms whose inputs lie side by side in each map
-    phases: tuple[Phases | None, ...]  # of each of these maps
-    others: tuple[tuple[int, int], ...]  # (source, operation) of each map that is only weighted
-    count: int  # true cells of a map
-    eps: float
-
-    def places(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the mixing weights of the terms."""
-        return [source for source, _ in self.terms], [operation for _, operation in self.terms]
 
 
 class Moments(NamedTuple):
@@ -50,9 +35,9 @@ class Moments(NamedTuple):
     variance: Values
 
 
-def rectified(layout: Layout, weights: Weights, maps: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
-    """relu(norm(W map)) for each map, with mean and unbiased variance before the norm."""
-    *made, mean, variance = _Rectified.apply(layout, weights, *maps)  # pyright: ignore[reportGeneralTypeIssues]
+def rectified(layout: Layout, weights: Weights, tensors: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
+    """relu(norm(W map)) for each term, with mean and unbiased variance before the norm."""
+    *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore[reportGeneralTypeIssues]
     return made, mean, variance
 
 
@@ -103,10 +88,10 @@ def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _
     return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
 
 
-def moments_of(layout: Layout, weights: Weights, maps: tuple[Tensor, ...]) -> Moments:
-    """Of the maps of all operations and sources at once."""
+def moments_of(layout: Layout, weights: Weights, maps: list[Tensor]) -> Moments:
+    """Of the maps of all terms at once."""
     mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
-    squares = torch.cat([blocks(outer(x, x), last - first) for x, (first, last) in zip(maps, layout.spans, strict=True)])
+    squares = torch.cat([blocks(outer(x, x), term.last - term.first) for x, term in zip(maps, layout.terms, strict=True)])
     product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
     inverse = torch.rsqrt(variance + layout.eps)
@@ -127,6 +112,11 @@ class Backward(NamedTuple):
     spread: Weights  # S
     row: Values  # the part of dz that is the same for every cell
 
+    def to_map(self, term: Term, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
+        """dz, from z and d; `matrix` is A."""
+        made = times(x, diagonal(self.spread[term.first : term.last]), self.row[term.first : term.last].reshape(-1))
+        return made.add_(times(gradient, matrix.t()))
+
 
 def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values) -> Backward:
     """From `products` = sum of d z' and `total` = sum of d."""
@@ -142,12 +132,9 @@ def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Ten
 
 
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows.
-
-    It is taken of views: one input may be made of another (a pool of a source, and the source itself as a skip connection), and
-    the way from the one to the other is no part of this gradient.
-    """
+    """Gradients with a graph of their own, for second derivatives: the forward pass again, by what autograd knows."""
     with torch.enable_grad():
+        # one input may have been made of another: views keep the gradients that reach each of them apart
         inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]
@@ -155,21 +142,23 @@ def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, .
     return [next(found) if x is not None and x.requires_grad else None for x in inputs]
 
 
-def _rectified(layout: Layout, weights: Weights, *maps: Tensor) -> tuple[list[Tensor], Moments]:
+def _rectified(layout: Layout, weights: Weights, *tensors: Tensor) -> tuple[list[Tensor], list[Tensor], Moments]:
+    maps = convolved(layout, tensors)
     moments = moments_of(layout, weights, maps)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
     made = []
-    for x, (first, last) in zip(maps, layout.spans, strict=True):
-        made.append(times(x, diagonal(moments.unit[first:last]), shift[first:last].reshape(-1)).relu_())
-    return made, moments
+    for x, term in zip(maps, layout.terms, strict=True):
+        rows = slice(term.first, term.last)
+        made.append(times(x, diagonal(moments.unit[rows]), shift[rows].reshape(-1)).relu_())
+    return made, maps, moments
 
 
 class _Rectified(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, layout: Layout, weights: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
-        made, moments = _rectified(layout, weights, *maps)
-        ctx.layout, ctx.maps = layout, len(maps)
-        ctx.save_for_backward(weights, *maps, *made, *moments)
+    def forward(ctx, layout: Layout, weights: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        made, maps, moments = _rectified(layout, weights, *tensors)
+        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.save_for_backward(weights, *moments, *tensors, *made, *maps)
         found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
         return *made, *found
@@ -178,19 +167,46 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
-        maps, made, moments = rest[: ctx.maps], rest[ctx.maps : 2 * ctx.maps], Moments(*rest[2 * ctx.maps :])
-        gradients = gradients[: ctx.maps]
+        moments, rest, terms = Moments(*rest[: len(Moments._fields)]), rest[len(Moments._fields) :], layout.terms
+        tensors, made, maps = rest[: ctx.given], rest[ctx.given : -len(terms)], rest[-len(terms) :]
+        gradients = gradients[: len(made)]
         if torch.is_grad_enabled():
-            return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *maps], gradients)
-        passed = [torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)]
-        products = [blocks(outer(d, x), last - first) for d, x, (first, last) in zip(passed, maps, layout.spans, strict=True)]
+            return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *tensors], gradients)
+        passed = [torch.ops.aten.threshold_backward(dense(d), y, 0) for d, y in zip(gradients, made, strict=True)]
+        products = [blocks(outer(d, x), term.last - term.first) for d, x, term in zip(passed, maps, terms, strict=True)]
         total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
-        back = norm_backward(layout, weights, moments, torch.ones_like(total[:, 0]), torch.cat(products), total)
-        to_maps: list[Tensor | None] = []
-        for d, x, (first, last), wanted in zip(passed, maps, layout.spans, ctx.needs_input_grad[2:], strict=True):
-            if not wanted:
-                to_maps.append(None)
-                continue
-            made_by = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
-            to_maps.append(made_by.add_(times(d, diagonal(moments.unit[first:last]).t())))
-        return None, back.weights, *to_maps
+        back = norm_backward(layout, weights, moments, weights.new_ones(len(weights)), torch.cat(products), total)
+        to_tensors = Gradients(tensors, ctx.needs_input_grad[2:])
+        for d, x, term in zip(passed, maps, terms, strict=True):
+            if to_tensors.wanted(term):
+                to_tensors.add(term, back.to_map(term, x, d, diagonal(moments.unit[term.first : term.last])))
+        return None, back.weights, *to_tensors.found
+
+
+class Gradients:
+    """Gradients of the inputs and kernels of terms: `found` has one for each tensor that needs one."""
+
+    def __init__(self, tensors: Sequence[Tensor], needed: Sequence[bool]) -> None:
+        self.tensors, self.needed = tensors, needed
+        self.found: list[Tensor | None] = [None] * len(tensors)
+
+    def wanted(self, term: Term) -> bool:
+        """Whether the gradient of its map is of use."""
+        return self.needed[term.given] or (term.kernel is not None and self.needed[term.kernel])
+
+    def add(self, term: Term, gradient: Tensor) -> None:
+        """Pass the gradient of a term's map on through its depthwise convolution."""
+        if term.kernel is None:
+            self._keep(term.given, gradient)
+            return
+        if term.phases:
+            blank(gradient, term.phases)
+        x, kernel = self.tensors[term.given], self.tensors[term.kernel]
+        if self.needed[term.given]:
+            self._keep(term.given, input_gradient(x, kernel, gradient, term.stride))
+        if self.needed[term.kernel]:
+            self._keep(term.kernel, weight_gradient(x, kernel, gradient, term.stride))
+
+    def _keep(self, i: int, value: Tensor) -> None:
+        so_far = self.found[i]
+        self.found[i] = value if so_far is None else so_far.add_(value)

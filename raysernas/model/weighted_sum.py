@@ -8,60 +8,67 @@ from typing import Any
 
 import torch
 from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor
 
 from raysernas.model.depthwise import Map, dense, merge, split
 from raysernas.model.pointwise_norm import (
     Backward,
-    Layout,
+    Gradients,
     Matrix,
     Moments,
     Values,
     Weights,
     again,
     cells,
-    diagonal,
     moments_of,
     norm_backward,
     outer,
     statistics,
     times,
 )
+from raysernas.model.terms import Layout, Term, convolved
 
 
-def mixed_sum(layout: Layout, mixing: Matrix, weights: Weights | None, maps: list[Tensor]) -> tuple[Map, Values, Values]:
-    """Sum of `mixing[source, column]` times each term, with mean and unbiased variance of each pointwise convolution."""
-    return _Sum.apply(layout, mixing, weights, *maps)  # pyright: ignore[reportReturnType]
+def mixed_sum(layout: Layout, mixing: Matrix, weights: Weights | None, tensors: list[Tensor]) -> tuple[Map, Values, Values]:
+    """Sum of `mixing[source, operation]` times each term, with mean and unbiased variance of each 1x1 convolution."""
+    return _Sum.apply(layout, mixing, weights, *tensors)  # pyright: ignore[reportReturnType]
 
 
-def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *maps: Tensor) -> tuple[Map, Moments | None]:
-    """The sum, and the moments of its convolutions."""
-    convolved = len(layout.phases)
-    moments, sums = None, {}
+def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tensor) -> tuple[Map, list[Tensor], Moments | None]:
+    """The sum, what its 1x1 convolutions take in, and the moments of that."""
+    maps, moments, sums = [], None, {}
     if weights is not None:
-        moments = moments_of(layout, weights, maps[:convolved])
+        maps = convolved(layout, tensors)
+        moments = moments_of(layout, weights, maps)
         matrices = mixing[layout.places()][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
-        for x, phases, (first, last) in zip(maps, layout.phases, layout.spans, strict=False):
-            made = times(x, rearrange(matrices[first:last], "source row column -> row (source column)"), bias)
+        for x, term in zip(maps, layout.terms, strict=True):
+            made = times(x, _across(matrices, term), bias)
             bias = None
-            sums[phases] = sums[phases].add_(made) if phases in sums else made
+            sums[term.phases] = sums[term.phases].add_(made) if term.phases in sums else made
     total = sums.pop(None, None)
-    for phases, part in sums.items():
-        whole = merge(part, phases)
+    for phases, value in sums.items():
+        whole = merge(value, phases)
         total = dense(whole) if total is None else total.add_(whole)
-    for x, (source, column) in zip(maps[convolved:], layout.others, strict=True):
-        total = x * mixing[source, column] if total is None else total.addcmul_(x, mixing[source, column])
+    for source, operation, number in layout.others:
+        x, weight = tensors[number], mixing[source, operation]
+        total = x * weight if total is None else total.addcmul_(x, weight)
     assert total is not None, "an edge mixes nothing"
-    return total, moments
+    return total, maps, moments
+
+
+def _across(matrices: Weights, term: Term) -> Float[Tensor, "row columns"]:
+    """What a term's map is multiplied by: the matrices of its sources, side by side."""
+    return rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, layout: Layout, mixing: Tensor, weights: Tensor | None, *maps: Tensor) -> tuple[Tensor, ...]:
-        total, moments = _sum(layout, mixing, weights, *maps)
-        ctx.layout, ctx.maps = layout, len(maps)
-        ctx.save_for_backward(mixing, weights, *maps, *([] if moments is None else moments))
+    def forward(ctx, layout: Layout, mixing: Tensor, weights: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+        total, maps, moments = _sum(layout, mixing, weights, *tensors)
+        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.save_for_backward(mixing, weights, *tensors, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
             found = total.new_empty(0, total.shape[1]), total.new_empty(0, total.shape[1])
         else:
@@ -73,45 +80,47 @@ class _Sum(torch.autograd.Function):
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         mixing, weights, *rest = ctx.saved_tensors
-        maps, moments = rest[: ctx.maps], rest[ctx.maps :]
+        tensors, rest = rest[: ctx.given], rest[ctx.given :]
+        maps, moments = rest[: len(layout.terms)], rest[len(layout.terms) :]
         if torch.is_grad_enabled():
-            found = again(lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *maps], (gradient,))
-            return None, *found
+            return None, *again(lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,))
         gradient, to_mixing, to_weights = dense(gradient), torch.zeros_like(mixing), None
-        convolved = len(layout.phases)
-        to_maps: list[Tensor | None] = []
+        found: list[Tensor | None] = [None] * len(tensors)
         if weights is not None:
-            back, to_maps = _sum_backward(
-                layout, mixing, weights, Moments(*moments), maps[:convolved], gradient, ctx.needs_input_grad[3:]
-            )
-            to_mixing.index_put_([torch.tensor(i, device=mixing.device) for i in layout.places()], back.scale, accumulate=True)
-            to_weights = back.weights
+            gradients = Gradients(tensors, ctx.needs_input_grad[3:])
+            back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
+            places = [torch.tensor(i, device=mixing.device) for i in layout.places()]
+            to_mixing.index_put_(places, back.scale, accumulate=True)
+            to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1)
-        for i, (source, column) in enumerate(layout.others, convolved):
-            to_mixing[source, column] = torch.dot(cells(maps[i]).reshape(-1), flat)
-            to_maps.append(gradient * mixing[source, column] if ctx.needs_input_grad[3 + i] else None)
-        return None, to_mixing, to_weights, *to_maps
+        for source, operation, i in layout.others:
+            to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1), flat)
+            if ctx.needs_input_grad[3 + i]:
+                weight, so_far = mixing[source, operation], found[i]
+                found[i] = gradient * weight if so_far is None else so_far.addcmul_(gradient, weight)
+        return None, to_mixing, to_weights, *found
 
 
-def _sum_backward(
-    layout: Layout, mixing: Tensor, weights: Tensor, moments: Moments, maps: list[Tensor], gradient: Tensor, needed: Any
-) -> tuple[Backward, list[Tensor | None]]:
+def _to_terms(
+    layout: Layout,
+    mixing: Tensor,
+    weights: Tensor,
+    moments: Moments,
+    maps: list[Tensor],
+    gradient: Tensor,
+    gradients: Gradients,
+) -> Backward:
+    """Gradients of everything that the 1x1 convolutions and norms depend on."""
     scale = mixing[layout.places()]
-    gradients = {phases: gradient if phases is None else split(gradient, phases) for phases in set(layout.phases)}
-    products = torch.cat(
-        [
-            rearrange(outer(gradients[phases], x), "row (source column) -> source row column", column=weights.shape[2])
-            for x, phases in zip(maps, layout.phases, strict=True)
-        ]
-    )
-    back = norm_backward(layout, weights, moments, scale, products, cells(gradient).sum(0).expand_as(moments.mean))
+    passed = {phases: split(gradient, phases) if phases else gradient for phases in {term.phases for term in layout.terms}}
+    products = [
+        rearrange(outer(passed[term.phases], x), "row (source column) -> source row column", source=term.last - term.first)
+        for x, term in zip(maps, layout.terms, strict=True)
+    ]
+    total = cells(gradient).sum(0).expand_as(moments.mean)
+    back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
     matrices = scale[:, None, None] * moments.unit
-    to_maps: list[Tensor | None] = []
-    for x, phases, (first, last), wanted in zip(maps, layout.phases, layout.spans, needed, strict=False):
-        if not wanted:
-            to_maps.append(None)
-            continue
-        matrix = rearrange(matrices[first:last], "source row column -> (source column) row")
-        made = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
-        to_maps.append(made.add_(times(gradients[phases], matrix)))
-    return back, to_maps
+    for x, term in zip(maps, layout.terms, strict=True):
+        if gradients.wanted(term):
+            gradients.add(term, back.to_map(term, x, passed[term.phases], _across(matrices, term)))
+    return back

@@ -1,0 +1,117 @@
+"""How much faster a search step (alpha pass, then weight pass) is than the plain operations, and how its cost grows.
+
+    python -m tests.benchmarks.search_step [THREADS] [growth]
+
+One process, the variants in turn, best of several process CPU times (wall time on a GPU); quote the ratios, not the seconds.
+`plain` runs op by op, NCHW, and gets the gradients of its alphas by `loss.backward()` with free weights; `plain, alphas only` with
+frozen weights.
+
+What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machine that others used as well):
+
+| step | effect |
+| --- | --- |
+| 1x1 convolutions and their weight gradients as oneDNN convolutions of >= 16 rows, instead of mm (MKL) | 2.0 each |
+| average pool as depthwise convolution of ones, channels last | 2.46 + 1.94 ms -> about 0.9 ms |
+| 5x5 depthwise weight gradient in two blocks of three columns | 6.3 -> 0.8 ms |
+| dilation 2 in phases (C=16, 3x3 / 5x5, backward) | 6.3 / 12.9 ms -> as dense: 0.6 / 1.3 ms and the split |
+| narrow sources side by side (C=8) | 1.7 for the 1x1 convolutions, nothing from C=16 on (large maps) |
+| few clips at a time, so that maps stay in the cache, convolved maps made again | 0.8: calls cost more than the cache saves |
+| convolved maps made again in the backward pass instead of kept | 0.9-0.95, but less memory |
+| block-diagonal mm of the edges of a source | 0.3-0.6 |
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from raysernas.config import NetworkConfig
+from raysernas.learn import darts
+from raysernas.model.network import build
+from tests.reference_cells import reference
+
+ROUNDS = 4
+Size = tuple[int, int, int, NetworkConfig]
+SIZES: dict[str, Size] = {  # (batch, frames, bands, network)
+    "EmoDB": (16, 150, 40, NetworkConfig()),
+    "16 channels": (8, 128, 96, NetworkConfig(cells=4, nodes=4, channels=16, stem_halves=False)),
+    "published": (16, 128, 128, NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False, cell_dropout=0.3)),
+}
+GROWN: dict[str, Callable[[Size], Size]] = {  # from the EmoDB size
+    "twice the batch": lambda size: (2 * size[0], *size[1:]),
+    "twice the frames": lambda size: (size[0], 2 * size[1], *size[2:]),
+    "twice the channels": lambda size: (*size[:3], replace(size[3], channels=2 * size[3].channels)),
+    "twice the nodes": lambda size: (*size[:3], replace(size[3], nodes=2 * size[3].nodes)),
+    "twice the cells": lambda size: (*size[:3], replace(size[3], cells=2 * size[3].cells)),
+}
+
+
+def now(device: torch.device) -> float:
+    """Seconds: of this process on a CPU, of the clock on a GPU."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def plain_of(network: nn.Module) -> Any:
+    """The plain operations, NCHW from the stem on."""
+    plain = reference(network).to(memory_format=torch.contiguous_format)
+    plain.front.register_forward_pre_hook(lambda _, given: (given[0].contiguous(memory_format=torch.contiguous_format), given[1]))
+    return plain
+
+
+def measure(size: Size, variants: tuple[str, ...], device: torch.device) -> dict[str, float]:
+    """Best seconds of a search step of each variant."""
+    batch, frames, bands, config = size
+    torch.manual_seed(0)
+    product = build("darts", config, (frames, bands), 4).to(device)
+    networks = {"product": product}
+    if len(variants) > 1:
+        networks["plain"] = networks["plain, alphas only"] = plain_of(product)
+    drawn = darts.new_alphas(config.nodes, torch.Generator().manual_seed(0), device)
+    alphas: darts.Alphas = {kind: value.detach().requires_grad_() for kind, value in drawn.items()}
+    features, lengths = torch.randn(batch, frames, bands, device=device), torch.full((batch,), frames, device=device)
+    inputs, loss_of = darts.Batch(features, lengths, torch.arange(batch, device=device) % 4), nn.CrossEntropyLoss()
+    by_adam, best = torch.optim.Adam(alphas.values(), lr=1e-3), dict.fromkeys(variants, float("inf"))
+    by_sgd = {name: torch.optim.SGD(network.parameters(), lr=1e-3) for name, network in networks.items()}
+    for _ in range(ROUNDS):
+        for name in variants:
+            start = now(device)
+            if name == "plain":
+                loss_of(networks[name](features, lengths, darts.mixing(alphas)), inputs.emotion).backward()
+                by_adam.step()
+            else:
+                darts.alpha_step(networks[name], alphas, inputs, loss_of, by_adam)
+            darts.weight_step(networks[name], alphas, inputs, loss_of, by_sgd[name], 5.0)
+            best[name] = min(best[name], now(device) - start)
+    return best
+
+
+def main() -> None:
+    """Print the ratios for each size, or the growth of the cost."""
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    torch.set_num_threads(numbers[0] if numbers else 1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), best of {ROUNDS}")
+    if "growth" in sys.argv:
+        start = measure(SIZES["EmoDB"], ("product",), device)["product"]
+        for name, grown in GROWN.items():
+            print(
+                f"{name}: {measure(grown(SIZES['EmoDB']), ('product',), device)['product'] / start:.2f} times the cost", flush=True
+            )
+        return
+    for name, size in SIZES.items():
+        best = measure(size, ("product", "plain", "plain, alphas only"), device)
+        ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in best if other != "product")
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"{name}: {best['product']:.3f} s a step; {ratios}; highest memory so far {memory:.1f} GB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
