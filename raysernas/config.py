@@ -153,6 +153,7 @@ class RetrainConfig:
     noise_snr_db: tuple[float, ...] = ()  # of white noise, one drawn at each use
     shift_s: float = 0.0  # utmost delay (silence before) or advance (cut) of an utterance
     versions: int = 0  # of each utterance's sound, drawn and held at the start, one taken at each use; 0 = drawn anew at each use
+    mixup: float = 0.0  # both parameters of the Beta distribution of a clip's share in its mixture; 0 = nothing is mixed
     average: float = 0.0  # decay, a step, of the moving average of weights and norms that is validated and kept; 0 = the last ones
 
 
@@ -222,12 +223,10 @@ class TrialConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {  # section -> word that may stand for it -> what it means
-    "features": {
-        "published": FeaturesConfig(  # the input of arXiv 2305.14402, as its code prepares it
-            kind="mfcc", sample_rate_hz=32_750, n_fft=2048, hop_samples=512, bands=128, coefficients=128, window_s=8.0,
-            pad="waveform", pool_frames=4, normalisation="none",
-        )
-    }
+    "features": {"published": FeaturesConfig(  # the input of arXiv 2305.14402, as its code prepares it
+        kind="mfcc", sample_rate_hz=32_750, n_fft=2048, hop_samples=512, bands=128, coefficients=128, window_s=8.0,
+        pad="waveform", pool_frames=4, normalisation="none",
+    )}
 }  # fmt: skip
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash

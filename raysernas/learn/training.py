@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora import augment
-from raysernas.corpora.augment import mask
-from raysernas.corpora.features import Part, Role
+from raysernas.corpora.augment import mask, mixed
+from raysernas.corpora.features import Batch, Part, Role
 from raysernas.model.designed import Majority
 from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
@@ -52,6 +52,7 @@ class Prediction:
     evaluation: Evaluation
 
 
+# long because it is one loop, each of whose lines another setting reaches
 def fit(
     network: Network | Majority,
     train: Part,
@@ -78,6 +79,7 @@ def fit(
         network.shares = torch.bincount(torch.from_numpy(train.emotion), minlength=network.classes).to(network.shares) / len(train)
         return Fitted(0, evaluate(network, valid).evaluation, [])
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    mixing = np.random.default_rng([seed, 3])
     draw = _draws(config, seed)
     if draw and config.versions:
         train, draw = train.with_versions(config.versions, draw), None
@@ -94,7 +96,7 @@ def fit(
         losses = []
         network.train()
         for batch in train.epoch(config.batch, rng, draw):
-            loss = loss_of(network(mask(batch.features, config, generator), batch.frames), batch.emotion)
+            loss = _loss(network, batch, loss_of, config, generator, mixing)
             descend(loss, network, optimizer, config.clip)
             schedule.step()
             if average:
@@ -114,6 +116,18 @@ def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | N
     """What draws a change of the sound for each use of an utterance, if the settings ask for any."""
     rng = np.random.default_rng([seed, 2])
     return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
+
+
+def _loss(
+    network: Network, batch: Batch, loss_of: nn.Module, config: RetrainConfig, masking: torch.Generator, mixing: np.random.Generator
+) -> Tensor:
+    """Of one batch, whose features are masked and mixed as the settings ask."""
+    features = mask(batch.features, config, masking)
+    if not config.mixup:
+        return loss_of(network(features, batch.frames), batch.emotion)
+    features, partner, share = mixed(features, config.mixup, mixing)
+    logits = network(features, batch.frames)
+    return share * loss_of(logits, batch.emotion) + (1 - share) * loss_of(logits, batch.emotion[partner])
 
 
 def _average(network: Network, config: RetrainConfig) -> AveragedModel | None:
