@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args
 
-Arm = Literal[
-    "darts", "darts_ordered", "darts_joint", "random", "random_search", "all_skip", "cnn", "lstm", "cnn_lstm", "cnn_lstm_attention",
-    "majority",
-]  # fmt: skip
+from raysernas.config_arms import FIXED, UNREAD, Arm
+
 Scalar = str | int | float | bool
 Value = Scalar | Sequence[Scalar] | Mapping[str, str]
 
@@ -101,8 +99,6 @@ class NetworkConfig:
 class SearchConfig:
     """DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam. From `eigenvalue_every` on: what is watched, and what it costs."""
 
-    order: Literal["first", "second_exact", "second_difference"] = "first"
-    difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
     epochs: int = 30
     warmup_epochs: int = 0  # in which only the weights learn
     alphas_every: int = 1  # a step of the alphas with every so many steps of the weights
@@ -115,6 +111,8 @@ class SearchConfig:
     alphas_lr: float = 1e-2
     alphas_decay: float = 1e-3
     alphas_beta1: float = 0.5
+    order: Literal["first", "second_exact", "second_difference"] = "first"
+    difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
     eigenvalue_every: int = 0  # epochs, between two measurements of the curvature in the alphas; 0 = never
     difference_error: bool = False  # measure, once an epoch, how far second_difference is from second_exact
     entropy_floor: float = 0.1  # of the mixtures; below it the history warns of a collapse
@@ -223,37 +221,15 @@ class TrialConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {  # section -> word that may stand for it -> what it means
-    "features": {"published": FeaturesConfig(  # the input of arXiv 2305.14402, as its code prepares it
-        kind="mfcc", sample_rate_hz=32_750, n_fft=2048, hop_samples=512, bands=128, coefficients=128, window_s=8.0,
-        pad="waveform", pool_frames=4, normalisation="none",
-    )}
+    "features": {
+        "published": FeaturesConfig(  # the input of arXiv 2305.14402, as its code prepares it
+            kind="mfcc", sample_rate_hz=32_750, n_fft=2048, hop_samples=512, bands=128, coefficients=128, window_s=8.0,
+            pad="waveform", pool_frames=4, normalisation="none",
+        )
+    }
 }  # fmt: skip
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
-SEARCHED: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint")  # whose genotype a supernet finds
-CHOSEN: tuple[Arm, ...] = (*SEARCHED, "random", "random_search", "all_skip")  # that have a genotype
-FIXED: dict[Arm, dict[str, str]] = {  # settings that an arm stands for, whatever the study says
-    "darts_ordered": {"network.cnn": "ordered", "network.recurrent": "lstm_attention"},
-    "darts_joint": {"network.cnn": "free", "network.recurrent": "searched"},
-    "all_skip": {"network.cnn": "free"},
-}
-CELLS = (
-    "network.cnn", "network.cells", "network.nodes", "network.channels", "network.reduction", "network.stem_",
-    "network.cell_dropout", "network.band_pooling", "network.recurrent", "retrain.drop_path",
-)  # fmt: skip
-UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
-    "darts": ("network.designed_", "checks.draws"),
-    "darts_ordered": ("network.designed_", "network.recurrent_", "checks.draws"),
-    "darts_joint": ("network.designed_", "checks.draws"),
-    "random": ("network.designed_", "search.", "checks."),
-    "random_search": ("network.designed_", "search.", "checks.anytime_", "checks.ranking"),
-    "all_skip": ("network.designed_", "search.", "checks."),
-    "cnn": ("search.", "checks.", "network.hidden", *CELLS),
-    "lstm": ("search.", "checks.", "network.designed_", *CELLS),
-    "cnn_lstm": ("search.", "checks.", *CELLS),
-    "cnn_lstm_attention": ("search.", "checks.", *CELLS),
-    "majority": ("features.", "search.", "checks.", "network.", "retrain."),
-}
 
 
 def trial_config(config: Config, *, arm: Arm, fold: int, seed: int) -> TrialConfig:

@@ -11,82 +11,9 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from raysernas.config import PRESETS, Config, Fault, Value, flatten
+from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
+from raysernas.config_together import check_together
 
-AT_LEAST: dict[str, float] = {  # lowest sound value; a strict bound is written as the smallest sensible number
-    "study.candidates": 1,
-    "study.seed": 0,
-    "study.resources.cpus": 0,
-    "study.resources.gpus_per_trial": 0.01,
-    "study.resources.cache_gb": 0,
-    "corpus.groups": 2,
-    "corpus.synthetic_speakers": 2,
-    "corpus.synthetic_takes": 1,
-    "corpus.synthetic_seed": 0,
-    "features.sample_rate_hz": 1000,
-    "features.n_fft": 16,
-    "features.hop_samples": 1,
-    "features.bands": 8,
-    "features.coefficients": 8,
-    "features.range_db": 1,
-    "features.window_s": 0.1,
-    "features.pool_frames": 1,
-    "network.cells": 3,  # so that there are normal and reduction cells
-    "network.nodes": 1,
-    "network.channels": 1,
-    "network.hidden": 1,
-    "network.stem_multiplier": 1,
-    "network.recurrent_cells": 1,
-    "network.recurrent_nodes": 1,
-    "network.designed_channels": 1,
-    "search.difference_scale": 1e-9,
-    "search.epochs": 1,
-    "search.warmup_epochs": 0,
-    "search.alphas_every": 1,
-    "search.eigenvalue_every": 0,
-    "search.stop_window": 1,
-    "search.batch": 2,
-    "search.weights_lr": 0,
-    "search.weights_lr_min": 0,
-    "search.weights_decay": 0,
-    "search.alphas_lr": 0,
-    "search.alphas_decay": 0,
-    "search.weights_clip": 1e-9,
-    "checks.draws": 2,
-    "checks.draw_epochs": 1,
-    "checks.anytime_every": 0,
-    "checks.ranking": 0,
-    "retrain.epochs": 1,
-    "retrain.batch": 2,
-    "retrain.lr": 0,
-    "retrain.weight_decay": 0,
-    "retrain.clip": 1e-9,
-    "retrain.masks": 0,
-    "retrain.mask_frames": 1,
-    "retrain.mask_bands": 1,
-    "retrain.shift_s": 0,
-    "retrain.versions": 0,
-    "retrain.mixup": 0,
-    "compute.threads": 1,
-}
-BELOW_ONE = (
-    "corpus.valid_fraction",
-    "network.dropout",
-    "network.cell_dropout",
-    "retrain.label_smoothing",
-    "retrain.drop_path",
-    "retrain.average",
-    "search.weights_momentum",
-    "search.alphas_beta1",
-    "search.entropy_floor",
-    "search.stop_ratio",
-)
-ENTRIES = {  # lowest and highest entry of a list of numbers
-    "retrain.speeds": (0.5, 2.0),
-    "retrain.pitches_st": (-24.0, 24.0),
-    "retrain.noise_snr_db": (-20.0, 100.0),
-}
-FEWEST_RANKED = 8  # genotypes of a rank correlation
-MOST = 2**32 - 1  # no setting is larger: every count and seed fits whatever is to hold it, and infinity is refused
 DISTINCT = (
     "study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", "network.reductions",
     *ENTRIES,
@@ -149,95 +76,10 @@ def checked(config: Config) -> Config:
             "config", "study.name is not a folder's name", got=repr(config.study.name),
             expected="letters, digits, - _ and . (not first)", do="set study.name",
         )  # fmt: skip
-    _check_features(config)
-    _check_search(config)
-    _check_corpus(config)
-    _check_network(config)
+    check_together(config)
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
     return config
-
-
-def _check_corpus(config: Config) -> None:
-    corpus = config.corpus
-    if chained := [old for old, new in corpus.merge.items() if new in corpus.merge]:
-        raise Fault(
-            "config", f"corpus.merge counts {chained[0]} as an emotion that is itself merged", got=corpus.merge,
-            expected="an emotion to keep on the right of every pair", do=f"set corpus.merge.{chained[0]} to the last of them",
-        )  # fmt: skip
-    if gone := [emotion for emotion in corpus.emotions if emotion in corpus.merge]:
-        raise Fault(
-            "config", f"corpus.emotions keeps {gone[0]}, which corpus.merge counts as {corpus.merge[gone[0]]}", got=gone[0],
-            expected="emotions that are left after merging", do="take it out of one of the two",
-        )  # fmt: skip
-    if (corpus.folds == "random" or corpus.valid == "utterances") and not corpus.speaker_dependent:
-        setting = "folds=random" if corpus.folds == "random" else "valid=utterances"
-        raise Fault(
-            "config", f"corpus.{setting} lets a speaker be trained on and tested or validated", got="speaker_dependent: false",
-            expected="speakers on one side only, or your word that they are not: such scores are 5 to 25 points too high",
-            do="set corpus.folds=speaker_groups, or corpus.speaker_dependent=true, which marks every table",
-        )  # fmt: skip
-    if (corpus.folds == "file") != bool(corpus.fold_file):
-        raise Fault(
-            "config", "corpus.folds=file and corpus.fold_file belong together",
-            got=f"folds: {corpus.folds}, fold_file: {corpus.fold_file!r}", expected="both or neither",
-            do="set corpus.folds=file corpus.fold_file=PATH/TO/folds.csv",
-        )  # fmt: skip
-
-
-def _check_network(config: Config) -> None:
-    network, ranking = config.network, config.checks.ranking
-    places = network.reductions
-    if beyond := [cell for cell in places if not 0 <= cell < network.cells] or len(places) == network.cells:
-        raise Fault(
-            "config", "network.reductions names cells that cannot be reductions", got=list(places),
-            expected=f"cells from 0 to {network.cells - 1}, and one that is none" if beyond else "a cell that is none",
-            do="set network.reductions or network.cells",
-        )  # fmt: skip
-    if 0 < ranking < FEWEST_RANKED:
-        raise Fault(
-            "config", "checks.ranking is too few genotypes for a rank correlation", got=ranking,
-            expected=f"0, or at least {FEWEST_RANKED}", do="set checks.ranking",
-        )  # fmt: skip
-
-
-def _check_features(config: Config) -> None:
-    features = config.features
-    if features.device == "cuda" and features.backend == "librosa":
-        raise Fault(
-            "config", "features.device=cuda, but librosa computes on the CPU only", got="backend: librosa", expected="torchaudio",
-            do="set features.backend=torchaudio or features.device=cpu",
-        )  # fmt: skip
-    if features.kind == "mfcc" and features.coefficients > features.bands:
-        raise Fault(
-            "config", "features.coefficients is more than features.bands", got=features.coefficients,
-            expected=f"at most {features.bands}", do="set features.coefficients or features.bands",
-        )  # fmt: skip
-
-
-def _check_search(config: Config) -> None:
-    search = config.search
-    if search.weights_lr_min > search.weights_lr:
-        raise Fault(
-            "config", "search.weights_lr_min is above search.weights_lr", got=search.weights_lr_min,
-            expected=f"at most {search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
-        )  # fmt: skip
-    if search.warmup_epochs >= search.epochs:
-        raise Fault(
-            "config", "search.warmup_epochs leaves no epoch in which the alphas learn", got=search.warmup_epochs,
-            expected=f"fewer than search.epochs={search.epochs}", do="set search.warmup_epochs or search.epochs",
-        )  # fmt: skip
-    if search.stop == "eigenvalue" and search.eigenvalue_every != 1:
-        raise Fault(
-            "config", "search.stop=eigenvalue, but the eigenvalue is not measured in every epoch",
-            got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
-            do="set search.eigenvalue_every=1 or search.stop=epochs",
-        )  # fmt: skip
-    if search.difference_error and search.order == "first":
-        raise Fault(
-            "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
-            expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
-        )  # fmt: skip
 
 
 def _check_list(key: str, values: tuple[Any, ...]) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config import Arm, Config, Fault, trial_config
+from raysernas.config import Config, Fault, trial_config
+from raysernas.config_arms import Arm
 from raysernas.config_file import load
 from raysernas.fleet import plan as planning
 from raysernas.fleet import runner

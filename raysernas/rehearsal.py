@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import CHOSEN, SEARCHED, TrialConfig
+from raysernas.config import TrialConfig
+from raysernas.config_arms import CHOSEN, SEARCHED
 from raysernas.corpora import features, folds
 from raysernas.corpora.cache import held
 from raysernas.corpora.corpus import Corpus
@@ -21,7 +22,6 @@ from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.state import Endless, begun
-from raysernas.model.designed import Majority
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 
@@ -62,7 +62,6 @@ def _checked(trial: TrialConfig) -> int:
 
 def _search_step(trial: TrialConfig, classes: int) -> float:
     network, noise, rng = _network(trial, classes), _noise(trial, "alphas", trial.search.batch, classes), np.random.default_rng(0)
-    assert isinstance(network, Network)
     alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
     others = Endless(noise, len(noise), rng)
     state, batch = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others), next(others)
@@ -90,7 +89,7 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
     return _seconds(step, device_of(trial))
 
 
-def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network | Majority:
+def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
     genotype = draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
     return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
 

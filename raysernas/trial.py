@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from raysernas.config import Arm, Config, Fault, TrialConfig, digest, settings, trial_config
+from raysernas.config import Config, Fault, TrialConfig, digest, settings, trial_config
+from raysernas.config_arms import Arm
 from raysernas.config_file import assign, load
 from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus

@@ -1,9 +1,12 @@
 """What several tests need: the real recordings, where they are given."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch loads: on maps this small, threads only wait for each other
 
 settings.register_profile("raysernas", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("raysernas")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import optuna
 
-from raysernas.config import Arm, Config, digest, settings
+from raysernas.config import Config, digest, settings
+from raysernas.config_arms import Arm
 from raysernas.config_file import load
 from raysernas.fleet import candidates
 from raysernas.fleet.candidates import Candidates

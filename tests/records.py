@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.config import Arm, Config, digest, settings, trial_config
+from raysernas.config import Config, digest, settings, trial_config
+from raysernas.config_arms import Arm
 from raysernas.config_file import show
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, TrialKey

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from raysernas.model.cells import SearchCell
 from raysernas.model.mixed import MixedEdge
-from raysernas.model.operations import Depthwise
+from raysernas.model.operations import Depthwise, Pointwise
 from raysernas.record.genotype import sources
 
 
@@ -24,7 +24,7 @@ def reference(module: nn.Module) -> Any:
             part.__class__ = PlainCell
         elif isinstance(part, MixedEdge):
             part.__class__ = PlainEdge
-        elif isinstance(part, Depthwise):
+        elif isinstance(part, (Depthwise, Pointwise)):
             part.__class__ = nn.Conv2d
     return plain
 

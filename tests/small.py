@@ -7,7 +7,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from raysernas.config import CHOSEN, Arm, Config, NetworkConfig, trial_config
+from raysernas.config import Config, NetworkConfig, trial_config
+from raysernas.config_arms import CHOSEN, Arm
 from raysernas.corpora.cache import Frames, held
 from raysernas.corpora.extraction import Clip, Floats
 from raysernas.corpora.features import Part, Role, Scale
@@ -42,9 +43,7 @@ def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, s
     torch.manual_seed(seed)
     config = resolved(arm, config)
     genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in CHOSEN else None
-    made = build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
-    assert isinstance(made, Network)
-    return made
+    return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
 
 
 def resolved(arm: Arm, config: NetworkConfig = NETWORK) -> NetworkConfig:

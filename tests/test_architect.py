@@ -110,9 +110,9 @@ def test_nothing_is_checked_where_there_is_no_supernet_or_nothing_is_asked():
 
 
 def test_tau_is_kendalls():
-    assert audit.Scored([1, 2, 3], [0.1, 0.2, 0.3]).tau == pytest.approx(1)
-    assert audit.Scored([1, 2, 3], [0.3, 0.2, 0.1]).tau == pytest.approx(-1)
-    assert np.isnan(audit.Scored([1, 1, 1], [0.3, 0.2, 0.1]).tau)
+    assert audit.Scored([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]).tau == pytest.approx(1)
+    assert audit.Scored([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]).tau == pytest.approx(-1)
+    assert np.isnan(audit.Scored([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]).tau)
 
 
 def test_fresh_weights_depend_on_purpose_fold_and_seed_only():

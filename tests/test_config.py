@@ -12,12 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config import (
-    CHOSEN,
-    FIXED,
     PLACES,
     SECTIONS,
-    UNREAD,
-    Arm,
     Config,
     CorpusConfig,
     Fault,
@@ -30,6 +26,7 @@ from raysernas.config import (
     settings,
     trial_config,
 )
+from raysernas.config_arms import CHOSEN, FIXED, UNREAD, Arm
 from raysernas.config_file import assign
 
 ARMS = get_args(Arm)

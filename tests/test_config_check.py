@@ -6,8 +6,10 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from raysernas.config import PRESETS, SECTIONS, Arm, Config, flatten
-from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, ENTRIES, MOST, assign, checked, merge
+from raysernas.config import PRESETS, SECTIONS, Config, flatten
+from raysernas.config_arms import Arm
+from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
+from raysernas.config_check import DISTINCT, assign, checked, merge
 from raysernas.config_file import load
 from tests.faults import refusal, told
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysernas.config import SECTIONS, Arm, Config, TrialConfig, flatten, trial_config
-from raysernas.config_check import AT_LEAST, BELOW_ONE, DISTINCT, ENTRIES, MOST
+from raysernas.config import SECTIONS, Config, TrialConfig, flatten, trial_config
+from raysernas.config_arms import Arm
+from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, FEWEST_RANKED, MOST
+from raysernas.config_check import DISTINCT
 from raysernas.config_file import assign, find, load, shipped, show, trial_from
 from tests.faults import refusal, told
 
@@ -162,6 +164,10 @@ def values_of(key: str, kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(WORD, WORD, max_size=3)
     if key in ENTRIES:
         return st.lists(st.floats(*ENTRIES[key]), max_size=4, unique=True).map(tuple)
+    if key == "network.reductions":
+        return st.lists(st.integers(0, 3), max_size=3, unique=True).map(tuple)
+    if key == "search.eigenvalue_every":
+        return st.sampled_from([0, 1, 5])
     if key in DISTINCT:
         entry = get_args(kind)[0]
         entries = st.integers(0, MOST) if entry is int else WORD if entry is str else st.sampled_from(get_args(entry))
@@ -194,6 +200,12 @@ def fits_together(flat: dict[str, Any]) -> bool:
     if (whole["corpus.folds"] == "file") != bool(whole["corpus.fold_file"]):
         return False
     if whole["features.device"] == "cuda" and whole["features.backend"] == "librosa":
+        return False
+    if 0 < whole["checks.ranking"] < FEWEST_RANKED or (whole["search.stop"] == "eigenvalue") != (
+        whole["search.eigenvalue_every"] == 1
+    ):
+        return False
+    if whole["network.reductions"] and not set(whole["network.reductions"]) < set(range(min(whole["network.cells"], 99))):
         return False
     fits = whole["features.kind"] != "mfcc" or whole["features.coefficients"] <= whole["features.bands"]
     return fits and whole["search.weights_lr_min"] <= whole["search.weights_lr"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from raysernas.config import CHOSEN, Arm, NetworkConfig
+from raysernas.config import NetworkConfig
+from raysernas.config_arms import CHOSEN, Arm
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space

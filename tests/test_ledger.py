@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from raysernas.config import Arm, Config
+from raysernas.config import Config
+from raysernas.config_arms import Arm
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 from tests.faults import refusal, told

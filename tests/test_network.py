@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from raysernas.config import CHOSEN, Arm, Fault, NetworkConfig
+from raysernas.config import Fault, NetworkConfig
+from raysernas.config_arms import CHOSEN, Arm
 from raysernas.model import network as network_room
 from raysernas.model.designed import Blocks
-from raysernas.model.network import Bands, Cells, Network, build, count_parameters
+from raysernas.model.network import Bands, Cells, build, count_parameters
 from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import true_steps
 from raysernas.model.sequence import SearchedRecurrence
-from raysernas.record.genotype import CONVOLUTIONS, OPERATIONS, POOLS, Genotype, Part, draw, one_hot, sources, space
+from raysernas.record.genotype import CONVOLUTIONS, OPERATIONS, POOLS, CellKind, Genotype, Part, draw, one_hot, sources, space
 from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
 ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
@@ -63,7 +64,7 @@ def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halve
     for axes in ("both", "time", "band"):
         config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
         genotype = draw(np.random.default_rng(0), space(config)) if arm in CHOSEN else None
-        front = net_of(build(arm, config, (time, BANDS), CLASSES, genotype)).front
+        front = build(arm, config, (time, BANDS), CLASSES, genotype).front
         made = front(torch.randn(1, 1, time, BANDS), None)
         if isinstance(front, Cells):
             assert made.shape[3] == -(-BANDS // 2**front.band_halvings)
@@ -175,7 +176,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
     config = SPACES[name]
     genotype = draw(np.random.default_rng(seed), space(config))
     supernet = network("darts", chosen=False, config=config).double()
-    derived = net_of(build("darts", config, (WINDOW, BANDS), CLASSES, genotype)).double()
+    derived = build("darts", config, (WINDOW, BANDS), CLASSES, genotype).double()
     x, frames = inputs(6)
     supernet.train()(x, frames, inject(genotype, config))  # so that running statistics are not trivial
     copy_weights(supernet, derived, genotype)
@@ -189,7 +190,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
 def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
     config = SPACES[name]
     net = network("darts", chosen=False, config=config).double().train()
-    mixing = {
+    mixing: dict[Part, torch.Tensor] = {
         part: torch.full((len(each.edges), len(each.operations)), 1 / len(each.operations), dtype=torch.float64, requires_grad=True)
         for part, each in space(config).items()
     }
@@ -204,30 +205,18 @@ def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
 def test_the_published_supernet_has_its_published_size():
     """346,092 parameters without the recurrent part: stem, four cells of four nodes, a linear layer on 128 channels."""
     config = NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False)
-    front = net_of(build("darts", config, (128, 128), 4)).front
+    front = build("darts", config, (128, 128), 4).front
     assert front.channels == 128
     assert count_parameters(front) + count_parameters(nn.Linear(128, 4)) == 346_092
 
 
 def test_the_ordered_network_is_as_wide_and_as_halved_as_the_free_one():
-    free, ordered = (net_of(build("darts", SPACES[name], (WINDOW, BANDS), CLASSES)).front for name in ("free", "ordered"))
+    free, ordered = (build("darts", SPACES[name], (WINDOW, BANDS), CLASSES).front for name in ("free", "ordered"))
     assert (free.channels, free.halvings) == (ordered.channels, ordered.halvings)
 
 
-def net_of(made: Any) -> Network:
-    """What `build` makes for every arm but `majority`."""
-    assert isinstance(made, Network)
-    return made
-
-
-def test_the_majority_arm_is_no_network():
-    made = build("majority", NETWORK, (WINDOW, BANDS), CLASSES)
-    assert count_parameters(made) == 0
-    torch.testing.assert_close(made(*inputs(2)).softmax(dim=1), torch.full((2, CLASSES), 1 / CLASSES))
-
-
 def test_reductions_stand_at_a_third_and_two_thirds():
-    def kinds(cells: int) -> list[str]:
+    def kinds(cells: int) -> list[CellKind]:
         return network_room.kinds(NetworkConfig(cells=cells))
 
     assert kinds(4) == ["normal", "reduction", "reduction", "normal"]

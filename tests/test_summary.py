@@ -234,3 +234,13 @@ def test_a_torn_record_stops_the_table(tmp_path: Path) -> None:
     files = study(tmp_path, assign(Config(), PLAN), record(fold=0), record(fold=1))
     files.trial(record(fold=1).key).record.write_bytes(b"PAR1")
     assert refusal(lambda: summary(files)).startswith("ledger: cannot read ")
+
+
+@pytest.mark.parametrize(("seeds", "noted"), [(2, True), (4, True), (5, False)])
+def test_no_claim_about_random_under_ten_draws(tmp_path: Path, seeds: int, noted: bool) -> None:
+    """Every fold and seed draws a genotype; a second retraining of one is no second draw."""
+    plan = {"study.arms": ["random"], "study.folds": [0, 1], "study.seeds": list(range(seeds)), "retrain.seeds": [0, 1]}
+    records = [record("random", 0, fold, seed, again) for fold, seed, again in product((0, 1), range(seeds), (0, 1))]
+    note = summary(study(tmp_path, assign(Config(), plan), *records)).arms["note"].iloc[0]
+    assert (note == f"{2 * seeds} draws: too few for a claim, which takes 10") == noted
+    assert noted or note == ""

@@ -9,8 +9,8 @@ import torch
 
 from raysernas.config import RetrainConfig
 from raysernas.learn.training import DivergedError, _warm_cosine, class_weights, evaluate, fit, require
-from raysernas.model.network import build
-from tests.small import BANDS, CLASSES, NETWORK, WINDOW, network, noise_part
+from raysernas.model.designed import Majority
+from tests.small import CLASSES, network, noise_part
 
 QUICK = RetrainConfig(epochs=4, batch=5, masks=1, mask_frames=4, mask_bands=2)
 
@@ -128,7 +128,7 @@ def test_posteriors_that_are_no_numbers_end_the_training():
 
 def test_the_majority_is_counted_on_the_training_part_alone():
     part = dataclasses.replace(noise_part("train", 6), emotion=np.array([1, 1, 1, 0, 2, 2]))
-    made = build("majority", NETWORK, (WINDOW, BANDS), CLASSES)
+    made = Majority(CLASSES)
     fitted = fit(made, part, noise_part("valid", 9), QUICK, seed=0, report=lambda _: None)
     found = evaluate(made, noise_part("test", 9))
     np.testing.assert_allclose(found.posteriors, np.tile([1 / 6, 3 / 6, 2 / 6], (9, 1)), rtol=1e-6)

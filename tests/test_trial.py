@@ -14,7 +14,6 @@ import torch
 
 from raysernas import trial as trial_room
 from raysernas.config import (
-    Arm,
     Config,
     CorpusConfig,
     Fault,
@@ -26,6 +25,7 @@ from raysernas.config import (
     digest,
     trial_config,
 )
+from raysernas.config_arms import Arm
 from raysernas.corpora import cache, catalogue, features, fold_file, folds
 from raysernas.corpora.corpus import Remark
 from raysernas.fleet import plan as planning

@@ -22,7 +22,8 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raysernas.config import Arm, Config, Fault, Value, flatten, reads
+from raysernas.config import Config, Fault, Value, flatten, reads
+from raysernas.config_arms import Arm
 from raysernas.config_file import assign
 from raysernas.record.storage import write
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from raysernas.config import Arm, Config, Fault, differences, reads
+from raysernas.config import Config, Fault, differences, reads
+from raysernas.config_arms import Arm
 from raysernas.config_file import load, show
 from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus

@@ -7,7 +7,8 @@ much as it can. Chooses by `ledger.validation()` alone: a test score cannot reac
 
 from collections import Counter, deque
 
-from raysernas.config import Arm, Config, Fault, TrialConfig, digest, reads, trial_config
+from raysernas.config import Config, Fault, TrialConfig, digest, reads, trial_config
+from raysernas.config_arms import Arm
 from raysernas.fleet.candidates import Candidates, Outcome
 from raysernas.record import ledger, summary
 from raysernas.record.files import StudyFiles, TrialKey

@@ -18,7 +18,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from raysernas.config import Arm, Fault
+from raysernas.config import Fault
+from raysernas.config_arms import Arm
 from raysernas.config_file import trial_from
 from raysernas.corpora import augment, cache, features
 from raysernas.fleet import candidates

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from raysernas.config import SEARCHED, TrialConfig
+from raysernas.config import TrialConfig
+from raysernas.config_arms import SEARCHED
 from raysernas.learn import darts, training
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
@@ -65,12 +66,14 @@ def steps(trial: TrialConfig) -> int:
 def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
     """A network of the arm with fresh weights, which depend on the trial's seed and fold and on the purpose; without a genotype
     the supernet, where the arm has one."""
+    if trial.arm == "majority":
+        return Majority(len(data.corpus.emotions)).to(data.device)
     torch.manual_seed(stream(trial, purpose))
     return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
 
 
 def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> tuple[Network, Fitted]:
-    """The network of a genotype after `checks.draw_epochs` of the training that every arm gets; scores are of validation speakers."""
+    """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of validation speakers."""
     network = network_of(trial, data, genotype, f"network {purpose}")
     assert isinstance(network, Network)
     short = replace(trial.retrain, epochs=trial.checks.draw_epochs)

@@ -33,7 +33,8 @@ class Scored:
     @property
     def tau(self) -> float:
         """Kendall's tau-b; NaN where one of the two scores is the same for all."""
-        return float(kendalltau(self.by_supernet, self.by_training)[0])
+        found: Any = kendalltau(self.by_supernet, self.by_training)
+        return float(found.statistic)
 
 
 def checks(trial: TrialConfig, data: Data, found: Found, report: Report) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from torch.func import functional_call
 from raysernas.corpora.features import Batch
 from raysernas.learn.determinism import random_state, set_random_state
 from raysernas.learn.mixture import Alphas, mixing
+from raysernas.model.sequence import twice_differentiable
 
 Weights = Mapping[str, Tensor]  # by name
 Loss = Callable[[Weights, Alphas], Tensor]
@@ -67,10 +68,21 @@ class Ahead:
 
     def __call__(self, weights: list[Tensor], slopes: list[Tensor]) -> list[Tensor]:
         """New tensors: w'. Args: slopes: dL_train/dw."""
-        direction = torch._foreach_add(slopes, weights, alpha=self.decay)
+        direction = torch._foreach_add(slopes, weights, alpha=self.decay)  # pyright: ignore[reportPrivateImportUsage]
         if self.velocity is not None:
-            torch._foreach_add_(direction, self.velocity, alpha=self.momentum)
-        return list(torch._foreach_add(weights, direction, alpha=-self.rate))
+            direction = torch._foreach_add(direction, self.velocity, alpha=self.momentum)  # pyright: ignore[reportPrivateImportUsage]
+        return moved(weights, direction, -self.rate)
+
+
+def moved(weights: list[Tensor], along: list[Tensor] | tuple[Tensor, ...], by: float) -> list[Tensor]:
+    """New tensors w + by * along, laid out in memory as the weights are.
+
+    Convolutions pass the layout of their weights on, and dropout draws its masks in the order of memory: weights in another
+    layout would see other masks.
+    """
+    new = [weight.detach().clone() for weight in weights]
+    torch._foreach_add_(new, along, alpha=by)  # pyright: ignore[reportPrivateImportUsage]
+    return new
 
 
 def ahead_of(optimizer: torch.optim.SGD) -> Ahead:
@@ -117,22 +129,21 @@ def _exact(train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead:
 
 def _difference(train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float) -> Hypergradient:
     device = next(iter(weights.values())).device
-    fixed = {part: value.detach() for part, value in alphas.items()}
-    still = [weight.detach() for weight in weights.values()]
+    fixed: Alphas = {part: value.detach() for part, value in alphas.items()}
     before = random_state(device)
     slopes = _gradients(train(weights, fixed), list(weights.values()))
     loss, direct, u = _looked_ahead(validate, weights, alphas, ahead, slopes)
     after = random_state(device)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(u)))
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(u)))  # pyright: ignore[reportPrivateImportUsage]
     eps = scale / norm.clamp_min(torch.finfo(norm.dtype).tiny)  # stays on the device; u = 0 gives a difference of 0
-    shift = torch._foreach_mul(u, eps)
+    shift = torch._foreach_mul(u, eps)  # pyright: ignore[reportPrivateImportUsage]
 
-    def slopes_at(moved: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
+    def slopes_at(by: float) -> list[Tensor]:
         set_random_state(before, device)
-        return _gradients(train(dict(zip(weights, moved, strict=True)), alphas), list(alphas.values()))
+        loss = train(dict(zip(weights, moved(list(weights.values()), shift, by), strict=True)), alphas)
+        return _gradients(loss, list(alphas.values()))
 
-    above = slopes_at(torch._foreach_add(still, shift))
-    below = slopes_at(torch._foreach_sub(still, shift))
+    above, below = slopes_at(1.0), slopes_at(-1.0)
     set_random_state(after, device)
     mixed = [(p - n) / (2 * eps) for p, n in zip(above, below, strict=True)]
     return _corrected(loss, direct, mixed, ahead.rate)
@@ -142,9 +153,9 @@ def _looked_ahead(
     validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, slopes: list[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Validation loss at w', its gradient in the alphas, its gradient u in w'."""
-    moved = [w.requires_grad_() for w in ahead([weight.detach() for weight in weights.values()], slopes)]
-    loss = validate(dict(zip(weights, moved, strict=True)), alphas)
-    found = _gradients(loss, [*alphas.values(), *moved])
+    new = [w.requires_grad_() for w in ahead([weight.detach() for weight in weights.values()], slopes)]
+    loss = validate(dict(zip(weights, new, strict=True)), alphas)
+    found = _gradients(loss, [*alphas.values(), *new])
     return loss.detach(), found[: len(alphas)], found[len(alphas) :]
 
 
@@ -192,15 +203,3 @@ def weights_frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in network.parameters():
             parameter.requires_grad_(True)
-
-
-@contextmanager
-def twice_differentiable() -> Iterator[None]:
-    """A forward pass whose backward pass can be differentiated: cuDNN's LSTM cannot (oneDNN's can, on the CPU)."""
-    cudnn = torch.backends.cudnn
-    kept = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic, "allow_tf32": cudnn.allow_tf32}
-    if not torch.cuda.is_available():
-        yield
-        return
-    with cudnn.flags(enabled=False, **kept):
-        yield

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from raysernas.config import SearchConfig
-from raysernas.record.genotype import Mixtures, Operation, Space, from_json
+from raysernas.record.genotype import Choice, Mixtures, Operation, Part, Space, from_json
 
 Entry = dict[str, Any]
 
@@ -24,8 +24,8 @@ def gene_counts(genotype: str, before: str | None) -> Entry:
 
 def share(mixing: Mixtures, space: Space, operation: Operation) -> float:
     """Mean weight of an operation over the edges of all parts that offer it; 0 where none does."""
-    offered = {part: choice.operations for part, choice in space.items() if operation in choice.operations}
-    columns = [mixing[part][:, names.index(operation)] for part, names in offered.items()]
+    offered: list[tuple[Part, Choice]] = [(part, choice) for part, choice in space.items() if operation in choice.operations]
+    columns = [np.asarray(mixing[part])[:, choice.operations.index(operation)] for part, choice in offered]
     return float(np.concatenate(columns).mean()) if columns else 0.0
 
 

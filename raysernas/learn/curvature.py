@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from raysernas.corpora.features import Batch
-from raysernas.learn.bilevel import Objective, twice_differentiable, weights_frozen
+from raysernas.learn.bilevel import Objective, weights_frozen
 from raysernas.learn.determinism import random_state, set_random_state
 from raysernas.learn.mixture import Alphas
+from raysernas.model.sequence import twice_differentiable
 
-STEPS = 64  # most Lanczos steps
+STEPS = 200  # most Lanczos steps; a few dozen do unless the largest eigenvalues lie close together
 Vector = Float[Tensor, " alpha"]
 Product = Callable[[Vector], Vector]
 

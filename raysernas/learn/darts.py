@@ -43,17 +43,9 @@ class Searched:
 
 
 def search(
-    network: Network,
-    weights: Part,
-    alphas: Part,
-    config: SearchConfig,
-    space: Space,
-    *,
-    seed: int,
-    report: Report,
-    resume: Kept | None = None,
-    keep: Callable[[Kept], object] | None = None,
-) -> Searched:
+    network: Network, weights: Part, alphas: Part, config: SearchConfig, space: Space, *, seed: int, report: Report,
+    resume: Kept | None = None, keep: Callable[[Kept], object] | None = None,
+) -> Searched:  # fmt: skip
     """Search on a supernet.
 
     Args:
@@ -75,12 +67,8 @@ def search(
         state.restore(resume)
     fixed = next(alphas.epoch(config.batch, np.random.default_rng([seed, 4])))  # that the curvature is measured on
     while len(state.history) < config.epochs and _turned(state) is None:
-        entry, timing = _epoch(state, weights)
-        if config.eigenvalue_every and entry["epoch"] % config.eigenvalue_every == 0:
-            entry["eigenvalue"] = alpha_curvature(network, parameters, fixed, loss_of)
-        state.history.append(entry | _found(state, space))
-        if told := collapse.warnings(state.history, config):
-            state.history[-1]["warning"] = "; ".join(told)
+        seen, timing = _epoch(state, weights)
+        _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space))
         report(state.history[-1] | {"timing": timing})
         if keep is not None:
             keep(state.kept())
@@ -147,6 +135,21 @@ def _error_now(state: State, batch: Batch, held_out: Batch) -> Tensor:
     """How far the central difference is from the exact term, at this very step."""
     with statistics_kept(state.network):
         return bilevel.difference_error(*_bilevel(state, batch, Objective(state.network, held_out, state.loss_of)))
+
+
+def _watched(state: State, epoch: int, fixed: Batch) -> Entry:
+    """The curvature, in the epochs in which it is measured."""
+    every = state.config.eigenvalue_every
+    if every == 0 or epoch % every:
+        return {}
+    return {"eigenvalue": alpha_curvature(state.network, state.alphas, fixed, state.loss_of)}
+
+
+def _note(state: State, entry: Entry) -> None:
+    """One epoch more in the history, with what it warns of."""
+    state.history.append(entry)
+    if told := collapse.warnings(state.history, state.config):
+        entry["warning"] = "; ".join(told)
 
 
 def _found(state: State, space: Space) -> Entry:

@@ -5,7 +5,7 @@ of a part once, over all of its windows. Only `evaluate` can be given a test par
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -52,16 +52,10 @@ class Prediction:
     evaluation: Evaluation
 
 
-# long because it is one loop, each of whose lines another setting reaches
 def fit(
-    network: Network | Majority,
-    train: Part,
-    valid: Part,
-    config: RetrainConfig,
-    *,
-    seed: int,
+    network: Network | Majority, train: Part, valid: Part, config: RetrainConfig, *, seed: int,
     report: Callable[[dict[str, Any]], object],
-) -> Fitted:
+) -> Fitted:  # fmt: skip
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
 
     Args:
@@ -76,58 +70,79 @@ def fit(
     require(train, "train")
     require(valid, "valid")
     if isinstance(network, Majority):
-        network.shares = torch.bincount(torch.from_numpy(train.emotion), minlength=network.classes).to(network.shares) / len(train)
-        return Fitted(0, evaluate(network, valid).evaluation, [])
-    rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
-    mixing = np.random.default_rng([seed, 3])
-    draw = _draws(config, seed)
-    if draw and config.versions:
-        train, draw = train.with_versions(config.versions, draw), None
-    loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    steps = config.epochs * -(-len(train) // config.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, steps))
-    average = _average(network, config)
-    judged = cast(Network, average.module) if average else network
+        return _counted(network, train, valid)
+    rng = np.random.default_rng([seed, 1])
+    train, draw = _sounding(train, config, seed)
+    descent = _Descent(network, train, config, seed)
     history, best = [], (-1.0, 0, None, {})
     for epoch in range(1, config.epochs + 1):
         if isinstance(network.front, Cells):
             network.front.drop_path = config.drop_path * epoch / config.epochs
-        losses = []
-        network.train()
-        for batch in train.epoch(config.batch, rng, draw):
-            loss = _loss(network, batch, loss_of, config, generator, mixing)
-            descend(loss, network, optimizer, config.clip)
-            schedule.step()
-            if average:
-                average.update_parameters(network)
-            losses.append(loss.detach())
-        mean, scores = finite(losses), evaluate(judged, valid).evaluation
+        mean = descent.along(train.epoch(config.batch, rng, draw))
+        scores = evaluate(descent.judged, valid).evaluation
         history.append({"epoch": epoch, "loss": mean, "valid_ua": scores.ua, "valid_wa": scores.wa})
         report(history[-1])
         if scores.ua > best[0]:
-            best = scores.ua, epoch, scores, {name: value.clone() for name, value in judged.state_dict().items()}
+            best = scores.ua, epoch, scores, {name: value.clone() for name, value in descent.judged.state_dict().items()}
     assert best[2] is not None
     network.load_state_dict(best[3])
     return Fitted(best[1], best[2], history)
+
+
+class _Descent:
+    """Optimiser, learning rate, loss and moving average of one training."""
+
+    def __init__(self, network: Network, train: Part, config: RetrainConfig, seed: int) -> None:
+        self.network, self.config = network, config
+        self.generator = torch.Generator().manual_seed(seed)  # of the masks
+        self.mixing = np.random.default_rng([seed, 3])
+        self.loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        steps = config.epochs * -(-len(train) // config.batch)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _warm_cosine(step, steps))
+        self.average = _average(network, config)
+        self.judged = cast(Network, self.average.module) if self.average else network  # that is validated
+
+    def along(self, batches: Iterable[Batch]) -> float:
+        """A step for each batch; their mean loss."""
+        losses = []
+        self.network.train()
+        for batch in batches:
+            loss = self.loss(batch)
+            descend(loss, self.network, self.optimizer, self.config.clip)
+            self.schedule.step()
+            if self.average:
+                self.average.update_parameters(self.network)
+            losses.append(loss.detach())
+        return finite(losses)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Of one batch, whose features are masked and mixed as the settings ask."""
+        features = mask(batch.features, self.config, self.generator)
+        if not self.config.mixup:
+            return self.loss_of(self.network(features, batch.frames), batch.emotion)
+        features, partner, share = mixed(features, self.config.mixup, self.mixing)
+        logits = self.network(features, batch.frames)
+        return share * self.loss_of(logits, batch.emotion) + (1 - share) * self.loss_of(logits, batch.emotion[partner])
+
+
+def _counted(network: Majority, train: Part, valid: Part) -> Fitted:
+    """The shares of the emotions in training: all that the majority learns."""
+    counts = torch.bincount(torch.from_numpy(train.emotion), minlength=network.classes)
+    network.shares = counts.to(network.shares) / len(train)
+    return Fitted(0, evaluate(network, valid).evaluation, [])
+
+
+def _sounding(train: Part, config: RetrainConfig, seed: int) -> tuple[Part, Callable[[], augment.Change] | None]:
+    """The training part with versions of its sound, or what draws a change for each use, if the settings ask for any."""
+    draw = _draws(config, seed)
+    return (train.with_versions(config.versions, draw), None) if draw and config.versions else (train, draw)
 
 
 def _draws(config: RetrainConfig, seed: int) -> Callable[[], augment.Change] | None:
     """What draws a change of the sound for each use of an utterance, if the settings ask for any."""
     rng = np.random.default_rng([seed, 2])
     return (lambda: augment.draw(config, rng)) if augment.changes_sound(config) else None
-
-
-def _loss(
-    network: Network, batch: Batch, loss_of: nn.Module, config: RetrainConfig, masking: torch.Generator, mixing: np.random.Generator
-) -> Tensor:
-    """Of one batch, whose features are masked and mixed as the settings ask."""
-    features = mask(batch.features, config, masking)
-    if not config.mixup:
-        return loss_of(network(features, batch.frames), batch.emotion)
-    features, partner, share = mixed(features, config.mixup, mixing)
-    logits = network(features, batch.frames)
-    return share * loss_of(logits, batch.emotion) + (1 - share) * loss_of(logits, batch.emotion[partner])
 
 
 def _average(network: Network, config: RetrainConfig) -> AveragedModel | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from raysernas.model.depthwise import Map, NewMap, Phases, Stride, blank, convolve, dense, phases_of, split
-from raysernas.model.operations import build
+from raysernas.model.operations import Halve, build, phases_to_halve
 from raysernas.model.pointwise_norm import Layout, rectified
 from raysernas.model.weighted_sum import mixed_sum
 from raysernas.record.genotype import OPERATIONS, Operation
@@ -23,7 +23,8 @@ from raysernas.record.genotype import OPERATIONS, Operation
 Mixing = Float[Tensor, "edge operation"]
 NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
-SMALL = 400_000  # numbers in a map below which calls cost more than arithmetic
+WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
+SMALL = 200_000  # numbers in a small map
 
 
 class Seen(NamedTuple):
@@ -60,6 +61,7 @@ class Bundle:
         self.whole = states[0] if len(states) == 1 else dense(torch.cat(states, dim=1))
         self._rectified: Map | None = None
         self._split: Map | None = None
+        self._halves: list[Tensor] = []
         self._pooled: dict[Operation, tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]] = {}
         phases = phases_of((self.whole.shape[2], self.whole.shape[3]), stride)
         self.phases: Phases | None = phases if phases.several else None
@@ -77,6 +79,12 @@ class Bundle:
             self._split = dense(even) if self.phases is None else split(even, self.phases)
         made = convolve(self._split, weight, (1, 1))
         return made if self.phases is None else blank(made, self.phases)
+
+    def halves(self) -> list[Tensor]:
+        """The even and the odd cells of the rectified sources (the latter only if there are channels for them)."""
+        if not self._halves:
+            self._halves = phases_to_halve(self.rectified(), self.stride)[: 1 + (self.states[0].shape[1] > 1)]
+        return self._halves
 
     def pooled(self, name: Operation, eps: float) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
         """Normed pool of each source, its mean and its unbiased variance."""
@@ -103,7 +111,7 @@ class Sources:
     def bundles(self) -> list[Bundle]:
         """All states, in pairs if they are narrow or small."""
         width, number = self.states[0].shape[1], self.states[-1].numel()
-        pairs = 2 * width <= NARROW or number <= SMALL
+        pairs = 2 * width <= (NARROW if number > SMALL else WIDE)
         chosen = []
         first = 0
         while first < len(self.states):
@@ -123,106 +131,129 @@ class Sources:
         return Node(edges, self.bundles(), self.seen).made(mixing.to(self.states[0].dtype))
 
 
+class Terms(NamedTuple):
+    """Maps that a 1x1 convolution and a norm take in, in the order in which a sum wants them."""
+
+    maps: list[Tensor]
+    phases: list[Phases | None]
+    spans: list[tuple[int, int]]  # of the terms in each map
+    places: list[tuple[int, int]]  # (source, operation) of each term
+    weights: list[Tensor]  # of each term, [channel, channel]
+    norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]]  # with the terms whose statistics add up to theirs
+
+    def add(self, bundle: "Bundle", x: Map, phases: Phases | None, operation: int) -> int:
+        """A map whose sources are those of the bundle; the number of its first term."""
+        first = len(self.places)
+        self.maps.append(x)
+        self.phases.append(phases)
+        self.places.extend((source, operation) for source in range(bundle.first, bundle.last))
+        self.spans.append((first, len(self.places)))
+        return first
+
+    def end(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        """What the next term goes through."""
+        self.norms.append((norm, (len(self.weights),)))
+        self.weights.append(convolution.weight[:, :, 0, 0])
+
+
 class Node:
     """One node in the making: gathers the terms of its sum."""
 
     def __init__(self, edges: Sequence[MixedEdge], bundles: list[Bundle], seen: Seen) -> None:
         self.edges, self.bundles, self.seen, self.names = edges, bundles, seen, edges[0].names
-        self.places = tuple((bundle.first, bundle.last) for bundle in bundles)
-        self.columns = [k for k, name in enumerate(self.names) if name.startswith(("sep_conv", "dil_conv"))]
-
-    def layer(self, column: int, i: int) -> list[nn.Module]:
-        """Layer i of an operation on every edge."""
-        return [edge.operations[column][i] for edge in self.edges]  # pyright: ignore[reportIndexIssue]
-
-    def kernels(self, column: int, i: int) -> list[Tensor]:
-        """Weights of a depthwise layer, side by side for each bundle."""
-        layers = self.layer(column, i)
-        return [
-            layers[first].weight if last - first == 1 else torch.cat([layer.weight for layer in layers[first:last]])  # pyright: ignore
-            for first, last in self.places
-        ]
-
-    def matrices(self, columns: list[int], layers: list[int]) -> Tensor:
-        """Weights of 1x1 convolutions: [operation, source, channel, channel]."""
-        weights = [layer.weight for k, i in zip(columns, layers, strict=True) for layer in self.layer(k, i)]
-        stacked = torch.stack(weights)  # pyright: ignore[reportArgumentType]
-        return stacked[:, :, :, 0, 0].unflatten(0, (len(columns), len(self.edges)))
-
-    def note(self, columns: list[int], layers: list[int], means: Tensor, variances: Tensor) -> None:
-        """Remember statistics [operation, source, channel] for the norms of the layers."""
-        norms = [norm for k, i in zip(columns, layers, strict=True) for norm in self.layer(k, i)]
-        self.seen.norms.extend(norms)  # pyright: ignore[reportArgumentType]
-        self.seen.means.extend(means.flatten(0, 1))
-        self.seen.variances.extend(variances.flatten(0, 1))
 
     def made(self, mixing: Mixing) -> NewMap:
         """The sum of everything."""
-        maps, phases = self.convolved()
+        halves = self.separable_halves()
+        terms = Terms([], [], [], [], [], [])
+        for k, name in enumerate(self.names):
+            for i, bundle in enumerate(self.bundles):
+                if name.startswith("sep_conv"):
+                    x, phases = convolve(halves[k][i], self.kernels(bundle, k, 5), (1, 1)), None
+                elif name.startswith("dil_conv"):
+                    x, phases = bundle.dilated(self.kernels(bundle, k, 1)), bundle.phases
+                elif name == "skip_connect" and bundle.stride != (1, 1):
+                    self.halved(bundle, terms, k)
+                    continue
+                else:
+                    continue
+                terms.add(bundle, x, phases, k)
+                for operation in self.operations(bundle, k):
+                    terms.end(operation[-2], operation[-1])
         others, places = self.weighted()
-        layout = self.layout(maps, phases, places)
-        layers = [_last(self.edges[0].operations[k], nn.Conv2d) for k in self.columns]
-        weights = self.matrices(self.columns, layers) if self.columns else None
-        total, means, variances = mixed_sum(layout, mixing, weights, [*maps, *others])
-        if self.columns:
-            self.note(self.columns, [i + 1 for i in layers], means, variances)
+        weights = torch.stack(terms.weights) if terms.weights else None
+        total, means, variances = mixed_sum(self.layout(terms, places), mixing, weights, [*terms.maps, *others])
+        self.note(terms, means, variances)
         return total
 
-    def layout(
-        self, maps: list[Tensor], phases: list[Phases | None], others: list[tuple[int, int]], columns: list[int] | None = None
-    ) -> Layout:
-        bundle = self.bundles[0]
-        size = [-(-n // stride) for n, stride in zip(bundle.whole.shape[2:], bundle.stride, strict=True)]
-        count = bundle.whole.shape[0] * size[0] * size[1]
-        return Layout(tuple(columns or self.columns), self.places, tuple(phases), tuple(others), count, EPS)
+    def operations(self, bundle: Bundle, k: int) -> list[nn.Sequential]:
+        """Operation k on the edges from a bundle."""
+        return [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore[reportReturnType]
 
-    def convolved(self) -> tuple[list[Tensor], list[Phases | None]]:
-        """The maps before the last 1x1 convolution of each operation, bundle by bundle."""
-        separable = [k for k in self.columns if self.names[k].startswith("sep_conv")]
-        halves: dict[int, list[Tensor]] = {}
-        if separable:
-            maps = [
-                convolve(bundle.rectified(), kernel, bundle.stride)
-                for k in separable
-                for bundle, kernel in zip(self.bundles, self.kernels(k, 1), strict=True)
-            ]
-            matrices = self.matrices(separable, [2] * len(separable))
-            made, means, variances = rectified(self.layout(maps, [None] * len(maps), [], separable), matrices, maps)
-            self.note(separable, [3] * len(separable), means, variances)
-            halves = {k: made[i * len(self.bundles) : (i + 1) * len(self.bundles)] for i, k in enumerate(separable)}
-        maps, phases = [], []
-        for k in self.columns:
-            if k in halves:
-                maps += [convolve(x, kernel, (1, 1)) for x, kernel in zip(halves[k], self.kernels(k, 5), strict=True)]
-                phases += [None] * len(self.bundles)
-            else:
-                maps += [bundle.dilated(kernel) for bundle, kernel in zip(self.bundles, self.kernels(k, 1), strict=True)]
-                phases += [bundle.phases for bundle in self.bundles]
-        return maps, phases
+    def kernels(self, bundle: Bundle, k: int, i: int) -> Tensor:
+        """Weights of layer i of operation k, a depthwise one, side by side."""
+        weights = [operation[i].weight for operation in self.operations(bundle, k)]
+        return weights[0] if len(weights) == 1 else torch.cat(weights)
+
+    def layout(self, terms: Terms, others: list[tuple[int, int]]) -> Layout:
+        bundle = self.bundles[0]
+        time, band = (-(-n // stride) for n, stride in zip(bundle.whole.shape[2:], bundle.stride, strict=True))
+        count = bundle.whole.shape[0] * time * band
+        return Layout(tuple(terms.places), tuple(terms.spans), tuple(terms.phases), tuple(others), count, EPS)
+
+    def note(self, terms: Terms, means: Tensor, variances: Tensor) -> None:
+        """Remember the statistics of the terms for their norms."""
+        for norm, parts in terms.norms:
+            self.seen.norms.append(norm)
+            self.seen.means.append(means[parts[0]] if len(parts) == 1 else means[list(parts)].sum(0))
+            self.seen.variances.append(variances[parts[0]] if len(parts) == 1 else variances[list(parts)].sum(0))
+
+    def separable_halves(self) -> dict[int, list[Tensor]]:
+        """What the first halves of the separable convolutions make of each bundle."""
+        separable = [k for k, name in enumerate(self.names) if name.startswith("sep_conv")]
+        if not separable:
+            return {}
+        terms = Terms([], [], [], [], [], [])
+        for k in separable:
+            for bundle in self.bundles:
+                terms.add(bundle, convolve(bundle.rectified(), self.kernels(bundle, k, 1), bundle.stride), None, k)
+                for operation in self.operations(bundle, k):
+                    terms.end(operation[2], operation[3])
+        made, means, variances = rectified(self.layout(terms, []), torch.stack(terms.weights), terms.maps)
+        self.note(terms, means, variances)
+        count = len(self.bundles)
+        return {k: made[i * count : (i + 1) * count] for i, k in enumerate(separable)}
+
+    def halved(self, bundle: Bundle, terms: Terms, k: int) -> None:
+        """A skip that halves: two 1x1 convolutions, each of which makes some of the channels that are normed together."""
+        operations = [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]
+        numbers = []
+        for odd, x in enumerate(bundle.halves()):
+            numbers.append(terms.add(bundle, x, None, k))
+            for halve in operations:
+                assert isinstance(halve, Halve)
+                terms.weights.append(halve.matrix(odd))
+        for i, halve in enumerate(operations):
+            terms.norms.append((halve.norm, tuple(first + i for first in numbers)))
 
     def weighted(self) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Maps that are only weighted, with their (source, operation): pools and skips."""
         maps, places = [], []
         for k, name in enumerate(self.names):
-            if name == "skip_connect":
-                for bundle in self.bundles:
-                    for source, x in enumerate(bundle.states, bundle.first):
-                        maps.append(self.edges[source].operations[k](x))
-                        places.append((source, k))
-            elif name in ("max_pool_3x3", "avg_pool_3x3"):
-                for bundle in self.bundles:
-                    for i, (x, mean, variance) in enumerate(zip(*bundle.pooled(name, EPS), strict=True), bundle.first):
-                        maps.append(x)
-                        places.append((i, k))
-                        self.seen.norms.append(self.edges[i].operations[k][1])  # pyright: ignore
-                        self.seen.means.append(mean)
-                        self.seen.variances.append(variance)
+            for bundle in self.bundles:
+                numbers = range(bundle.first, bundle.last)
+                if name == "skip_connect" and bundle.stride == (1, 1):
+                    maps += bundle.states
+                elif name in ("max_pool_3x3", "avg_pool_3x3"):
+                    pools, means, variances = bundle.pooled(name, EPS)
+                    maps += pools
+                    self.seen.norms.extend(operation[-1] for operation in self.operations(bundle, k))
+                    self.seen.means.extend(means)
+                    self.seen.variances.extend(variances)
+                else:
+                    continue
+                places += [(i, k) for i in numbers]
         return maps, places
-
-
-def _last(operation: nn.Module, kind: type[nn.Module]) -> int:
-    """The place of the last layer of a kind."""
-    return max(i for i, layer in enumerate(operation.children()) if isinstance(layer, kind))
 
 
 def average(x: Map, stride: Stride) -> NewMap:

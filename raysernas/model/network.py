@@ -11,9 +11,10 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import CHOSEN, Arm, Fault, NetworkConfig
+from raysernas.config import Fault, NetworkConfig
+from raysernas.config_arms import CHOSEN, Arm
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
-from raysernas.model.designed import Blocks, Majority
+from raysernas.model.designed import Blocks
 from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
 from raysernas.model.sequence import SearchedRecurrence
@@ -125,10 +126,8 @@ def kinds(config: NetworkConfig) -> list[CellKind]:
     return ["reduction" if i in reductions else "normal" for i in range(config.cells)]
 
 
-def build(
-    arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None
-) -> Network | Majority:
-    """The network of an arm; for arms with a genotype the supernet unless it is given.
+def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None) -> Network:
+    """The network of an arm (any but `majority`); for arms with a genotype the supernet unless it is given.
 
     Args:
         size: (time, band) of every input.
@@ -137,8 +136,6 @@ def build(
         Fault: when fewer than two time steps would be left for the recurrent part.
     """
     time, bands = size
-    if arm == "majority":
-        return Majority(classes)
     front: Cells | Blocks | Bands = Bands(bands) if arm == "lstm" else Cells(config, genotype) if arm in CHOSEN else Blocks(config)
     steps = -(-time // 2**front.halvings)
     if steps < 2:

@@ -4,10 +4,12 @@ In and out: maps [batch, channel, time, band]; a stride (along time, along band)
 """
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional
 
 from raysernas.model.depthwise import Map, NewMap, Stride, convolve, dense, merge, phases_of, split
+from raysernas.model.pointwise_norm import times
 from raysernas.record.genotype import Operation
 
 
@@ -29,20 +31,31 @@ class Halve(nn.Module):
         super().__init__()
         self.stride = stride
         self.relu = nn.ReLU()
-        self.even = nn.Conv2d(channels_in, channels - channels // 2, 1, bias=False)
-        self.odd = nn.Conv2d(channels_in, channels // 2, 1, bias=False) if channels > 1 else None
+        self.even = Pointwise(channels_in, channels - channels // 2)
+        self.odd = Pointwise(channels_in, channels // 2) if channels > 1 else None
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Map) -> NewMap:
-        x = self.relu(x)
-        time, band = self.stride
-        # each phase is copied and convolved at stride 1: oneDNN (torch 2.14, CPU) corrupts memory in the backward pass of a
-        # channels-last 1x1 convolution of stride 2 with 4 channels
-        halves = [self.even(dense(x[:, :, ::time, ::band]))]
-        if self.odd is not None:
-            padded = functional.pad(x, (0, -x.shape[3] % band, 0, -x.shape[2] % time))  # so that both phases are equally large
-            halves.append(self.odd(dense(padded[:, :, time - 1 :: time, band - 1 :: band])))
+        even, odd = phases_to_halve(self.relu(x), self.stride)
+        halves = [self.even(even)] if self.odd is None else [self.even(even), self.odd(odd)]
         return self.norm(torch.cat(halves, dim=1))
+
+    def matrix(self, odd: int) -> Float[Tensor, "channel_made channel"]:
+        """One of the two convolutions, with rows of zeros for the channels that the other one makes."""
+        made = self.odd if odd else self.even
+        assert made is not None
+        weight = made.weight[:, :, 0, 0]
+        others = self.norm.num_features - len(weight)
+        return functional.pad(weight, (0, 0, others, 0) if odd else (0, 0, 0, others))
+
+
+def phases_to_halve(x: Map, stride: Stride) -> list[Tensor]:
+    """The even and the odd cells along the axes of stride 2, equally many (an odd axis is padded with a zero)."""
+    time, band = stride
+    # each phase is copied and convolved at stride 1: oneDNN (torch 2.14, CPU) corrupts memory in the backward pass of a
+    # channels-last 1x1 convolution of stride 2 with 4 channels
+    padded = functional.pad(x, (0, -x.shape[3] % band, 0, -x.shape[2] % time))
+    return [dense(x[:, :, ::time, ::band]), dense(padded[:, :, time - 1 :: time, band - 1 :: band])]
 
 
 class Depthwise(nn.Conv2d):
@@ -60,19 +73,29 @@ class Depthwise(nn.Conv2d):
         return merge(convolve(split(input[:, :, ::time, ::band], phases), self.weight, (1, 1)), phases)
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 `Conv2d` without bias; small batches are multiplied by the faster library as well."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__(channels_in, channels, 1, bias=False)
+
+    def forward(self, input: Map) -> NewMap:
+        return times(input, self.weight[:, :, 0, 0])
+
+
 def depthwise(channels: int, kernel: int, stride: Stride, dilation: int, *, affine: bool) -> list[nn.Module]:
     """ReLU, depthwise convolution, 1x1 convolution, norm."""
     return [
         nn.ReLU(),
         Depthwise(channels, kernel, stride, dilation),
-        nn.Conv2d(channels, channels, 1, bias=False),
+        Pointwise(channels, channels),
         nn.BatchNorm2d(channels, affine=affine),
     ]
 
 
 def pointwise(channels_in: int, channels: int, *, affine: bool) -> nn.Sequential:
     """ReLU, 1x1 convolution, norm: fits a state to the width of a cell."""
-    return nn.Sequential(nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=affine))
+    return nn.Sequential(nn.ReLU(), Pointwise(channels_in, channels), nn.BatchNorm2d(channels, affine=affine))
 
 
 def build(operation: Operation, channels: int, stride: Stride, *, affine: bool) -> nn.Module:

@@ -18,27 +18,26 @@ from torch.nn import functional
 
 from raysernas.model.depthwise import Map, NewMap, Phases, dense
 
-Weights = Float[Tensor, "operation source channel channel"]
-Values = Float[Tensor, "operation source channel"]
+Weights = Float[Tensor, "term channel channel"]
+Values = Float[Tensor, "term channel"]
 Matrix = Float[Tensor, "row column"]
 ONEDNN_BATCH = range(16, 257)  # torch (2.14, one thread) gives 1x1 convolutions of smaller batches to a slower library
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which terms a sum has. `maps` of convolutions come operation by operation, and bundle by bundle in each."""
+    """Which terms a sum has: first those that end with a 1x1 convolution and a norm, then those that are only weighted."""
 
-    columns: tuple[int, ...]  # of the mixing weights: the operations that end with a 1x1 convolution and a norm
-    bundles: tuple[tuple[int, int], ...]  # [first, last) of the sources that lie side by side in one map
-    phases: tuple[Phases | None, ...]  # of each map of a convolution
-    others: tuple[tuple[int, int], ...]  # (source, column) of each map that is only weighted
+    terms: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
+    spans: tuple[tuple[int, int], ...]  # [first, last) of the terms whose inputs lie side by side in each map
+    phases: tuple[Phases | None, ...]  # of each of these maps
+    others: tuple[tuple[int, int], ...]  # (source, operation) of each map that is only weighted
     count: int  # true cells of a map
     eps: float
 
-    @property
-    def places(self) -> list[tuple[int, int, int]]:
-        """(operation, first source, last source) of each map of a convolution."""
-        return [(i, first, last) for i in range(len(self.columns)) for first, last in self.bundles]
+    def places(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the mixing weights of the terms."""
+        return [source for source, _ in self.terms], [operation for _, operation in self.terms]
 
 
 class Moments(NamedTuple):
@@ -99,12 +98,15 @@ def blocks(matrix: Matrix, sources: int) -> Float[Tensor, "_ _ _"]:
     return rearrange(matrix, "(s row) (t column) -> s row t column", s=sources, t=sources).diagonal(0, 0, 2).permute(2, 0, 1)
 
 
+def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _"]:
+    """A matrix with these blocks on its diagonal."""
+    return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
+
+
 def moments_of(layout: Layout, weights: Weights, maps: tuple[Tensor, ...]) -> Moments:
     """Of the maps of all operations and sources at once."""
-    sizes = [last - first for first, last in layout.bundles] * len(weights)
-    channels = weights.shape[3]
-    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(*weights.shape[:2], channels) / layout.count
-    squares = torch.cat([blocks(outer(x, x), size) for x, size in zip(maps, sizes, strict=True)]).reshape(weights.shape)
+    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
+    squares = torch.cat([blocks(outer(x, x), last - first) for x, (first, last) in zip(maps, layout.spans, strict=True)])
     product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
     inverse = torch.rsqrt(variance + layout.eps)
@@ -120,7 +122,7 @@ def statistics(layout: Layout, weights: Weights, moments: Moments) -> tuple[Valu
 class Backward(NamedTuple):
     """Gradients of the small tensors of a norm."""
 
-    scale: Float[Tensor, "operation source"]
+    scale: Float[Tensor, " term"]
     weights: Weights
     spread: Weights  # S
     row: Values  # the part of dz that is the same for every cell
@@ -140,8 +142,13 @@ def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Ten
 
 
 def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows."""
+    """Gradients with a graph of their own, for second derivatives: the forward pass once more, by operations that autograd knows.
+
+    It is taken of views: one input may be made of another (a pool of a source, and the source itself as a skip connection), and
+    the way from the one to the other is no part of this gradient.
+    """
     with torch.enable_grad():
+        inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]
     found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))
@@ -152,9 +159,8 @@ def _rectified(layout: Layout, weights: Weights, *maps: Tensor) -> tuple[list[Te
     moments = moments_of(layout, weights, maps)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
     made = []
-    for x, (i, first, last) in zip(maps, layout.places, strict=True):
-        matrix = torch.block_diag(*moments.unit[i, first:last])
-        made.append(times(x, matrix, shift[i, first:last].reshape(-1)).relu_())
+    for x, (first, last) in zip(maps, layout.spans, strict=True):
+        made.append(times(x, diagonal(moments.unit[first:last]), shift[first:last].reshape(-1)).relu_())
     return made, moments
 
 
@@ -177,16 +183,14 @@ class _Rectified(torch.autograd.Function):
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *maps], gradients)
         passed = [torch.ops.aten.threshold_backward(dense(gradient), y, 0) for gradient, y in zip(gradients, made, strict=True)]
-        sizes = [last - first for _, first, last in layout.places]
-        products = torch.cat([blocks(outer(d, x), size) for d, x, size in zip(passed, maps, sizes, strict=True)])
+        products = [blocks(outer(d, x), last - first) for d, x, (first, last) in zip(passed, maps, layout.spans, strict=True)]
         total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
-        ones = torch.ones_like(total[..., 0])
-        back = norm_backward(layout, weights, moments, ones, products.reshape(weights.shape), total)
+        back = norm_backward(layout, weights, moments, torch.ones_like(total[:, 0]), torch.cat(products), total)
         to_maps: list[Tensor | None] = []
-        for d, x, (i, first, last), wanted in zip(passed, maps, layout.places, ctx.needs_input_grad[2:], strict=True):
+        for d, x, (first, last), wanted in zip(passed, maps, layout.spans, ctx.needs_input_grad[2:], strict=True):
             if not wanted:
                 to_maps.append(None)
                 continue
-            made_by = times(x, torch.block_diag(*back.spread[i, first:last]), back.row[i, first:last].reshape(-1))
-            to_maps.append(made_by.add_(times(d, torch.block_diag(*moments.unit[i, first:last]).t())))
+            made_by = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
+            to_maps.append(made_by.add_(times(d, diagonal(moments.unit[first:last]).t())))
         return None, back.weights, *to_maps

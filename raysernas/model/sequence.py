@@ -12,27 +12,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raysernas.model.sequence_cells import ChosenSequenceEdge, Frames, Mask, MixedSequenceEdge, Sequence, turning
-from raysernas.record.genotype import Cell
+from raysernas.model.recurrent import Mask, Sequence
+from raysernas.model.sequence_cells import ChosenSequenceEdge, MixedSequenceEdge, mixed
+from raysernas.model.sequence_rnn import Frames, Steps, turning
+from raysernas.record.genotype import Cell, sources
 
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
     """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
 
-    cuDNN's RNNs cannot (and say so); torch's own can, and so can oneDNN's LSTM on a CPU, which is why nothing changes there.
-    The forward pass has to stand within, not the derivatives.
+    cuDNN's RNNs cannot (and say so), torch's own can; on a CPU everything can, and nothing changes. The forward pass has to
+    stand within, not the derivatives.
     """
-    with torch.backends.cudnn.flags(enabled=False):
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=False, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32):
         yield
-
-
-def sequence_sources(nodes: int) -> list[tuple[int, int]]:
-    """(node, source) of every edge of a cell, in the order of its edges."""
-    return [(node, source) for node in range(nodes) for source in range(node + 1)]
 
 
 class SearchSequence(nn.Module):
@@ -41,22 +40,31 @@ class SearchSequence(nn.Module):
     def __init__(self, width: int, nodes: int, dropout: float) -> None:
         super().__init__()
         self.nodes = nodes
-        self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sequence_sources(nodes))
+        self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sources(nodes, inputs=1))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Sequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> Sequence:
-        frames = [Frames(x, mask, turning(mask))]
-        edges = iter(zip(self.edges, mixing, strict=True))
-        for node in range(self.nodes):
-            into = [edge(frames[source], weights) for source, (edge, weights) in zip(range(node + 1), edges, strict=False)]
-            frames.append(_node(into, frames[0]))
+        # source by source: all edges from a state are computed together as soon as it is whole
+        frames, into = [_frames(x, mask)], [[] for _ in range(self.nodes)]
+        for state in range(self.nodes):
+            out = [(edge, node) for edge, (node, source) in enumerate(sources(self.nodes, inputs=1)) if source == state]
+            numbers = [edge for edge, _ in out]
+            made = mixed([self._edge(edge) for edge in numbers], frames[state], torch.stack([mixing[edge] for edge in numbers]))
+            for each, (_, node) in zip(made, out, strict=True):
+                into[node].append(each)
+            frames.append(_node(into[state], frames[0]))
         return self.dropout(_mean(frames))
 
+    def _edge(self, number: int) -> MixedSequenceEdge:
+        edge = self.edges[number]
+        assert isinstance(edge, MixedSequenceEdge)
+        return edge
+
     def chosen(self, genes: Cell) -> "ChosenSequence":
-        """The cell of these genes with the weights that its operations have here."""
-        cell, numbers = ChosenSequence(self.edges[0].queries.shape[1], genes, self.dropout.p), sequence_sources(self.nodes)
+        """The cell of these genes with a copy of the weights that its operations have here."""
+        cell, numbers = ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p), sources(self.nodes, inputs=1)
         kept = [(numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into]
-        cell.edges = nn.ModuleList(self.edges[edge].chosen(gene.operation) for edge, gene in kept)
+        cell.edges = nn.ModuleList(self._edge(edge).chosen(gene.operation) for edge, gene in kept)
         return cell.train(self.training)
 
 
@@ -70,8 +78,7 @@ class ChosenSequence(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Sequence, mask: Mask) -> Sequence:
-        frames = [Frames(x, mask, turning(mask))]
-        edges = iter(self.edges)
+        frames, edges = [_frames(x, mask)], iter(self.edges)
         for node in self.genes:
             frames.append(_node([next(edges)(frames[gene.source]) for gene in node], frames[0]))
         return self.dropout(_mean(frames))
@@ -104,7 +111,12 @@ class SearchedRecurrence(nn.Module):
         return x
 
 
-def _node(into: list[Sequence], like: Frames) -> Frames:
+def _frames(x: Sequence, mask: Mask) -> Frames:
+    by_time = rearrange(mask, "batch time -> time batch")
+    return Frames(rearrange(x, "batch time channel -> time batch channel"), by_time, turning(by_time))
+
+
+def _node(into: list[Steps], like: Frames) -> Frames:
     total = into[0]
     for other in into[1:]:
         total = total + other
@@ -112,4 +124,5 @@ def _node(into: list[Sequence], like: Frames) -> Frames:
 
 
 def _mean(frames: list[Frames]) -> Sequence:
-    return torch.stack([each.x for each in frames[1:]]).mean(dim=0)
+    mean = torch.stack([each.x for each in frames[1:]]).mean(dim=0)
+    return rearrange(mean, "time batch channel -> batch time channel")

@@ -20,6 +20,7 @@ from raysernas.model.pointwise_norm import (
     Weights,
     again,
     cells,
+    diagonal,
     moments_of,
     norm_backward,
     outer,
@@ -39,12 +40,10 @@ def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *maps: Tensor)
     moments, sums = None, {}
     if weights is not None:
         moments = moments_of(layout, weights, maps[:convolved])
-        scale = mixing[:, list(layout.columns)].t()
-        matrices = scale[..., None, None] * moments.unit
-        bias = -(matrices @ moments.mean[..., None])[..., 0].sum((0, 1))
-        for x, phases, (i, first, last) in zip(maps, layout.phases, layout.places, strict=False):
-            matrix = rearrange(matrices[i, first:last], "source row column -> row (source column)")
-            made = times(x, matrix, bias)
+        matrices = mixing[layout.places()][:, None, None] * moments.unit
+        bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
+        for x, phases, (first, last) in zip(maps, layout.phases, layout.spans, strict=False):
+            made = times(x, rearrange(matrices[first:last], "source row column -> row (source column)"), bias)
             bias = None
             sums[phases] = sums[phases].add_(made) if phases in sums else made
     total = sums.pop(None, None)
@@ -64,7 +63,7 @@ class _Sum(torch.autograd.Function):
         ctx.layout, ctx.maps = layout, len(maps)
         ctx.save_for_backward(mixing, weights, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
-            found = total.new_empty(0), total.new_empty(0)
+            found = total.new_empty(0, total.shape[1]), total.new_empty(0, total.shape[1])
         else:
             found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
@@ -85,7 +84,7 @@ class _Sum(torch.autograd.Function):
             back, to_maps = _sum_backward(
                 layout, mixing, weights, Moments(*moments), maps[:convolved], gradient, ctx.needs_input_grad[3:]
             )
-            to_mixing[:, list(layout.columns)] = back.scale.t()
+            to_mixing.index_put_([torch.tensor(i, device=mixing.device) for i in layout.places()], back.scale, accumulate=True)
             to_weights = back.weights
         flat = cells(gradient).reshape(-1)
         for i, (source, column) in enumerate(layout.others, convolved):
@@ -97,23 +96,22 @@ class _Sum(torch.autograd.Function):
 def _sum_backward(
     layout: Layout, mixing: Tensor, weights: Tensor, moments: Moments, maps: list[Tensor], gradient: Tensor, needed: Any
 ) -> tuple[Backward, list[Tensor | None]]:
-    scale = mixing[:, list(layout.columns)].t()
+    scale = mixing[layout.places()]
     gradients = {phases: gradient if phases is None else split(gradient, phases) for phases in set(layout.phases)}
     products = torch.cat(
         [
-            rearrange(outer(gradients[phases], x), "row (source column) -> source row column", column=weights.shape[3])
+            rearrange(outer(gradients[phases], x), "row (source column) -> source row column", column=weights.shape[2])
             for x, phases in zip(maps, layout.phases, strict=True)
         ]
-    ).reshape(weights.shape)
+    )
     back = norm_backward(layout, weights, moments, scale, products, cells(gradient).sum(0).expand_as(moments.mean))
-    matrices = scale[..., None, None] * moments.unit
+    matrices = scale[:, None, None] * moments.unit
     to_maps: list[Tensor | None] = []
-    for x, phases, (i, first, last), wanted in zip(maps, layout.phases, layout.places, needed, strict=False):
+    for x, phases, (first, last), wanted in zip(maps, layout.phases, layout.spans, needed, strict=False):
         if not wanted:
             to_maps.append(None)
             continue
-        matrix = rearrange(matrices[i, first:last], "source row column -> (source column) row")
-        spread = torch.block_diag(*back.spread[i, first:last])
-        made = times(x, spread, back.row[i, first:last].reshape(-1))
+        matrix = rearrange(matrices[first:last], "source row column -> (source column) row")
+        made = times(x, diagonal(back.spread[first:last]), back.row[first:last].reshape(-1))
         to_maps.append(made.add_(times(gradients[phases], matrix)))
     return back, to_maps

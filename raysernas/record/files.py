@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysernas.config import Arm, Config
+from raysernas.config import Config
+from raysernas.config_arms import Arm
 
 
 @dataclass(frozen=True, order=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from raysernas.record.files import StudyFiles
 from raysernas.record.metrics import Evaluation
 from raysernas.record.protocol import marks
 
+FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
 REPORTED = (
     "test_ua",
@@ -173,6 +174,9 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     elif isinstance(row["candidates"], int) and row["candidates"] > 1:
         notes.append("chosen on validation folds that are other folds' test speakers")
+    draws = len(trials.loc[trials["status"] == "finished", ["fold", "seed"]].drop_duplicates())
+    if row["arm"] == "random" and draws < FEWEST_DRAWS:
+        notes.append(f"{draws} draw{'s' if draws != 1 else ''}: too few for a claim, which takes {FEWEST_DRAWS}")
     if row.get("uniform"):
         notes.append(f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy {row['entropy']:.2f})")
     return "; ".join(notes)

@@ -10,12 +10,18 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig
+from raysernas.config import NetworkConfig, SearchConfig
+from raysernas.corpora.features import Batch
 from raysernas.learn import darts
-from raysernas.model.network import build
+from raysernas.learn.mixture import mixing, new_alphas
+from raysernas.learn.state import Endless, begun
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import space
+from tests.small import noise_part
 
 ROUNDS = 7
 SIZES = [  # (batch, frames, bands, network): the laptop study, EmoDB, a larger one
@@ -29,19 +35,21 @@ def measure(batch: int, frames: int, bands: int, config: NetworkConfig) -> dict[
     """Median seconds of the alpha pass, with free and with frozen weights, and of the weight step."""
     torch.manual_seed(0)
     network = build("darts", config, (frames, bands), 4)
-    alphas = darts.new_alphas(config.nodes, torch.Generator().manual_seed(0))
+    assert isinstance(network, Network)
+    alphas = new_alphas(space(config), torch.Generator().manual_seed(0))
     features, lengths, emotion = torch.randn(batch, frames, bands), torch.full((batch,), frames), torch.arange(batch) % 4
-    inputs, loss_of = darts.Batch(features, lengths, emotion), nn.CrossEntropyLoss()
-    by_sgd, by_adam = torch.optim.SGD(network.parameters(), lr=1e-3), torch.optim.Adam(alphas.values(), lr=1e-3)
+    inputs, loss_of = Batch(features, lengths, emotion), nn.CrossEntropyLoss()
+    others = Endless(noise_part("alphas"), batch, np.random.default_rng(0))  # not drawn from
+    state = begun(network, alphas, loss_of, SearchConfig(weights_lr=1e-3), np.random.default_rng(0), others)
 
     def free() -> None:
-        loss_of(network(features, lengths, darts.mixing(alphas)), emotion).backward()
-        by_adam.step()
+        loss_of(network(features, lengths, mixing(alphas)), emotion).backward()
+        state.by_adam.step()
 
     variants: dict[str, Callable[[], object]] = {
         "free": free,
-        "frozen": lambda: darts.alpha_step(network, alphas, inputs, loss_of, by_adam),
-        "weights": lambda: darts.weight_step(network, alphas, inputs, loss_of, by_sgd, 5.0),
+        "frozen": lambda: darts.alpha_step(state, inputs, inputs),
+        "weights": lambda: darts.weight_step(state, inputs),
     }
     times: dict[str, list[float]] = {name: [] for name in variants}
     for round_ in range(ROUNDS + 1):

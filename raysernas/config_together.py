@@ -1,0 +1,101 @@
+"""Settings that depend on one another: what may stand in one of them because of what stands in the others.
+
+In comes a configuration whose settings are in their ranges one by one; the first pair that does not fit is refused.
+"""
+
+from raysernas.config import Config, Fault
+from raysernas.config_bounds import FEWEST_RANKED
+
+
+def check_together(config: Config) -> None:
+    """Refuse the first settings that do not fit together.
+
+    Raises:
+        Fault: which, and what would fit.
+    """
+    _check_features(config)
+    _check_search(config)
+    _check_corpus(config)
+    _check_network(config)
+
+
+def _check_corpus(config: Config) -> None:
+    corpus = config.corpus
+    if chained := [old for old, new in corpus.merge.items() if new in corpus.merge]:
+        raise Fault(
+            "config", f"corpus.merge counts {chained[0]} as an emotion that is itself merged", got=corpus.merge,
+            expected="an emotion to keep on the right of every pair", do=f"set corpus.merge.{chained[0]} to the last of them",
+        )  # fmt: skip
+    if gone := [emotion for emotion in corpus.emotions if emotion in corpus.merge]:
+        raise Fault(
+            "config", f"corpus.emotions keeps {gone[0]}, which corpus.merge counts as {corpus.merge[gone[0]]}", got=gone[0],
+            expected="emotions that are left after merging", do="take it out of one of the two",
+        )  # fmt: skip
+    if (corpus.folds == "random" or corpus.valid == "utterances") and not corpus.speaker_dependent:
+        setting = "folds=random" if corpus.folds == "random" else "valid=utterances"
+        raise Fault(
+            "config", f"corpus.{setting} lets a speaker be trained on and tested or validated", got="speaker_dependent: false",
+            expected="speakers on one side only, or your word that they are not: such scores are 5 to 25 points too high",
+            do="set corpus.folds=speaker_groups, or corpus.speaker_dependent=true, which marks every table",
+        )  # fmt: skip
+    if (corpus.folds == "file") != bool(corpus.fold_file):
+        raise Fault(
+            "config", "corpus.folds=file and corpus.fold_file belong together",
+            got=f"folds: {corpus.folds}, fold_file: {corpus.fold_file!r}", expected="both or neither",
+            do="set corpus.folds=file corpus.fold_file=PATH/TO/folds.csv",
+        )  # fmt: skip
+
+
+def _check_network(config: Config) -> None:
+    network, ranking = config.network, config.checks.ranking
+    places = network.reductions
+    if beyond := [cell for cell in places if not 0 <= cell < network.cells] or len(places) == network.cells:
+        raise Fault(
+            "config", "network.reductions names cells that cannot be reductions", got=list(places),
+            expected=f"cells from 0 to {network.cells - 1}, and one that is none" if beyond else "a cell that is none",
+            do="set network.reductions or network.cells",
+        )  # fmt: skip
+    if 0 < ranking < FEWEST_RANKED:
+        raise Fault(
+            "config", "checks.ranking is too few genotypes for a rank correlation", got=ranking,
+            expected=f"0, or at least {FEWEST_RANKED}", do="set checks.ranking",
+        )  # fmt: skip
+
+
+def _check_features(config: Config) -> None:
+    features = config.features
+    if features.device == "cuda" and features.backend == "librosa":
+        raise Fault(
+            "config", "features.device=cuda, but librosa computes on the CPU only", got="backend: librosa", expected="torchaudio",
+            do="set features.backend=torchaudio or features.device=cpu",
+        )  # fmt: skip
+    if features.kind == "mfcc" and features.coefficients > features.bands:
+        raise Fault(
+            "config", "features.coefficients is more than features.bands", got=features.coefficients,
+            expected=f"at most {features.bands}", do="set features.coefficients or features.bands",
+        )  # fmt: skip
+
+
+def _check_search(config: Config) -> None:
+    search = config.search
+    if search.weights_lr_min > search.weights_lr:
+        raise Fault(
+            "config", "search.weights_lr_min is above search.weights_lr", got=search.weights_lr_min,
+            expected=f"at most {search.weights_lr}", do="set search.weights_lr_min or search.weights_lr",
+        )  # fmt: skip
+    if search.warmup_epochs >= search.epochs:
+        raise Fault(
+            "config", "search.warmup_epochs leaves no epoch in which the alphas learn", got=search.warmup_epochs,
+            expected=f"fewer than search.epochs={search.epochs}", do="set search.warmup_epochs or search.epochs",
+        )  # fmt: skip
+    if search.stop == "eigenvalue" and search.eigenvalue_every != 1:
+        raise Fault(
+            "config", "search.stop=eigenvalue, but the eigenvalue is not measured in every epoch",
+            got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
+            do="set search.eigenvalue_every=1 or search.stop=epochs",
+        )  # fmt: skip
+    if search.difference_error and search.order == "first":
+        raise Fault(
+            "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
+            expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
+        )  # fmt: skip

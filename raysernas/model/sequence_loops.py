@@ -1,0 +1,131 @@
+"""GRU and RNN layers of one size, several at once, on a CPU: input products -> outputs of every step.
+
+oneDNN has a fast LSTM; torch's GRU and RNN are loops of small steps, one layer after the other. Here the layers that read at
+the same time (of all edges from one state, of both directions) take each step together, as one batched product, and the gradient is
+written out: weight gradients are one product over all steps instead of one a step. Equal to nn.GRU and nn.RNN (tests).
+Tensors are [layer, time, batch, channel]. Where a gradient is to be differentiated again, it is that of the same steps in plain
+operations, done anew: right at any order, but slower.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Steps = Float[Tensor, "layer time batch channel"]
+
+
+class _Rnn(torch.autograd.Function):
+    """h[t] = tanh(inputs[t] + h[t-1] W')."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor) -> Tensor:
+        made, across = torch.empty_like(inputs), weight.transpose(1, 2)
+        torch.tanh(inputs[:, 0], out=made[:, 0])
+        for t in range(1, inputs.shape[1]):
+            torch.baddbmm(inputs[:, t], made[:, t - 1], across, out=made[:, t]).tanh_()
+        ctx.save_for_backward(inputs, weight, made)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (given, weight, made) = gradients, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_rnn_steps, (given, weight), ctx.needs_input_grad, gradient)
+        slope = torch.addcmul(made.new_ones(()), made, made, value=-1)
+        inputs = torch.empty_like(made)  # the gradient of them
+        last = made.shape[1] - 1
+        torch.mul(gradient[:, last], slope[:, last], out=inputs[:, last])
+        for t in range(last - 1, -1, -1):
+            torch.baddbmm(gradient[:, t], inputs[:, t + 1], weight, out=inputs[:, t]).mul_(slope[:, t])
+        return inputs, _over_steps(inputs, made) if ctx.needs_input_grad[1] else None
+
+
+class _Gru(torch.autograd.Function):
+    """r, z = sigmoid(inputs_rz + h W_rz'), n = tanh(inputs_n + r (h W_n' + bias)), h = n + z (h - n); gates in order r, z, n."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        layers, steps, batch, channels = inputs.shape
+        size, across = channels // 3, weight.transpose(1, 2)
+        gates = inputs.clone()  # becomes r, z, h W_n' + bias
+        gates[..., 2 * size :] = bias[:, None, None]
+        new, made = (inputs.new_empty(layers, steps, batch, size) for _ in range(2))
+        before = inputs.new_zeros(layers, batch, size)
+        for t in range(steps):
+            step = gates[:, t] if t == 0 else gates[:, t].baddbmm_(before, across)
+            opening = step[..., : 2 * size].sigmoid_()
+            torch.addcmul(inputs[:, t, :, 2 * size :], opening[..., :size], step[..., 2 * size :], out=new[:, t]).tanh_()
+            before = torch.lerp(new[:, t], before, opening[..., size:], out=made[:, t])
+        ctx.save_for_backward(inputs, weight, bias, gates, new, made)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (given, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_gru_steps, (given, weight, bias), ctx.needs_input_grad, gradient)
+        reset, keep, hidden = gates.chunk(3, dim=3)
+        # everything that a step's gradient of h is multiplied with, for all steps at once
+        to_new = (1 - keep) * torch.addcmul(made.new_ones(()), new, new, value=-1)
+        factor = torch.empty(*made.shape[:3], 3, made.shape[3], dtype=made.dtype)
+        torch.mul(to_new * hidden, reset * (1 - reset), out=factor[..., 0, :])
+        before = torch.cat([torch.zeros_like(made[:, :1]), made[:, :-1]], dim=1)
+        torch.mul(before.sub_(new), keep * (1 - keep), out=factor[..., 1, :])
+        torch.mul(to_new, reset, out=factor[..., 2, :])
+        outputs = gradient.clone()  # becomes the gradient of every h, later steps included
+        inner = factor.flatten(3)  # becomes that of h W' + bias
+        for t in range(made.shape[1] - 1, -1, -1):
+            factor[:, t].mul_(outputs[:, t, :, None])
+            if t:
+                outputs[:, t - 1].addcmul_(outputs[:, t], keep[:, t]).baddbmm_(inner[:, t], weight)
+        inputs = torch.cat([inner[..., : 2 * made.shape[3]], outputs.mul_(to_new)], dim=3)
+        if not ctx.needs_input_grad[1]:
+            return inputs, None, None
+        return inputs, _over_steps(inner, made), inner[..., 2 * made.shape[3] :].sum(dim=(1, 2))
+
+
+def _rnn_steps(inputs: Tensor, weight: Tensor) -> Tensor:
+    made = [inputs[:, 0].tanh()]
+    for step in inputs.unbind(1)[1:]:
+        made.append(torch.baddbmm(step, made[-1], weight.transpose(1, 2)).tanh())
+    return torch.stack(made, dim=1)
+
+
+def _gru_steps(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    size, made = bias.shape[1], [inputs.new_zeros(*inputs[:, 0].shape[:2], bias.shape[1])]
+    for step in inputs.unbind(1):
+        hidden = made[-1] @ weight.transpose(1, 2)
+        reset, keep = (step + hidden)[..., : 2 * size].sigmoid().chunk(2, dim=2)
+        new = (step[..., 2 * size :] + reset * (hidden[..., 2 * size :] + bias[:, None])).tanh()
+        made.append(new + keep * (made[-1] - new))
+    return torch.stack(made[1:], dim=1)
+
+
+def _again(
+    steps: Callable[..., Tensor], given: tuple[Tensor, ...], needed: Sequence[bool], gradient: Tensor
+) -> tuple[Tensor | None, ...]:
+    wanted = [each for each, need in zip(given, needed, strict=True) if need]
+    found = iter(torch.autograd.grad(steps(*given), wanted, gradient, create_graph=True, materialize_grads=True))
+    return tuple(next(found) if need else None for need in needed)
+
+
+def _over_steps(gradient: Tensor, made: Tensor) -> Tensor:
+    """Of the weights between steps: the gradient of each step times what was made in the step before."""
+    return gradient[:, 1:].flatten(1, 2).transpose(1, 2) @ made[:, :-1].flatten(1, 2)
+
+
+def rnn_together(inputs: Steps, weight: Float[Tensor, "layer channel channel"]) -> Steps:
+    """Outputs of RNN layers; `inputs` hold the products with the input and both biases."""
+    return _Rnn.apply(inputs, weight)  # pyright: ignore[reportReturnType]
+
+
+def gru_together(
+    inputs: Float[Tensor, "layer time batch gates"],
+    weight: Float[Tensor, "layer gates channel"],
+    bias: Float[Tensor, "layer channel"],
+) -> Steps:
+    """Outputs of GRU layers; `inputs` hold the products with the input and all biases but the recurrent one of n."""
+    return _Gru.apply(inputs, weight, bias)  # pyright: ignore[reportReturnType]

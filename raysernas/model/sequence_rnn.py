@@ -1,0 +1,130 @@
+"""Recurrent layers over the true steps of each utterance: LSTM, GRU, RNN, one or more layers, one or both directions.
+
+Within a cell sequences are [time, batch, channel], as recurrent layers step through them: true steps first, padding after.
+Padding comes last in either direction, since the backward one reads each sequence reversed within its true length; so it reaches
+no true step, nothing has to be packed, and lengths stay on their device. Layers of one size that read at the same time, of
+several edges or of both directions, run together where that pays (`sequence_loops`).
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from raysernas.model.sequence_loops import gru_together, rnn_together
+
+Steps = Float[Tensor, "time batch channel"]
+Mask = Bool[Tensor, "time batch"]
+Order = Int[Tensor, " time_batch"]
+RnnCell = Literal["lstm", "gru", "rnn"]
+RNN_CELLS: tuple[RnnCell, ...] = get_args(RnnCell)
+
+
+class _Turn(torch.autograd.Function):
+    """Steps in another order that undoes itself, so that the gradient takes the same way: no scatter, any derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        return x.flatten(-3, -2)[..., order, :].unflatten(-2, x.shape[-3:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return turn(gradients[0], ctx.saved_tensors[0]), None
+
+
+def turn(x: Float[Tensor, "*layer time batch channel"], order: Order) -> Float[Tensor, "*layer time batch channel"]:
+    """Each sequence backwards within its true length; done twice it is as before."""
+    return _Turn.apply(x, order)  # pyright: ignore[reportReturnType]
+
+
+def turning(mask: Mask) -> Order:
+    """The order of all steps of a batch that `turn` takes: the last true step first, padding where it was."""
+    steps, batch = mask.shape
+    at = torch.arange(steps, device=mask.device)[:, None]
+    within = torch.where(mask, mask.sum(dim=0) - 1 - at, at)
+    return rearrange(within * batch + torch.arange(batch, device=mask.device), "time batch -> (time batch)")
+
+
+def normalised(x: Float[Tensor, "*any channel"]) -> Float[Tensor, "*any channel"]:
+    """Each step over its channels, without affine; zeros stay zeros."""
+    return functional.layer_norm(x, x.shape[-1:])
+
+
+class Frames:
+    """One state of a cell as its candidates read it: normalised, once for all of them, and reversed, once for all too."""
+
+    def __init__(self, state: Steps, mask: Mask, order: Order) -> None:
+        self.mask, self.order = mask, order
+        self.x = normalised(state.masked_fill(~mask[:, :, None], 0))
+
+    @cached_property
+    def turned(self) -> Steps:
+        """Backwards within the true lengths."""
+        return turn(self.x, self.order)
+
+
+class Chain(nn.Module):
+    """Layers of one RNN cell, one upon the other; every layer reads and gives frames of the width.
+
+    Both directions have half the width each, rounded up; the last channel of an odd width is cut off.
+    """
+
+    def __init__(self, cell: RnnCell, width: int, layers: int, *, both: bool) -> None:
+        super().__init__()
+        kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell]
+        self.width, hidden = width, (width + 1) // 2 if both else width
+        self.ahead = nn.ModuleList(kind(width, hidden) for _ in range(layers))
+        self.back = nn.ModuleList(kind(width, hidden) for _ in range(layers if both else 0))
+
+    def forward(self, frames: Frames) -> Float[Tensor, "layer time batch channel"]:
+        """The frames that each layer gives."""
+        return chains_together([self], frames)[0]
+
+
+def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "chain layer time batch channel"]:
+    """The frames that each layer of each chain gives; the chains are of one cell, size and depth, and read the same frames."""
+    width, made = chains[0].width, []
+    read = repeat(frames.x, "time batch channel -> chain time batch channel", chain=len(chains))
+    turned = repeat(frames.turned, "time batch channel -> chain time batch channel", chain=len(chains))
+    for layer in range(len(chains[0].ahead)):
+        ahead = [chain.ahead[layer] for chain in chains]
+        if chains[0].back:
+            back = [chain.back[layer] for chain in chains]
+            steps = layers_together([*ahead, *back], torch.cat([read, turned]))
+            (one, other), (one_turned, other_turned) = steps.chunk(2), turn(steps, frames.order).chunk(2)
+            read = torch.cat([one, other_turned], dim=-1)[..., :width]
+            turned = torch.cat([one_turned, other], dim=-1)[..., :width]
+        else:
+            read = layers_together(ahead, read)
+        made.append(read)
+    return torch.stack(made, dim=1)
+
+
+def layers_one_by_one(
+    rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
+) -> Float[Tensor, "layer time batch channel_made"]:
+    """Layers of torch, each on its own input."""
+    return torch.stack([rnn(each)[0] for rnn, each in zip(rnns, x, strict=True)])
+
+
+def layers_together(
+    rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
+) -> Float[Tensor, "layer time batch channel_made"]:
+    """The same, faster where torch has no whole layers: cuDNN has all three, oneDNN the LSTM."""
+    if x.is_cuda or isinstance(rnns[0], nn.LSTM):
+        return layers_one_by_one(rnns, x)
+    across_inputs, across_steps, bias_inputs, bias_steps = (
+        torch.stack(each) for each in zip(*(rnn.parameters() for rnn in rnns), strict=True)
+    )
+    late = rnns[0].hidden_size if isinstance(rnns[0], nn.GRU) else 0  # the bias that the reset gate of a GRU scales
+    bias = bias_inputs + functional.pad(bias_steps[:, : bias_steps.shape[1] - late], (0, late))
+    inputs = torch.baddbmm(bias[:, None], x.flatten(1, 2), across_inputs.transpose(1, 2)).unflatten(1, x.shape[1:3])
+    if late:
+        return gru_together(inputs, across_steps, bias_steps[:, -late:])
+    return rnn_together(inputs, across_steps)
