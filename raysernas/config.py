@@ -151,6 +151,7 @@ class RetrainConfig:
     noise_snr_db: tuple[float, ...] = ()  # of white noise, one drawn at each use
     shift_s: float = 0.0  # utmost delay (silence before) or advance (cut) of an utterance
     versions: int = 0  # of each utterance's sound, drawn and held at the start, one taken at each use; 0 = drawn anew at each use
+    mixup: float = 0.0  # both parameters of the Beta distribution of a clip's share in its mixture; 0 = nothing is mixed
     average: float = 0.0  # decay, a step, of the moving average of weights and norms that is validated and kept; 0 = the last ones
 
 

@@ -56,6 +56,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "retrain.mask_bands": 1,
     "retrain.shift_s": 0,
     "retrain.versions": 0,
+    "retrain.mixup": 0,
     "compute.threads": 1,
 }
 BELOW_ONE = (

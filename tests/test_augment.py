@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config import RetrainConfig
-from raysernas.corpora.augment import Change, applied, changes_sound, draw, mask
+from raysernas.corpora.augment import Change, applied, changes_sound, draw, mask, mixed
 
 
 @given(longest_frames=st.integers(1, 30), longest_bands=st.integers(1, 12), seed=st.integers(0, 99))
@@ -146,3 +146,20 @@ def test_what_is_switched_off_is_not_drawn():
 @pytest.mark.parametrize("setting", [{"speeds": (1.0,)}, {"pitches_st": (0.0,)}, {"noise_snr_db": (20.0,)}, {"shift_s": 0.1}])
 def test_any_one_setting_switches_varying_sound_on(setting):
     assert changes_sound(RetrainConfig(**setting))
+
+
+@given(spread=st.floats(1e-3, 100), seed=st.integers(0, 99))
+def test_a_mixture_is_a_weighted_mean_of_a_clip_and_its_partner_and_mostly_the_clip(spread, seed):
+    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(seed))
+    found, partner, share = mixed(x, spread, np.random.default_rng(seed))
+    assert 0.5 <= share <= 1
+    assert sorted(partner.tolist()) == list(range(5)), "every clip is the partner of one"
+    torch.testing.assert_close(found, share * x + (1 - share) * x[partner])
+
+
+def test_mixtures_are_seeded_and_even_out_as_their_spread_grows():
+    x = torch.randn(4, 6, 2)
+    once, again = (mixed(x, 0.2, np.random.default_rng(3)) for _ in range(2))
+    assert torch.equal(once[0], again[0])
+    narrow, wide = (np.mean([mixed(x, spread, np.random.default_rng(i))[2] for i in range(200)]) for spread in (0.05, 50.0))
+    assert wide < 0.6 < 0.9 < narrow

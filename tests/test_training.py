@@ -94,7 +94,7 @@ def test_require_names_the_role_and_what_belongs_there():
         require(noise_part("test"), "weights", "alphas")
 
 
-REGULARISERS = [{"masks": 0}, {"drop_path": 0.5}, {"label_smoothing": 0.3}, {"clip": 1e-3}, {"weight_decay": 0.5}]
+REGULARISERS = [{"masks": 0}, {"drop_path": 0.5}, {"label_smoothing": 0.3}, {"clip": 1e-3}, {"weight_decay": 0.5}, {"mixup": 0.5}]
 
 
 @pytest.mark.parametrize("change", REGULARISERS)

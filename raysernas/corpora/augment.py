@@ -1,7 +1,7 @@
 """Sounds and features that vary from use to use, in training only; all draws are seeded, on the CPU, equal on every device.
 
 `draw` and `applied` change a waveform: shift, speed, pitch (a phase vocoder, Flanagan and Golden 1966), white noise. `mask` is
-SpecAugment (arXiv 1904.08779): stretches of time and band set to the mean of the training data.
+SpecAugment (arXiv 1904.08779): stretches of time and band set to the mean of the training data; `mixed` is mixup.
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from raysernas.config import RetrainConfig
@@ -64,6 +64,20 @@ def mask(
         for _ in range(config.masks):
             features = features.masked_fill(_stretch(features, axis, longest, generator), 0.0)
     return features
+
+
+def mixed(
+    features: Float[Tensor, "batch time band"], spread: float, rng: np.random.Generator
+) -> tuple[Float[Tensor, "batch time band"], Int[Tensor, " batch"], float]:
+    """Mixup (arXiv 1710.09412): each clip with another of its batch; its partner, and its own share, which is at least a half.
+
+    Args:
+        spread: of the shares, from Beta(spread, spread): towards 0 nearly nothing is mixed, at 1 every share is as likely.
+    """
+    share = float(rng.beta(spread, spread))
+    share = max(share, 1 - share)  # the clip stays the louder one, so that its true frames may stand for the mixture's
+    partner = torch.from_numpy(rng.permutation(len(features))).to(features.device)
+    return share * features + (1 - share) * features[partner], partner, share
 
 
 def _shifted(wave: Samples, by: int) -> Samples:

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora import augment
-from raysernas.corpora.augment import mask
+from raysernas.corpora.augment import mask, mixed
 from raysernas.corpora.features import Batch, Part, Role
 from raysernas.model.designed import Majority
 from raysernas.model.network import Cells, Mixing, Network
@@ -95,6 +95,7 @@ class _Descent:
     def __init__(self, network: Network, train: Part, config: RetrainConfig, seed: int) -> None:
         self.network, self.config = network, config
         self.generator = torch.Generator().manual_seed(seed)  # of the masks
+        self.mixing = np.random.default_rng([seed, 3])
         self.loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         steps = config.epochs * -(-len(train) // config.batch)
@@ -107,14 +108,22 @@ class _Descent:
         losses = []
         self.network.train()
         for batch in batches:
-            logits = self.network(mask(batch.features, self.config, self.generator), batch.frames)
-            loss = self.loss_of(logits, batch.emotion)
+            loss = self.loss(batch)
             descend(loss, self.network, self.optimizer, self.config.clip)
             self.schedule.step()
             if self.average:
                 self.average.update_parameters(self.network)
             losses.append(loss.detach())
         return finite(losses)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Of one batch, whose features are masked and mixed as the settings ask."""
+        features = mask(batch.features, self.config, self.generator)
+        if not self.config.mixup:
+            return self.loss_of(self.network(features, batch.frames), batch.emotion)
+        features, partner, share = mixed(features, self.config.mixup, self.mixing)
+        logits = self.network(features, batch.frames)
+        return share * self.loss_of(logits, batch.emotion) + (1 - share) * self.loss_of(logits, batch.emotion[partner])
 
 
 def _counted(network: Majority, train: Part, valid: Part) -> Fitted:
