@@ -25,14 +25,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig
+from raysernas.config import NetworkConfig, SearchConfig
+from raysernas.corpora.features import Batch
 from raysernas.learn import darts
-from raysernas.model.network import build
+from raysernas.learn.mixture import mixing, new_alphas
+from raysernas.learn.state import State, begun
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import space
 from tests.reference_cells import reference
 
 ROUNDS = 4
@@ -66,6 +70,12 @@ def plain_of(network: nn.Module) -> Any:
     return plain
 
 
+def state_of(network: Network, config: NetworkConfig, device: torch.device) -> State:
+    """A search that is given its batches."""
+    alphas, given = new_alphas(space(config), torch.Generator().manual_seed(0), device), cast(Any, None)
+    return begun(network, alphas, nn.CrossEntropyLoss(), SearchConfig(), given, given)
+
+
 def measure(size: Size, variants: tuple[str, ...], device: torch.device) -> dict[str, float]:
     """Best seconds of a search step of each variant."""
     batch, frames, bands, config = size
@@ -74,21 +84,19 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device) -> dict
     networks = {"product": product}
     if len(variants) > 1:
         networks["plain"] = networks["plain, alphas only"] = plain_of(product)
-    drawn = darts.new_alphas(config.nodes, torch.Generator().manual_seed(0), device)
-    alphas: darts.Alphas = {kind: value.detach().requires_grad_() for kind, value in drawn.items()}
     features, lengths = torch.randn(batch, frames, bands, device=device), torch.full((batch,), frames, device=device)
-    inputs, loss_of = darts.Batch(features, lengths, torch.arange(batch, device=device) % 4), nn.CrossEntropyLoss()
-    by_adam, best = torch.optim.Adam(alphas.values(), lr=1e-3), dict.fromkeys(variants, float("inf"))
-    by_sgd = {name: torch.optim.SGD(network.parameters(), lr=1e-3) for name, network in networks.items()}
+    inputs = Batch(features, lengths, torch.arange(batch, device=device) % 4)
+    states = {name: state_of(network, config, device) for name, network in networks.items()}
+    best = dict.fromkeys(variants, float("inf"))
     for _ in range(ROUNDS):
         for name in variants:
-            start = now(device)
+            state, start = states[name], now(device)
             if name == "plain":
-                loss_of(networks[name](features, lengths, darts.mixing(alphas)), inputs.emotion).backward()
-                by_adam.step()
+                state.loss_of(state.network(features, lengths, mixing(state.alphas)), inputs.emotion).backward()
+                state.by_adam.step()
             else:
-                darts.alpha_step(networks[name], alphas, inputs, loss_of, by_adam)
-            darts.weight_step(networks[name], alphas, inputs, loss_of, by_sgd[name], 5.0)
+                darts.alpha_step(state, inputs, inputs)
+            darts.weight_step(state, inputs)
             best[name] = min(best[name], now(device) - start)
     return best
 
