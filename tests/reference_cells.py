@@ -25,7 +25,7 @@ def reference(module: nn.Module) -> Any:
         elif isinstance(part, MixedEdge):
             part.__class__ = PlainEdge
         elif isinstance(part, (Depthwise, Pointwise)):
-            part.__class__ = nn.Conv2d
+            part.__class__ = nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]
     return plain
 
 

@@ -23,7 +23,6 @@ from raysernas.record.genotype import OPERATIONS, Operation
 
 Mixing = Float[Tensor, "edge operation"]
 NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
-EMA = 0.1  # momentum of every norm, unless someone changed it
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
 WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
 SMALL = 200_000  # numbers in a small map
@@ -47,7 +46,10 @@ class MixedEdge(nn.Module):
         self.operations = nn.ModuleList(build(name, channels, stride, affine=False) for name in names)
 
     def forward(self, x: Map, mixing: Float[Tensor, " operation"]) -> NewMap:
-        return Sources([x], [self.stride]).node([self], mixing[None])
+        alone = Sources([x], [self.stride])
+        made = alone.node([self], mixing[None])
+        remember(alone.seen)
+        return made
 
     def plainly(self, x: Map, mixing: Float[Tensor, " operation"]) -> NewMap:
         """Operation by operation."""
@@ -265,20 +267,15 @@ def average(x: Map, stride: Stride) -> NewMap:
 
 def remember(seen: Seen) -> None:
     """Update running statistics as `nn.BatchNorm2d` does in training."""
-    kept = [i for i, norm in enumerate(seen.norms) if norm.track_running_stats and norm.running_mean is not None]
-    if not kept:
-        return
-    norms = [seen.norms[i] for i in kept]
-    torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
-    for values, name in ((seen.means, "running_mean"), (seen.variances, "running_var")):
-        # a norm without momentum keeps the mean over all passes
-        shares = [1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum for norm in norms]
-        old = [getattr(norm, name) for norm in norms]
-        if all(share == EMA for share in shares):
-            torch._foreach_lerp_(old, [values[i] for i in kept], EMA)
-        else:
-            for buffer, i, share in zip(old, kept, shares, strict=True):
-                buffer.lerp_(values[i], share)
+    for norm, mean, variance in zip(seen.norms, seen.means, seen.variances, strict=True):
+        if norm.track_running_stats and norm.running_mean is not None:
+            assert norm.running_var is not None
+            assert norm.num_batches_tracked is not None
+            norm.num_batches_tracked.add_(1)
+            # a norm without momentum keeps the mean over all passes
+            share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+            norm.running_mean.lerp_(mean, share)
+            norm.running_var.lerp_(variance, share)
 
 
 def sum_of(maps: list[Map]) -> Map:

@@ -89,7 +89,7 @@ class _Sum(torch.autograd.Function):
         if weights is not None:
             gradients = Gradients(tensors, ctx.needs_input_grad[3:])
             back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
-            places = [torch.tensor(i, device=mixing.device) for i in layout.places()]
+            places: list[Tensor | None] = [torch.tensor(i, device=mixing.device) for i in layout.places()]
             to_mixing.index_put_(places, back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1)
