@@ -166,6 +166,8 @@ def values_of(key: str, kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(st.floats(*ENTRIES[key]), max_size=4, unique=True).map(tuple)
     if key == "network.reductions":
         return st.lists(st.integers(0, 3), max_size=3, unique=True).map(tuple)
+    if key == "search.warmup_epochs":
+        return st.integers(0, 3)
     if key == "search.eigenvalue_every":
         return st.sampled_from([0, 1, 5])
     if key in DISTINCT:
@@ -201,9 +203,11 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["features.device"] == "cuda" and whole["features.backend"] == "librosa":
         return False
-    if 0 < whole["checks.ranking"] < FEWEST_RANKED or (whole["search.stop"] == "eigenvalue") != (
-        whole["search.eigenvalue_every"] == 1
-    ):
+    if 0 < whole["checks.ranking"] < FEWEST_RANKED or whole["search.warmup_epochs"] >= whole["search.epochs"]:
+        return False
+    if whole["search.stop"] == "eigenvalue" and whole["search.eigenvalue_every"] != 1:
+        return False
+    if whole["search.difference_error"] and whole["search.order"] == "first":
         return False
     if whole["network.reductions"] and not set(whole["network.reductions"]) < set(range(min(whole["network.cells"], 99))):
         return False
