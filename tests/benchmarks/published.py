@@ -42,9 +42,8 @@ def main() -> None:
     supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(device)
     front, head = count_parameters(supernet.front), nn.Linear(supernet.front.channels, 4)
     print(f"inputs {data.size[0]} x {data.size[1]}, batch {trial.search.batch}, {device}, {trial.compute.threads} thread(s)")
-    print(
-        f"parameters: {front + count_parameters(head):,} without the recurrent part (4 classes), {count_parameters(supernet):,} in all"
-    )
+    total = count_parameters(supernet)
+    print(f"parameters: {front + count_parameters(head):,} without the recurrent part (of 4 classes), {total:,} in all")
     loss_of = nn.CrossEntropyLoss(class_weights(weights, supernet.classes))
     others = Endless(alphas, trial.search.batch, np.random.default_rng(1))
     fresh = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device)

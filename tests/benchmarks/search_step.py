@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.search_step [THREADS] [growth]
 
-One process, the variants in turn, best of several process CPU times (wall time on a GPU); quote the ratios, not the seconds.
+One process, the variants in turn, best of several times (of the process on one thread, else of the clock); quote the ratios, not the seconds.
 `plain` runs op by op, NCHW, and gets the gradients of its alphas by `loss.backward()` with free weights; `plain, alphas only` with
-frozen weights.
+frozen weights; `channels last, alphas only` in that memory format.
 
 What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machine that others used as well):
 
@@ -35,11 +35,13 @@ from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.learn.state import State, begun
+from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
 from tests.reference_cells import reference
 
 ROUNDS = 4
+PLAIN = ("plain", "plain, alphas only", "channels last, alphas only")
 Size = tuple[int, int, int, NetworkConfig]
 SIZES: dict[str, Size] = {  # (batch, frames, bands, network)
     "EmoDB": (16, 150, 40, NetworkConfig()),
@@ -56,18 +58,36 @@ GROWN: dict[str, Callable[[Size], Size]] = {  # from the EmoDB size
 
 
 def now(device: torch.device) -> float:
-    """Seconds: of this process on a CPU, of the clock on a GPU."""
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+    """Seconds: of this process on one CPU thread, else of the clock."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def plain_of(network: nn.Module) -> Any:
-    """The plain operations, NCHW from the stem on."""
-    plain = reference(network).to(memory_format=torch.contiguous_format)
-    plain.front.register_forward_pre_hook(lambda _, given: (given[0].contiguous(memory_format=torch.contiguous_format), given[1]))
+def plain_of(network: nn.Module, memory_format: torch.memory_format) -> Any:
+    """The plain operations, in one memory format from the stem on."""
+    plain = reference(network).to(memory_format=memory_format)
+    plain.front.register_forward_pre_hook(lambda _, given: (given[0].contiguous(memory_format=memory_format), given[1]))
     return plain
+
+
+def peaks(device: torch.device) -> dict[str, float]:
+    """GFLOP/s of a matrix product and of a 3x3 convolution of 256 channels; the best of several."""
+    square, maps, weight = torch.randn(2048, 2048), torch.randn(8, 256, 32, 32), torch.randn(256, 256, 3, 3)
+    square, maps, weight = (each.to(device) for each in (square, maps.contiguous(memory_format=torch.channels_last), weight))
+    work: dict[str, tuple[Callable[[], object], float]] = {
+        "GEMM": (lambda: square @ square, 2 * 2048**3),
+        "convolution": (lambda: torch.conv2d(maps, weight, padding=1), 2 * maps.numel() * weight[0].numel()),
+    }
+    found = {}
+    for name, (run, operations) in work.items():
+        seconds = []
+        for _ in range(2 * ROUNDS):
+            start = now(device)
+            run()
+            seconds.append(now(device) - start)
+        found[name] = operations / min(seconds) / 1e9
+    return found
 
 
 def state_of(network: Network, config: NetworkConfig, device: torch.device) -> State:
@@ -77,13 +97,14 @@ def state_of(network: Network, config: NetworkConfig, device: torch.device) -> S
 
 
 def measure(size: Size, variants: tuple[str, ...], device: torch.device) -> dict[str, float]:
-    """Best seconds of a search step of each variant."""
+    """Best seconds of a search step of each variant, and the GFLOP of a step."""
     batch, frames, bands, config = size
     torch.manual_seed(0)
     product = build("darts", config, (frames, bands), 4).to(device)
     networks = {"product": product}
     if len(variants) > 1:
-        networks["plain"] = networks["plain, alphas only"] = plain_of(product)
+        networks["plain"] = networks["plain, alphas only"] = plain_of(product, torch.contiguous_format)
+        networks["channels last, alphas only"] = plain_of(product, torch.channels_last)
     features, lengths = torch.randn(batch, frames, bands, device=device), torch.full((batch,), frames, device=device)
     inputs = Batch(features, lengths, torch.arange(batch, device=device) % 4)
     states = {name: state_of(network, config, device) for name, network in networks.items()}
@@ -98,7 +119,8 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device) -> dict
                 darts.alpha_step(state, inputs, inputs)
             darts.weight_step(state, inputs)
             best[name] = min(best[name], now(device) - start)
-    return best
+    # alpha pass: forward, and back to the maps; weight pass: that, and the weights
+    return best | {"GFLOP": 2 * (2 + 3) * batch * multiply_adds(product, (frames, bands)) / 1e9}
 
 
 def main() -> None:
@@ -110,15 +132,17 @@ def main() -> None:
     if "growth" in sys.argv:
         start = measure(SIZES["EmoDB"], ("product",), device)["product"]
         for name, grown in GROWN.items():
-            print(
-                f"{name}: {measure(grown(SIZES['EmoDB']), ('product',), device)['product'] / start:.2f} times the cost", flush=True
-            )
+            ratio = measure(grown(SIZES["EmoDB"]), ("product",), device)["product"] / start
+            print(f"{name}: {ratio:.2f} times the cost", flush=True)
         return
+    top = peaks(device)
+    print(", ".join(f"{name} peak {value:.0f} GFLOP/s" for name, value in top.items()))
     for name, size in SIZES.items():
-        best = measure(size, ("product", "plain", "plain, alphas only"), device)
-        ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in best if other != "product")
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{name}: {best['product']:.3f} s a step; {ratios}; highest memory so far {memory:.1f} GB", flush=True)
+        best = measure(size, ("product", *PLAIN), device)
+        ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in PLAIN)
+        speed, memory = best["GFLOP"] / best["product"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        reached = f"{speed:.0f} GFLOP/s ({speed / top['convolution']:.0%} of the convolution's)"
+        print(f"{name}: {best['product']:.3f} s a step, {reached}; {ratios}; highest memory so far {memory:.1f} GB", flush=True)
 
 
 if __name__ == "__main__":
