@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.search_step [THREADS] [growth]
 
-One process, the variants in turn, best of several times (of the process on one thread, else of the clock); quote the ratios, not the seconds.
+One process, the variants in turn, best of several times (of the process on one thread, else of the clock); quote the ratios.
 `plain` runs op by op, NCHW, and gets the gradients of its alphas by `loss.backward()` with free weights; `plain, alphas only` with
 frozen weights; `channels last, alphas only` in that memory format.
 
