@@ -194,8 +194,11 @@ def test_the_history_tells_what_an_epoch_saw():
     assert all(0 <= entry[name] <= 1 for entry in found.history for name in ("ua", "alphas_ua", "entropy", "none"))
     assert np.mean(list(second["entropies"].values())) == pytest.approx(second["entropy"])
     assert "below search.entropy_floor" in first["warning"]
-    assert [set(entry) - set(kept) for entry, kept in zip(reported, found.history, strict=True)] == [{"timing"}] * 2
+    assert [set(entry) - set(kept) for entry, kept in zip(reported, found.history, strict=True)] == [{"timing", "shares"}] * 2
     assert all(entry["timing"]["step_s"] > 0 and entry["timing"]["peak_mb"] > 0 for entry in reported)
+    named = reported[-1]["shares"]["normal"]["node1_from2"]
+    assert list(named) == list(OPERATIONS)
+    assert list(named.values()) == found.history[-1]["mixing"]["normal"][4]
 
 
 def test_the_scores_of_an_epoch_are_those_of_its_own_logits(monkeypatch):

@@ -26,12 +26,13 @@ def test_scalars_are_read_back_and_a_second_attempt_replaces_the_first(tmp_path)
 def test_nested_numbers_are_scalars_by_their_way_and_timing_is_no_part_of_the_history(tmp_path):
     files = TrialFiles(tmp_path, TrialKey(arm="darts", candidate=0, fold=0, seed=0))
     telemetry = Telemetry(files, {})
-    entry = {"epoch": 1, "mixing": {"normal": [[0.25, 0.75]]}, "warning": "every gene skips", "timing": {"step_s": 0.5}}
+    shown = {"timing": {"step_s": 0.5}, "shares": {"normal": {"node0_from1": {"skip_connect": 0.75}}}}
+    entry = {"epoch": 1, "mixing": {"normal": [[0.25, 0.75]]}, "warning": "every gene skips", **shown}
     telemetry.epoch("search", entry)
     telemetry.close()
     reader = EventAccumulator(str(files.tensorboard)).Reload()
-    assert set(reader.Tags()["scalars"]) == {"search/mixing/normal/00/00", "search/mixing/normal/00/01", "search/timing/step_s"}
-    assert [event.value for event in reader.Scalars("search/mixing/normal/00/01")] == [0.75]
+    assert set(reader.Tags()["scalars"]) == {"search/shares/normal/node0_from1/skip_connect", "search/timing/step_s"}
+    assert [event.value for event in reader.Scalars("search/shares/normal/node0_from1/skip_connect")] == [0.75]
     assert "search/warning/text_summary" in reader.Tags()["tensors"]
     (line,) = files.history.read_text().splitlines()
-    assert json.loads(line) == {"stage": "search"} | {name: value for name, value in entry.items() if name != "timing"}
+    assert json.loads(line) == {"stage": "search"} | {name: value for name, value in entry.items() if name not in shown}

@@ -20,7 +20,7 @@ from raysernas.learn import bilevel, collapse
 from raysernas.learn.bilevel import Ahead, Loss, Objective, Weights, statistics_kept, weights_frozen
 from raysernas.learn.curvature import alpha_curvature
 from raysernas.learn.meter import peak_mb
-from raysernas.learn.mixture import Alphas, mixing, new_alphas
+from raysernas.learn.mixture import Alphas, mixing, new_alphas, shares
 from raysernas.learn.state import Endless, Kept, State, begun
 from raysernas.learn.tally import Seen, Tally
 from raysernas.learn.training import class_weights, descend, require
@@ -49,7 +49,8 @@ def search(
     """Search on a supernet.
 
     Args:
-        report: called after each epoch (counted from 1) with its entry of the history, and `timing`, which is not kept.
+        report: called after each epoch (counted from 1) with its entry of the history, and what is only shown: `timing` and, by
+            name, the `shares` of the operations.
         resume: what `keep` was given after an epoch of a search with the same arguments: goes on from there.
         keep: called after each epoch with all that a resumed search needs.
 
@@ -69,7 +70,7 @@ def search(
     while len(state.history) < config.epochs and _turned(state) is None:
         seen, timing = _epoch(state, weights)
         _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space))
-        report(state.history[-1] | {"timing": timing})
+        report(state.history[-1] | {"timing": timing, "shares": shares(state.history[-1]["mixing"], space)})
         if keep is not None:
             keep(state.kept())
     back = _turned(state)

@@ -1,5 +1,7 @@
 """The alphas of a search: one row for each edge of each part, softmaxed into what the edge weighs its operations with."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -20,3 +22,14 @@ def new_alphas(space: Space, generator: torch.Generator, device: torch.device | 
 def mixing(alphas: Alphas, *, fixed: bool = False) -> Alphas:
     """Softmaxed alphas: what the edges weigh their operations with."""
     return {part: (value.detach() if fixed else value).softmax(dim=-1) for part, value in alphas.items()}
+
+
+def shares(mixtures: Mapping[Part, Sequence[Sequence[float]]], space: Space) -> dict[str, dict[str, dict[str, float]]]:
+    """Part -> edge -> operation -> its share, for people: `{"normal": {"node1_from2": {"skip_connect": 0.2, ...}}}`."""
+    return {
+        part: {
+            f"node{node}_from{source}": dict(zip(choice.operations, row, strict=True))
+            for (node, source), row in zip(choice.edges, mixtures[part], strict=True)
+        }
+        for part, choice in space.items()
+    }

@@ -8,6 +8,9 @@ from typing import Any
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles
 
+SHOWN = ("timing", "shares")  # entries for TensorBoard alone: what no two runs share, and `mixing` again, named
+UNSHOWN = ("epoch", "mixing")  # not as scalars
+
 
 class Telemetry:
     """Scalars of every stage with epochs as steps. Starting it anew for a trial drops what an earlier attempt left."""
@@ -22,9 +25,9 @@ class Telemetry:
         self.writer.add_text("settings", "\n".join(f"    {key} = {value}" for key, value in settings.items()))
 
     def epoch(self, stage: str, entry: dict[str, Any]) -> None:
-        """One epoch: numbers become scalars, warnings text; all but `timing`, which no two runs share, goes into the JSON line."""
-        self.lines.append(json.dumps({"stage": stage, **{name: value for name, value in entry.items() if name != "timing"}}))
-        for name, value in _numbers(stage, {name: value for name, value in entry.items() if name != "epoch"}):
+        """One epoch: numbers become scalars, warnings text; all but SHOWN goes into the JSON line."""
+        self.lines.append(json.dumps({"stage": stage, **{name: value for name, value in entry.items() if name not in SHOWN}}))
+        for name, value in _numbers(stage, {name: value for name, value in entry.items() if name not in UNSHOWN}):
             self.writer.add_scalar(name, value, entry["epoch"])
         if "warning" in entry:
             self.writer.add_text(f"{stage}/warning", entry["warning"], entry["epoch"])
@@ -37,12 +40,9 @@ class Telemetry:
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers inside nested mappings and lists, named by the way to them."""
+    """The numbers inside nested mappings, named by the way to them."""
     if isinstance(value, int | float):
         yield name, value
     elif isinstance(value, dict):
         for key, each in value.items():
             yield from _numbers(f"{name}/{key}", each)
-    elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _numbers(f"{name}/{place:02d}", each)
