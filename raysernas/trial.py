@@ -171,7 +171,7 @@ def _reporter(
     def at_epoch(entry: dict[str, Any]) -> None:
         telemetry.epoch(stage, entry)
         valid_ua = entry.get("valid_ua", float("nan"))
-        report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry["loss"], valid_ua=valid_ua))
+        report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry.get("loss", float("nan")), valid_ua=valid_ua))
 
     return at_epoch
 

@@ -86,6 +86,7 @@ def test_the_checks_of_a_search_score_genotypes_on_validation_speakers_and_chang
     assert all(torch.equal(value, before[name]) for name, value in found.supernet.state_dict().items())
     assert [entry["epoch"] for entry in seen] == list(range(1, audit.steps(trial, found) + 1))
     assert len(seen) == 2 + 8
+    assert all(np.isfinite(value) for entry in seen for value in entry.values()), "NaN is no JSON"
     assert -1 <= facts["ranking_tau"] <= 1 or np.isnan(facts["ranking_tau"])
     assert set(facts) == {"anytime", "ranking_tau", "ranking"}
 

@@ -72,7 +72,7 @@ def anytime(trial: TrialConfig, data: Data, found: Found, epochs: list[int], rep
                 network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {seed}"),
                 report=lambda _: None,
             ).valid.ua  # fmt: skip
-        report({"epoch": number + 1, "loss": float("nan"), "anytime_epoch": epoch, "valid_ua": known[genotype]})
+        report({"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]})
     return [(epoch, known[found.history[epoch - 1]["genotype"]]) for epoch in epochs]
 
 
@@ -86,7 +86,7 @@ def ranking(trial: TrialConfig, data: Data, found: Found, report: Report) -> Sco
         scores = supernet_scores(found.supernet, data.part("weights"), data.part("valid"), one_hot(genotype, parts))
         scored.by_supernet.append(scores.ua)
         scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}")[1].valid.ua)
-        report({"epoch": number + 1, "loss": float("nan"), "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]})
+        report({"epoch": number + 1, "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]})
     return scored
 
 
