@@ -195,7 +195,8 @@ def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
         for part, each in space(config).items()
     }
     net(*inputs(4), mixing).square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in net.parameters())
+    idle = {name for name, value in net.named_parameters() if value.grad is None or not value.grad.any()}
+    assert idle <= {"pooling.score.2.bias"}, "a softmax does not see what all its scores have in common"
     for part, shares in mixing.items():
         assert shares.grad is not None
         real = space(config)[part].real
