@@ -156,6 +156,7 @@ def test_the_alphas_rest_while_the_weights_warm_up_and_between_their_steps(monke
     assert first["mixing"] != second["mixing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_whatever_is_watched_changes_no_bit_of_the_search(order):
     plain = SearchConfig(epochs=3, batch=4, order=order)

@@ -40,6 +40,7 @@ def through_a_file(kept: Kept) -> Kept:
     return torch.load(buffer, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", CONFIGS)
 def test_a_search_resumed_after_any_epoch_is_the_uninterrupted_one_bit_for_bit(order):
     whole, kept = searched(CONFIGS[order])
