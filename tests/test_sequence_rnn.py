@@ -87,3 +87,28 @@ def test_a_gradient_to_be_differentiated_again_is_the_same_gradient():
     again = torch.autograd.grad(made, list(edge.parameters()), create_graph=True)
     for one, other in zip(fast, again, strict=True):
         same(one, other)
+
+
+def test_a_layer_whose_inputs_are_made_of_its_own_weights_counts_no_gradient_twice():
+    torch.manual_seed(0)
+    weight, rnn = torch.randn(1, 6, 2).double().requires_grad_(), torch.randn(1, 2, 2).double().requires_grad_()
+    bias, gates, steps = (torch.randn(*shape).double() for shape in ((1, 2), (1, 3, 4, 6), (1, 3, 4, 2)))
+    for made, of in (
+        (gru_together(gates * weight.sum(), weight, bias * weight.mean()), weight),
+        (rnn_together(steps * rnn.sum(), rnn), rnn),
+    ):
+        (fast,) = torch.autograd.grad(made.pow(3).sum(), of, retain_graph=True)
+        (again,) = torch.autograd.grad(made.pow(3).sum(), of, create_graph=True)
+        same(again, fast)
+
+
+@pytest.mark.parametrize("create_graph", [True, False])
+def test_each_tensor_of_a_layer_gets_its_gradient_whichever_others_do(create_graph):
+    torch.manual_seed(0)
+    tensors = [torch.randn(*shape).double() for shape in ((2, 3, 4, 6), (2, 6, 2), (2, 2))]
+    free = [each.clone().requires_grad_() for each in tensors]
+    expected = torch.autograd.grad(gru_together(*free).pow(3).sum(), free)
+    for i, value in enumerate(expected):
+        given = [one if i == j else other for j, (one, other) in enumerate(zip(free, tensors, strict=True))]
+        (found,) = torch.autograd.grad(gru_together(*given).pow(3).sum(), given[i], create_graph=create_graph)
+        same(found, value)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from raysernas.model.again import again
 from raysernas.model.depthwise import Map, NewMap, blank, dense, input_gradient, weight_gradient
 from raysernas.model.terms import Layout, Term, convolved
 
@@ -129,17 +130,6 @@ def norm_backward(layout: Layout, weights: Weights, moments: Moments, scale: Ten
     through = (scale[..., None, None] * moments.unit).transpose(-1, -2) @ total[..., None] / layout.count
     row = -(spread @ moments.mean[..., None] + through)[..., 0]
     return Backward(to_scale, to_weights, spread, row)
-
-
-def again(function: Any, inputs: list[Tensor | None], gradients: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """Gradients with a graph of their own, for second derivatives: the forward pass again, by what autograd knows."""
-    with torch.enable_grad():
-        # one input may have been made of another: views keep the gradients that reach each of them apart
-        inputs = [x if x is None else x.view_as(x) for x in inputs]
-        made = function(*inputs)
-    needed = [x for x in inputs if x is not None and x.requires_grad]
-    found = iter(torch.autograd.grad(made, needed, gradients, create_graph=True, allow_unused=True))
-    return [next(found) if x is not None and x.requires_grad else None for x in inputs]
 
 
 def _rectified(layout: Layout, weights: Weights, *tensors: Tensor) -> tuple[list[Tensor], list[Tensor], Moments]:

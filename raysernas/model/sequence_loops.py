@@ -7,12 +7,13 @@ Tensors are [layer, time, batch, channel]. Where a gradient is to be differentia
 operations, done anew: right at any order, but slower.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from raysernas.model.again import again
 
 Steps = Float[Tensor, "layer time batch channel"]
 
@@ -33,7 +34,7 @@ class _Rnn(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (given, weight, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _again(_rnn_steps, (given, weight), ctx.needs_input_grad, gradient)
+            return tuple(again(_rnn_steps, (given, weight), (gradient,)))
         slope = torch.addcmul(made.new_ones(()), made, made, value=-1)
         inputs = torch.empty_like(made)  # the gradient of them
         last = made.shape[1] - 1
@@ -66,7 +67,7 @@ class _Gru(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (given, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _again(_gru_steps, (given, weight, bias), ctx.needs_input_grad, gradient)
+            return tuple(again(_gru_steps, (given, weight, bias), (gradient,)))
         reset, keep, hidden = gates.chunk(3, dim=3)
         # everything that a step's gradient of h is multiplied with, for all steps at once
         to_new = (1 - keep) * torch.addcmul(made.new_ones(()), new, new, value=-1)
@@ -82,9 +83,9 @@ class _Gru(torch.autograd.Function):
             if t:
                 outputs[:, t - 1].addcmul_(outputs[:, t], keep[:, t]).baddbmm_(inner[:, t], weight)
         inputs = torch.cat([inner[..., : 2 * made.shape[3]], outputs.mul_(to_new)], dim=3)
-        if not ctx.needs_input_grad[1]:
-            return inputs, None, None
-        return inputs, _over_steps(inner, made), inner[..., 2 * made.shape[3] :].sum(dim=(1, 2))
+        to_weight = _over_steps(inner, made) if ctx.needs_input_grad[1] else None
+        to_bias = inner[..., 2 * made.shape[3] :].sum(dim=(1, 2)) if ctx.needs_input_grad[2] else None
+        return inputs, to_weight, to_bias
 
 
 def _rnn_steps(inputs: Tensor, weight: Tensor) -> Tensor:
@@ -102,14 +103,6 @@ def _gru_steps(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         new = (step[..., 2 * size :] + reset * (hidden[..., 2 * size :] + bias[:, None])).tanh()
         made.append(new + keep * (made[-1] - new))
     return torch.stack(made[1:], dim=1)
-
-
-def _again(
-    steps: Callable[..., Tensor], given: tuple[Tensor, ...], needed: Sequence[bool], gradient: Tensor
-) -> tuple[Tensor | None, ...]:
-    wanted = [each for each, need in zip(given, needed, strict=True) if need]
-    found = iter(torch.autograd.grad(steps(*given), wanted, gradient, create_graph=True, materialize_grads=True))
-    return tuple(next(found) if need else None for need in needed)
 
 
 def _over_steps(gradient: Tensor, made: Tensor) -> Tensor:

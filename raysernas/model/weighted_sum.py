@@ -11,6 +11,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from raysernas.model.again import again
 from raysernas.model.depthwise import Map, dense, merge, split
 from raysernas.model.pointwise_norm import (
     Backward,
@@ -19,7 +20,6 @@ from raysernas.model.pointwise_norm import (
     Moments,
     Values,
     Weights,
-    again,
     cells,
     moments_of,
     norm_backward,
