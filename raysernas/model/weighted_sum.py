@@ -84,17 +84,20 @@ class _Sum(torch.autograd.Function):
         maps, moments = rest[: len(layout.terms)], rest[len(layout.terms) :]
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,))
-        gradient, to_mixing, to_weights = dense(gradient), torch.zeros_like(mixing), None
+        gradient, to_weights = dense(gradient), None
+        to_mixing = torch.zeros_like(mixing) if ctx.needs_input_grad[1] else None  # a step of the weights has no use for it
         found: list[Tensor | None] = [None] * len(tensors)
         if weights is not None:
             gradients = Gradients(tensors, ctx.needs_input_grad[3:])
             back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
-            places: list[Tensor | None] = [torch.tensor(i, device=mixing.device) for i in layout.places()]
-            to_mixing.index_put_(places, back.scale, accumulate=True)
+            if to_mixing is not None:
+                places: list[Tensor | None] = [torch.tensor(i, device=mixing.device) for i in layout.places()]
+                to_mixing.index_put_(places, back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1)
         for source, operation, i in layout.others:
-            to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1), flat)
+            if to_mixing is not None:
+                to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1), flat)
             if ctx.needs_input_grad[3 + i]:
                 weight, so_far = mixing[source, operation], found[i]
                 found[i] = gradient * weight if so_far is None else so_far.addcmul_(gradient, weight)
