@@ -1,8 +1,8 @@
 """What a network computes: multiply-adds of one forward pass of one utterance, by its layers and the sizes of its maps.
 
 Convolutions, linear maps and recurrent layers are counted as the plain operations define them, whatever faster way computes
-them; norms, pools, activations and attention-weighted means are not. So the budgets of unlike searches can be compared without
-a clock.
+them; norms, pools, activations, attention scores and attention-weighted means are not. A weight that candidates share counts
+once. So the budgets of unlike searches can be compared without a clock.
 """
 
 from math import prod

@@ -22,8 +22,8 @@ from raysernas.model.weighted_sum import mixed_sum
 from raysernas.record.genotype import OPERATIONS, Operation
 
 Mixing = Float[Tensor, "edge operation"]
-NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
+NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
 WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
 SMALL = 200_000  # numbers in a small map
 
