@@ -154,6 +154,16 @@ def test_chosen_edges_equal_the_plain_operations(operation, stride):
     assert_same(everything(cell, maps, 0.0), everything(plain, maps, 0.0), 1e-10)
 
 
+def test_weights_get_the_same_bits_whether_or_not_the_mixing_weights_want_a_gradient():
+    torch.manual_seed(0)
+    edge, x, mixing = MixedEdge(4, (2, 2)), torch.randn(3, 4, 8, 6), torch.rand(len(OPERATIONS))
+    free, fixed = (
+        torch.autograd.grad(edge(x, shares).square().sum(), list(edge.parameters()))
+        for shares in (mixing.clone().requires_grad_(), mixing)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(free, fixed, strict=True))
+
+
 def test_two_passes_give_the_same_bits():
     torch.manual_seed(0)
     cell = SearchCell("reduction", 3, (8, 8), 8, halved_before=False)

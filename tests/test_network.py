@@ -215,7 +215,7 @@ def test_gradients_are_those_of_differences_where_one_band_is_left(chosen, count
     mixing = None if mixing is None else {part: torch.full_like(shares, 0.2) for part, shares in mixing.items()}
     x, frames = inputs(count)
     assert net.front(x[:, None], mixing).shape[3] == 1
-    weights = list(net.parameters())
+    weights: list[torch.Tensor] = list(net.parameters())
     slopes = torch.autograd.grad(net(x, frames, mixing).square().sum(), weights)
     along = [torch.randn_like(weight) for weight in weights]
     sides = []
