@@ -165,12 +165,25 @@ class ComputeConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResourcesConfig:
-    """How many trials at once; no part of any trial's identity."""
+    """How many trials at once and what is done when one dies; no part of any trial's identity."""
 
-    address: str = ""  # of a running Ray cluster; none = start one here
+    address: str = ""  # of a running Ray cluster, or auto; none = start one here
     cpus: int = 0  # 0 = all
     gpus_per_trial: float = 1.0  # where trials run on GPUs
     cache_gb: float = 200.0  # of features kept in study.storage; the least recently used go first
+    checkpoint_s: float = 60.0  # between two checkpoints of a trial; stages always end with one
+    max_failures: int = 2  # so often a trial whose process was lost or ran out of memory is run again
+    no_progress_s: float = 1800.0  # after which a trial without a step is killed, and a study without a report ends
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RacingConfig:
+    """When a candidate is given up: worse than the best one on the same folds, by a paired t-test (Nadeau and Bengio, 2003)."""
+
+    on: bool = False
+    pairs: int = 3  # fewest folds that both have, seeds averaged within a fold
+    p: float = 0.1  # one-sided, that all looks at one candidate share
+    looks: Literal["bonferroni", "none"] = "bonferroni"  # how they share it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,8 +197,13 @@ class StudyConfig:
     folds: tuple[int, ...] = ()  # none named = all
     seeds: tuple[int, ...] = (0,)
     seed: int = 0  # of the proposals
-    sampler: Literal["tpe", "random"] = "tpe"
+    protocol: Literal["flat", "nested"] = "flat"  # one search for settings per arm (optimistic), or one per arm and outer fold
+    sampler: Literal["tpe", "gp", "random", "nsga2"] = "tpe"
+    objectives: tuple[Literal["valid_ua", "parameters", "latency_ms"], ...] = ("valid_ua",)  # more than one: a Pareto set
+    generation: int = 0  # candidates proposed together once all earlier ones have ended; 0 = each when a slot is free
+    points: dict[str, Any] = field(default_factory=dict)  # tried first, after the settings as written: name -> {dotted key: value}
     space: dict[str, Any] = field(default_factory=dict)  # dotted key -> {low, high[, log]} or {choices}
+    racing: RacingConfig = field(default_factory=RacingConfig)
     retry_failed: bool = False
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
 

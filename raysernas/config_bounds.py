@@ -9,6 +9,11 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "study.resources.cpus": 0,
     "study.resources.gpus_per_trial": 0.01,
     "study.resources.cache_gb": 0,
+    "study.resources.checkpoint_s": 0,
+    "study.resources.max_failures": 0,
+    "study.resources.no_progress_s": 1,
+    "study.generation": 0,
+    "study.racing.pairs": 2,
     "corpus.groups": 2,
     "corpus.synthetic_speakers": 2,
     "corpus.synthetic_takes": 1,
@@ -60,6 +65,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "compute.threads": 1,
 }
 BELOW_ONE = (
+    "study.racing.p",
     "corpus.valid_fraction",
     "network.dropout",
     "network.cell_dropout",

@@ -15,10 +15,11 @@ from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
 from raysernas.config_together import check_together
 
 DISTINCT = (
-    "study.arms", "study.seeds", "study.folds", "retrain.seeds", "corpus.emotions", "corpus.scenarios", "network.reductions",
+    "study.arms", "study.seeds", "study.folds", "study.objectives", "retrain.seeds", "corpus.emotions", "corpus.scenarios",
+    "network.reductions",
     *ENTRIES,
 )  # fmt: skip
-NEEDED = ("study.arms", "study.seeds", "retrain.seeds")
+NEEDED = ("study.arms", "study.seeds", "study.objectives", "retrain.seeds")
 NOT_SEARCHED = (
     "study.",
     "compute.",
