@@ -71,7 +71,7 @@ class Queue:
             status = "finished"
         else:
             status = "failed"
-            ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, reason)])
+            ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, reason, "lost")])
         self.ended(key, status)
         return status
 

@@ -4,19 +4,22 @@ In: the resolved configuration and what the stages found. Out: rows for the ledg
 """
 
 import json
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from raysernas.config import TrialConfig, digest, settings
+from raysernas.config import Fault, TrialConfig, digest, settings
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 from raysernas.learn.data import Data
+from raysernas.learn.descent import DivergedError
 from raysernas.learn.training import Fitted, Prediction
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network, count_parameters
+from raysernas.record import ledger
 from raysernas.record.files import TrialKey
-from raysernas.record.ledger import TrialRecord
+from raysernas.record.ledger import Failure, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,17 @@ def finished(
         test=prediction.evaluation,
         facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
     )
+
+
+def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception) -> TrialRecord:
+    """The record of a trial that would fail again in the same way."""
+    reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+    return ledger.failure(trial, study, key, reason, _kind(error))
+
+
+def _kind(error: Exception) -> Failure:
+    if isinstance(error, DivergedError):
+        return "not_a_number"
+    *_, (raised_in, _) = traceback.walk_tb(error.__traceback__)
+    of_speech = raised_in.f_globals["__name__"].startswith("raysernas.corpora")
+    return "bad_data" if isinstance(error, Fault) and of_speech else "error"

@@ -2,14 +2,15 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles
 
-SHOWN = ("timing", "shares")  # entries for TensorBoard alone: what no two runs share, and `mixing` again, named
-UNSHOWN = ("epoch", "mixing")  # not as scalars
+SHOWN = ("timing", "shares", "restored")  # not in the JSON: what no two runs share, and `mixing` again, named
+UNSHOWN = ("epoch", "mixing", "restored")  # not as scalars
 
 
 class Telemetry:
@@ -21,6 +22,7 @@ class Telemetry:
         shutil.rmtree(files.tensorboard, ignore_errors=True)
         self.files = files
         self.lines: list[str] = []
+        self.remarks = 0
         self.writer = SummaryWriter(str(files.tensorboard))
         self.writer.add_text("settings", "\n".join(f"    {key} = {value}" for key, value in settings.items()))
 
@@ -32,6 +34,12 @@ class Telemetry:
         if "warning" in entry:
             self.writer.add_text(f"{stage}/warning", entry["warning"], entry["epoch"])
         self.writer.flush()
+
+    def remark(self, text: str) -> None:
+        """What people should know and no two runs share: a text in TensorBoard, and a line on stderr."""
+        self.writer.add_text("remarks", text, self.remarks)
+        self.remarks += 1
+        print(text, file=sys.stderr)
 
     def close(self) -> None:
         """Write the history and close the run."""

@@ -95,6 +95,20 @@ class TrialFiles:
         """The folder of the trial's TensorBoard run."""
         return self.root / "tensorboard" / self.key.arm / f"c{self.key.candidate:03d}" / f"f{self.key.fold}" / f"s{self.key.seed}"
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what lets an interrupted trial go on; deleted once its record is written."""
+        return self.root / "checkpoints" / self.key.name
+
+    @property
+    def attempts(self) -> Path:
+        """When and where the trial was started; deleted with the checkpoints."""
+        return self.root / "attempts" / f"{self.key.name}.json"
+
+    def checkpoint(self, stage: str) -> Path:
+        """Of one stage, such as `search` or `retrain-0`."""
+        return self.checkpoints / f"{stage}.pt"
+
     def weights(self, retrain_seed: int) -> Path:
         """Trained weights of one retraining."""
         return self.root / "weights" / f"{self.key.name}-r{retrain_seed}.pt"

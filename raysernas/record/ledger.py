@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysernas.config import Fault, TrialConfig, digest, settings
-from raysernas.record import storage
+from raysernas.record import attempts, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # of the columns; 2 added `failure` and `attempts`
+Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
 VALIDATION = (*IDENTITY, "valid_ua")
 
@@ -36,6 +37,7 @@ class TrialRecord:
     settings: dict[str, Any]  # dotted, only what the arm reads
     status: Literal["finished", "failed"]
     reason: str = ""  # why it failed
+    failure: Failure | Literal[""] = ""  # what kind of failure that is
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
@@ -45,10 +47,20 @@ class TrialRecord:
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
         settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
-        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status, "reason": self.reason}
+        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status}
+        reason = {"reason": self.reason, "failure": self.failure}
         key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
         scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
-        return {**settings, **identity, **key, "retrain_seed": self.retrain_seed, "digest": self.digest, **scores, **self.facts}
+        return {
+            **settings,
+            **identity,
+            **reason,
+            **key,
+            "retrain_seed": self.retrain_seed,
+            "digest": self.digest,
+            **scores,
+            **self.facts,
+        }
 
 
 def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -63,16 +75,19 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     }
 
 
-def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Failure) -> TrialRecord:
     """The record of a trial that could not be finished."""
     return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
-    )
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
+        facts=provenance(),
+    )  # fmt: skip
 
 
-def write(files: TrialFiles, records: Sequence[TrialRecord]) -> None:
-    """The last act of a trial: all of its rows, whole or not at all."""
-    write_table(files.record, pd.DataFrame([record.row() for record in records]))
+def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The last act of a trial: all of its rows, whole or not at all; as they are written, with the number of `attempts`."""
+    rows = pd.DataFrame([record.row() for record in records]).assign(attempts=len(attempts.read(files)))
+    write_table(files.record, rows)
+    return rows
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
