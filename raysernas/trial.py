@@ -171,7 +171,7 @@ def resolve(config: Config, corpus: Corpus) -> Config:
 
 def retrain(
     trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object],
-    steps: Steps,
+    steps: Steps | None = None,
 ) -> tuple[Network | Majority, Fitted]:  # fmt: skip
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
     network = architect.network_of(trial, data, genotype, f"network {retrain_seed}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -43,6 +43,7 @@ class Retryable(Exception):
         self.reason = reason
 
 
+@runtime_checkable
 class Steps(Protocol):
     """The checkpoint of a stage, as the stage sees it."""
 

@@ -98,6 +98,7 @@ class State:
         self.by_sgd.load_state_dict(kept["by_sgd"])
         self.by_adam.load_state_dict(kept["by_adam"])
         self.schedule.load_state_dict(kept["schedule"])
+        setattr(self.by_sgd, "_opt_called", True)  # noqa: B010 - or the schedule warns that no step was taken before its own
         set_generator_state(self.rng, kept["rng"])
         self.others.restore(kept["others"])
         set_random_states(kept["random"], self.device)
