@@ -19,7 +19,8 @@ from tests.test_bilevel import with_dropout
 
 NET = with_dropout(0.3)
 CONFIGS = {
-    "first": SearchConfig(epochs=2, batch=4, warmup_epochs=1, eigenvalue_every=2),
+    "first": SearchConfig(epochs=2, batch=4, warmup_epochs=1),
+    "watched": SearchConfig(epochs=3, batch=4, warmup_epochs=1, eigenvalue_every=2),
     "second_exact": SearchConfig(epochs=2, batch=4, order="second_exact", difference_error=True),
     "second_difference": SearchConfig(epochs=3, batch=4, order="second_difference", alphas_every=2),
 }
