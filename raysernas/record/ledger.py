@@ -22,8 +22,9 @@ from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
 
 SCHEMA_VERSION = 1
-IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
-VALIDATION = (*IDENTITY, "valid_ua")
+IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
+SIZES = ("n_weights", "n_alphas", "n_valid")  # utterances of the parts that are not tested
+VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +35,9 @@ class TrialRecord:
     key: TrialKey
     digest: str
     settings: dict[str, Any]  # dotted, only what the arm reads
-    status: Literal["finished", "failed"]
-    reason: str = ""  # why it failed
+    status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before it ended
+    reason: str = ""  # why it failed or was given up
+    failure: str = ""  # the kind of its failure
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
@@ -45,7 +47,13 @@ class TrialRecord:
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
         settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
-        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status, "reason": self.reason}
+        identity = {
+            "schema_version": SCHEMA_VERSION,
+            "study": self.study,
+            "status": self.status,
+            "reason": self.reason,
+            "failure": self.failure,
+        }
         key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
         scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
         return {**settings, **identity, **key, "retrain_seed": self.retrain_seed, "digest": self.digest, **scores, **self.facts}
@@ -63,11 +71,17 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     }
 
 
-def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: str = "error") -> TrialRecord:
     """The record of a trial that could not be finished."""
     return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
-    )
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
+        facts=provenance(),
+    )  # fmt: skip
+
+
+def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that was not run, or not to its end, because its candidate was given up."""
+    return TrialRecord(study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason)
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> None:
@@ -99,8 +113,15 @@ def table(study: StudyFiles) -> pd.DataFrame:
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
-    """Identity and validation UA of all ended trials: the only view for whoever chooses anything."""
-    return _gather(study, VALIDATION)
+    """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
+    return _gather(study, VALIDATION).reindex(columns=list(VALIDATION))
+
+
+def validation_of(files: TrialFiles) -> pd.DataFrame | None:
+    """`validation` of one trial, from its record alone; None if it has not ended."""
+    if not files.record.exists():
+        return None
+    return _read(files.record, list(VALIDATION)).to_pandas().reindex(columns=list(VALIDATION))
 
 
 def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:
