@@ -21,7 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from raysernas.config import Fault
-from raysernas.fleet.proposals import Outcome, Proposal, frozen, told
+from raysernas.fleet.proposals import Direction, Outcome, Proposal, frozen, told
 from raysernas.record.storage import write
 
 
@@ -36,7 +36,7 @@ class Journal:
 class View:
     """One line of candidates as an Optuna study; candidate n is its trial n."""
 
-    def __init__(self, journal: Journal, name: str, directions: list[str], axes: dict[str, BaseDistribution]):
+    def __init__(self, journal: Journal, name: str, directions: Sequence[Direction], axes: dict[str, BaseDistribution]):
         """Nothing is written before `show`."""
         self._journal, self._name, self._directions, self._axes = journal, name, directions, axes
         self._study: optuna.Study | None = None

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from raysernas.config import Config, Fault, differences, reads
 from raysernas.config_arms import Arm
 from raysernas.config_file import load, show
+from raysernas.config_together import check_together
 from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.fold_file import Fold
@@ -93,6 +94,7 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
+    check_together(config)  # now that all folds are known
     found = folds.of(corpus, config.corpus)
     for fold in config.study.folds:
         for seed in config.study.seeds:

@@ -19,7 +19,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from raysernas.config import Config, StudyConfig, Value, flatten, reads
 from raysernas.config_arms import Arm
 
-DIRECTIONS = {"valid_ua": "maximize", "parameters": "minimize", "latency_ms": "minimize"}
+Direction = Literal["maximize", "minimize"]
+DIRECTIONS: dict[str, Direction] = {"valid_ua": "maximize", "parameters": "minimize", "latency_ms": "minimize"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def _axis(axis: dict[str, Any], default: Value) -> BaseDistribution:
     return kind(axis["low"], axis["high"], log=bool(axis.get("log", False)))
 
 
-def directions(study: StudyConfig) -> list[str]:
+def directions(study: StudyConfig) -> list[Direction]:
     """Of each objective, in Optuna's words."""
     return [DIRECTIONS[name] for name in study.objectives]
 

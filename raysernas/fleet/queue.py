@@ -21,7 +21,11 @@ from raysernas.fleet.standing import Row, Standing
 from raysernas.record import ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
 
-RUN_AGAIN = ("lost", "out_of_memory", "no_progress")  # failures that are no fault of the trial's settings
+RUN_AGAIN: tuple[ledger.Failure, ...] = (
+    "lost",
+    "out_of_memory",
+    "no_progress",
+)  # failures that are no fault of the trial's settings
 Rank = tuple[int, ...]
 
 
@@ -95,7 +99,7 @@ class Queue:
                     self._race_out(each)
         self._tell(line, key.candidate)
 
-    def died(self, key: TrialKey, reason: str, kind: str) -> Literal["again", "failed", "finished"]:
+    def died(self, key: TrialKey, reason: str, kind: ledger.Failure) -> Literal["again", "failed", "finished"]:
         """A trial's process is gone: let it wait again, or write its failed record, unless it had just finished.
 
         Args:

@@ -22,7 +22,9 @@ from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
 
 SCHEMA_VERSION = 1
+Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
+MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
 SIZES = ("n_weights", "n_alphas", "n_valid")  # utterances of the parts that are not tested
 VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
@@ -37,7 +39,7 @@ class TrialRecord:
     settings: dict[str, Any]  # dotted, only what the arm reads
     status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before it ended
     reason: str = ""  # why it failed or was given up
-    failure: str = ""  # the kind of its failure
+    failure: Failure | Literal[""] = ""  # what kind of failure that is
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
@@ -71,7 +73,7 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     }
 
 
-def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: str = "error") -> TrialRecord:
+def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Failure = "error") -> TrialRecord:
     """The record of a trial that could not be finished."""
     return TrialRecord(
         study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
