@@ -282,7 +282,12 @@ def reads(arm: Arm, key: str) -> bool:
 
 def digest(trial: TrialConfig) -> str:
     """Identity of a trial: 16 hexadecimal digits over all of its settings, never over their difference to the defaults."""
-    text = json.dumps(settings(trial), sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return identity(settings(trial))
+
+
+def identity(values: Mapping[str, Any]) -> str:
+    """`digest`, of what `settings` has given."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

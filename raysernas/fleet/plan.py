@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from raysernas.config import Config, Fault, differences, reads
+from raysernas.config import Config, Fault, StudyConfig, differences, reads
 from raysernas.config_arms import Arm
 from raysernas.config_file import load, show
+from raysernas.config_together import check_together
 from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.fold_file import Fold
@@ -50,6 +51,7 @@ class Plan:
     device: str  # for people
     finished: dict[str, int]  # trials of each arm that have such a record already
     failed: dict[str, int]
+    raced: dict[str, int]
     unknown: int  # utterances of a fold whose talker nobody knows
     unused: int  # utterances that are in no part of a fold; the most of any fold, as above
 
@@ -59,7 +61,7 @@ class Plan:
         return study_files(self.config)
 
     def candidates(self, arm: Arm) -> int:
-        """Candidates of an arm that can differ: one where it reads no key of the space."""
+        """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the space."""
         study = self.config.study
         return study.candidates if any(reads(arm, key) for key in study.space) else 1
 
@@ -70,7 +72,7 @@ class Plan:
     def left(self, arm: Arm) -> int:
         """Trials of an arm that the next launch runs, at most."""
         kept = 0 if self.config.study.retry_failed else self.failed.get(arm, 0)
-        return self.trials(arm) - self.finished.get(arm, 0) - kept
+        return self.trials(arm) - self.finished.get(arm, 0) - self.raced.get(arm, 0) - kept
 
 
 def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None) -> Plan:
@@ -93,6 +95,7 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
+    check_together(config)  # now that all folds are known
     found = folds.of(corpus, config.corpus)
     for fold in config.study.folds:
         for seed in config.study.seeds:
@@ -111,7 +114,9 @@ def header(plan: Plan) -> dict[str, str]:
     counts = ", ".join(f"{emotion} {count}" for emotion, count in corpus.counts().items())
     arms = ", ".join(f"{arm} ({plan.candidates(arm)})" for arm in study.arms)
     total = sum(plan.trials(arm) for arm in study.arms)
-    failed = f", {sum(plan.failed.values())} failed" if plan.failed else ""
+    ended = {word: sum(count.values()) for word, count in (("failed", plan.failed), ("raced out", plan.raced))}
+    other = "".join(f", {count} {word}" for word, count in ended.items() if count)
+    each = "of each on each fold" if study.protocol == "nested" else "of each"
     at_once = f"{plan.slots} at once" if plan.slots else "as many at once as the cluster takes"
     return {
         "study": f"{study.name} in {plan.files.root}",
@@ -121,9 +126,10 @@ def header(plan: Plan) -> dict[str, str]:
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         **({"unused": f"{plan.unused} utterances are in no part of a fold"} if plan.unused else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
-        "arms": f"{arms} - in brackets the candidates of each",
+        "arms": f"{arms} - in brackets the candidates {each}",
         "space": ", ".join(study.space) or "none: every arm runs as written",
-        "trials": f"{total} planned, {sum(plan.finished.values())} finished{failed}",
+        **({"proposals": _proposals(study)} if study.candidates > 1 else {}),
+        "trials": f"{total} planned, {sum(plan.finished.values())} finished{other}",
         "runs on": f"{plan.device}, {at_once}",
     }
 
@@ -140,6 +146,18 @@ def _protocol(plan: Plan) -> str:
     parts = f"{SCHEMES[corpus.folds]}, {count}, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
     known = "known speaker" if plan.unknown else "speaker"
     return parts if corpus.speaker_dependent else f"{parts}; no {known} is on two sides"
+
+
+def _proposals(study: StudyConfig) -> str:
+    """How candidates come about and are given up."""
+    given = ["as written", *(f"point {name}" for name in study.points), study.sampler]
+    parts = [f"{', '.join(given)}; by {' against '.join(study.objectives)}"]
+    if study.generation:
+        parts.append(f"{study.generation} at a time")
+    if study.racing.on:
+        fewest, p = study.racing.pairs, study.racing.p
+        parts.append(f"given up when worse than the best from {fewest} common folds on (p {p:g}, looks: {study.racing.looks})")
+    return "; ".join(parts)
 
 
 def _left_out(corpus: Corpus) -> str:
@@ -241,6 +259,6 @@ def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str
     study = config.study
     rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
     rows = rows[rows["candidate"] < study.candidates]
-    finished, failed = (Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed"))
+    ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed", "raced")}
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, **more)
+    return Plan(config=config, corpus=corpus, folds=held_out, **ended, **more)

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from raysernas.config import Fault
-from raysernas.config_arms import Arm
 from raysernas.config_file import trial_from
 from raysernas.corpora import augment, cache, features
-from raysernas.fleet import candidates
+from raysernas.fleet import journal
 from raysernas.fleet.plan import Plan, cpus
 from raysernas.fleet.progress import Display
 from raysernas.fleet.queue import Queue
@@ -54,9 +53,8 @@ def run(plan: Plan, display: Display) -> None:
             cluster that cannot be reached.
     """
     config, files = plan.config, plan.files
-    with candidates.opened(files.journal) as journal:
-        arms: dict[Arm, candidates.Candidates] = {arm: candidates.Candidates(config, arm, journal) for arm in config.study.arms}
-        queue = Queue(config, files, arms)
+    with journal.opened(files.journal) as held:
+        queue = Queue(config, files, held)
         if not sum(queue.left().values()):
             return
         display.expect(queue.left(), queue.done())

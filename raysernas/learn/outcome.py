@@ -4,11 +4,14 @@ In: the resolved configuration and what the stages found. Out: rows for the ledg
 """
 
 import json
+import time
 import traceback
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import pandas as pd
+import torch
 
 from raysernas.config import Fault, TrialConfig, digest, settings
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
@@ -20,6 +23,8 @@ from raysernas.model.network import Network, count_parameters
 from raysernas.record import ledger
 from raysernas.record.files import TrialKey
 from raysernas.record.ledger import Failure, TrialRecord
+
+WARM_PASSES, TIMED_PASSES = 2, 9  # of one utterance, for its latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,11 @@ def finished(
         emotions=data.corpus.emotions,
         valid=each.fitted.valid,
         test=prediction.evaluation,
-        facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
-    )
+        facts={
+            **facts, **each.cost, "epoch": each.fitted.epoch, "parameters": count_parameters(each.network),
+            "latency_ms": latency_ms(each.network, data),
+        },
+    )  # fmt: skip
 
 
 def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception) -> TrialRecord:
@@ -86,3 +94,18 @@ def _kind(error: Exception) -> Failure:
     *_, (raised_in, _) = traceback.walk_tb(error.__traceback__)
     of_speech = raised_in.f_globals["__name__"].startswith("raysernas.corpora")
     return "bad_data" if isinstance(error, Fault) and of_speech else "error"
+
+
+def latency_ms(network: Network | Majority, data: Data) -> float:
+    """Milliseconds of a forward pass of one window of one validation utterance: the median of a few, after a warm-up."""
+    network.eval()
+    batch, _ = next(data.part("valid").windows(1))
+    taken = []
+    with torch.no_grad():
+        for _ in range(WARM_PASSES + TIMED_PASSES):
+            start = time.perf_counter()
+            network(batch.features, batch.frames)
+            if data.device.type == "cuda":
+                torch.cuda.synchronize(data.device)
+            taken.append(1000 * (time.perf_counter() - start))
+    return median(taken[WARM_PASSES:])

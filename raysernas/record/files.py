@@ -22,6 +22,19 @@ class TrialKey:
         return f"{self.arm}-c{self.candidate:03d}-f{self.fold}-s{self.seed}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer fold."""
+
+    arm: Arm
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Fit for a file: `darts` or `darts-f2`."""
+        return self.arm if self.fold is None else f"{self.arm}-f{self.fold}"
+
+
 @dataclass(frozen=True, slots=True)
 class StudyFiles:
     """The folder of one study."""
@@ -40,8 +53,17 @@ class StudyFiles:
 
     @property
     def journal(self) -> Path:
-        """Optuna's candidates."""
+        """The candidates and how they fared, for Optuna's own tools; rebuilt from the other files."""
         return self.root / "optuna.journal"
+
+    @property
+    def candidates(self) -> Path:
+        """One JSON file for each candidate."""
+        return self.root / "candidates"
+
+    def candidate(self, line: Line, number: int) -> Path:
+        """What is known about one candidate: `darts-c003.json`, or `darts-f2-c003.json` of a nested study."""
+        return self.candidates / f"{line.name}-c{number:03d}.json"
 
     @property
     def trials(self) -> Path:

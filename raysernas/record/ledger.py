@@ -23,8 +23,10 @@ from raysernas.record.provenance import provenance
 
 SCHEMA_VERSION = 2  # of the columns; 2 added `failure` and `attempts`
 Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
-IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
-VALIDATION = (*IDENTITY, "valid_ua")
+IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
+MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
+SIZES = ("n_weights", "n_alphas", "n_valid")  # utterances of the parts that are not tested
+VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +37,8 @@ class TrialRecord:
     key: TrialKey
     digest: str
     settings: dict[str, Any]  # dotted, only what the arm reads
-    status: Literal["finished", "failed"]
-    reason: str = ""  # why it failed
+    status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before it ended
+    reason: str = ""  # why it failed or was given up
     failure: Failure | Literal[""] = ""  # what kind of failure that is
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
@@ -47,14 +49,18 @@ class TrialRecord:
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
         settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
-        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status}
-        reason = {"reason": self.reason, "failure": self.failure}
+        identity = {
+            "schema_version": SCHEMA_VERSION,
+            "study": self.study,
+            "status": self.status,
+            "reason": self.reason,
+            "failure": self.failure,
+        }
         key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
         scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
         return {
             **settings,
             **identity,
-            **reason,
             **key,
             "retrain_seed": self.retrain_seed,
             "digest": self.digest,
@@ -81,6 +87,11 @@ def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Fa
         study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
         facts=provenance(),
     )  # fmt: skip
+
+
+def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that was not run, or not to its end, because its candidate was given up."""
+    return TrialRecord(study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason)
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -114,8 +125,15 @@ def table(study: StudyFiles) -> pd.DataFrame:
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
-    """Identity and validation UA of all ended trials: the only view for whoever chooses anything."""
-    return _gather(study, VALIDATION)
+    """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
+    return _gather(study, VALIDATION).reindex(columns=list(VALIDATION))
+
+
+def validation_of(files: TrialFiles) -> pd.DataFrame | None:
+    """`validation` of one trial, from its record alone; None if it has not ended."""
+    if not files.record.exists():
+        return None
+    return _read(files.record, list(VALIDATION)).to_pandas().reindex(columns=list(VALIDATION))
 
 
 def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:

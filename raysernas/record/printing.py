@@ -36,6 +36,8 @@ def print_tables(study_root: Path, console: Console) -> None:
     }
     if len(tables.folds):
         shown["Test UA of each fold"] = _folds(tables.folds, tables.arms["arm"].tolist())
+    if len(tables.pareto):
+        shown["Candidates that no other one beats, by validation"] = _pareto(tables.pareto)
     mark = f" ({', '.join(tables.marks)})" if tables.marks else ""
     for title, table in shown.items():  # not the title of the table itself, which would be broken at its width
         console.print(Text(f"{title}{mark}", style="italic"))
@@ -73,7 +75,12 @@ def _runs(arms: pd.DataFrame) -> Table:
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
-        chosen = NOTHING if pd.isna(row["candidate"]) else f"c{row['candidate']:03.0f} of {row['candidates']}"
+        chosen = (
+            f"each fold's, of {row['candidates']}"
+            if pd.isna(row["candidate"])
+            else f"c{row['candidate']:03.0f} of {row['candidates']}"
+        )
+        chosen = NOTHING if pd.isna(row["valid_ua"]) else chosen
         table.add_row(
             row["arm"],
             folds,
@@ -95,6 +102,20 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     sizes = folds.groupby("fold")["n_test"].first()
     for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
         table.add_row(str(fold), str(sizes[fold]), *[_percent(scores.get(arm, float("nan"))) for arm in arms])
+    return table
+
+
+def _pareto(found: pd.DataFrame) -> Table:
+    """One row a candidate, the best validation UA first."""
+    table, nested = _table(), (found["fold"] != summary.ALL_FOLDS).any()
+    headings = {"valid_ua": "valid UA", "parameters": "parameters", "latency_ms": "latency ms"}
+    names = [name for name in headings if name in found]
+    for heading in (*(["fold"] if nested else []), "candidate", *(headings[name] for name in names)):
+        table.add_column(heading, justify="right")
+    for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict("records"):
+        told = {"valid_ua": _percent, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
+        numbers = [told[name](row[name]) for name in names]
+        table.add_row(row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers)
     return table
 
 
