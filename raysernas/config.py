@@ -191,7 +191,8 @@ class StudyConfig:
     """One question on one corpus: arms x candidates x folds x seeds."""
 
     name: str = "study"
-    storage: str = "results"
+    storage: str = "results"  # folder, or a URI such as s3://bucket/prefix, that holds the studies
+    cache: str = ""  # local folder, on each node, of features and fetched corpora; none = .cache in a local storage
     arms: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
     candidates: int = 1  # per arm; the first is the configuration as written
     folds: tuple[int, ...] = ()  # none named = all
@@ -294,6 +295,6 @@ def identity(values: Mapping[str, Any]) -> str:
 def differences(old: Config, new: Config) -> list[str]:
     """Readable lines, one for each setting whose change would make old and new trials incomparable."""
     kept, fresh = flatten(old), flatten(new)
-    extendable = ("study.name", "study.storage", "study.arms", "study.candidates", "study.folds", "study.seeds")
+    extendable = ("study.name", "study.storage", "study.cache", "study.arms", "study.candidates", "study.folds", "study.seeds")
     free = (*extendable, "study.retry_failed", "study.resources.", *PLACES)
     return [f"{key}: {kept[key]!r} -> {fresh[key]!r}" for key in fresh if kept[key] != fresh[key] and not key.startswith(free)]

@@ -13,6 +13,7 @@ def check_together(config: Config) -> None:
     Raises:
         Fault: which, and what would fit.
     """
+    _check_storage(config)
     _check_features(config)
     _check_search(config)
     _check_corpus(config)
@@ -20,6 +21,14 @@ def check_together(config: Config) -> None:
     _check_proposals(config)
     if config.study.racing.on:
         _check_racing(config)
+
+
+def _check_storage(config: Config) -> None:
+    if "://" in config.study.cache:
+        raise Fault(
+            "config", "study.cache is no local folder", got=config.study.cache, expected="a folder on a disk of each node",
+            do="set study.cache=PATH, or leave it empty",
+        )  # fmt: skip
 
 
 def _check_corpus(config: Config) -> None:

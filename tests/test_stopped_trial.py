@@ -54,7 +54,9 @@ def after(polls: int) -> Callable[[], str]:
 
 def stopped(root: Path, trial: TrialConfig, gaps: Iterable[int], **more) -> int:
     """Run a trial, stopped after so many steps of each attempt, then to its end; the number of attempts."""
-    for attempt, gap in enumerate(gaps, 1):
+    attempt = 0
+    for gap in gaps:
+        attempt += 1
         try:
             run(root, trial, asked=after(gap), **more)
         except Interrupted:

@@ -13,15 +13,16 @@ from typing import Any, Literal
 
 from raysernas.config import Config, Fault, StudyConfig, differences, reads
 from raysernas.config_arms import Arm
-from raysernas.config_file import load, show
+from raysernas.config_file import show
 from raysernas.config_together import check_together
 from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.fold_file import Fold
 from raysernas.record import ledger, storage
-from raysernas.record.files import StudyFiles, cache_folder, study_files
+from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import cores
+from raysernas.record.storage import StorageFault
 
 CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user has set
 NAMED = 3  # of the files that are left out; all are in the ledger
@@ -54,6 +55,7 @@ class Plan:
     raced: dict[str, int]
     unknown: int  # utterances of a fold whose talker nobody knows
     unused: int  # utterances that are in no part of a fold; the most of any fold, as above
+    remarks: tuple[str, ...] = ()  # on records that cannot be read, or are older
 
     @property
     def files(self) -> StudyFiles:
@@ -101,7 +103,7 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
         for seed in config.study.seeds:
             folds.halved(corpus, config.corpus, found[fold], fold, seed)
     files = study_files(config)
-    _compare(config, files.config)
+    _compare(config, files)
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
@@ -131,6 +133,7 @@ def header(plan: Plan) -> dict[str, str]:
         **({"proposals": _proposals(study)} if study.candidates > 1 else {}),
         "trials": f"{total} planned, {sum(plan.finished.values())} finished{other}",
         "runs on": f"{plan.device}, {at_once}",
+        **({"records": "\n".join(plan.remarks)} if plan.remarks else {}),
     }
 
 
@@ -223,18 +226,19 @@ def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": share, "device": f"{where}, {share:g} GPU a trial, {text}"}
 
 
-def _compare(config: Config, path: Path) -> None:
+def _compare(config: Config, files: StudyFiles) -> None:
     """Refuse a folder whose trials ran under other settings."""
-    if not path.exists():
-        return
+    path = files.config
     try:
-        before = load(str(path))
+        before = study_config(files)
+    except StorageFault:
+        raise
     except Fault as fault:
         raise Fault(
             "study", f"{path} is not of this version of raysernas", got=fault.what, expected="a study.yaml that it has written",
             do=f"set another study.name, or delete {path.parent}",
         ) from fault  # fmt: skip
-    if changed := differences(before, config):
+    if before is not None and (changed := differences(before, config)):
         if not [line for line in changed if not line.startswith(CONTENT)]:
             raise Fault(
                 "study", f"{path.parent} was run on other recordings, labels or folds", got="; ".join(changed),
@@ -250,7 +254,7 @@ def _compare(config: Config, path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     """A file that states the latest plan; left alone if it does already, so that a finished study can be read-only."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if storage.text(path) != text:
         storage.write_text(path, text)
 
 
@@ -261,4 +265,5 @@ def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str
     rows = rows[rows["candidate"] < study.candidates]
     ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed", "raced")}
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, **ended, **more)
+    remarks = tuple(ledger.remarks(study_files(config)))
+    return Plan(config=config, corpus=corpus, folds=held_out, remarks=remarks, **ended, **more)

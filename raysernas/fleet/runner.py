@@ -25,7 +25,7 @@ from raysernas.fleet import journal
 from raysernas.fleet.plan import Plan, cpus
 from raysernas.fleet.progress import Display
 from raysernas.fleet.queue import Queue
-from raysernas.record.files import StudyFiles, TrialKey, cache_folder
+from raysernas.record.files import TrialKey, cache_folder, cache_text, seen
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
 ANSWER_S = 10.0  # within which a cluster takes a connection
@@ -78,7 +78,7 @@ def trainable(config: dict[str, Any]) -> None:
     key = TrialKey(arm=chosen.arm, candidate=config["candidate"], fold=chosen.fold, seed=chosen.seed)
     try:
         rows = trial.run(
-            chosen, study=config["study"], files=StudyFiles(Path(config["root"])).trial(key), cache=Path(config["cache"]),
+            chosen, study=config["study"], files=seen(config["root"]).trial(key), cache=Path(config["cache"]).expanduser(),
             report=lambda progress: tune.report(asdict(progress)),
         )  # fmt: skip
     except Fault as fault:  # as an exception it would be retried and lose its text
@@ -106,7 +106,7 @@ def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) 
     from raysernas.fleet.proposer import Course, Halt, Proposer, Watch
 
     course = Course(queue, display)
-    extra = {"study": plan.config.study.name, "root": str(plan.files.root), "cache": str(cache_folder(plan.config))}
+    extra = {"study": plan.config.study.name, "root": str(plan.files.root), "cache": cache_text(plan.config)}
     display.expect(queue.left(), queue.done(), slots=slots)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),

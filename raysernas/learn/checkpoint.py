@@ -15,12 +15,12 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors by name; a search also has lists, numbers and text."""
     buffer = BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
     torch.save(state, buffer)
-    storage.write(path, lambda part: part.write_bytes(buffer.getbuffer()))
+    storage.put(path, buffer.getvalue())
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `save` wrote; refuses anything that is no plain data (no pickle is run)."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return torch.load(BytesIO(storage.read(path)), map_location="cpu", weights_only=True)
 
 
 def copied(value: Any) -> Any:

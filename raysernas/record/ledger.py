@@ -1,7 +1,7 @@
 """What is known about every ended trial: written once, as its last act, and read as pandas tables.
 
-One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial). Settings stand in
-dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
+One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial), until `compact` puts
+many into one. Settings stand in dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
 """
 
 import json
@@ -15,13 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault, TrialConfig, digest, settings
-from raysernas.record import attempts, storage
+from raysernas.config import TrialConfig, digest, settings
+from raysernas.record import attempts, compaction, reading, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
+from raysernas.record.reading import SCHEMA_VERSION
 
-SCHEMA_VERSION = 2  # of the columns; 2 added `failure` and `attempts`
 Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
 MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
@@ -103,55 +103,61 @@ def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """A Parquet file, whole or not at all."""
-    storage.write(path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part))
+    storage.write(
+        path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True)
+    )
 
 
 def read(files: TrialFiles) -> pd.DataFrame | None:
-    """The rows of one trial; None if it has not ended.
+    """The rows of one trial; None if it has not ended, or its record cannot be read.
 
     Raises:
-        Fault: for a file that is no Parquet file.
+        Fault: for a record of a newer version, or a folder or bucket that cannot be read.
     """
-    return _read(files.record, None).to_pandas() if files.record.exists() else None
+    return reading.one(files)
 
 
 def table(study: StudyFiles) -> pd.DataFrame:
     """All rows of all ended trials, test scores included, sorted by key: for reporting only.
 
     Raises:
-        Fault: for a file that is no Parquet file.
+        Fault: as `read`.
     """
-    return _gather(study, None)
+    found = reading.gather(study, None)
+    return found.frame(None if len(found.rows) else VALIDATION)
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
     """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
-    return _gather(study, VALIDATION).reindex(columns=list(VALIDATION))
+    return reading.gather(study, VALIDATION).frame(VALIDATION)
 
 
 def validation_of(files: TrialFiles) -> pd.DataFrame | None:
     """`validation` of one trial, from its record alone; None if it has not ended."""
-    if not files.record.exists():
-        return None
-    return _read(files.record, list(VALIDATION)).to_pandas().reindex(columns=list(VALIDATION))
+    rows = reading.one(files)
+    return None if rows is None else rows.reindex(columns=list(VALIDATION))
 
 
-def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:
-    paths = sorted(study.trials.glob("*.parquet"))
-    if not paths:
-        return pd.DataFrame(columns=list(columns or VALIDATION))
-    wanted = None if columns is None else list(columns)
-    tables = [_read(path, wanted) for path in paths]
-    frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
-    return frame.sort_values(["arm", "candidate", "fold", "seed", "retrain_seed"], ignore_index=True)
+def remarks(study: StudyFiles) -> list[str]:
+    """What to know about the files of the ledger, a sentence each: which were passed over, and which are of older versions."""
+    found = reading.gather(study, ())
+    told = [f"{path} cannot be read ({why}); its trials count as not run" for path, why in sorted(found.skipped.items())]
+    if found.older:
+        told.append(f"{found.older} trials were recorded by an older version; what it did not record is empty")
+    return told
 
 
-def _read(path: Path, columns: list[str] | None) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise Fault(
-            "ledger", f"cannot read {path}", got=str(error).splitlines()[0], expected="the Parquet file that a trial has written",
-            do="delete it and run the same command again: its trial is run anew",
-        ) from error  # fmt: skip
+def compact(study: StudyFiles) -> int:
+    """Put the records of all ended trials into one file; how many files of single trials that saved.
+
+    To be called by whoever holds the study's lock. Stopped at any point, no record is lost and none counts twice.
+
+    Raises:
+        Fault: as `read`, or for a folder that cannot be written.
+    """
+    return compaction.compact(study)
+
+
+def compact_many(study: StudyFiles) -> int:
+    """As `compact`, when there are more files of single trials than can be read at once."""
+    return compaction.compact(study) if compaction.due(study) else 0

@@ -14,9 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config_file import load
 from raysernas.record import ledger, summary
-from raysernas.record.files import StudyFiles, TrialKey
+from raysernas.record.files import StudyFiles, TrialKey, need_config
 
 NOTHING = "-"
 PLAIN_WIDTH = 100  # columns where the output is no terminal
@@ -47,13 +46,15 @@ def print_tables(study_root: Path, console: Console) -> None:
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
+    for remark in ledger.remarks(study):
+        console.print(Padding(Text(remark, style="yellow"), (0, 1)))
     for name, reason in failures(study).items():
         console.print(Padding(Text(f"{name} failed: {reason.splitlines()[0]}", style="red"), (0, 1)))
 
 
 def failures(study: StudyFiles) -> dict[str, str]:
     """Name -> reason of each failed trial of what study.yaml plans."""
-    plan, rows = load(str(study.config)).study, ledger.table(study)
+    plan, rows = need_config(study).study, ledger.table(study)
     planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
     failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict("records")
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}

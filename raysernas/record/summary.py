@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.config import Fault
-from raysernas.config_file import load
 from raysernas.record import ledger
-from raysernas.record.files import StudyFiles
+from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import Evaluation
 from raysernas.record.protocol import marks
 
@@ -82,12 +80,7 @@ def summary(study: StudyFiles) -> Tables:
     Raises:
         Fault: when the folder is not a study's, or a file of it cannot be read.
     """
-    if not study.config.is_file():
-        raise Fault(
-            "results", f"{study.root} is not the folder of a study", got="no study.yaml in it",
-            expected="a folder that raysernas.launch has written, such as results/laptop", do="check the path",
-        )  # fmt: skip
-    config = load(str(study.config))
+    config = need_config(study)
     trials = ledger.table(study)
     trials = trials.reindex(columns=[*trials.columns, *(column for column in REPORTED if column not in trials)])
     folds = config.study.folds or tuple(sorted(int(fold) for fold in set(trials["fold"])))
