@@ -169,6 +169,7 @@ class ResourcesConfig:
 
     address: str = ""  # of a running Ray cluster, or auto; none = start one here
     cpus: int = 0  # 0 = all
+    trials_at_once: int = 0  # 0 = as many as fit; on a cluster that grows by itself, as many as it may grow to
     gpus_per_trial: float = 1.0  # where trials run on GPUs
     cache_gb: float = 200.0  # of features kept in study.storage; the least recently used go first
     checkpoint_s: float = 60.0  # between two checkpoints of a trial; stages always end with one
