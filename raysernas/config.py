@@ -1,7 +1,8 @@
 """The words: every setting of a study, its default, and how a trial gets its identity.
 
 One dotted vocabulary: `search.weights_lr` is the YAML key, the override, the key in `study.space` and the column of the
-result table. Defaults stand here (those of a study in `config_study.py`) and nowhere else. Files and overrides are read in `config_file.py`.
+result table. Defaults stand here, those of a study in `config_study.py`, and nowhere else. Files and overrides are read in
+`config_file.py`.
 """
 
 import hashlib
