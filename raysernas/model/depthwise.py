@@ -74,6 +74,8 @@ def blank(x: Map, phases: Phases) -> Map:
 
 def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
     """`conv2d(x, weight, stride=stride, padding=kernel // 2, groups=channels)` of an odd kernel, with a faster backward pass."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     return _Depthwise.apply(x, weight, stride)  # pyright: ignore[reportReturnType]
 
 
@@ -96,8 +98,8 @@ class _Depthwise(torch.autograd.Function):
 
 
 def apply(x: Map, weight: Kernel, stride: Stride) -> NewMap:
-    """The convolution as PyTorch has it."""
-    return functional.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, x.shape[1])
+    """The convolution as PyTorch has it, in the precision of the map."""
+    return functional.conv2d(x, weight.to(x.dtype), None, stride, weight.shape[2] // 2, 1, x.shape[1])
 
 
 def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:
@@ -106,12 +108,13 @@ def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> 
         return apply(gradient, weight.flip(2, 3), stride)
     padding = [weight.shape[2] // 2, weight.shape[3] // 2]
     return torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
+        gradient, x, weight.to(x.dtype), None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
     )[0]
 
 
 def weight_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
-    """Gradient of the weights."""
+    """Gradient of the weights, in the precision of the map."""
+    weight = weight.to(x.dtype)
     if weight.shape[3] <= FAST_WIDTH or not x.is_cpu:
         return _columns(x, weight, gradient, stride, weight.shape[3] // 2)
     three = weight[:, :, :, :FAST_WIDTH]

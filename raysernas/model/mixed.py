@@ -94,7 +94,7 @@ class Bundle:
         if name not in self._pooled:
             maximum = name == "max_pool_3x3"
             pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if maximum else average(self.whole, self.stride)
-            mean, variance = pool.new_zeros(2, pool.shape[1])
+            mean, variance = pool.new_zeros(2, pool.shape[1], dtype=at_least_fp32(pool))
             normed = functional.batch_norm(pool, mean, variance, training=True, momentum=1.0, eps=eps)
             parts = len(self.states)
             maps = [normed] if parts == 1 else [dense(part) for part in normed.chunk(parts, dim=1)]
@@ -130,7 +130,8 @@ class Sources:
         """The sum of one mixed edge from each state."""
         if not edges[0].training:
             return sum_of([edge.plainly(x, row) for edge, x, row in zip(edges, self.states, mixing, strict=True)])
-        return Node(edges, self.bundles(), self.seen).made(mixing.to(self.states[0].dtype))
+        with torch.autocast(self.states[0].device.type, enabled=False):  # what follows chooses the precision of each product
+            return Node(edges, self.bundles(), self.seen).made(mixing.to(at_least_fp32(self.states[0])))
 
 
 class Gathered:
@@ -254,6 +255,11 @@ class Node:
                 else:
                     continue
                 found.others.extend((i, k, found.number(x)) for i, x in enumerate(maps, bundle.first))
+
+
+def at_least_fp32(x: Map) -> torch.dtype:
+    """What the statistics and the mixing weights of a map are kept in."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def average(x: Map, stride: Stride) -> NewMap:
