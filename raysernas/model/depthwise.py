@@ -66,9 +66,9 @@ def blank(x: Map, phases: Phases) -> Map:
     """Zero the cells that `merge` will cut off, in place."""
     parts = x.unflatten(0, (-1, phases.time, phases.band))
     if phases.size[0] % phases.time:
-        parts[:, -1, :, :, -1] = 0
+        parts[:, -1, :, :, -1].zero_()
     if phases.size[1] % phases.band:
-        parts[:, :, -1, :, :, -1] = 0
+        parts[:, :, -1, :, :, -1].zero_()
     return x
 
 

@@ -215,8 +215,10 @@ class Node:
         """Remember the statistics of the 1x1 convolutions for their norms."""
         for norm, rows in found.norms:
             self.seen.norms.append(norm)
-            self.seen.means.append(means[rows[0]] if len(rows) == 1 else means[list(rows)].sum(0))
-            self.seen.variances.append(variances[rows[0]] if len(rows) == 1 else variances[list(rows)].sum(0))
+            self.seen.means.append(means[rows[0]] if len(rows) == 1 else torch.stack([means[row] for row in rows]).sum(0))
+            self.seen.variances.append(
+                variances[rows[0]] if len(rows) == 1 else torch.stack([variances[row] for row in rows]).sum(0)
+            )
 
     def separable_halves(self) -> dict[tuple[int, int], Tensor]:
         """What the first half of each separable convolution makes of each bundle, by operation and first source."""

@@ -41,7 +41,7 @@ def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tens
     if weights is not None:
         maps = convolved(layout, tensors)
         moments = moments_of(layout, weights, maps)
-        matrices = mixing[layout.places()][:, None, None] * moments.unit
+        matrices = mixing[layout.places(mixing.device)][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
         for x, term in zip(maps, layout.terms, strict=True):
             made = times(x, _across(matrices, term), bias)
@@ -91,8 +91,7 @@ class _Sum(torch.autograd.Function):
             gradients = Gradients(tensors, ctx.needs_input_grad[3:])
             back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
             if to_mixing is not None:
-                places: list[Tensor | None] = [torch.tensor(i, device=mixing.device) for i in layout.places()]
-                to_mixing.index_put_(places, back.scale, accumulate=True)
+                to_mixing.index_put_(layout.places(mixing.device), back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1).to(mixing.dtype)
         for source, operation, i in layout.others:
@@ -114,12 +113,14 @@ def _to_terms(
     gradients: Gradients,
 ) -> Backward:
     """Gradients of everything that the 1x1 convolutions and norms depend on."""
-    scale = mixing[layout.places()]
+    scale = mixing[layout.places(mixing.device)]
     passed = {phases: split(gradient, phases) if phases else gradient for phases in {term.phases for term in layout.terms}}
     exact = {phases: each.to(weights.dtype) for phases, each in passed.items()}
     products = [
         rearrange(
-            outer(exact[term.phases], x.to(weights.dtype)), "row (source column) -> source row column", source=term.last - term.first
+            outer(exact[term.phases], x.to(weights.dtype)),
+            "row (source column) -> source row column",
+            source=term.last - term.first,
         )
         for x, term in zip(maps, layout.terms, strict=True)
     ]
