@@ -16,6 +16,7 @@ from raysernas.config_study import StudyConfig
 
 Scalar = str | int | float | bool
 Value = Scalar | Sequence[Scalar] | Mapping[str, str]
+Precision = Literal["fp32", "bf16"]
 
 
 class Fault(ValueError):
@@ -159,10 +160,11 @@ class RetrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComputeConfig:
-    """What runs a trial; both change the last bits of a result, so both are part of its identity."""
+    """What runs a trial; all of it changes bits of a result, so all of it is part of its identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
+    precision: Precision = "fp32"  # of maps and products in forward and backward passes; norms, loss, weights, alphas: fp32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
