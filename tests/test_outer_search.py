@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config import Config
+from raysernas.fleet.plan import header
 from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
+from tests.faults import refusal
 from tests.fleet import drain, fail, finish, opened, proposed, states, study
+from tests.test_plan import planned
 
 RACE = ("study.arms=[darts]", "study.folds=[0,1,2,3]", "study.racing.on=true", "study.racing.looks=none", "study.candidates=4")
 
@@ -236,3 +239,27 @@ def test_whatever_happens_a_raced_study_ends_with_one_record_for_every_trial(see
     scrambled(tmp_path, config, seed)
     rows = ledger.validation(StudyFiles(tmp_path))
     assert len(rows) == 6 * 4 * 2 == len(rows.drop_duplicates(["candidate", "fold", "seed"]))
+
+
+# --- what the plan says ------------------------------------------------------------------------------------------------
+
+
+def test_the_header_says_how_candidates_come_about(tmp_path: Path) -> None:
+    space = "study.space={retrain.lr: {low: 1e-6, high: 1}}"
+    given = (space, "study.candidates=3", "study.racing.on=true", "study.points={mine: {retrain.lr: 0.1}}")
+    text = header(planned(tmp_path, *given, dry=True))
+    assert text["proposals"] == (
+        "as written, point mine, tpe; by valid_ua; "
+        "given up when worse than the best from 3 common folds on (p 0.1, looks: bonferroni)"
+    )
+    assert text["optimistic"].startswith("an arm's candidate is chosen by validation speakers of one fold")
+    nested = header(planned(tmp_path, space, "study.candidates=3", "study.protocol=nested", "study.generation=2", dry=True))
+    assert "optimistic" not in nested
+    assert nested["proposals"] == "as written, tpe; by valid_ua; 2 at a time"
+    assert nested["arms"] == "darts (3), cnn (3) - in brackets the candidates of each on each fold"
+
+
+def test_racing_is_refused_on_fewer_folds_than_it_needs_once_they_are_known(tmp_path: Path) -> None:
+    assert "study.racing.pairs leaves no trial" in refusal(
+        lambda: planned(tmp_path, "study.racing.on=true", "study.racing.pairs=4")
+    )

@@ -65,17 +65,15 @@ def main(sampler: str, trials: int) -> None:
                 asked, written = asked + middle - start + time.process_time() - end, written + end - middle
                 if number % SHOWN == 0:
                     now, each = resident_kb(), 1000 / SHOWN
-                    print(
-                        f"{number:6}  {asked * each:16.2f}  {written * each:17.2f}  {now / 1024:11.0f}  {(now - began) / number:17.1f}"
-                    )
+                    told = f"{number:6}  {asked * each:16.2f}  {written * each:17.2f}"
+                    print(f"{told}  {now / 1024:11.0f}  {(now - began) / number:17.1f}", flush=True)
                     asked = written = 0.0
             assert queue.over()
         start = time.perf_counter()
         with journal.opened(files.journal) as held:
             queue = Queue(config, files, held)
-        print(
-            f"a relaunch knows {queue.done()} ended trials after {time.perf_counter() - start:.1f} s; left {sum(queue.left().values())}"
-        )
+        seconds, left = time.perf_counter() - start, sum(queue.left().values())
+        print(f"a relaunch knows {queue.done()} ended trials after {seconds:.1f} s; {left} are left")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 STUDY is the folder of a study of several arms, folds and seeds. Its ledger gives the variances of folds, of arms on folds and of
 seeds; a generator with these draws candidates of which one is truly best and the others are worse by a fixed difference (at 0 all
 are equal, and the one asked about is any). Compared: no racing, ours with both `looks`, and Optuna's WilcoxonPruner (p 0.1, at
-least 3 pairs, pairs are trials). `saved`: share of trials not run. `lost`: the best was given up. `not chosen`: another candidate has the
-best mean at the end, which happens without racing too. The generator's folds are independent; those of a real study are not.
+least 3 pairs, pairs are trials). `saved`: share of trials not run. `lost`: the best was given up. `not chosen`: another candidate
+has the best mean at the end, which happens without racing too. The generator's folds are independent; those of a real study are
+not.
 """
 
 import sys
