@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -32,7 +33,7 @@ def opened(root: Path, config: Config) -> Iterator[Queue]:
         yield Queue(config, files, held)
 
 
-def finish(root: Path, queue: Queue, key: TrialKey, right: int = 5, test: int = 5, **facts: float) -> None:
+def finish(root: Path, queue: Queue, key: TrialKey, right: int = 5, test: int = 5, **facts: Any) -> None:
     trial = queue.trial(key)
     base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(right, 5, 5), test=(test, 5, 5), **facts)
     done = dataclasses.replace(base, digest=digest(trial), settings=settings(trial))

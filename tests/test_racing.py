@@ -36,8 +36,8 @@ def test_the_variance_is_that_of_nadeau_and_bengio() -> None:
 def test_seeds_are_averaged_inside_a_fold_and_make_no_pairs() -> None:
     many = {0: {0: 0.5, 1: 0.7, 2: 0.6}, 1: {0: 0.4, 1: 0.4, 2: 0.7}}
     best = {0: {0: 0.8, 1: 0.7, 2: 0.9}, 1: {0: 0.5, 1: 0.8, 2: 0.8}}
-    means = ({fold: {0: float(np.mean([*seeds.values()]))} for fold, seeds in each.items()} for each in (many, best))
-    found, averaged = compare(many, best, 0.2), compare(*means, 0.2)
+    own, other = ({fold: {0: float(np.mean([*seeds.values()]))} for fold, seeds in each.items()} for each in (many, best))
+    found, averaged = compare(many, best, 0.2), compare(own, other, 0.2)
     assert found.pairs == averaged.pairs == 2
     assert (found.p, found.difference) == pytest.approx((averaged.p, averaged.difference))
 
