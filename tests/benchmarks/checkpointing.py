@@ -24,7 +24,7 @@ from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.trial import resolve, retrain
 
 ROUNDS = 3
-SETTINGS = {"search.epochs": 1, "retrain.epochs": 6, "corpus.synthetic_speakers": 6, "corpus.synthetic_takes": 4}
+SETTINGS = {"search.epochs": 10, "retrain.epochs": 40, "corpus.synthetic_speakers": 6, "corpus.synthetic_takes": 4}
 
 
 def main() -> None:
@@ -39,6 +39,7 @@ def main() -> None:
         "retrain": lambda steps_of: retrain(trial, data, found.genotype, 0, lambda _: None, steps_of("retrain")),
     }
     for stage, work in stages.items():
+        sizes: list[int] = []
         best = {name: (float("inf"), float("inf")) for name in ("without", "every second")}
         for _ in range(ROUNDS):
             for name, (clock, process) in best.items():
