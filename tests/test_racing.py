@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from raysernas.config import RacingConfig
+from raysernas.config_study import RacingConfig
 from raysernas.fleet.racing import Comparison, compare, hopeless, level, told
 
 FINITE = st.floats(0, 1)

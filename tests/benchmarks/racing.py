@@ -19,7 +19,7 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import TrialState
 
-from raysernas.config import RacingConfig
+from raysernas.config_study import RacingConfig
 from raysernas.fleet import racing
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
