@@ -34,7 +34,7 @@ set -euo pipefail
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$HOME/.raysernas/auth_token" RAY_USAGE_STATS_ENABLED=0
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600 # seconds; the usual 30 are too few for a cold file system
 nodes=$SLURM_JOB_NUM_NODES
-first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+read -r first < <(scontrol show hostnames "$SLURM_JOB_NODELIST") # no pipe: `head` may kill scontrol, and pipefail the job
 port=$((20000 + SLURM_JOB_ID % 10000)) # of this job alone
 each=(--nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --kill-on-bad-exit=0)
 

@@ -61,8 +61,27 @@ dashboard=$!
 until nc -z 127.0.0.1 8265; do sleep 1; done
 
 cd "$repository"
-say ray job submit --address http://127.0.0.1:8265 --working-dir . -- python -m raysernas.launch configs/laptop.yaml \
-  study.name=aws study.storage="$STORAGE" study.resources.address=auto "study.arms=[cnn]" study.candidates=1 \
-  "study.folds=[0,1,2,3]" "study.seeds=[0,1,2]" retrain.epochs=40
+say ray job submit --address http://127.0.0.1:8265 --working-dir . -- python -m raysernas.launch laptop compute.device=cpu \
+  study.storage=s3://raysernas-results/results study.resources.address=auto study.resources.trials_at_once=8 \
+  study.name=aws "study.arms=[cnn]" study.candidates=1 "study.folds=[0,1,2,3]" "study.seeds=[0,1,2]" retrain.epochs=40
 cd /home
+printf '\n== machines that came and went\n'
 cat "$work/cloud.log"
+printf '\n== the corpus on the head, from the bucket\n'
+ray exec patched.yaml 'cat ~/corpora/one/take.txt' 2>/dev/null | grep heard
+
+say aws s3 sync --only-show-errors s3://raysernas-results/results results
+printf '\n== trials on each machine, from the ledger that was fetched\n'
+python "$repository/tests/clusters/hosts.py" results/aws 2 gpu-spot
+
+kill "$dashboard"
+say ray down -y patched.yaml
+printf '\n== instances\n'
+states=$(aws ec2 describe-instances --filters Name=tag:ray-cluster-name,Values=raysernas \
+  --query 'Reservations[].Instances[].[InstanceId,InstanceType,State.Name]' --output text)
+echo "$states"
+! grep -v terminated <<<"$states"
+printf '\n== Ray processes on all machines, 300 s later at most\n'
+wait_until_nothing_runs
+cat "$work/cloud.log"
+echo "aws: setup, up, submit, trials on spot machines, results fetched, down, nothing left running"

@@ -21,9 +21,9 @@ def patched(config: dict[str, Any]) -> dict[str, Any]:
 def main(source: Path, target: Path) -> None:
     """Write the patched file, and print the patch."""
     config = yaml.safe_load(source.read_text(encoding="utf-8"))
-    texts = [yaml.safe_dump(each, sort_keys=True).splitlines() for each in (config, patched(config))]
-    print("\n".join(difflib.unified_diff(*texts, source.name, target.name, n=0, lineterm="")))
-    target.write_text("\n".join(texts[1]), encoding="utf-8")
+    before, after = (yaml.safe_dump(each, sort_keys=True).splitlines() for each in (config, patched(config)))
+    print("\n".join(difflib.unified_diff(before, after, source.name, target.name, n=0, lineterm="")))
+    target.write_text("\n".join(after), encoding="utf-8")
 
 
 if __name__ == "__main__":
