@@ -17,7 +17,7 @@
 #
 # SECURITY  Ray's ports are open inside the cluster, so every Ray process asks for the token; the dashboard listens on loopback;
 #           no usage statistics.
-# NEEDS     Ray 2.60 on all nodes, one file system. Whole nodes: at its end Ray stops every Ray of yours on them.
+# NEEDS     Ray 2.60 on all nodes, one file system, pkill. Whole nodes: at its end Ray stops every Ray of yours on them.
 #SBATCH --job-name=raysernas
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
@@ -33,25 +33,26 @@ set -euo pipefail
 
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$HOME/.raysernas/auth_token" RAY_USAGE_STATS_ENABLED=0
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600 # seconds; the usual 30 are too few for a cold file system
+export GRPC_DNS_RESOLVER=native # as the node itself does, /etc/hosts included; Ray's own asks a DNS server, or waits for one
 nodes=$SLURM_JOB_NUM_NODES
 read -r first < <(scontrol show hostnames "$SLURM_JOB_NODELIST") # no pipe: `head` may kill scontrol, and pipefail the job
 port=$((20000 + SLURM_JOB_ID % 10000)) # of this job alone
 each=(--nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --kill-on-bad-exit=0)
 
-# Watches for notices on every node; `--overlap`: it takes no CPU from the trials.
+# Hears SIGTERM on every node; `--overlap`: it takes no CPU from the trials.
 srun --overlap "${each[@]}" python -m raysernas.fleet.notice &
 notice=$!
 srun --overlap --cpus-per-task="$SLURM_CPUS_PER_TASK" "${each[@]}" \
   ray symmetric-run --address "$first:$port" --min-nodes "$nodes" --num-cpus="$SLURM_CPUS_PER_TASK" -- \
-  python -m raysernas.launch "$@" study.resources.address=auto &
+  python -m raysernas.launch "$@" "study.resources.address=$first:$port" &
 study=$!
 
-leave() { # Slurm says so 180 s before the end: checkpoints first, then Ray, then back into the queue
+leave() { # Slurm says so 180 s before the end: checkpoints, then Ray ends, then back into the queue
   trap '' TERM
   echo "$(date): the time is up; trials write their checkpoints"
-  kill -TERM "$notice" 2>/dev/null || true
-  for _ in $(seq 60); do kill -0 "$study" 2>/dev/null || break; sleep 1; done
-  kill -TERM "$study" 2>/dev/null || true
+  pkill -TERM -f "^[^ ]*python[^ ]* -m raysernas.launch .*address=$first:$port" || true # this shell runs on the first node, as the launch does
+  for _ in $(seq 120); do kill -0 "$study" 2>/dev/null || break; sleep 1; done
+  kill -TERM "$study" "$notice" 2>/dev/null || true
   wait "$study" || true
   scontrol requeue "$SLURM_JOB_ID"
   exit 0

@@ -90,7 +90,7 @@ wait_for_nodes() {
 wait_until_nothing_runs() {
   local deadline=$((SECONDS + 300)) left=some
   until [ -z "$left" ]; do
-    left=$(pgrep -fl 'raylet|gcs_server|ray::|python.* -m raysernas|site-packages/ray/' || true)
+    left=$(pgrep -fa 'raylet|gcs_server|ray::|python.* -m raysernas|site-packages/ray/' || true)
     [ $SECONDS -lt $deadline ] || { echo "still running: $left" >&2; return 1; }
     [ -z "$left" ] || sleep 2
   done
