@@ -191,7 +191,8 @@ class StudyConfig:
     """One question on one corpus: arms x candidates x folds x seeds."""
 
     name: str = "study"
-    storage: str = "results"
+    storage: str = "results"  # folder, or a URI such as s3://bucket/prefix, that holds the studies
+    cache: str = ""  # local folder, on each node, of features and fetched corpora; none = .cache in a local storage
     arms: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
     candidates: int = 1  # per arm; the first is the configuration as written
     folds: tuple[int, ...] = ()  # none named = all
@@ -282,13 +283,18 @@ def reads(arm: Arm, key: str) -> bool:
 
 def digest(trial: TrialConfig) -> str:
     """Identity of a trial: 16 hexadecimal digits over all of its settings, never over their difference to the defaults."""
-    text = json.dumps(settings(trial), sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return identity(settings(trial))
+
+
+def identity(values: Mapping[str, Any]) -> str:
+    """`digest`, of what `settings` has given."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def differences(old: Config, new: Config) -> list[str]:
     """Readable lines, one for each setting whose change would make old and new trials incomparable."""
     kept, fresh = flatten(old), flatten(new)
-    extendable = ("study.name", "study.storage", "study.arms", "study.candidates", "study.folds", "study.seeds")
+    extendable = ("study.name", "study.storage", "study.cache", "study.arms", "study.candidates", "study.folds", "study.seeds")
     free = (*extendable, "study.retry_failed", "study.resources.", *PLACES)
     return [f"{key}: {kept[key]!r} -> {fresh[key]!r}" for key in fresh if kept[key] != fresh[key] and not key.startswith(free)]

@@ -80,6 +80,14 @@ def checked(config: Config) -> Config:
     check_together(config)
     for key, axis in config.study.space.items():
         _check_axis(config, key, axis)
+    for name, point in config.study.points.items():
+        _check_point(config, name, point)
+    if len(config.study.points) >= config.study.candidates:
+        raise Fault(
+            "config", "study.points are more than study.candidates leaves room for", got=f"{len(config.study.points)} points",
+            expected=f"at most {config.study.candidates - 1}: the first candidate is the configuration as written",
+            do="set study.candidates, or take points out",
+        )  # fmt: skip
     return config
 
 
@@ -104,7 +112,7 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
         expected = "{low, high[, log]} or {choices: [...]}"
         raise Fault("config", f"study.space.{key} has no range", got=axis, expected=expected, do="mend it")
     offered = _choices(key, axis) if "choices" in axis else _edges(key, axis, flat[key])
-    alone = replace(config, study=replace(config.study, space={}))
+    alone = replace(config, study=replace(config.study, space={}, points={}))
     for value in offered:
         try:
             assign(alone, {key: value})
@@ -116,6 +124,30 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
     if not (flat[key] in offered if "choices" in axis else offered[0] <= flat[key] <= offered[1]):
         what = f"{key} lies outside its own range in study.space; the first candidate is the configuration as written"
         raise Fault("config", what, got=flat[key], expected=axis, do=f"set {key} inside it, or widen it")
+
+
+def _check_point(config: Config, name: str, point: Any) -> None:
+    space = config.study.space
+    if not isinstance(point, dict) or not point or any(key not in space for key in point):
+        raise Fault(
+            "config", f"study.points.{name} gives no values to keys of study.space", got=point,
+            expected=f"a value for one or more of {', '.join(space) or 'the keys of study.space, which has none'}",
+            do="write it like study.points={published: {search.alphas_lr: 3e-4}}, or remove it",
+        )  # fmt: skip
+    for key, value in point.items():
+        axis = space[key]
+        if not (
+            value in axis["choices"] if "choices" in axis else type(value) in (int, float) and axis["low"] <= value <= axis["high"]
+        ):
+            what = f"study.points.{name} lies outside the range of {key} in study.space"
+            raise Fault("config", what, got=value, expected=axis, do="set it inside, or widen the range")
+    try:
+        assign(replace(config, study=replace(config.study, space={}, points={})), point)
+    except Fault as fault:
+        raise Fault(
+            "config", f"study.points.{name} offers values that do not fit: {fault.what}", got=point,
+            expected="settings that a study could have", do=f"mend study.points.{name}",
+        ) from fault  # fmt: skip
 
 
 def _choices(key: str, axis: dict[str, Any]) -> list[Any]:

@@ -50,6 +50,15 @@ def load(name: str | None = None, overrides: Sequence[str] = ()) -> Config:
     return checked(config)
 
 
+def parse(text: str, name: str) -> Config:
+    """The configuration that a YAML text states; `name` is what faults call it.
+
+    Raises:
+        Fault: as `load`.
+    """
+    return checked(merge(Config(), _read(lambda: OmegaConf.create(text), name)))
+
+
 def trial_from(flat: Mapping[str, Value]) -> TrialConfig:
     """The inverse of `flatten` for a trial: what crosses the border between two processes."""
     sections = {key: value for key, value in flat.items() if "." in key}
@@ -65,11 +74,15 @@ def show(config: Config) -> str:
 
 
 def _file(path: Path) -> Any:
+    return _read(lambda: OmegaConf.load(path), str(path))
+
+
+def _read(act: Callable[[], Any], name: str) -> Any:
     try:
-        return _container(lambda: OmegaConf.load(path))
+        return _container(act)
     except (YAMLError, UnicodeDecodeError, OmegaConfBaseException, OSError) as error:
         raise Fault(
-            "config", f"{path} is not readable YAML", got=_reason(error), expected="a YAML mapping of settings", do="mend the file"
+            "config", f"{name} is not readable YAML", got=_reason(error), expected="a YAML mapping of settings", do="mend the file"
         ) from error
 
 

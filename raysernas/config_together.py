@@ -13,10 +13,22 @@ def check_together(config: Config) -> None:
     Raises:
         Fault: which, and what would fit.
     """
+    _check_storage(config)
     _check_features(config)
     _check_search(config)
     _check_corpus(config)
     _check_network(config)
+    _check_proposals(config)
+    if config.study.racing.on:
+        _check_racing(config)
+
+
+def _check_storage(config: Config) -> None:
+    if "://" in config.study.cache:
+        raise Fault(
+            "config", "study.cache is no local folder", got=config.study.cache, expected="a folder on a disk of each node",
+            do="set study.cache=PATH, or leave it empty",
+        )  # fmt: skip
 
 
 def _check_corpus(config: Config) -> None:
@@ -98,4 +110,46 @@ def _check_search(config: Config) -> None:
         raise Fault(
             "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
             expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
+        )  # fmt: skip
+
+
+def _check_proposals(config: Config) -> None:
+    study = config.study
+    if "valid_ua" not in study.objectives:
+        raise Fault(
+            "config", "study.objectives leaves out what a network is for", got=list(study.objectives),
+            expected="valid_ua, alone or with others", do="add valid_ua to study.objectives",
+        )  # fmt: skip
+    if study.sampler == "nsga2" and study.generation < 2:
+        raise Fault(
+            "config", "study.sampler=nsga2 breeds each generation from the one before, but there are no generations",
+            got=f"generation: {study.generation}", expected="at least 2, the candidates of one of its generations",
+            do="set study.generation, such as 8, or another study.sampler",
+        )  # fmt: skip
+
+
+def _check_racing(config: Config) -> None:
+    study, racing = config.study, config.study.racing
+    if study.protocol == "nested":
+        raise Fault(
+            "config", "study.racing compares candidates on several folds, but study.protocol=nested has one for each search",
+            got="racing.on: true, protocol: nested", expected="one of the two",
+            do="set study.racing.on=false or study.protocol=flat",
+        )  # fmt: skip
+    if study.objectives != ("valid_ua",):
+        raise Fault(
+            "config", "study.racing looks at validation UA alone and would give up small networks of a Pareto set",
+            got=list(study.objectives), expected="valid_ua alone", do="set study.racing.on=false or study.objectives=[valid_ua]",
+        )  # fmt: skip
+    if not 0 < racing.p < 0.5:
+        raise Fault(
+            "config", "study.racing.p is no level of a one-sided test", got=racing.p, expected="0 < number < 0.5: at 0 nothing is "
+            "ever given up, and from 0.5 on what is not even worse", do="set study.racing.p",
+        )  # fmt: skip
+    folds, trials = len(study.folds), len(study.folds) * len(study.seeds)
+    if folds and (racing.pairs > folds or racing.pairs >= trials):
+        raise Fault(
+            "config", "study.racing.pairs leaves no trial that racing could save", got=f"{racing.pairs} pairs",
+            expected=f"at most the {folds} folds of the study, and fewer than the {trials} trials of a candidate",
+            do="set study.racing.pairs, or more study.folds or study.seeds, or study.racing.on=false",
         )  # fmt: skip

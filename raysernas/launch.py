@@ -1,6 +1,6 @@
 """The door: one command runs a whole study, and the same command continues it.
 
-    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache]
+    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache | --compact]
 
 Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its result table.
 """
@@ -17,12 +17,13 @@ from rich.text import Text
 from raysernas.config import Config, Fault, trial_config
 from raysernas.config_arms import Arm
 from raysernas.config_file import load
+from raysernas.fleet import lock, runner
 from raysernas.fleet import plan as planning
-from raysernas.fleet import runner
 from raysernas.fleet.plan import Plan
 from raysernas.fleet.progress import Display, duration
+from raysernas.record import ledger, storage
 from raysernas.record.counting import counted
-from raysernas.record.files import cache_folder
+from raysernas.record.files import StudyFiles, cache_folder, need_config, study_files
 from raysernas.record.printing import PLAIN_WIDTH, failures, print_tables
 
 DEFAULT = "laptop"
@@ -33,7 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = _parse(arguments)
         config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
-        return _clear(config) if parsed.clear_cache else _launch(config, parsed.dry_run)
+        if parsed.clear_cache:
+            return _clear(config)
+        if parsed.compact:
+            return _compact(config)
+        if parsed.dry_run:
+            return _launch(config, dry=True)
+        with lock.held(study_files(config)):
+            ledger.compact_many(study_files(config))
+            return _launch(config, dry=False)
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2
@@ -52,6 +61,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--dry-run", action="store_true", help="print the plan and the expected time; write nothing")
     instead.add_argument("--clear-cache", action="store_true", help="delete the features kept in study.storage, and run nothing")
+    instead.add_argument("--compact", action="store_true", help="put the records of the study into one file, and run nothing")
     return parser.parse_intermixed_args(arguments)
 
 
@@ -72,6 +82,16 @@ def _clear(config: Config) -> int:
     return 0
 
 
+def _compact(config: Config) -> int:
+    files = study_files(config)
+    need_config(files)
+    with lock.held(files):
+        print(f"{ledger.compact(files)} files of single trials put together in {files.trials}")
+    for remark in ledger.remarks(files):
+        print(remark)
+    return 0
+
+
 def _launch(config: Config, dry: bool) -> int:
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     with counted("looking at the audio files") as report:
@@ -85,12 +105,21 @@ def _launch(config: Config, dry: bool) -> int:
     print_tables(root, console)
     commands = {
         "results": str(root),
-        "curves": f"tensorboard --logdir {shlex.quote(str(plan.files.tensorboard))}",
+        "curves": _curves(plan.files),
         "tables": f"python -m analysis {shlex.quote(str(root))}",
     }
     for label, text in commands.items():  # never wrapped, so that they can be copied
         console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)
     return 1 if failures(plan.files) else 0
+
+
+def _curves(files: StudyFiles) -> str:
+    """The command that shows the curves: TensorBoard reads folders, so a bucket is fetched first."""
+    if storage.is_local(files.root):
+        return f"tensorboard --logdir {shlex.quote(str(files.tensorboard))}"
+    here, place = shlex.quote(f"tensorboard-{files.root.name}"), shlex.quote(str(files.tensorboard))
+    fetch = f"gcloud storage rsync -r {place} {here}" if place.startswith("g") else f"aws s3 sync {place} {here}"
+    return f"{fetch} && tensorboard --logdir {here}"
 
 
 def _rehearse(plan: Plan, console: Console) -> None:

@@ -21,7 +21,8 @@ from raysernas.corpora.features import Part, Role, Scale
 from raysernas.learn import darts
 from raysernas.learn.determinism import device_of, pin
 from raysernas.learn.mixture import new_alphas
-from raysernas.learn.state import Endless, begun
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import begun
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 

@@ -3,7 +3,8 @@
     python -m raysernas.trial CONFIG [arm=darts] [fold=0] [seed=0] [key=value ...]
 
 runs one here, without Ray. The last act of a trial is its record in the ledger; whatever goes wrong before becomes a failed
-record with its reason. The test speakers are opened once, in `_test`, after every choice has been made.
+record with its reason. A trial that was killed, or asked to stop, goes on from its last checkpoint when it is run again. The test
+speakers are opened once, in `_test`, after every choice has been made.
 """
 
 import sys
@@ -21,15 +22,17 @@ from raysernas.config_arms import Arm
 from raysernas.config_file import assign, load
 from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus
-from raysernas.learn import architect, audit, checkpoint, outcome, training
+from raysernas.learn import architect, audit, checkpoint, durable, notice, outcome, training
 from raysernas.learn.data import Data, prepare
 from raysernas.learn.determinism import device_of, pin, stream
+from raysernas.learn.durable import Checkpoints, Interrupted, Retryable, Steps
 from raysernas.learn.meter import metered
 from raysernas.learn.telemetry import Telemetry
 from raysernas.learn.training import Fitted, Prediction
+from raysernas.learn.watchdog import watched
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network
-from raysernas.record import ledger, storage
+from raysernas.record import attempts, ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype
@@ -53,48 +56,64 @@ class Progress:
 
 
 def run(
-    trial: TrialConfig, *, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object] = lambda _: None
-) -> pd.DataFrame:
-    """Run a trial, or return its rows if it has finished before.
+    trial: TrialConfig, *, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object] = lambda _: None,
+    checkpoint_s: float = 60.0, asked: Callable[[], str] = lambda: "", no_progress_s: float = 0.0,
+) -> pd.DataFrame:  # fmt: skip
+    """Run a trial, or what is left of it, or return its rows if it has finished before.
 
     Args:
         trial: resolved (`resolve`): device and corpus fingerprint are known.
-        report: called after each epoch of each stage.
+        report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a stage.
+        checkpoint_s: between two checkpoints; every stage ends with one.
+        asked: called after each step: a reason to stop, or "".
+        no_progress_s: without a step after which the process is ended (exit code 70); 0 = never.
 
     Raises:
+        Interrupted: when `asked` has given a reason. Run again, the trial goes on; there is no record yet.
+        Retryable: when memory did not suffice; there is no record either.
         Fault: when the disk cannot be written, or an old record not be read; there is no new record then.
     """
     done = ledger.read(files)
     if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
+        durable.forget(files)
         return done
+    attempts.begin(files)
     try:
-        records = _attempt(trial, study, files, cache, report)
-    except StorageFault:
-        raise  # no fault of the trial: it is not recorded as failed, and runs again once there is room
+        with watched(no_progress_s) as beat:
+            records = _attempt(trial, study, files, cache, report, checkpoint_s, asked, beat)
+    except (StorageFault, Interrupted):
+        raise  # no fault of the trial: it is not recorded as failed, and goes on once there is room, or time
     except Exception as error:
-        reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
-        records = [ledger.failure(trial, study, files.key, reason)]
-    ledger.write(files, records)
-    return pd.DataFrame([record.row() for record in records])
+        if durable.out_of_memory(error):
+            raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
+        records = [outcome.failed(trial, study, files.key, error)]
+    rows = ledger.write(files, records)
+    durable.forget(files)
+    return rows
 
 
 # long because it is the method, step by step
 def _attempt(
-    trial: TrialConfig, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object]
-) -> list[TrialRecord]:
+    trial: TrialConfig, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object],
+    checkpoint_s: float, asked: Callable[[], str], beat: Callable[[], None],
+) -> list[TrialRecord]:  # fmt: skip
     pin(trial)
     device = device_of(trial)
     telemetry = Telemetry(files, settings(trial))
+    checkpoints = Checkpoints(files, digest(trial), device, checkpoint_s, asked, beat, telemetry.remark)
+    earlier = checkpoints.earlier  # seconds and memory of the attempts before this one, stage by stage
     try:
         # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and alphas halves
         # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
         with metered(device) as cost:
             data = prepare(trial, cache)
         facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
+        checkpoints.poll()
 
         # 3. search and 4. derive (or draw, or design) the architecture
-        with metered(device) as cost:
-            found = architect.architecture(trial, data, _reporter("search", architect.steps(trial), telemetry, report))
+        with metered(device, earlier) as cost:
+            reporter = _reporter("search", architect.steps(trial), telemetry, report)
+            found = architect.architecture(trial, data, reporter, checkpoints.stage)
         facts |= {**found.facts, "search_s": cost.seconds, "search_mb": cost.peak_mb}
         if found.genotype:
             storage.write_text(files.genotype, found.genotype.to_json() + "\n")
@@ -102,23 +121,23 @@ def _attempt(
             checkpoint.save(files.supernet, found.kept)
 
         # how good the search itself was, if that is asked (validation speakers only)
-        with metered(device) as cost:
-            facts |= audit.checks(trial, data, found, _reporter("checks", audit.steps(trial, found), telemetry, report))
+        with metered(device, earlier) as cost:
+            reporter = _reporter("checks", audit.steps(trial, found), telemetry, report)
+            facts |= audit.checks(trial, data, found, reporter, checkpoints.stage)
         facts |= {"checks_s": cost.seconds}
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
         trained: list[outcome.Retrained] = []
+        reporter = _reporter("retrain", trial.retrain.epochs, telemetry, report)
         for seed in trial.retrain.seeds:
-            with metered(device) as cost:
-                network, fitted = retrain(
-                    trial, data, found.genotype, seed, _reporter("retrain", trial.retrain.epochs, telemetry, report)
-                )
+            with metered(device, earlier) as cost:
+                network, fitted = retrain(trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}"))
             checkpoint.save(files.weights(seed), network.state_dict())
             trained.append(outcome.Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
 
         # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
         with metered(device) as cost:
-            predictions = [_test(each.network, data) for each in trained]
+            predictions = [_test(each.network, data, checkpoints.poll) for each in trained]
         facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
         posteriors = [outcome.posteriors(data, each.seed, heard) for each, heard in zip(trained, predictions, strict=True)]
         ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
@@ -129,6 +148,7 @@ def _attempt(
             for each, heard in zip(trained, predictions, strict=True)
         ]
     finally:
+        checkpoints.close()
         telemetry.close()
 
 
@@ -150,19 +170,19 @@ def resolve(config: Config, corpus: Corpus) -> Config:
 
 
 def retrain(
-    trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object]
-) -> tuple[Network | Majority, Fitted]:
+    trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object],
+    steps: Steps | None = None,
+) -> tuple[Network | Majority, Fitted]:  # fmt: skip
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
     network = architect.network_of(trial, data, genotype, f"network {retrain_seed}")
-    fitted = training.fit(
-        network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {retrain_seed}"), report=report
-    )
+    seed = stream(trial, f"retrain {retrain_seed}")
+    fitted = training.fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report, steps=steps)
     return network, fitted
 
 
-def _test(network: Network | Majority, data: Data) -> Prediction:
+def _test(network: Network | Majority, data: Data, after: Callable[[], object]) -> Prediction:
     """The only place where the test speakers are heard."""
-    return training.evaluate(network, data.part("test"))
+    return training.evaluate(network, data.part("test"), after=after)
 
 
 def _reporter(
@@ -170,6 +190,8 @@ def _reporter(
 ) -> Callable[[dict[str, Any]], object]:
     def at_epoch(entry: dict[str, Any]) -> None:
         telemetry.epoch(stage, entry)
+        if "restored" in entry:
+            return
         valid_ua = entry.get("valid_ua", float("nan"))
         report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry.get("loss", float("nan")), valid_ua=valid_ua))
 
@@ -178,6 +200,21 @@ def _reporter(
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
+    try:
+        with notice.noticed() as asked:
+            return _here(arguments, asked)
+    except Interrupted as stop:
+        print(f"stopped by {stop.reason}; the same command goes on from here", file=sys.stderr)
+        return notice.status(stop.reason)
+    except Retryable as stop:
+        print(f"out of memory; the same command goes on from the last checkpoint\n{stop.reason}", file=sys.stderr)
+        return 1
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+
+
+def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
     chosen: dict[str, str] = {"arm": "darts", "fold": "0", "seed": "0"}
     names = [argument for argument in arguments if "=" not in argument]
     overrides = []
@@ -187,23 +224,20 @@ def main(arguments: Sequence[str]) -> int:
             chosen[key] = value
         elif "=" in argument:
             overrides.append(argument)
-    try:
-        if len(names) > 1:
-            raise Fault(
-                "trial", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="run them one by one"
-            )
-        config = load(next(iter(names), "laptop"), overrides)
-        cache = cache_folder(config)
-        with counted("looking at the audio files") as reading:
-            corpus = catalogue.read(config.corpus, cache, reading)
-        config = resolve(config, corpus)
-        trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
-        key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
-        files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
-        rows = run(trial, study=config.study.name, files=files, cache=cache, report=_print)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    if len(names) > 1:
+        raise Fault("trial", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="run them one by one")
+    config = load(next(iter(names), "laptop"), overrides)
+    cache, resources = cache_folder(config), config.study.resources
+    with counted("looking at the audio files") as reading:
+        corpus = catalogue.read(config.corpus, cache, reading)
+    config = resolve(config, corpus)
+    trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
+    key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
+    files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
+    rows = run(
+        trial, study=config.study.name, files=files, cache=cache, report=_print, asked=asked,
+        checkpoint_s=resources.checkpoint_s, no_progress_s=resources.no_progress_s,
+    )  # fmt: skip
     row = rows.iloc[0]
     if row["status"] == "failed":
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)

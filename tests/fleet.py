@@ -8,10 +8,8 @@ from pathlib import Path
 import optuna
 
 from raysernas.config import Config, digest, settings
-from raysernas.config_arms import Arm
 from raysernas.config_file import load
-from raysernas.fleet import candidates
-from raysernas.fleet.candidates import Candidates
+from raysernas.fleet import journal
 from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey
@@ -29,9 +27,8 @@ def study(*overrides: str) -> Config:
 @contextmanager
 def opened(root: Path, config: Config) -> Iterator[Queue]:
     files = StudyFiles(root)
-    with candidates.opened(files.journal) as journal:
-        arms: dict[Arm, Candidates] = {arm: Candidates(config, arm, journal) for arm in config.study.arms}
-        yield Queue(config, files, arms)
+    with journal.opened(files.journal) as held:
+        yield Queue(config, files, held)
 
 
 def finish(root: Path, queue: Queue, key: TrialKey, right: int = 5, test: int = 5) -> None:
@@ -60,11 +57,11 @@ def drain(root: Path, config: Config, *, most: int = 1000, right: Callable[[Tria
 
 
 def params(root: Path, arm: str = "darts") -> list[dict[str, object]]:
-    with candidates.opened(StudyFiles(root).journal) as journal:
-        return [trial.params for trial in optuna.load_study(study_name=f"study/{arm}", storage=journal.storage).trials]
+    with journal.opened(StudyFiles(root).journal) as held:
+        return [trial.params for trial in optuna.load_study(study_name=f"study/{arm}", storage=held.storage).trials]
 
 
 def states(root: Path, arm: str = "darts") -> list[tuple[str, float | None]]:
-    with candidates.opened(StudyFiles(root).journal) as journal:
-        trials = optuna.load_study(study_name=f"study/{arm}", storage=journal.storage).trials
+    with journal.opened(StudyFiles(root).journal) as held:
+        trials = optuna.load_study(study_name=f"study/{arm}", storage=held.storage).trials
     return [(trial.state.name, trial.value) for trial in trials]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from raysernas.config import NetworkConfig, SearchConfig
 from raysernas.corpora.features import Batch
 from raysernas.learn.mixture import Alphas, new_alphas
-from raysernas.learn.state import Endless, State, begun
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import State, begun
 from raysernas.model.network import Network
 from raysernas.record.genotype import space
 from tests.reference_cells import reference

@@ -48,10 +48,10 @@ def test_optuna_is_told_the_mean_validation_ua(tmp_path: Path) -> None:
     assert [value for _, value in states(tmp_path)] == pytest.approx(expected)
 
 
-def test_a_journal_of_another_space_is_refused(tmp_path: Path) -> None:
+def test_candidates_of_another_space_are_refused(tmp_path: Path) -> None:
     drain(tmp_path, study(), most=0)
     told = refusal(lambda: drain(tmp_path, study("study.space={network.nodes: {choices: [2,3]}}")))
-    assert told.startswith("study: its journal holds other keys for darts")
+    assert told.startswith(f"study: {tmp_path}/candidates/darts-c000.json holds other keys than study.space")
 
 
 @pytest.mark.parametrize("torn", [b'{"op_code":4,"wor', b'{"op_code":4,"wor\n', b"\0\0\0\n"])

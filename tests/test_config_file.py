@@ -211,8 +211,18 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["network.reductions"] and not set(whole["network.reductions"]) < set(range(min(whole["network.cells"], 99))):
         return False
+    if "valid_ua" not in whole["study.objectives"] or (whole["study.sampler"] == "nsga2" and whole["study.generation"] < 2):
+        return False
+    if whole["study.racing.on"] and not can_race(whole):
+        return False
     fits = whole["features.kind"] != "mfcc" or whole["features.coefficients"] <= whole["features.bands"]
     return fits and whole["search.weights_lr_min"] <= whole["search.weights_lr"]
+
+
+def can_race(whole: dict[str, Any]) -> bool:
+    folds, trials = len(whole["study.folds"]), len(whole["study.folds"]) * len(whole["study.seeds"])
+    sees = whole["study.protocol"] == "flat" and tuple(whole["study.objectives"]) == ("valid_ua",)
+    return sees and 0 < whole["study.racing.p"] < 0.5 and (not folds or whole["study.racing.pairs"] <= min(folds, trials - 1))
 
 
 VALUES = {key: values_of(key, kind) for key, kind in kinds(Config()).items()}

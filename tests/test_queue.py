@@ -1,5 +1,6 @@
 """The queue of trials: every trial once, whatever happens in between."""
 
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from raysernas.config import digest, settings
 from raysernas.config_file import load
 from raysernas.record import ledger
-from raysernas.record.files import StudyFiles, TrialKey
+from raysernas.record.files import Line, StudyFiles, TrialKey
 from tests.faults import refusal
 from tests.fleet import drain, fail, finish, opened, params, states, study
 
@@ -122,11 +123,11 @@ def test_an_extended_study_judges_candidates_by_all_of_its_folds(tmp_path: Path)
     drain(tmp_path, study("study.arms=[darts]"), right=lambda key: 9 - key.candidate)
     config = study("study.arms=[darts]", "study.folds=[0,1,2]")
     with opened(tmp_path, config) as queue:
-        assert queue._outcome("darts", 0) == "running"
+        assert queue.outcome(Line(arm="darts"), 0).state == "running"
         key = queue.next()
         assert key is not None
         finish(tmp_path, queue, key, right=0)
-        assert queue._outcome("darts", 0) == pytest.approx((2 * (9 + 10) / 30 + 10 / 30) / 3)
+        assert queue.outcome(Line(arm="darts"), 0).values == pytest.approx([(2 * (9 + 10) / 30 + 10 / 30) / 3])
 
 
 def test_a_shrunk_study_runs_nothing(tmp_path: Path) -> None:
@@ -138,9 +139,9 @@ def test_a_trial_whose_process_died_gets_its_record(tmp_path: Path) -> None:
     with opened(tmp_path, study()) as queue:
         key = queue.next()
         assert key is not None
-        assert queue.died(key, "its process ended twice: out of memory") == "failed"
+        assert queue.died(key, "it diverged", "error") == "failed"
         row = ledger.validation(StudyFiles(tmp_path)).iloc[0]
-        assert (row["status"], row["reason"]) == ("failed", "its process ended twice: out of memory")
+        assert (row["status"], row["reason"], row["failure"]) == ("failed", "it diverged", "error")
         assert row["digest"] == digest(queue.trial(key))
 
 
@@ -149,7 +150,7 @@ def test_a_process_that_died_after_its_record_has_finished(tmp_path: Path) -> No
         key = queue.next()
         assert key is not None
         finish(tmp_path, queue, key)
-        assert queue.died(key, "late") == "finished"
+        assert queue.died(key, "late", "lost") == "finished"
 
 
 def test_a_record_of_other_settings_is_refused(tmp_path: Path) -> None:
@@ -159,10 +160,10 @@ def test_a_record_of_other_settings_is_refused(tmp_path: Path) -> None:
     assert "do this: set another study.name" in told
 
 
-def test_a_lost_journal_is_noticed(tmp_path: Path) -> None:
+def test_lost_candidates_are_noticed(tmp_path: Path) -> None:
     drain(tmp_path, study())
-    StudyFiles(tmp_path).journal.unlink()
-    assert "no such candidate in the journal" in refusal(lambda: drain(tmp_path, study()))
+    shutil.rmtree(StudyFiles(tmp_path).candidates)
+    assert "no such candidate in the study's folder" in refusal(lambda: drain(tmp_path, study()))
 
 
 def test_what_is_left_is_known_before_everything_is_proposed(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Laws of a search's state: a resumed search is the uninterrupted one, and every tensor that learns has one optimiser."""
 
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -8,64 +7,75 @@ import pytest
 import torch
 
 from raysernas.config import SearchConfig
-from raysernas.learn.darts import Searched, search
-from raysernas.learn.state import Endless, Kept, require_one_owner
+from raysernas.learn.darts import Entry, Searched, search
+from raysernas.learn.durable import Kept
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import require_one_owner
 from raysernas.record.genotype import space
 from tests.searches import equal, under_way
 from tests.small import network, noise_part
+from tests.steps import Watched
 from tests.test_bilevel import with_dropout
 
 NET = with_dropout(0.3)
 CONFIGS = {
-    "first": SearchConfig(epochs=4, batch=4, warmup_epochs=1, eigenvalue_every=2),
-    "second_exact": SearchConfig(epochs=4, batch=4, order="second_exact", difference_error=True),
-    "second_difference": SearchConfig(epochs=4, batch=4, order="second_difference", alphas_every=2),
+    "first": SearchConfig(epochs=2, batch=4, warmup_epochs=1),
+    "watched": SearchConfig(epochs=3, batch=4, warmup_epochs=1, eigenvalue_every=2),
+    "second_exact": SearchConfig(epochs=2, batch=4, order="second_exact", difference_error=True),
+    "second_difference": SearchConfig(epochs=3, batch=4, order="second_difference", alphas_every=2),
 }
 
 
-def searched(config: SearchConfig, seed: int = 0, resume: Kept | None = None) -> tuple[Searched, list[Kept]]:
-    """A small search with dropout whose halves have unlike numbers of batches, and what it kept after each epoch."""
-    kept: list[Kept] = []
+def searched(config: SearchConfig, seed: int = 0, kept: Kept | None = None) -> tuple[Searched, Watched, list[Entry]]:
+    """A small search with dropout whose halves have unlike numbers of batches, what it kept, and what it reported."""
+    steps, reported = Watched(kept), []
     net = network("darts", chosen=False, config=NET, seed=seed)
     parts = noise_part("weights", 12), noise_part("alphas", 18, seed=1)
-    found = search(net, *parts, config, space(NET), seed=0, report=lambda _: None, resume=resume, keep=kept.append)
-    return found, kept
+    found = search(net, *parts, config, space(NET), seed=0, report=reported.append, steps=steps)
+    return found, steps, reported
 
 
-def through_a_file(kept: Kept) -> Kept:
-    """As it comes back from disk, read without running anything."""
-    buffer = BytesIO()
-    torch.save(kept, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)
+def untimed(entries: list[Entry]) -> list[Entry]:
+    return [{name: value for name, value in entry.items() if name not in ("timing", "restored")} for entry in entries]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("order", CONFIGS)
-def test_a_search_resumed_after_any_epoch_is_the_uninterrupted_one_bit_for_bit(order):
-    whole, kept = searched(CONFIGS[order])
-    for epoch in (1, 2):
-        again, _ = searched(CONFIGS[order], seed=7, resume=through_a_file(kept[epoch - 1]))  # another supernet, to be overwritten
+@pytest.mark.parametrize("order", ["first", *(pytest.param(each, marks=pytest.mark.slow) for each in CONFIGS if each != "first")])
+def test_a_search_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(order):
+    whole, steps, reported = searched(CONFIGS[order])
+    assert len(steps.states) == 3 * CONFIGS[order].epochs
+    for kept in steps.states:
+        again, _, told = searched(CONFIGS[order], seed=7, kept=kept)  # another supernet, to be overwritten
         assert again.history == whole.history
         assert equal(again.kept, whole.kept)
         assert again.genotype == whole.genotype
+        assert untimed(told) == untimed(reported), "earlier epochs are told again, each epoch once"
+
+
+def test_what_is_told_again_is_marked_but_for_the_last_epoch():
+    config = CONFIGS["first"]
+    _, steps, reported = searched(config)
+    _, _, told = searched(config, kept=steps.states[-1])  # the last epoch had no end yet
+    assert ["restored" in entry for entry in told] == [False, False]
+    assert told[0]["timing"] == reported[0]["timing"], "the times of earlier attempts are not lost"
 
 
 def test_what_is_kept_holds_the_supernet_and_the_alphas_and_is_a_copy():
-    found, kept = searched(CONFIGS["first"])
-    assert equal(kept[-1], found.kept)
-    assert not equal(kept[0]["network"], kept[-1]["network"]), "later epochs leave it alone"
+    found, steps, _ = searched(CONFIGS["first"])
+    assert steps.last is not None
+    assert equal({name: steps.last[name] for name in found.kept if name != "random"} | {"random": found.kept["random"]}, found.kept)
+    assert not equal(steps.states[0]["network"], found.kept["network"]), "later steps leave it alone"
     net = network("darts", chosen=False, config=NET, seed=3)
     net.load_state_dict(found.kept["network"])
     mixing = {part: value.softmax(-1).tolist() for part, value in found.kept["alphas"].items()}
     assert mixing == found.history[-1]["mixing"]
 
 
-def test_a_finished_search_is_resumed_to_its_result():
-    whole, kept = searched(CONFIGS["first"])
-    again, more = searched(CONFIGS["first"], seed=7, resume=kept[-1])
-    assert more == []
+def test_a_finished_search_is_resumed_to_its_result_without_a_step():
+    whole, steps, _ = searched(CONFIGS["first"])
+    again, more, _ = searched(CONFIGS["first"], seed=7, kept=steps.last)
+    assert more.states == []
     assert (again.genotype, again.history) == (whole.genotype, whole.history)
+    assert equal(again.kept, whole.kept)
 
 
 def test_the_alphas_half_goes_on_in_the_middle_of_a_pass():

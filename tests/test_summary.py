@@ -17,7 +17,7 @@ from raysernas.config_file import assign
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 from raysernas.record.metrics import evaluate
-from raysernas.record.summary import ARM_COLUMNS, arm_table, candidates, fold_table, pooled, summary, winners
+from raysernas.record.summary import ALL_FOLDS, ARM_COLUMNS, arm_table, candidates, fold_table, pooled, summary, winners
 from tests.faults import refusal, told
 from tests.records import EMOTIONS, confusion, failure, record, rows, study
 
@@ -37,7 +37,8 @@ def best_of(frame: pd.DataFrame, **grid: Any) -> dict[str, int]:
 def test_a_candidate_has_the_mean_of_its_folds() -> None:
     frame = rows(record(fold=0, valid=(10, 10, 10)), record(fold=1, valid=(5, 5, 5)))
     found = candidates(frame, **GRID).to_dict("records")
-    assert found == [{"arm": "cnn", "candidate": 0, "trials": 2, "finished": 2, "failed": 0, "valid_ua": 0.75}]
+    counts = {"trials": 2, "finished": 2, "failed": 0, "raced": 0}
+    assert found == [{"arm": "cnn", "fold": ALL_FOLDS, "candidate": 0, **counts, "valid_ua": 0.75}]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,8 @@ def test_seeds_are_averaged_inside_a_fold_first() -> None:
     folds = fold_table(frame, {"cnn": 0})
     assert folds["ua"].tolist() == pytest.approx([0.6, 0.9])
     assert folds["runs"].tolist() == [3, 1]
-    tried = pd.DataFrame([{"arm": "cnn", "candidate": 0, "trials": 2, "finished": 2, "failed": 0, "valid_ua": 0.5}])
+    counts = {"trials": 2, "finished": 2, "failed": 0, "raced": 0}
+    tried = pd.DataFrame([{"arm": "cnn", "fold": ALL_FOLDS, "candidate": 0, **counts, "valid_ua": 0.5}])
     arm = arm_table(frame, tried, ["cnn"]).iloc[0]
     assert arm["ua"] == pytest.approx(0.75)
     assert arm["ua_sd"] == pytest.approx(np.std([0.6, 0.9], ddof=1))
@@ -155,7 +157,7 @@ def test_only_the_chosen_candidate_is_reported() -> None:
     assert fold_table(frame, winners(tried))["ua"].tolist() == pytest.approx([0.5, 0.5])
     arm = arm_table(frame, tried, ["cnn"]).iloc[0]
     assert list(arm[["candidate", "candidates", "valid_ua", "ua"]]) == pytest.approx([1, 2, 0.6, 0.5])
-    assert arm["note"] == "chosen on validation folds that are other folds' test speakers"
+    assert arm["note"] == ""
 
 
 def test_the_size_of_a_fold_is_its_number_of_utterances() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from raysernas.config import RetrainConfig
-from raysernas.learn.training import DivergedError, _warm_cosine, class_weights, evaluate, fit, require
+from raysernas.learn.descent import DivergedError, _warm_cosine, class_weights
+from raysernas.learn.training import evaluate, fit, require
 from raysernas.model.designed import Majority
 from tests.small import CLASSES, network, noise_part
 

@@ -56,7 +56,7 @@ def run(tmp_path: Path, trial: TrialConfig, name: str = "study", report=lambda _
 @pytest.mark.parametrize("arm", ["darts", "random", "cnn_lstm_attention"])
 def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(tmp_path, arm):
     (first, one), (second, two) = (run(tmp_path, resolved(arm), name) for name in ("one", "two"))
-    measured = [name for name in first if str(name).endswith(("_s", "_mb"))]
+    measured = [name for name in first if str(name).endswith(ledger.MEASURED)]
     pd.testing.assert_frame_equal(first.drop(columns=[*measured, "study"]), second.drop(columns=[*measured, "study"]))
     assert one.history.read_bytes() == two.history.read_bytes()
     pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(two.predictions), check_exact=True)
@@ -169,7 +169,7 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
     monkeypatch.setattr(catalogue, "read", relabelled)
     others, changed = run(tmp_path, trial, "relabelled")
     touched = {"study", "test_ua", "test_wa", "test_f1", "test_confusion", "test_classes"}
-    kept = [name for name in rows if name not in touched and not str(name).endswith(("_s", "_mb"))]
+    kept = [name for name in rows if name not in touched and not str(name).endswith(ledger.MEASURED)]
     pd.testing.assert_frame_equal(rows[kept], others[kept])
     assert not rows["test_confusion"].equals(others["test_confusion"])
     for seed in (0, 1):

@@ -82,14 +82,19 @@ class Part:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def epoch(self, batch: int, rng: np.random.Generator, draw: Callable[[], Change] | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, batch: int, rng: np.random.Generator, draw: Callable[[], Change] | None = None,
+        order: npt.NDArray[np.int64] | None = None, taken: int = 0,
+    ) -> Iterator[Batch]:  # fmt: skip
         """Every utterance once, in random order, each cropped at random; batches differ in size by at most one.
 
         Args:
             draw: called once for each utterance in turn, gives the change of its sound; only `train` may be changed.
+            order: of the utterances, where it has been drawn before.
+            taken: so many batches of that order are left out, and nothing is drawn for them.
         """
-        order = rng.permutation(len(self))
-        for chosen in np.array_split(order, -(-len(self) // batch)):
+        order = rng.permutation(len(self)) if order is None else order
+        for chosen in np.array_split(order, -(-len(self) // batch))[taken:]:
             places = chosen.tolist()
             if self.versions:
                 clips = [self.versions[i][rng.integers(len(self.versions[i]))] for i in places]

@@ -1,172 +1,180 @@
-"""Candidates: what Optuna proposes for one arm, and the journal that remembers it.
+"""Candidates: the settings that are tried in one line, each an object in the study's folder before it is used.
 
-Comes in: the study's configuration and how the earlier candidates fared. Goes out: the settings of candidate n. Candidate 0
-is the configuration as written; the randomness of candidate n comes from (study.seed, n) alone. The journal is the truth
-about what was proposed; how it fared is read from the ledger, because a study may be given more folds and seeds later and a
-told Optuna trial cannot be told again. So every proposal is made by a new in-memory Optuna study filled from both.
-Knows no Ray. Source: Optuna's ask-and-tell interface and JournalStorage.
+Comes in: the study's configuration, the objects that earlier launches have written, and how the candidates fared. Goes out: the
+settings of candidate n. Candidate 0 is the configuration as written, then come `study.points`, then Optuna's proposals. The objects
+are the truth about what was proposed, and about what was given up; how a candidate fared is in the ledger.
 """
 
-import fcntl
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState, create_trial
-
-from raysernas.config import Config, Fault, Value, flatten, reads
-from raysernas.config_arms import Arm
+from raysernas.config import Config, Fault, flatten
 from raysernas.config_file import assign
-from raysernas.record.storage import write
+from raysernas.fleet.journal import Journal, View
+from raysernas.fleet.proposals import Outcome, Proposal, Proposals, axes, directions
+from raysernas.record import storage
+from raysernas.record.files import Line, StudyFiles
 
-Outcome = float | Literal["running", "failed"]  # mean validation UA over all folds and seeds of the study, if it has one
-
-
-def axes(config: Config, arm: Arm) -> dict[str, BaseDistribution]:
-    """The keys of `study.space` that the arm reads, as Optuna distributions."""
-    defaults = flatten(config)
-    return {key: _axis(axis, defaults[key]) for key, axis in sorted(config.study.space.items()) if reads(arm, key)}
-
-
-def _axis(axis: dict[str, Any], default: Value) -> BaseDistribution:
-    if "choices" in axis:
-        return CategoricalDistribution(axis["choices"])
-    kind = IntDistribution if isinstance(default, int) else FloatDistribution
-    return kind(axis["low"], axis["high"], log=bool(axis.get("log", False)))
+NAME = re.compile(r"(?P<line>.+)-c(?P<number>\d{3,})\.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
-    """An opened journal."""
+class GivenUp:
+    """Why a candidate was raced out, and the validation UA that it would have had."""
 
-    path: Path
-    storage: BaseStorage
+    reason: str
+    valid_ua: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One object."""
+
+    proposal: Proposal
+    origin: str  # written, point NAME, or proposed
+    sampler: str
+    generation: int | None
+    given_up: GivenUp | None = None
 
 
 class Candidates:
-    """The candidates of one arm; candidate n is trial n of the Optuna study `STUDY/ARM`."""
+    """The candidates of one line; the settings as written are there from the beginning."""
 
-    def __init__(self, config: Config, arm: Arm, journal: Journal):
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it announces every study and trial
-        self._config, self._arm, self._axes, self._path = config, arm, axes(config, arm), journal.path
-        name = f"{config.study.name}/{arm}"
-        with _writing(self._path):
-            self._study = optuna.create_study(storage=journal.storage, study_name=name, direction="maximize", load_if_exists=True)
-        self._params: list[dict[str, Any]] = [trial.params for trial in self._study.trials]
+    def __init__(self, config: Config, line: Line, files: StudyFiles, journal: Journal, found: Mapping[int, Candidate]):
+        """`found`: the objects of this line, by number.
+
+        Raises:
+            Fault: when one is missing, or they have other keys than the space.
+        """
+        self._config, self._line, self._files = config, line, files
+        self._bare = replace(config, study=replace(config.study, space={}, points={}))  # whose axes are not checked each time
+        self._axes = axes(config, line.arm)
+        self._all = [found[number] for number in sorted(found)]
+        self._check(found)
+        self._known = [candidate.proposal for candidate in self._all]
         self._configs: list[Config] = []
-        if not self._params:
-            defaults = flatten(config)
-            self._keep({key: defaults[key] for key in self._axes})
-        if any(params.keys() != self._axes.keys() for params in self._params):
-            raise Fault(
-                "study", f"its journal holds other keys for {arm}", got=sorted(self._params[-1]), expected=sorted(self._axes),
-                do="set another study.name, or put back the journal that belongs to this study",
-            )  # fmt: skip
+        self._ended = 0  # so many of the first have ended
+        self._proposals = Proposals(config.study, self._axes, self._known)
+        suffix = "" if line.fold is None else f"/f{line.fold}"
+        self._view = View(journal, f"{config.study.name}/{line.arm}{suffix}", directions(config.study), self._axes)
+        if not self._known:
+            self.propose(lambda _: Outcome("running"))
 
     def __len__(self) -> int:
-        return len(self._params)
+        return len(self._known)
 
     def config(self, number: int) -> Config:
-        """The study's configuration with the settings of one candidate."""
+        """The study's configuration with the settings of one candidate; without its space."""
         while len(self._configs) <= number:
-            self._configs.append(assign(self._config, self._params[len(self._configs)]))
+            self._configs.append(assign(self._bare, self._known[len(self._configs)].settings))
         return self._configs[number]
 
-    def propose(self, outcomes: Sequence[Outcome]) -> int:
-        """Add a candidate to the journal, given how every earlier one fared; its number."""
-        number = len(self._params)
-        truth = optuna.create_study(direction="maximize", sampler=_sampler(self._config, number))
-        truth.add_trials([self._frozen(params, outcome) for params, outcome in zip(self._params, outcomes, strict=True)])
-        self._keep(truth.ask(self._axes).params)
+    def given_up(self, number: int) -> GivenUp | None:
+        """Whether a candidate was raced out."""
+        return self._all[number].given_up
+
+    def ready(self, outcome: Callable[[int], Outcome]) -> bool:
+        """Whether the next candidate may be proposed: once all earlier generations have ended."""
+        first = self._first(len(self._known))
+        while self._ended < first and outcome(self._ended).state != "running":
+            self._ended += 1
+        return self._config.study.generation == 0 or self._ended >= first
+
+    def propose(self, outcome: Callable[[int], Outcome]) -> int:
+        """Add a candidate, given how those of earlier generations fared; its number."""
+        number, study = len(self._known), self._config.study
+        origin, fixed = self._given(number)
+        proposal = self._proposals.next(outcome, before=self._first(number), fixed=fixed)
+        generation = number // study.generation if study.generation else None
+        self._write(number, Candidate(proposal=proposal, origin=origin, sampler=study.sampler, generation=generation))
+        self._known.append(proposal)
+        self._view.add(proposal)
         return number
 
+    def give_up(self, number: int, why: GivenUp) -> None:
+        """Remember that a candidate was raced out, before anything follows from it."""
+        self._write(number, replace(self._all[number], given_up=why))
+
+    def show(self, outcome: Callable[[int], Outcome]) -> None:
+        """Let the journal say what is known, once, at the start."""
+        planned = self._config.study.candidates
+        self._view.show(self._known, [outcome(number) if number < planned else None for number in range(len(self))])
+
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Note in the journal how a candidate fared, once; for whoever opens the journal with Optuna's own tools."""
-        if outcome == "running":
-            return
-        value, state = (None, TrialState.FAIL) if outcome == "failed" else (outcome, TrialState.COMPLETE)
-        with _writing(self._path):
-            self._study.tell(number, value, state=state, skip_if_finished=True)
+        """Note in the journal how a candidate fared."""
+        self._view.tell(number, outcome)
 
-    def _keep(self, params: dict[str, Any]) -> None:
-        plain = {key: value.item() if hasattr(value, "item") else value for key, value in params.items()}
-        with _writing(self._path):
-            self._study.add_trial(self._frozen(plain, "running"))
-        self._params.append(plain)
+    def _first(self, number: int) -> int:
+        """The first candidate of the same generation."""
+        size = self._config.study.generation
+        return number - number % size if size else number
 
-    def _frozen(self, params: dict[str, Any], outcome: Outcome) -> FrozenTrial:
-        state = {"running": TrialState.RUNNING, "failed": TrialState.FAIL}.get(str(outcome), TrialState.COMPLETE)
-        value = outcome if isinstance(outcome, float) else None
-        return create_trial(state=state, value=value, params=params, distributions=self._axes)
+    def _given(self, number: int) -> tuple[str, dict[str, Any] | None]:
+        """How candidate n comes about, and its settings if they are not proposed."""
+        defaults, points = flatten(self._config), list(self._config.study.points.items())
+        written = {key: defaults[key] for key in self._axes}
+        if number == 0:
+            return "written", written
+        if number <= len(points):
+            name, values = points[number - 1]
+            return f"point {name}", written | {key: value for key, value in values.items() if key in written}
+        return "proposed", None
+
+    def _write(self, number: int, candidate: Candidate) -> None:
+        storage.write_text(self._files.candidate(self._line, number), _text(self._line, number, candidate))
+        self._all[number : number + 1] = [candidate]
+
+    def _check(self, found: Mapping[int, Candidate]) -> None:
+        if missing := sorted(set(range(max(found, default=-1))) - found.keys()):
+            path = self._files.candidate(self._line, missing[0])
+            raise Fault(
+                "study", f"{path} is missing", got="candidates after it", expected="every candidate that was proposed",
+                do="put it back, or set another study.name",
+            )  # fmt: skip
+        if odd := [number for number, each in found.items() if each.proposal.settings.keys() != self._axes.keys()]:
+            raise Fault(
+                "study", f"{self._files.candidate(self._line, odd[0])} holds other keys than study.space",
+                got=sorted(found[odd[0]].proposal.settings), expected=sorted(self._axes),
+                do="set another study.name, or put back the candidates that belong to this study",
+            )  # fmt: skip
 
 
-def _sampler(config: Config, number: int) -> optuna.samplers.BaseSampler:
-    text = f"{config.study.seed}/{number}"
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-    if config.study.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Journal]:
-    """The journal of a study, held by this process alone, with a torn end cut off.
+def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
+    """All candidates of a study: name of the line -> number -> candidate.
 
     Raises:
-        Fault: when another process runs the study, or the journal cannot be written.
+        Fault: for an object that cannot be read.
     """
-    with ExitStack() as stack:
-        with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _hold(stack.enter_context(path.open("ab")).fileno(), path)
-            mend(path)
-            storage = JournalStorage(JournalFileBackend(str(path)))
-        yield Journal(path, storage)
+    found: dict[str, dict[int, Candidate]] = {}
+    for path in files.candidates.glob("*.json"):
+        if named := NAME.fullmatch(path.name):
+            try:
+                candidate = _candidate(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, KeyError, TypeError) as error:
+                raise Fault(
+                    "study", f"cannot read {path}", got=str(error) or type(error).__name__, expected="a candidate as written",
+                    do="put it back, or set another study.name",
+                ) from error  # fmt: skip
+            found.setdefault(named["line"], {})[int(named["number"])] = candidate
+    return found
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Fault(
-            "storage", f"cannot write {path}", got=error.strerror or str(error), expected="a writable folder with free space",
-            do="make room there or set study.storage to another folder, then run the same command again",
-        ) from error  # fmt: skip
+def _text(line: Line, number: int, candidate: Candidate) -> str:
+    why = candidate.given_up
+    plain = {
+        "arm": line.arm, "fold": line.fold, "number": number, "origin": candidate.origin, "sampler": candidate.sampler,
+        "generation": candidate.generation, "settings": candidate.proposal.settings, "notes": candidate.proposal.notes,
+        "given_up": {"reason": why.reason, "valid_ua": why.valid_ua} if why else None,
+    }  # fmt: skip
+    return json.dumps(plain, indent=1) + "\n"
 
 
-def _hold(descriptor: int, path: Path) -> None:
-    """Two launches of one study would run trials twice; the lock ends with the process, however that ends."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Fault(
-            "study", f"{path.parent} is being run by another process", got="a held journal", expected="one launch at a time",
-            do="wait for the other launch, or stop it",
-        ) from error  # fmt: skip
-    except OSError:
-        return  # a file system without locks: Optuna's own lock file stays in force
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # left by a killed launch; Optuna would wait 30 s for it
-
-
-def mend(path: Path) -> None:
-    """Cut off a last line that a killed process left half written; the journal as it was is kept beside it."""
-    whole = path.read_bytes()
-    kept = whole[: whole.rfind(b"\n") + 1]
-    last = kept.splitlines()[-1] if kept else b"{}"
-    try:
-        json.loads(last)
-    except ValueError:
-        kept = kept[: -len(last) - 1]
-    if kept != whole:
-        write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
-        with path.open("r+b") as file:  # in place, because the lock belongs to this file
-            file.truncate(len(kept))
+def _candidate(plain: dict[str, Any]) -> Candidate:
+    why = plain["given_up"]
+    return Candidate(
+        proposal=Proposal(dict(plain["settings"]), dict(plain["notes"])), origin=plain["origin"], sampler=plain["sampler"],
+        generation=plain["generation"], given_up=GivenUp(why["reason"], float(why["valid_ua"])) if why else None,
+    )  # fmt: skip

@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from raysernas.config import Config, Fault, differences, reads
+from raysernas.config import Config, Fault, StudyConfig, differences, reads
 from raysernas.config_arms import Arm
-from raysernas.config_file import load, show
+from raysernas.config_file import show
+from raysernas.config_together import check_together
 from raysernas.corpora import catalogue, fold_file, folds
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.fold_file import Fold
 from raysernas.record import ledger, storage
-from raysernas.record.files import StudyFiles, cache_folder, study_files
+from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import cores
+from raysernas.record.storage import StorageFault
 
 CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user has set
 NAMED = 3  # of the files that are left out; all are in the ledger
@@ -50,8 +52,10 @@ class Plan:
     device: str  # for people
     finished: dict[str, int]  # trials of each arm that have such a record already
     failed: dict[str, int]
+    raced: dict[str, int]
     unknown: int  # utterances of a fold whose talker nobody knows
     unused: int  # utterances that are in no part of a fold; the most of any fold, as above
+    remarks: tuple[str, ...] = ()  # on records that cannot be read, or are older
 
     @property
     def files(self) -> StudyFiles:
@@ -59,7 +63,7 @@ class Plan:
         return study_files(self.config)
 
     def candidates(self, arm: Arm) -> int:
-        """Candidates of an arm that can differ: one where it reads no key of the space."""
+        """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the space."""
         study = self.config.study
         return study.candidates if any(reads(arm, key) for key in study.space) else 1
 
@@ -70,7 +74,7 @@ class Plan:
     def left(self, arm: Arm) -> int:
         """Trials of an arm that the next launch runs, at most."""
         kept = 0 if self.config.study.retry_failed else self.failed.get(arm, 0)
-        return self.trials(arm) - self.finished.get(arm, 0) - kept
+        return self.trials(arm) - self.finished.get(arm, 0) - self.raced.get(arm, 0) - kept
 
 
 def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None) -> Plan:
@@ -93,12 +97,13 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
+    check_together(config)  # now that all folds are known
     found = folds.of(corpus, config.corpus)
     for fold in config.study.folds:
         for seed in config.study.seeds:
             folds.halved(corpus, config.corpus, found[fold], fold, seed)
     files = study_files(config)
-    _compare(config, files.config)
+    _compare(config, files)
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
@@ -111,7 +116,9 @@ def header(plan: Plan) -> dict[str, str]:
     counts = ", ".join(f"{emotion} {count}" for emotion, count in corpus.counts().items())
     arms = ", ".join(f"{arm} ({plan.candidates(arm)})" for arm in study.arms)
     total = sum(plan.trials(arm) for arm in study.arms)
-    failed = f", {sum(plan.failed.values())} failed" if plan.failed else ""
+    ended = {word: sum(count.values()) for word, count in (("failed", plan.failed), ("raced out", plan.raced))}
+    other = "".join(f", {count} {word}" for word, count in ended.items() if count)
+    each = "of each on each fold" if study.protocol == "nested" else "of each"
     at_once = f"{plan.slots} at once" if plan.slots else "as many at once as the cluster takes"
     return {
         "study": f"{study.name} in {plan.files.root}",
@@ -121,10 +128,12 @@ def header(plan: Plan) -> dict[str, str]:
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         **({"unused": f"{plan.unused} utterances are in no part of a fold"} if plan.unused else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
-        "arms": f"{arms} - in brackets the candidates of each",
+        "arms": f"{arms} - in brackets the candidates {each}",
         "space": ", ".join(study.space) or "none: every arm runs as written",
-        "trials": f"{total} planned, {sum(plan.finished.values())} finished{failed}",
+        **({"proposals": _proposals(study)} if study.candidates > 1 else {}),
+        "trials": f"{total} planned, {sum(plan.finished.values())} finished{other}",
         "runs on": f"{plan.device}, {at_once}",
+        **({"records": "\n".join(plan.remarks)} if plan.remarks else {}),
     }
 
 
@@ -140,6 +149,18 @@ def _protocol(plan: Plan) -> str:
     parts = f"{SCHEMES[corpus.folds]}, {count}, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
     known = "known speaker" if plan.unknown else "speaker"
     return parts if corpus.speaker_dependent else f"{parts}; no {known} is on two sides"
+
+
+def _proposals(study: StudyConfig) -> str:
+    """How candidates come about and are given up."""
+    given = ["as written", *(f"point {name}" for name in study.points), study.sampler]
+    parts = [f"{', '.join(given)}; by {' against '.join(study.objectives)}"]
+    if study.generation:
+        parts.append(f"{study.generation} at a time")
+    if study.racing.on:
+        fewest, p = study.racing.pairs, study.racing.p
+        parts.append(f"given up when worse than the best from {fewest} common folds on (p {p:g}, looks: {study.racing.looks})")
+    return "; ".join(parts)
 
 
 def _left_out(corpus: Corpus) -> str:
@@ -205,18 +226,19 @@ def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": share, "device": f"{where}, {share:g} GPU a trial, {text}"}
 
 
-def _compare(config: Config, path: Path) -> None:
+def _compare(config: Config, files: StudyFiles) -> None:
     """Refuse a folder whose trials ran under other settings."""
-    if not path.exists():
-        return
+    path = files.config
     try:
-        before = load(str(path))
+        before = study_config(files)
+    except StorageFault:
+        raise
     except Fault as fault:
         raise Fault(
             "study", f"{path} is not of this version of raysernas", got=fault.what, expected="a study.yaml that it has written",
             do=f"set another study.name, or delete {path.parent}",
         ) from fault  # fmt: skip
-    if changed := differences(before, config):
+    if before is not None and (changed := differences(before, config)):
         if not [line for line in changed if not line.startswith(CONTENT)]:
             raise Fault(
                 "study", f"{path.parent} was run on other recordings, labels or folds", got="; ".join(changed),
@@ -232,7 +254,7 @@ def _compare(config: Config, path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     """A file that states the latest plan; left alone if it does already, so that a finished study can be read-only."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if storage.text(path) != text:
         storage.write_text(path, text)
 
 
@@ -241,6 +263,7 @@ def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str
     study = config.study
     rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
     rows = rows[rows["candidate"] < study.candidates]
-    finished, failed = (Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed"))
+    ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed", "raced")}
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, finished=finished, failed=failed, **more)
+    remarks = tuple(ledger.remarks(study_files(config)))
+    return Plan(config=config, corpus=corpus, folds=held_out, remarks=remarks, **ended, **more)

@@ -99,7 +99,7 @@ class Watch(Callback):
 
     def _bury(self, key: TrialKey, why: str) -> None:
         queue, display = self._course.queue, self._course.display
-        status = queue.died(key, why)
+        status = queue.died(key, why, "error")
         display.end(key.name, key.arm, valid_ua=float("nan"), reason=why if status == "failed" else "")
         display.expect(queue.left(), queue.done())
 

@@ -1,159 +1,274 @@
-"""The queue of trials: what runs next, rebuilt from the journal and the ledger at every launch.
+"""The queue of trials: what runs next, rebuilt from candidates and ledger at every launch.
 
-Comes in: the resolved configuration, the journal, and how trials ended. Goes out: the next trial, until every
-(arm, candidate, fold, seed) has a record. A candidate is proposed only when nothing else waits, so that the sampler sees as
-much as it can. Chooses by `ledger.validation()` alone: a test score cannot reach it. Knows no Ray.
+Comes in: the resolved configuration, the study's folder, and how trials ended. Goes out: the next trial, until every
+(arm, candidate, fold, seed) has a record. Without generations a candidate is proposed only when nothing else waits, so that the
+sampler sees as much as it can. Chooses by `ledger.validation` alone: a test score cannot reach it. Knows no Ray.
 """
 
-from collections import Counter, deque
+import heapq
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
 
-from raysernas.config import Config, Fault, TrialConfig, digest, reads, trial_config
+from raysernas.config import Config, Fault, TrialConfig, digest, identity, reads, settings, trial_config
 from raysernas.config_arms import Arm
-from raysernas.fleet.candidates import Candidates, Outcome
-from raysernas.record import ledger, summary
-from raysernas.record.files import StudyFiles, TrialKey
+from raysernas.fleet import candidates
+from raysernas.fleet.candidates import Candidates
+from raysernas.fleet.journal import Journal
+from raysernas.fleet.proposals import Outcome
+from raysernas.fleet.standing import Row, Standing
+from raysernas.record import ledger
+from raysernas.record.files import Line, StudyFiles, TrialKey
+
+RUN_AGAIN: tuple[ledger.Failure, ...] = (
+    "lost",
+    "out_of_memory",
+    "no_progress",
+)  # failures that are no fault of the trial's settings
+Rank = tuple[int, ...]
 
 
 class Queue:
     """The trials of one study."""
 
-    def __init__(self, config: Config, files: StudyFiles, candidates: dict[Arm, Candidates]):
-        """`candidates` of every arm of the study, from one journal.
+    def __init__(self, config: Config, files: StudyFiles, journal: Journal):
+        """Read what earlier launches have left, and let the rest wait.
 
         Raises:
-            Fault: when the folder holds a record of one of these trials under other settings.
+            Fault: when the folder holds a record of one of these trials under other settings, or lacks a candidate.
         """
-        self._config, self._study, self._files, self._candidates = config, config.study, files, candidates
-        self._status: dict[TrialKey, str] = {}  # of ended trials
-        self._values: dict[tuple[Arm, int], float] = {}
-        self._owner: dict[tuple[Arm, str], int] = {}  # identity -> the first candidate that has it
-        self._owners: dict[tuple[Arm, int], int] = {}
-        self._waiting: deque[TrialKey] = deque()
+        self._config, self._study, self._files = config, config.study, files
+        self._standing = Standing(config)
+        nested = self._study.protocol == "nested"
+        self._lines = [Line(arm=arm, fold=fold) for fold in (self._study.folds if nested else (None,)) for arm in self._study.arms]
+        found = candidates.load(files)
+        self._candidates = {line: Candidates(config, line, files, journal, found.get(line.name, {})) for line in self._lines}
+        self._owner: dict[tuple[Line, str], int] = {}  # identity -> the first candidate that has it
+        self._owners: dict[Line, list[int]] = {line: [] for line in self._lines}
+        self._same: dict[tuple[Line, int], list[int]] = {}  # the candidates that a first one stands for, itself among them
+        self._heap: list[tuple[Rank, TrialKey]] = []
+        self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
+        self._present: Counter[Arm] = Counter()  # trials of each arm that wait or run
+        self._reasons: dict[TrialKey, list[str]] = {}  # of the deaths of trials that are run again
+        self._done, self._front = 0, 0
         self._resume()
-        self._read()
-        known: list[tuple[Arm, int]] = [(arm, number) for arm in self._study.arms for number in range(self._known(arm))]
-        for arm, number in sorted(known, key=lambda pair: (pair[1], self._study.arms.index(pair[0]))):
-            self._adopt(arm, number)
-        self._waiting = deque(sorted(self._waiting, key=self._rank))
-        for arm, number in known:
-            self._tell(arm, number)
+        for line in self._lines:
+            for number in range(self._known(line)):
+                self._adopt(line, number)
+            self._candidates[line].show(lambda number, line=line: self.outcome(line, number))
         self._fill()
 
     def next(self) -> TrialKey | None:
-        """The trial to run now; None when nothing is left to start."""
+        """The trial to run now; None when there is nothing to start before another trial ends."""
         self._fill()
-        if not self._waiting:
-            return None
-        key = self._waiting.popleft()
-        self._running.add(key)
-        return key
+        while self._heap:
+            _, key = heapq.heappop(self._heap)
+            if key in self._waiting:  # else it was dropped
+                self._waiting.remove(key)
+                self._running.add(key)
+                return key
+        return None
+
+    def running(self) -> set[TrialKey]:
+        """Trials that were given out and have not ended."""
+        return set(self._running)
+
+    def doomed(self) -> set[TrialKey]:
+        """Those of them whose candidate was raced out: to be stopped now."""
+        return {key for key in self._running if self._standing.given_up(self._line(key), key.candidate)}
+
+    def over(self) -> bool:
+        """Whether nothing runs, nothing waits and nothing will."""
+        return not self._running and not self._waiting and all(self._unproposed(line) == 0 for line in self._lines)
 
     def trial(self, key: TrialKey) -> TrialConfig:
         """The configuration that a trial runs under."""
-        candidate = self._candidates[key.arm].config(key.candidate)
-        return trial_config(candidate, arm=key.arm, fold=key.fold, seed=key.seed)
+        return trial_config(self._chosen(self._line(key), key.candidate), arm=key.arm, fold=key.fold, seed=key.seed)
 
     def ended(self, key: TrialKey, status: str) -> None:
-        """A trial has written its record, `finished` or `failed`."""
-        self._running.discard(key)
-        self._status[key] = status
-        if all(one in self._status for one in self._keys(key.arm, key.candidate)):
-            self._read()
-        for number in range(self._known(key.arm)):
-            if self._owners[key.arm, number] == key.candidate:
-                self._tell(key.arm, number)
+        """A trial has written its record: `finished`, `failed` or `raced`."""
+        line, rows = self._line(key), ledger.validation_of(self._files.trial(key))
+        self._end(key, rows.to_dict("records") if rows is not None else [])
+        if (why := self._standing.look(line, key.candidate)) is not None:
+            self._candidates[line].give_up(key.candidate, why)
+            self._standing.give_up(line, key.candidate, why)
+            for each in self._keys(line, key.candidate):
+                if each in self._waiting:
+                    self._race_out(each)
+        self._tell(line, key.candidate)
 
-    def died(self, key: TrialKey, reason: str) -> str:
-        """A trial's process is gone: write its failed record, unless it had just finished; its status."""
-        rows, trial = ledger.read(self._files.trial(key)), self.trial(key)
+    def died(self, key: TrialKey, reason: str, kind: ledger.Failure) -> Literal["again", "failed", "finished"]:
+        """A trial's process is gone: let it wait again, or write its failed record, unless it had just finished.
+
+        Args:
+            kind: one of RUN_AGAIN, or what else went wrong; stands in the record.
+
+        Returns:
+            "finished" for a trial of a candidate that was raced out, too.
+        """
+        line, trial = self._line(key), self.trial(key)
+        rows = ledger.validation_of(self._files.trial(key))
         if rows is not None and rows["digest"].iloc[0] == digest(trial) and rows["status"].iloc[0] == "finished":
-            status = "finished"
+            self.ended(key, "finished")
+            return "finished"
+        if self._standing.given_up(line, key.candidate):
+            self._race_out(key)
+            return "finished"
+        reasons = [*self._reasons.get(key, []), reason]
+        if kind in RUN_AGAIN and len(reasons) <= self._study.resources.max_failures:
+            self._reasons[key] = reasons
+            self._wait(key, first=True)
+            return "again"
+        told = "; then ".join(reasons)
+        ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, told, kind)])
+        self.ended(key, "failed")
+        return "failed"
+
+    def interrupted(self, key: TrialKey) -> None:
+        """A trial has stopped because it was asked to: it waits again, unless its candidate was raced out."""
+        if self._standing.given_up(self._line(key), key.candidate):
+            self._race_out(key)
         else:
-            status = "failed"
-            ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, reason)])
-        self.ended(key, status)
-        return status
+            self._wait(key, first=True)
 
     def left(self) -> dict[str, int]:
         """Trials of each arm that have not ended, among them at most so many of candidates not proposed yet."""
-        present = Counter(key.arm for key in (*self._waiting, *self._running))
-        each = len(self._study.folds) * len(self._study.seeds)
-        return {arm: present[arm] + self._new(arm) * each for arm in self._study.arms}
+        new = Counter[Arm]()
+        for line in self._lines:
+            new[line.arm] += self._new(line) * len(self._standing.folds(line)) * len(self._study.seeds)
+        return {arm: self._present[arm] + new[arm] for arm in self._study.arms}
 
     def done(self) -> int:
         """Ended trials of the present plan."""
-        return len(self._status)
+        return self._done
 
-    def _known(self, arm: Arm) -> int:
-        return min(len(self._candidates[arm]), self._study.candidates)
+    def outcome(self, line: Line, number: int) -> Outcome:
+        """How a candidate of a line has fared so far."""
+        return self._standing.outcome(line, self._owners[line][number])
 
-    def _unproposed(self, arm: Arm) -> int:
-        return self._study.candidates - self._known(arm)
+    # --- trials -------------------------------------------------------------------------------------------------------
 
-    def _new(self, arm: Arm) -> int:
+    def _wait(self, key: TrialKey, *, first: bool = False) -> None:
+        self._present[key.arm] += key not in self._running
+        self._running.discard(key)
+        self._waiting.add(key)
+        self._front -= first
+        heapq.heappush(self._heap, ((self._front, *self._rank(key)) if first else (0, *self._rank(key)), key))
+
+    def _end(self, key: TrialKey, rows: Sequence[Row]) -> None:
+        self._present[key.arm] -= key in self._running or key in self._waiting
+        self._running.discard(key)
+        self._waiting.discard(key)
+        self._reasons.pop(key, None)
+        self._done += self._standing.status(self._line(key), key) is None
+        self._standing.note(self._line(key), key, rows)
+
+    def _race_out(self, key: TrialKey) -> None:
+        """Write the record of a trial whose candidate was given up."""
+        why = self._standing.given_up(self._line(key), key.candidate)
+        record = ledger.raced(self.trial(key), self._study.name, key, why.reason if why else "")
+        ledger.write(self._files.trial(key), [record])
+        self._end(key, [record.row()])
+
+    def _line(self, key: TrialKey) -> Line:
+        return Line(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
+
+    def _keys(self, line: Line, number: int) -> list[TrialKey]:
+        folds = self._standing.folds(line)
+        return [TrialKey(arm=line.arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in folds]
+
+    def _rank(self, key: TrialKey) -> Rank:
+        study, folds = self._study, list(self._study.folds)
+        if study.racing.on:  # else the same folds would judge all candidates, whatever these folds are like
+            random.Random(f"{study.seed}/{key.arm}/{key.candidate}").shuffle(folds)
+        # the arms change fastest, so that each of them shows a result early
+        return key.candidate, study.seeds.index(key.seed), folds.index(key.fold), study.arms.index(key.arm)
+
+    # --- candidates ---------------------------------------------------------------------------------------------------
+
+    def _known(self, line: Line) -> int:
+        return min(len(self._candidates[line]), self._study.candidates)
+
+    def _unproposed(self, line: Line) -> int:
+        return self._study.candidates - self._known(line)
+
+    def _new(self, line: Line) -> int:
         """Unproposed candidates that can be unlike the others: none where the arm reads no key of the space."""
-        return self._unproposed(arm) if any(reads(arm, key) for key in self._study.space) else int(not self._known(arm))
+        return self._unproposed(line) if any(reads(line.arm, key) for key in self._study.space) else int(not self._known(line))
 
-    def _keys(self, arm: Arm, number: int) -> list[TrialKey]:
-        return [TrialKey(arm=arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in self._study.folds]
+    def _chosen(self, line: Line, number: int) -> Config:
+        return self._candidates[line].config(number)
 
-    def _rank(self, key: TrialKey) -> tuple[int, int, int, int]:
-        study = self._study  # the arms change fastest, so that each of them shows a result early
-        return key.candidate, study.seeds.index(key.seed), study.folds.index(key.fold), study.arms.index(key.arm)
-
-    def _adopt(self, arm: Arm, number: int) -> None:
+    def _adopt(self, line: Line, number: int) -> None:
         """Let a candidate's trials wait, unless an earlier candidate with the same settings has them."""
-        same = digest(trial_config(self._candidates[arm].config(number), arm=arm, fold=0, seed=0))
-        owner = self._owners[arm, number] = self._owner.setdefault((arm, same), number)
+        same = digest(trial_config(self._chosen(line, number), arm=line.arm, fold=0, seed=0))
+        owner = self._owner.setdefault((line, same), number)
+        self._owners[line].append(owner)
+        self._same.setdefault((line, owner), []).append(number)
         if owner == number:
-            self._waiting.extend(key for key in self._keys(arm, number) if key not in self._status)
+            given_up = self._standing.given_up(line, number)
+            for key in self._keys(line, number):
+                if self._standing.status(line, key) is None:
+                    self._wait(key)
+                    if given_up:
+                        self._race_out(key)
 
     def _fill(self) -> None:
-        while not self._waiting and any(self._unproposed(arm) for arm in self._study.arms):
-            arm: Arm = min(self._study.arms, key=self._known)
-            outcomes: list[Outcome] = [self._outcome(arm, number) for number in range(self._known(arm))]
-            number = self._candidates[arm].propose(outcomes)
-            self._adopt(arm, number)
-            self._tell(arm, number)
+        """Propose what may be proposed now."""
+        open_lines = [line for line in self._lines if self._unproposed(line)]
+        if self._study.generation:
+            for line in open_lines:
+                while self._unproposed(line) and self._candidates[line].ready(lambda number, line=line: self.outcome(line, number)):
+                    self._propose(line)
+            return
+        while not self._waiting and open_lines:
+            self._propose(min(open_lines, key=self._known))
+            open_lines = [line for line in open_lines if self._unproposed(line)]
 
-    def _outcome(self, arm: Arm, number: int) -> Outcome:
-        owner = self._owners[arm, number]
-        found = [self._status.get(key) for key in self._keys(arm, owner)]
-        if "failed" in found:
-            return "failed"
-        return "running" if None in found else self._values.get((arm, owner), "failed")
+    def _propose(self, line: Line) -> None:
+        number = self._candidates[line].propose(lambda number: self.outcome(line, number))
+        self._adopt(line, number)
+        self._candidates[line].tell(number, self.outcome(line, number))
 
-    def _tell(self, arm: Arm, number: int) -> None:
-        self._candidates[arm].tell(number, self._outcome(arm, number))
+    def _tell(self, line: Line, owner: int) -> None:
+        found = self._standing.outcome(line, owner)
+        for number in self._same[line, owner]:
+            self._candidates[line].tell(number, found)
+
+    # --- earlier launches ---------------------------------------------------------------------------------------------
 
     def _resume(self) -> None:
-        """Which trials of the present plan have ended, from the ledger."""
-        rows = ledger.validation(self._files).drop_duplicates(["arm", "candidate", "fold", "seed"])
-        for row in rows.to_dict("records"):
+        """What earlier launches know: candidates that were given up, and trials of the present plan that have ended."""
+        for line in self._lines:
+            for number in range(self._known(line)):
+                if why := self._candidates[line].given_up(number):
+                    self._standing.give_up(line, number, why)
+        rows: dict[TrialKey, list[Row]] = {}
+        for row in ledger.validation(self._files).to_dict("records"):
             key = TrialKey(arm=row["arm"], candidate=int(row["candidate"]), fold=int(row["fold"]), seed=int(row["seed"]))
             if self._planned(key):
-                self._check(key, row["digest"])
-                if row["status"] == "finished" or not self._study.retry_failed:
-                    self._status[key] = row["status"]
-
-    def _read(self) -> None:
-        """The mean validation UA of every complete candidate, from the ledger."""
-        rows, study = ledger.validation(self._files), self._study
-        tried = summary.candidates(rows, folds=study.folds, seeds=study.seeds, retrain_seeds=self._config.retrain.seeds)
-        complete = tried.dropna(subset="valid_ua").to_dict("records")
-        self._values = {(row["arm"], int(row["candidate"])): float(row["valid_ua"]) for row in complete}
+                rows.setdefault(key, []).append(row)
+        bare: dict[tuple[Line, int], dict[str, object]] = {}  # the settings of a candidate, but for fold and seed
+        for key, found in rows.items():
+            self._check(key, found[0], bare)
+            if found[0]["status"] != "failed" or not self._study.retry_failed:
+                self._end(key, found)
 
     def _planned(self, key: TrialKey) -> bool:
         study = self._study
         planned = key.arm in study.arms and key.fold in study.folds and key.seed in study.seeds
         return planned and key.candidate < study.candidates
 
-    def _check(self, key: TrialKey, found: str) -> None:
-        known = key.candidate < len(self._candidates[key.arm])
-        expected = digest(self.trial(key)) if known else "no such candidate in the journal"
-        if found != expected:
+    def _check(self, key: TrialKey, row: Row, bare: dict[tuple[Line, int], dict[str, object]]) -> None:
+        line = self._line(key)
+        if (line, key.candidate) not in bare and key.candidate < len(self._candidates[line]):
+            bare[line, key.candidate] = settings(self.trial(key))
+        chosen = bare.get((line, key.candidate))
+        expected = identity({**chosen, "fold": key.fold, "seed": key.seed}) if chosen else "no such candidate in the study's folder"
+        if row["digest"] != expected:
             raise Fault(
-                "study", f"the record of {key.name} belongs to other settings", got=found, expected=expected,
-                do="set another study.name, or put back the optuna.journal that belongs to these records",
+                "study", f"the record of {key.name} belongs to other settings", got=row["digest"], expected=expected,
+                do="set another study.name, or put back the candidates that belong to these records",
             )  # fmt: skip

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from raysernas.config import Fault
-from raysernas.config_arms import Arm
 from raysernas.config_file import trial_from
 from raysernas.corpora import augment, cache, features
-from raysernas.fleet import candidates
+from raysernas.fleet import journal
 from raysernas.fleet.plan import Plan, cpus
 from raysernas.fleet.progress import Display
 from raysernas.fleet.queue import Queue
-from raysernas.record.files import StudyFiles, TrialKey, cache_folder
+from raysernas.record.files import TrialKey, cache_folder, cache_text, seen
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
 ANSWER_S = 10.0  # within which a cluster takes a connection
@@ -54,9 +53,8 @@ def run(plan: Plan, display: Display) -> None:
             cluster that cannot be reached.
     """
     config, files = plan.config, plan.files
-    with candidates.opened(files.journal) as journal:
-        arms: dict[Arm, candidates.Candidates] = {arm: candidates.Candidates(config, arm, journal) for arm in config.study.arms}
-        queue = Queue(config, files, arms)
+    with journal.opened(files.journal) as held:
+        queue = Queue(config, files, held)
         if not sum(queue.left().values()):
             return
         display.expect(queue.left(), queue.done())
@@ -80,7 +78,7 @@ def trainable(config: dict[str, Any]) -> None:
     key = TrialKey(arm=chosen.arm, candidate=config["candidate"], fold=chosen.fold, seed=chosen.seed)
     try:
         rows = trial.run(
-            chosen, study=config["study"], files=StudyFiles(Path(config["root"])).trial(key), cache=Path(config["cache"]),
+            chosen, study=config["study"], files=seen(config["root"]).trial(key), cache=Path(config["cache"]).expanduser(),
             report=lambda progress: tune.report(asdict(progress)),
         )  # fmt: skip
     except Fault as fault:  # as an exception it would be retried and lose its text
@@ -108,7 +106,7 @@ def _tune(plan: Plan, queue: Queue, display: Display, slots: int, folder: Path) 
     from raysernas.fleet.proposer import Course, Halt, Proposer, Watch
 
     course = Course(queue, display)
-    extra = {"study": plan.config.study.name, "root": str(plan.files.root), "cache": str(cache_folder(plan.config))}
+    extra = {"study": plan.config.study.name, "root": str(plan.files.root), "cache": cache_text(plan.config)}
     display.expect(queue.left(), queue.done(), slots=slots)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),

@@ -16,7 +16,7 @@ from raysernas.config_arms import SEARCHED
 from raysernas.learn import darts, training
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
-from raysernas.learn.state import Kept
+from raysernas.learn.durable import Kept, Steps, StepsOf, marked, unkept
 from raysernas.learn.training import Fitted
 from raysernas.model.cost import multiply_adds
 from raysernas.model.designed import Majority
@@ -38,19 +38,20 @@ class Found:
     kept: Kept | None = None  # all that a search leaves: weights, alphas, optimisers
 
 
-def architecture(trial: TrialConfig, data: Data, report: Report) -> Found:
+def architecture(trial: TrialConfig, data: Data, report: Report, steps_of: StepsOf = unkept) -> Found:
     """The architecture of the arm.
 
     Args:
         report: called after each epoch of a search, or after each of several draws.
+        steps_of: where the steps of each training are kept.
     """
     parts = space(trial.network)
     if trial.arm in SEARCHED:
-        found = _searched(trial, data, report)
+        found = _searched(trial, data, report, steps_of("search"))
     elif trial.arm == "random":
         found = Found(draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), parts))
     elif trial.arm == "random_search":
-        found = _best_drawn(trial, data, report)
+        found = _best_drawn(trial, data, report, steps_of)
     else:
         found = Found(all_skip(parts) if trial.arm == "all_skip" else None)
     genotype = found.genotype.to_json() if found.genotype else ""
@@ -72,21 +73,26 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
     return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
 
 
-def shortly_trained(trial: TrialConfig, data: Data, genotype: Genotype, purpose: str) -> tuple[Network, Fitted]:
+def shortly_trained(
+    trial: TrialConfig, data: Data, genotype: Genotype, purpose: str, steps: Steps | None = None
+) -> tuple[Network, Fitted]:
     """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of validation speakers."""
     network = network_of(trial, data, genotype, f"network {purpose}")
     assert isinstance(network, Network)
     short = replace(trial.retrain, epochs=trial.checks.draw_epochs)
-    seed = stream(trial, f"retrain {purpose}")
-    return network, training.fit(network, data.part("train"), data.part("valid"), short, seed=seed, report=lambda _: None)
+    fitted = training.fit(
+        network, data.part("train"), data.part("valid"), short, seed=stream(trial, f"retrain {purpose}"), report=lambda _: None,
+        steps=steps,
+    )  # fmt: skip
+    return network, fitted
 
 
-def _searched(trial: TrialConfig, data: Data, report: Report) -> Found:
+def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> Found:
     supernet = network_of(trial, data, None, "supernet")
     assert isinstance(supernet, Network)
     found = darts.search(
         supernet, data.part("weights"), data.part("alphas"), trial.search, space(trial.network), seed=stream(trial, "search"),
-        report=report,
+        report=report, steps=steps,
     )  # fmt: skip
     passed = _utterances(trial, len(data.part("weights")), len(found.history))
     facts = {
@@ -104,17 +110,17 @@ def _utterances(trial: TrialConfig, weights: int, epochs: int) -> int:
     return epochs * weights + alpha_steps * trial.search.batch * PASSES[trial.search.order]
 
 
-def _best_drawn(trial: TrialConfig, data: Data, report: Report) -> Found:
+def _best_drawn(trial: TrialConfig, data: Data, report: Report, steps_of: StepsOf) -> Found:
     """Random search: the drawn genotype with the best validation UA after a short training (arXiv 1902.07638)."""
     rng = np.random.default_rng([stream(trial, "draws"), trial.fold])
     spent, best = 0, (-1.0, Genotype())
     for number in range(trial.checks.draws):
         genotype = draw(rng, space(trial.network))
-        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}")
+        steps = steps_of(f"draw-{number}")
+        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}", steps)
         spent += multiply_adds(network, data.size) * len(data.part("train")) * trial.checks.draw_epochs
-        report(
-            {"epoch": number + 1, "loss": fitted.history[-1]["loss"], "valid_ua": fitted.valid.ua, "genotype": genotype.to_json()}
-        )
+        scores = {"loss": fitted.history[-1]["loss"], "valid_ua": fitted.valid.ua}
+        report(marked({"epoch": number + 1, **scores, "genotype": genotype.to_json()}, steps.ended))
         if fitted.valid.ua > best[0]:
             best = fitted.valid.ua, genotype
     return Found(best[1], {"search_multiply_adds": float(spent)})

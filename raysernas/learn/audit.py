@@ -17,6 +17,7 @@ from raysernas.learn import training
 from raysernas.learn.architect import Found, network_of, shortly_trained
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
+from raysernas.learn.durable import StepsOf, marked, unkept
 from raysernas.learn.ranking import supernet_scores
 from raysernas.record.genotype import draw, from_json, one_hot, space
 
@@ -37,19 +38,20 @@ class Scored:
         return float(found.statistic)
 
 
-def checks(trial: TrialConfig, data: Data, found: Found, report: Report) -> dict[str, Any]:
+def checks(trial: TrialConfig, data: Data, found: Found, report: Report, steps_of: StepsOf = unkept) -> dict[str, Any]:
     """What `checks.anytime_every` and `checks.ranking` ask for; nothing where the arm has no supernet.
 
     Args:
         report: called after each of `steps` trainings.
+        steps_of: where the steps of each training are kept.
     """
     facts: dict[str, Any] = {}
     if found.supernet is None:
         return facts
     if at := _epochs(trial, found):
-        facts["anytime"] = json.dumps(anytime(trial, data, found, at, report))
+        facts["anytime"] = json.dumps(anytime(trial, data, found, at, report, steps_of))
     if trial.checks.ranking:
-        scored = ranking(trial, data, found, lambda entry: report(entry | {"epoch": len(at) + entry["epoch"]}))
+        scored = ranking(trial, data, found, lambda entry: report(entry | {"epoch": len(at) + entry["epoch"]}), steps_of)
         facts |= {"ranking_tau": scored.tau, "ranking": json.dumps([scored.by_supernet, scored.by_training])}
     return facts
 
@@ -59,24 +61,27 @@ def steps(trial: TrialConfig, found: Found) -> int:
     return 0 if found.supernet is None else len(_epochs(trial, found)) + trial.checks.ranking
 
 
-def anytime(trial: TrialConfig, data: Data, found: Found, epochs: list[int], report: Report) -> list[tuple[int, float]]:
+def anytime(
+    trial: TrialConfig, data: Data, found: Found, epochs: list[int], report: Report, steps_of: StepsOf = unkept
+) -> list[tuple[int, float]]:
     """(epoch of the search, validation UA of its genotype after the whole retraining), for some epochs; equal genotypes are
     trained once."""
     known: dict[str, float] = {}
     for number, epoch in enumerate(epochs):
-        genotype = found.history[epoch - 1]["genotype"]
+        genotype, restored = found.history[epoch - 1]["genotype"], False
         if genotype not in known:
-            seed = trial.retrain.seeds[0]
+            steps = steps_of(f"anytime-{epoch}")
+            restored, seed = steps.ended, trial.retrain.seeds[0]
             network = network_of(trial, data, from_json(genotype), f"network {seed}")
             known[genotype] = training.fit(
                 network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {seed}"),
-                report=lambda _: None,
+                report=lambda _: None, steps=steps,
             ).valid.ua  # fmt: skip
-        report({"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]})
+        report(marked({"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]}, restored))
     return [(epoch, known[found.history[epoch - 1]["genotype"]]) for epoch in epochs]
 
 
-def ranking(trial: TrialConfig, data: Data, found: Found, report: Report) -> Scored:
+def ranking(trial: TrialConfig, data: Data, found: Found, report: Report, steps_of: StepsOf = unkept) -> Scored:
     """Drawn genotypes, scored by the supernet with their one-hot mixing weights and by a short training of their own."""
     assert found.supernet is not None
     rng, parts = np.random.default_rng([stream(trial, "ranking"), trial.fold]), space(trial.network)
@@ -85,8 +90,9 @@ def ranking(trial: TrialConfig, data: Data, found: Found, report: Report) -> Sco
         genotype = draw(rng, parts)
         scores = supernet_scores(found.supernet, data.part("weights"), data.part("valid"), one_hot(genotype, parts))
         scored.by_supernet.append(scores.ua)
-        scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}")[1].valid.ua)
-        report({"epoch": number + 1, "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]})
+        steps = steps_of(f"ranking-{number}")
+        scored.by_training.append(shortly_trained(trial, data, genotype, f"ranking {number}", steps)[1].valid.ua)
+        report(marked({"epoch": number + 1, "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]}, steps.ended))
     return scored
 
 

@@ -19,11 +19,14 @@ from raysernas.corpora.features import Batch, Part
 from raysernas.learn import bilevel, collapse
 from raysernas.learn.bilevel import Ahead, Loss, Objective, Weights, statistics_kept, weights_frozen
 from raysernas.learn.curvature import alpha_curvature
+from raysernas.learn.descent import class_weights, descend
+from raysernas.learn.durable import Steps, Unkept, again
 from raysernas.learn.meter import peak_mb
 from raysernas.learn.mixture import Alphas, mixing, new_alphas, shares
-from raysernas.learn.state import Endless, Kept, State, begun
-from raysernas.learn.tally import Seen, Tally
-from raysernas.learn.training import class_weights, descend, require
+from raysernas.learn.passes import Endless, Kept, Pass
+from raysernas.learn.state import Running, State, begun
+from raysernas.learn.tally import Seen
+from raysernas.learn.training import require
 from raysernas.model.network import Network
 from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy, from_json
 
@@ -44,15 +47,15 @@ class Searched:
 
 def search(
     network: Network, weights: Part, alphas: Part, config: SearchConfig, space: Space, *, seed: int, report: Report,
-    resume: Kept | None = None, keep: Callable[[Kept], object] | None = None,
+    steps: Steps | None = None,
 ) -> Searched:  # fmt: skip
     """Search on a supernet.
 
     Args:
         report: called after each epoch (counted from 1) with its entry of the history, and what is only shown: `timing` and, by
             name, the `shares` of the operations.
-        resume: what `keep` was given after an epoch of a search with the same arguments: goes on from there.
-        keep: called after each epoch with all that a resumed search needs.
+        steps: where the steps are kept; a search that an earlier attempt has begun with the same arguments goes on from there,
+            and first reports its epochs again.
 
     Raises:
         DivergedError: when a loss is not finite.
@@ -60,42 +63,44 @@ def search(
     """
     require(weights, "weights")
     require(alphas, "alphas")
+    steps = steps or Unkept()
     orders = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
     parameters = new_alphas(space, torch.Generator().manual_seed(seed), weights.device)
     loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
     state = begun(network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]))
-    if resume is not None:
-        state.restore(resume)
+    if steps.kept is not None:
+        state.restore(steps.kept, weights)
+        again([_shown(*of, space) for of in zip(state.history, state.timings, strict=True)], report)
     fixed = next(alphas.epoch(config.batch, np.random.default_rng([seed, 4])))  # that the curvature is measured on
     while len(state.history) < config.epochs and _turned(state) is None:
-        seen, timing = _epoch(state, weights)
-        _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space))
-        report(state.history[-1] | {"timing": timing, "shares": shares(state.history[-1]["mixing"], space)})
-        if keep is not None:
-            keep(state.kept())
+        seen, timing = _epoch(state, weights, steps)
+        _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space), timing)
+        report(_shown(state.history[-1], timing, space))
+    steps.end(state.under_way)
     back = _turned(state)
     chosen = state.history[-1 if back is None else back - 1]
     return Searched(from_json(chosen["genotype"]), chosen["entropy"], chosen["epoch"], state.history, state.kept())
 
 
-def _epoch(state: State, weights: Part) -> tuple[Entry, Entry]:
-    """One pass over the weights half: what it saw, and what it took."""
-    config, epoch, start = state.config, len(state.history) + 1, time.perf_counter()
-    on_weights, on_alphas, errors = Tally(), Tally(), []
+def _epoch(state: State, weights: Part, steps: Steps) -> tuple[Entry, Entry]:
+    """One pass over the weights half, or what is left of it: what the whole pass saw, and what it took."""
+    config, epoch = state.config, len(state.history) + 1
+    running = state.running = state.running or Running(Pass(weights, config.batch, state.rng))
     state.network.train()
-    for step, batch in enumerate(weights.epoch(config.batch, state.rng)):
+    for step, batch in enumerate(running.batches, start=running.batches.taken):
         if epoch > config.warmup_epochs and step % config.alphas_every == 0:  # counted anew: every epoch has an alpha step
             held_out = next(state.others)
             if config.difference_error and step == 0:
-                errors.append(_error_now(state, batch, held_out))
-            on_alphas.add(alpha_step(state, batch, held_out))
-        on_weights.add(weight_step(state, batch))
+                running.errors.append(_error_now(state, batch, held_out))
+            running.on_alphas.add(alpha_step(state, batch, held_out))
+        running.on_weights.add(weight_step(state, batch))
+        steps.step(state.under_way)
     state.schedule.step()
-    classes = state.network.output.out_features
-    entry = {"epoch": epoch, **on_weights.means(classes), **on_alphas.means(classes, "alphas_")}
-    if errors:
-        entry["difference_error"] = errors[0].item()
-    return entry, {"step_s": (time.perf_counter() - start) / len(on_weights.losses), "peak_mb": peak_mb(weights.device)}
+    classes, taken = state.network.output.out_features, running.batches.taken
+    entry = {"epoch": epoch, **running.on_weights.means(classes), **running.on_alphas.means(classes, "alphas_")}
+    if running.errors:
+        entry["difference_error"] = running.errors[0].item()
+    return entry, {"step_s": (time.perf_counter() - running.began) / taken, "peak_mb": peak_mb(weights.device)}
 
 
 def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
@@ -146,11 +151,18 @@ def _watched(state: State, epoch: int, fixed: Batch) -> Entry:
     return {"eigenvalue": alpha_curvature(state.network, state.alphas, fixed, state.loss_of)}
 
 
-def _note(state: State, entry: Entry) -> None:
-    """One epoch more in the history, with what it warns of."""
+def _note(state: State, entry: Entry, timing: Entry) -> None:
+    """The running epoch has ended: one more in the history, with what it warns of."""
+    state.running = None
     state.history.append(entry)
+    state.timings.append(timing)
     if told := collapse.warnings(state.history, state.config):
         entry["warning"] = "; ".join(told)
+
+
+def _shown(entry: Entry, timing: Entry, space: Space) -> Entry:
+    """An entry of the history with what is only shown."""
+    return entry | {"timing": timing, "shares": shares(entry["mixing"], space)}
 
 
 def _found(state: State, space: Space) -> Entry:

@@ -1,8 +1,12 @@
 """The same (configuration, fold, seed) gives the same bits on one machine: seeds, threads, algorithms, device."""
 
 import hashlib
+import json
 import os
+import random
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,3 +43,30 @@ def set_random_state(state: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(state[0])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state[1], device)
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """Of every global generator of this process, Python's and numpy's as text: plain data for a checkpoint."""
+    numpy: Any = np.random.get_state(legacy=False)
+    numpy["state"]["key"] = numpy["state"]["key"].tolist()
+    return {"torch": random_state(device), "python": json.dumps(random.getstate()), "numpy": json.dumps(numpy)}
+
+
+def set_random_states(states: dict[str, Any], device: torch.device) -> None:
+    """Go back to what `random_states` gave for the same device."""
+    set_random_state(states["torch"], device)
+    version, inner, gauss = json.loads(states["python"])
+    random.setstate((version, tuple(inner), gauss))
+    numpy = json.loads(states["numpy"])
+    numpy["state"]["key"] = np.array(numpy["state"]["key"], np.uint32)
+    np.random.set_state(numpy)
+
+
+def generator_state(rng: np.random.Generator) -> str:
+    """Of one generator of numpy, as text."""
+    return json.dumps(rng.bit_generator.state)
+
+
+def set_generator_state(rng: np.random.Generator, state: str) -> None:
+    """Go back to what `generator_state` gave."""
+    rng.bit_generator.state = json.loads(state)

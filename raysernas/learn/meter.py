@@ -18,10 +18,19 @@ class Cost:
     seconds: float = 0.0
     peak_mb: float = 0.0
 
+    def add(self, other: "Cost") -> None:
+        """Seconds add up; of peaks the higher one stays."""
+        self.seconds += other.seconds
+        self.peak_mb = max(self.peak_mb, other.peak_mb)
+
 
 @contextmanager
-def metered(device: torch.device) -> Iterator[Cost]:
-    """Measure the block; the cost is complete when it ends."""
+def metered(device: torch.device, earlier: Cost | None = None) -> Iterator[Cost]:
+    """Measure the block; the cost is complete when it ends.
+
+    Args:
+        earlier: what earlier attempts at the same block took, as the block finds out: added, and counted once.
+    """
     cost = Cost()
     _reset_peak(device)
     start = time.perf_counter()
@@ -32,6 +41,9 @@ def metered(device: torch.device) -> Iterator[Cost]:
             torch.cuda.synchronize(device)
         cost.seconds = time.perf_counter() - start
         cost.peak_mb = peak_mb(device)
+        if earlier is not None:
+            cost.add(earlier)
+            earlier.seconds = earlier.peak_mb = 0.0
 
 
 def _reset_peak(device: torch.device) -> None:

@@ -4,19 +4,27 @@ In: the resolved configuration and what the stages found. Out: rows for the ledg
 """
 
 import json
+import time
+import traceback
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import pandas as pd
+import torch
 
-from raysernas.config import TrialConfig, digest, settings
+from raysernas.config import Fault, TrialConfig, digest, settings
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 from raysernas.learn.data import Data
+from raysernas.learn.descent import DivergedError
 from raysernas.learn.training import Fitted, Prediction
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network, count_parameters
+from raysernas.record import ledger
 from raysernas.record.files import TrialKey
-from raysernas.record.ledger import TrialRecord
+from raysernas.record.ledger import Failure, TrialRecord
+
+WARM_PASSES, TIMED_PASSES = 2, 9  # of one utterance, for its latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +75,37 @@ def finished(
         emotions=data.corpus.emotions,
         valid=each.fitted.valid,
         test=prediction.evaluation,
-        facts=facts | each.cost | {"epoch": each.fitted.epoch, "parameters": count_parameters(each.network)},
-    )
+        facts={
+            **facts, **each.cost, "epoch": each.fitted.epoch, "parameters": count_parameters(each.network),
+            "latency_ms": latency_ms(each.network, data),
+        },
+    )  # fmt: skip
+
+
+def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception) -> TrialRecord:
+    """The record of a trial that would fail again in the same way."""
+    reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+    return ledger.failure(trial, study, key, reason, _kind(error))
+
+
+def _kind(error: Exception) -> Failure:
+    if isinstance(error, DivergedError):
+        return "not_a_number"
+    *_, (raised_in, _) = traceback.walk_tb(error.__traceback__)
+    of_speech = raised_in.f_globals["__name__"].startswith("raysernas.corpora")
+    return "bad_data" if isinstance(error, Fault) and of_speech else "error"
+
+
+def latency_ms(network: Network | Majority, data: Data) -> float:
+    """Milliseconds of a forward pass of one window of one validation utterance: the median of a few, after a warm-up."""
+    network.eval()
+    batch, _ = next(data.part("valid").windows(1))
+    taken = []
+    with torch.no_grad():
+        for _ in range(WARM_PASSES + TIMED_PASSES):
+            start = time.perf_counter()
+            network(batch.features, batch.frames)
+            if data.device.type == "cuda":
+                torch.cuda.synchronize(data.device)
+            taken.append(1000 * (time.perf_counter() - start))
+    return median(taken[WARM_PASSES:])

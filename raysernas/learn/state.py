@@ -1,11 +1,12 @@
-"""All that a search stands on between two epochs: from it the search goes on as if it had never stopped, bit for bit.
+"""All that a search stands on between two steps: from it the search goes on as if it had never stopped, bit for bit.
 
-`State.kept` gives plain tensors, numbers and text, which `torch.load(weights_only=True)` reads; `State.restore` takes them up
-again, in a search that was begun with the same arguments. The weights and alphas in it are a supernet that can be evaluated.
+`State.kept` (between two epochs) and `State.under_way` (between any two steps) give plain tensors, numbers and text, which
+`torch.load(weights_only=True)` reads; `State.restore` takes them up again, in a search that was begun with the same arguments.
+The weights and alphas in them are a supernet that can be evaluated.
 """
 
 import json
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,44 +15,34 @@ import torch
 from torch import Tensor, nn
 
 from raysernas.config import SearchConfig
-from raysernas.corpora.features import Batch, Part
-from raysernas.learn.determinism import random_state, set_random_state
+from raysernas.corpora.features import Part
+from raysernas.learn.checkpoint import copied
+from raysernas.learn.determinism import generator_state, random_state, random_states, set_generator_state, set_random_states
 from raysernas.learn.mixture import Alphas
+from raysernas.learn.passes import Endless, Kept, Pass
+from raysernas.learn.tally import Tally
 from raysernas.model.network import Network
 
-Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
 
+@dataclass(slots=True)
+class Running:
+    """An epoch under way: where its pass over the weights half is, and what it has seen."""
 
-class Endless:
-    """Batches of a part, pass after pass, each in another order."""
-
-    def __init__(self, part: Part, batch: int, rng: np.random.Generator) -> None:
-        self.part, self.batch, self.rng = part, batch, rng
-        self._begin()
-
-    def _begin(self) -> None:
-        self.start = json.dumps(self.rng.bit_generator.state)
-        self.taken = 0
-        self.batches: Iterator[Batch] = self.part.epoch(self.batch, self.rng)
-
-    def __next__(self) -> Batch:
-        found = next(self.batches, None)
-        if found is None:
-            self._begin()
-            found = next(self.batches)
-        self.taken += 1
-        return found
+    batches: Pass
+    on_weights: Tally = field(default_factory=Tally)
+    on_alphas: Tally = field(default_factory=Tally)
+    errors: list[Tensor] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)  # so that now - began is the time of all attempts together
 
     def kept(self) -> Kept:
-        """Where it is: the generator before this pass, and how many batches of it were taken."""
-        return {"start": self.start, "taken": self.taken}
-
-    def restore(self, kept: Kept) -> None:
-        """Go there."""
-        self.rng.bit_generator.state = json.loads(kept["start"])
-        self._begin()
-        for _ in range(kept["taken"]):
-            next(self)
+        """All of it; not the state of the generator."""
+        return {
+            "batches": self.batches.kept(),
+            "on_weights": self.on_weights.kept(),
+            "on_alphas": self.on_alphas.kept(),
+            "errors": self.errors,
+            "seconds": time.perf_counter() - self.began,
+        }
 
 
 @dataclass(slots=True)
@@ -68,6 +59,8 @@ class State:
     rng: np.random.Generator  # that orders the weights half
     others: Endless  # the alphas half
     history: list[dict[str, Any]] = field(default_factory=list)
+    timings: list[dict[str, Any]] = field(default_factory=list)  # of each epoch in the history: no two runs share them
+    running: Running | None = None  # None between two epochs
 
     @property
     def device(self) -> torch.device:
@@ -75,24 +68,29 @@ class State:
         return next(iter(self.alphas.values())).device
 
     def kept(self) -> Kept:
-        """A copy of everything, on the CPU."""
-        return _copied(
+        """A copy, on the CPU, of everything but the running epoch and the timings: equal for equal searches."""
+        return copied(
             {
                 "network": dict(self.network.state_dict()),
                 "alphas": {str(part): value.detach() for part, value in self.alphas.items()},
                 "by_sgd": self.by_sgd.state_dict(),
                 "by_adam": self.by_adam.state_dict(),
                 "schedule": self.schedule.state_dict(),
-                "rng": json.dumps(self.rng.bit_generator.state),
+                "rng": generator_state(self.rng),
                 "others": self.others.kept(),
                 "random": random_state(self.device),
                 "history": json.dumps(self.history),
             }
         )
 
-    def restore(self, kept: Kept) -> None:
-        """Take up what `kept` gave."""
-        kept = _copied(kept)
+    def under_way(self) -> Kept:
+        """A copy of everything, on the CPU."""
+        more = {"running": self.running and self.running.kept(), "random": random_states(self.device)}
+        return self.kept() | copied(more) | {"timings": json.dumps(self.timings)}
+
+    def restore(self, kept: Kept, weights: Part) -> None:
+        """Take up what `under_way` gave. Args: weights: the half that the weights learn from."""
+        kept = copied(kept)
         self.network.load_state_dict(kept["network"])
         with torch.no_grad():
             for part, value in self.alphas.items():
@@ -100,10 +98,17 @@ class State:
         self.by_sgd.load_state_dict(kept["by_sgd"])
         self.by_adam.load_state_dict(kept["by_adam"])
         self.schedule.load_state_dict(kept["schedule"])
-        self.rng.bit_generator.state = json.loads(kept["rng"])
+        setattr(self.by_sgd, "_opt_called", True)  # noqa: B010 - or the schedule warns that no step was taken before its own
+        set_generator_state(self.rng, kept["rng"])
         self.others.restore(kept["others"])
-        set_random_state(kept["random"], self.device)
-        self.history = json.loads(kept["history"])
+        set_random_states(kept["random"], self.device)
+        self.history, self.timings = json.loads(kept["history"]), json.loads(kept["timings"])
+        if running := kept["running"]:
+            self.running = Running(Pass(weights, self.config.batch, self.rng, kept=running["batches"]))
+            self.running.on_weights.restore(running["on_weights"], self.device)
+            self.running.on_alphas.restore(running["on_alphas"], self.device)
+            self.running.errors = [error.to(self.device) for error in running["errors"]]
+            self.running.began -= running["seconds"]
 
 
 def begun(
@@ -139,11 +144,3 @@ def require_one_owner(network: nn.Module, alphas: Alphas, *optimizers: torch.opt
     kinds = [{name.split()[0] for name, value in named.items() if id(value) in owned} for owned in owners]
     if wrong or any(len(kind) > 1 for kind in kinds):
         raise ValueError(f"not in exactly one optimiser: {wrong}; optimisers hold {kinds}")
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().cpu().clone()  # clone: cpu() alone returns a CPU tensor itself
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    return [_copied(each) for each in value] if isinstance(value, list | tuple) else value

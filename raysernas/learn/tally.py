@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from raysernas.learn.training import finite
+from raysernas.learn.descent import finite
 from raysernas.record import metrics
 
 
@@ -38,6 +38,24 @@ class Tally:
         self.predictions.append(seen.logits.argmax(dim=1))
         self.emotions.append(seen.emotion)
         self.gradients.append(seen.gradient)
+
+    def kept(self) -> dict[str, Tensor]:
+        """What was added so far, each kind in one tensor; nothing without a step."""
+        if not self.losses:
+            return {}
+        losses, gradients = torch.stack(self.losses), torch.stack(self.gradients)
+        return {
+            "losses": losses,
+            "gradients": gradients,
+            "predictions": torch.cat(self.predictions),
+            "emotions": torch.cat(self.emotions),
+        }
+
+    def restore(self, kept: dict[str, Tensor], device: torch.device) -> None:
+        """Take up what `kept` gave."""
+        if kept:
+            self.losses, self.gradients = ([*kept[name].to(device).unbind()] for name in ("losses", "gradients"))
+            self.predictions, self.emotions = ([kept[name].to(device)] for name in ("predictions", "emotions"))
 
     def means(self, classes: int, prefix: str = "") -> dict[str, float]:
         """Mean loss, UA of the utterances as they were seen, mean gradient norm; nothing without a step.

@@ -1,10 +1,19 @@
-"""Where everything of a study lies. No other room builds a path."""
+"""Where everything of a study lies. No other room builds a path.
 
+A study's root is a local folder or a place of an object store; every path is made from it, so both are walked alike.
+"""
+
+import hashlib
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysernas.config import Config
+from raysernas.config import Config, Fault
 from raysernas.config_arms import Arm
+from raysernas.config_file import parse
+from raysernas.record import storage
+
+STATE = Path("~/.cache/raysernas")  # what belongs to no storage: nothing in it is needed to continue a study
 
 
 @dataclass(frozen=True, order=True, kw_only=True, slots=True)
@@ -20,6 +29,19 @@ class TrialKey:
     def name(self) -> str:
         """Short, unique in the study, fit for a file: `darts-c003-f2-s1`."""
         return f"{self.arm}-c{self.candidate:03d}-f{self.fold}-s{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer fold."""
+
+    arm: Arm
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Fit for a file: `darts` or `darts-f2`."""
+        return self.arm if self.fold is None else f"{self.arm}-f{self.fold}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +62,31 @@ class StudyFiles:
 
     @property
     def journal(self) -> Path:
-        """Optuna's candidates."""
-        return self.root / "optuna.journal"
+        """The candidates and how they fared, for Optuna's own tools: always local, because it is written line by line; beside
+        the study where that is local. Rebuilt from the other files."""
+        if storage.is_local(self.root):
+            return self.root / "optuna.journal"
+        mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+        return STATE.expanduser() / "journals" / f"{self.root.name}-{mark}" / "optuna.journal"
+
+    @property
+    def lock(self) -> Path:
+        """A file that the launch which runs the study holds locked, where files can be locked."""
+        return self.root / "launch.lock"
+
+    @property
+    def leases(self) -> Path:
+        """One object for each launch that has run the study, where nothing can be locked; the last one runs it."""
+        return self.root / "leases"
+
+    @property
+    def candidates(self) -> Path:
+        """One JSON file for each candidate."""
+        return self.root / "candidates"
+
+    def candidate(self, line: Line, number: int) -> Path:
+        """What is known about one candidate: `darts-c003.json`, or `darts-f2-c003.json` of a nested study."""
+        return self.candidates / f"{line.name}-c{number:03d}.json"
 
     @property
     def trials(self) -> Path:
@@ -95,6 +140,20 @@ class TrialFiles:
         """The folder of the trial's TensorBoard run."""
         return self.root / "tensorboard" / self.key.arm / f"c{self.key.candidate:03d}" / f"f{self.key.fold}" / f"s{self.key.seed}"
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what lets an interrupted trial go on; deleted once its record is written."""
+        return self.root / "checkpoints" / self.key.name
+
+    @property
+    def attempts(self) -> Path:
+        """When and where the trial was started; deleted with the checkpoints."""
+        return self.root / "attempts" / f"{self.key.name}.json"
+
+    def checkpoint(self, stage: str) -> Path:
+        """Of one stage, such as `search` or `retrain-0`."""
+        return self.checkpoints / f"{stage}.pt"
+
     def weights(self, retrain_seed: int) -> Path:
         """Trained weights of one retraining."""
         return self.root / "weights" / f"{self.key.name}-r{retrain_seed}.pt"
@@ -102,9 +161,57 @@ class TrialFiles:
 
 def study_files(config: Config) -> StudyFiles:
     """The folder that a configuration writes to."""
-    return StudyFiles(Path(config.study.storage).expanduser().absolute() / config.study.name)
+    return StudyFiles(storage.place(config.study.storage) / config.study.name)
+
+
+def seen(root: str) -> StudyFiles:
+    """The files of a study that has begun, for a process that is told its root.
+
+    Raises:
+        StorageFault: when this machine does not see them: a trial would be written where nobody looks.
+    """
+    files = StudyFiles(storage.place(root))
+    if storage.exists(files.config):
+        return files
+    raise storage.StorageFault(
+        "storage", f"{platform.node()} does not see the study in {root}", got=f"no {files.config.name} there",
+        expected="a folder that all nodes share, or a bucket",
+        do="set study.storage to a shared disk that is mounted at the same path on every node, or to a URI such as s3://",
+    )  # fmt: skip
+
+
+def study_config(study: StudyFiles) -> Config | None:
+    """The configuration that a study was last launched with; None for no study.
+
+    Raises:
+        Fault: when it cannot be read.
+    """
+    text = storage.text(study.config)
+    return None if text is None else parse(text, str(study.config))
+
+
+def need_config(study: StudyFiles) -> Config:
+    """As `study_config`.
+
+    Raises:
+        Fault: when the folder is not a study's.
+    """
+    if (config := study_config(study)) is None:
+        raise Fault(
+            "results", f"{study.root} is not the folder of a study", got="no study.yaml in it",
+            expected="a folder that raysernas.launch has written, such as results/laptop", do="check the path",
+        )  # fmt: skip
+    return config
+
+
+def cache_text(config: Config) -> str:
+    """The cache folder as each node is told it: a home folder is still written ~, because it is not the same everywhere."""
+    if config.study.cache:
+        return config.study.cache if config.study.cache.startswith("~") else str(Path(config.study.cache).absolute())
+    root = storage.place(config.study.storage)
+    return str(root / ".cache" if storage.is_local(root) else STATE)
 
 
 def cache_folder(config: Config) -> Path:
-    """Features and file hashes, shared by all studies of one storage; may be deleted at any time."""
-    return Path(config.study.storage).expanduser().absolute() / ".cache"
+    """Features, file hashes and fetched corpora, always local; may be deleted at any time."""
+    return Path(cache_text(config)).expanduser().absolute()

@@ -1,7 +1,7 @@
 """What is known about every ended trial: written once, as its last act, and read as pandas tables.
 
-One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial). Settings stand in
-dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
+One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial), until `compact` puts
+many into one. Settings stand in dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
 """
 
 import json
@@ -15,15 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault, TrialConfig, digest, settings
-from raysernas.record import storage
+from raysernas.config import TrialConfig, digest, settings
+from raysernas.record import attempts, compaction, reading, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
+from raysernas.record.reading import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
-IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason")
-VALIDATION = (*IDENTITY, "valid_ua")
+Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
+IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
+MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
+SIZES = ("n_weights", "n_alphas", "n_valid")  # utterances of the parts that are not tested
+VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +37,9 @@ class TrialRecord:
     key: TrialKey
     digest: str
     settings: dict[str, Any]  # dotted, only what the arm reads
-    status: Literal["finished", "failed"]
-    reason: str = ""  # why it failed
+    status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before it ended
+    reason: str = ""  # why it failed or was given up
+    failure: Failure | Literal[""] = ""  # what kind of failure that is
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
@@ -45,10 +49,24 @@ class TrialRecord:
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
         settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
-        identity = {"schema_version": SCHEMA_VERSION, "study": self.study, "status": self.status, "reason": self.reason}
+        identity = {
+            "schema_version": SCHEMA_VERSION,
+            "study": self.study,
+            "status": self.status,
+            "reason": self.reason,
+            "failure": self.failure,
+        }
         key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
         scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
-        return {**settings, **identity, **key, "retrain_seed": self.retrain_seed, "digest": self.digest, **scores, **self.facts}
+        return {
+            **settings,
+            **identity,
+            **key,
+            "retrain_seed": self.retrain_seed,
+            "digest": self.digest,
+            **scores,
+            **self.facts,
+        }
 
 
 def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -63,62 +81,83 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     }
 
 
-def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Failure) -> TrialRecord:
     """The record of a trial that could not be finished."""
     return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, facts=provenance()
-    )
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
+        facts=provenance(),
+    )  # fmt: skip
 
 
-def write(files: TrialFiles, records: Sequence[TrialRecord]) -> None:
-    """The last act of a trial: all of its rows, whole or not at all."""
-    write_table(files.record, pd.DataFrame([record.row() for record in records]))
+def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
+    """The record of a trial that was not run, or not to its end, because its candidate was given up."""
+    return TrialRecord(study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason)
+
+
+def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The last act of a trial: all of its rows, whole or not at all; as they are written, with the number of `attempts`."""
+    rows = pd.DataFrame([record.row() for record in records]).assign(attempts=len(attempts.read(files)))
+    write_table(files.record, rows)
+    return rows
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """A Parquet file, whole or not at all."""
-    storage.write(path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part))
+    storage.write(
+        path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True)
+    )
 
 
 def read(files: TrialFiles) -> pd.DataFrame | None:
-    """The rows of one trial; None if it has not ended.
+    """The rows of one trial; None if it has not ended, or its record cannot be read.
 
     Raises:
-        Fault: for a file that is no Parquet file.
+        Fault: for a record of a newer version, or a folder or bucket that cannot be read.
     """
-    return _read(files.record, None).to_pandas() if files.record.exists() else None
+    return reading.one(files)
 
 
 def table(study: StudyFiles) -> pd.DataFrame:
     """All rows of all ended trials, test scores included, sorted by key: for reporting only.
 
     Raises:
-        Fault: for a file that is no Parquet file.
+        Fault: as `read`.
     """
-    return _gather(study, None)
+    found = reading.gather(study, None)
+    return found.frame(None if len(found.rows) else VALIDATION)
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
-    """Identity and validation UA of all ended trials: the only view for whoever chooses anything."""
-    return _gather(study, VALIDATION)
+    """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
+    return reading.gather(study, VALIDATION).frame(VALIDATION)
 
 
-def _gather(study: StudyFiles, columns: Sequence[str] | None) -> pd.DataFrame:
-    paths = sorted(study.trials.glob("*.parquet"))
-    if not paths:
-        return pd.DataFrame(columns=list(columns or VALIDATION))
-    wanted = None if columns is None else list(columns)
-    tables = [_read(path, wanted) for path in paths]
-    frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
-    return frame.sort_values(["arm", "candidate", "fold", "seed", "retrain_seed"], ignore_index=True)
+def validation_of(files: TrialFiles) -> pd.DataFrame | None:
+    """`validation` of one trial, from its record alone; None if it has not ended."""
+    rows = reading.one(files)
+    return None if rows is None else rows.reindex(columns=list(VALIDATION))
 
 
-def _read(path: Path, columns: list[str] | None) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise Fault(
-            "ledger", f"cannot read {path}", got=str(error).splitlines()[0], expected="the Parquet file that a trial has written",
-            do="delete it and run the same command again: its trial is run anew",
-        ) from error  # fmt: skip
+def remarks(study: StudyFiles) -> list[str]:
+    """What to know about the files of the ledger, a sentence each: which were passed over, and which are of older versions."""
+    found = reading.gather(study, ())
+    told = [f"{path} cannot be read ({why}); its trials count as not run" for path, why in sorted(found.skipped.items())]
+    if found.older:
+        told.append(f"{found.older} trials were recorded by an older version; what it did not record is empty")
+    return told
+
+
+def compact(study: StudyFiles) -> int:
+    """Put the records of all ended trials into one file; how many files of single trials that saved.
+
+    To be called by whoever holds the study's lock. Stopped at any point, no record is lost and none counts twice.
+
+    Raises:
+        Fault: as `read`, or for a folder that cannot be written.
+    """
+    return compaction.compact(study)
+
+
+def compact_many(study: StudyFiles) -> int:
+    """As `compact`, when there are more files of single trials than can be read at once."""
+    return compaction.compact(study) if compaction.due(study) else 0

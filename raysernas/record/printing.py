@@ -14,9 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config_file import load
 from raysernas.record import ledger, summary
-from raysernas.record.files import StudyFiles, TrialKey
+from raysernas.record.files import StudyFiles, TrialKey, need_config
 
 NOTHING = "-"
 PLAIN_WIDTH = 100  # columns where the output is no terminal
@@ -36,6 +35,8 @@ def print_tables(study_root: Path, console: Console) -> None:
     }
     if len(tables.folds):
         shown["Test UA of each fold"] = _folds(tables.folds, tables.arms["arm"].tolist())
+    if len(tables.pareto):
+        shown["Candidates that no other one beats, by validation"] = _pareto(tables.pareto)
     mark = f" ({', '.join(tables.marks)})" if tables.marks else ""
     for title, table in shown.items():  # not the title of the table itself, which would be broken at its width
         console.print(Text(f"{title}{mark}", style="italic"))
@@ -45,13 +46,15 @@ def print_tables(study_root: Path, console: Console) -> None:
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
+    for remark in ledger.remarks(study):
+        console.print(Padding(Text(remark, style="yellow"), (0, 1)))
     for name, reason in failures(study).items():
         console.print(Padding(Text(f"{name} failed: {reason.splitlines()[0]}", style="red"), (0, 1)))
 
 
 def failures(study: StudyFiles) -> dict[str, str]:
     """Name -> reason of each failed trial of what study.yaml plans."""
-    plan, rows = load(str(study.config)).study, ledger.table(study)
+    plan, rows = need_config(study).study, ledger.table(study)
     planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
     failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict("records")
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
@@ -73,7 +76,12 @@ def _runs(arms: pd.DataFrame) -> Table:
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
-        chosen = NOTHING if pd.isna(row["candidate"]) else f"c{row['candidate']:03.0f} of {row['candidates']}"
+        chosen = (
+            f"each fold's, of {row['candidates']}"
+            if pd.isna(row["candidate"])
+            else f"c{row['candidate']:03.0f} of {row['candidates']}"
+        )
+        chosen = NOTHING if pd.isna(row["valid_ua"]) else chosen
         table.add_row(
             row["arm"],
             folds,
@@ -95,6 +103,20 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     sizes = folds.groupby("fold")["n_test"].first()
     for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
         table.add_row(str(fold), str(sizes[fold]), *[_percent(scores.get(arm, float("nan"))) for arm in arms])
+    return table
+
+
+def _pareto(found: pd.DataFrame) -> Table:
+    """One row a candidate, the best validation UA first."""
+    table, nested = _table(), (found["fold"] != summary.ALL_FOLDS).any()
+    headings = {"valid_ua": "valid UA", "parameters": "parameters", "latency_ms": "latency ms"}
+    names = [name for name in headings if name in found]
+    for heading in (*(["fold"] if nested else []), "candidate", *(headings[name] for name in names)):
+        table.add_column(heading, justify="right")
+    for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict("records"):
+        told = {"valid_ua": _percent, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
+        numbers = [told[name](row[name]) for name in names]
+        table.add_row(row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers)
     return table
 
 

@@ -1,21 +1,20 @@
 """The result tables: the only place where scores of trials are put together.
 
 Seeds are averaged inside a fold first; mean and deviation are then over folds, never over seeds. Pooled scores come from
-the sum of the confusions of all test utterances, with the corpus's class list. Within an arm the candidate is chosen by
-its mean validation UA; a candidate with a failed or missing trial has no mean.
+the sum of the confusions of all test utterances, with the corpus's class list. Within an arm (nested: on each of its folds) the
+candidate is chosen by its mean validation UA; a candidate with a failed, raced or missing trial has no mean.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from raysernas.config import Fault
-from raysernas.config_file import load
 from raysernas.record import ledger
-from raysernas.record.files import StudyFiles
+from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import Evaluation
 from raysernas.record.protocol import marks
 
@@ -26,6 +25,7 @@ REPORTED = (
     "test_wa",
     "test_confusion",
     "parameters",
+    "latency_ms",
     "search_s",
     "retrain_s",
     "search_entropy",
@@ -33,10 +33,25 @@ REPORTED = (
     "n_unknown",
     "n_unlike",
 )
-CANDIDATE_COLUMNS = ("arm", "candidate", "trials", "finished", "failed", "valid_ua")
+ALL_FOLDS = -1  # where a table has a fold for each line of candidates, and one line goes over all folds
+CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
 FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
 ARM_COLUMNS = (
-    *("arm", "candidates", "failed", "candidate", "valid_ua", "folds", "planned_folds", "seeds", "ua", "ua_sd", "wa", "wa_sd"),
+    *(
+        "arm",
+        "candidates",
+        "failed",
+        "raced",
+        "candidate",
+        "valid_ua",
+        "folds",
+        "planned_folds",
+        "seeds",
+        "ua",
+        "ua_sd",
+        "wa",
+        "wa_sd",
+    ),
     *("pooled_ua", "pooled_wa", "pooled_f1", "parameters", "search_s", "retrain_s"),
     *("entropy", "searches", "uniform", "note"),
 )
@@ -46,12 +61,14 @@ ARM_COLUMNS = (
 class Tables:
     """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores in 0..1.
 
-    Each table has the column `marks` besides: in what its scores are optimistic, by the words that `marks` explains.
+    `pareto` holds the candidates that no other one beats in every objective, if the study has several; by validation only. Each
+    table has the column `marks` besides: in what its scores are optimistic, by the words that `marks` explains.
     """
 
     candidates: pd.DataFrame
     folds: pd.DataFrame
     arms: pd.DataFrame
+    pareto: pd.DataFrame = field(default_factory=pd.DataFrame)
     marks: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,50 +80,77 @@ def summary(study: StudyFiles) -> Tables:
     Raises:
         Fault: when the folder is not a study's, or a file of it cannot be read.
     """
-    if not study.config.is_file():
-        raise Fault(
-            "results", f"{study.root} is not the folder of a study", got="no study.yaml in it",
-            expected="a folder that raysernas.launch has written, such as results/laptop", do="check the path",
-        )  # fmt: skip
-    config = load(str(study.config))
+    config = need_config(study)
     trials = ledger.table(study)
     trials = trials.reindex(columns=[*trials.columns, *(column for column in REPORTED if column not in trials)])
     folds = config.study.folds or tuple(sorted(int(fold) for fold in set(trials["fold"])))
     planned = trials["fold"].isin(folds) & trials["seed"].isin(config.study.seeds) & trials["arm"].isin(config.study.arms)
     trials = trials[planned & (trials["candidate"] < config.study.candidates)]
-    tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds)
+    nested = config.study.protocol == "nested"
+    tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds, nested=nested)
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
     found = marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"])
-    marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms))
+    best = pareto(finished, tried, config.study.objectives)
+    marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms, best))
     return Tables(*marked, marks=found)
 
 
-def candidates(trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[int], retrain_seeds: Sequence[int]) -> pd.DataFrame:
-    """One row for each arm and candidate: `trials` planned, `finished`, `failed`, and mean `valid_ua` if all are finished."""
+def candidates(
+    trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[int], retrain_seeds: Sequence[int], nested: bool = False
+) -> pd.DataFrame:
+    """One row for each arm and candidate, nested for each fold too, else `fold` is ALL_FOLDS.
+
+    `trials` planned, `finished`, `failed` and `raced`, and mean `valid_ua` if all are finished.
+    """
     rows = []
-    planned = len(folds) * len(seeds)
+    planned = (1 if nested else len(folds)) * len(seeds)
     chosen = trials[trials["fold"].isin(folds) & trials["seed"].isin(seeds)]
-    for (arm, candidate), group in chosen.groupby(["arm", "candidate"], sort=True):
+    lines = chosen["fold"] if nested else chosen["fold"].mul(0).add(ALL_FOLDS)
+    for (arm, fold, candidate), group in chosen.groupby(["arm", lines.rename("line"), "candidate"], sort=True):
         done = group[(group["status"] == "finished") & group["retrain_seed"].isin(retrain_seeds)]
         finished = done.groupby(["fold", "seed"]).ngroups
         complete = len(done) == planned * len(retrain_seeds) and finished == planned and done["valid_ua"].notna().all()
         mean = done.groupby("fold")["valid_ua"].mean().mean() if complete else np.nan
-        failed = group[group["status"] == "failed"].groupby(["fold", "seed"]).ngroups
-        rows.append((arm, candidate, planned, finished, failed, mean))
+        failed, raced = (group[group["status"] == word].groupby(["fold", "seed"]).ngroups for word in ("failed", "raced"))
+        rows.append((arm, fold, candidate, planned, finished, failed, raced, mean))
     return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
 
 
 def winners(table: pd.DataFrame) -> dict[str, int]:
-    """The candidate of each arm with the best mean validation UA (the lower number on a tie); arms without one are left out."""
-    ranked = table.dropna(subset="valid_ua").sort_values(["arm", "valid_ua", "candidate"], ascending=[True, False, True])
-    return dict(zip(*[ranked.drop_duplicates("arm")[column] for column in ("arm", "candidate")], strict=True))
+    """The candidate with the best mean validation UA (the lower number on a tie); arms without one are left out.
+
+    The keys are arms, or nested `ARM-fN` for fold N of an arm.
+    """
+    ranked = table.dropna(subset="valid_ua").sort_values(
+        ["arm", "fold", "valid_ua", "candidate"], ascending=[True, True, False, True]
+    )
+    return {_line(row): int(row["candidate"]) for row in ranked.drop_duplicates(["arm", "fold"]).to_dict("records")}
+
+
+def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """The complete candidates of each arm (nested: arm and fold) that no other one beats: as good in all objectives, better in one.
+
+    Columns `arm`, `fold`, `candidate` and the objectives, each the mean over folds of the mean over seeds; empty for one objective.
+    """
+    names, kept = list(objectives), []
+    for line, group in tried.dropna(subset="valid_ua").groupby(["arm", "fold"]) if len(names) > 1 else ():
+        nested = line[1] != ALL_FOLDS
+        rows = trials[(trials["arm"] == line[0]) & (trials["status"] == "finished") & ((trials["fold"] == line[1]) | (not nested))]
+        rows = rows[rows["candidate"].isin(group["candidate"])]
+        means = rows.groupby(["candidate", "fold"])[names].mean().groupby("candidate").mean().dropna()
+        gains = means * [1 if name == "valid_ua" else -1 for name in names]  # what is better is larger
+        better = gains.to_numpy()
+        for number, own, told in zip(means.index, better, means.to_numpy(), strict=True):
+            if not ((better >= own).all(axis=1) & (better > own).any(axis=1)).any():
+                kept.append((*line, number, *told))
+    return pd.DataFrame(kept, columns=["arm", "fold", "candidate", *(names if len(names) > 1 else ())])
 
 
 def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     """Test UA and WA (0..1) of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x retrain seeds)."""
-    rows = trials[(trials["candidate"] == trials["arm"].map(chosen)) & (trials["status"] == "finished")]
+    rows = _picked(trials, chosen)
     rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
     table = grouped.agg(ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size"))
@@ -114,21 +158,36 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def arm_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str], *, planned_folds: int = 0) -> pd.DataFrame:
-    """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what to beware of."""
+    """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what to beware of.
+
+    Nested, the candidate is that of all folds, if they have the same, and there are no scores before each fold has one.
+    """
     chosen = winners(tried)
     folds = fold_table(trials, chosen)
     rows = []
     for arm in arms:
         of_arm = tried[tried["arm"] == arm]
-        row: dict[str, object] = {"arm": arm, "candidates": len(of_arm), "failed": int(of_arm["failed"].sum())}
-        row["planned_folds"] = planned_folds
-        if arm in chosen:
-            picked = trials[(trials["arm"] == arm) & (trials["candidate"] == chosen[arm]) & (trials["status"] == "finished")]
-            best = of_arm[of_arm["candidate"] == chosen[arm]]
-            row |= {"candidate": chosen[arm], "valid_ua": float(best["valid_ua"].iloc[0])}
+        row: dict[str, object] = {"arm": arm, "candidates": of_arm["candidate"].nunique(), "planned_folds": planned_folds}
+        row |= {name: int(of_arm[name].sum()) for name in ("failed", "raced")}
+        best = of_arm[[chosen.get(_line(each)) == each["candidate"] for each in of_arm.to_dict("records")]]
+        if len(best) and (len(best) == planned_folds or (best["fold"] == ALL_FOLDS).all()):
+            picked = _picked(trials[trials["arm"] == arm], chosen)
+            same = best["candidate"].iloc[0] if best["candidate"].nunique() == 1 else np.nan
+            row |= {"candidate": same, "valid_ua": float(best["valid_ua"].mean())}
             row |= _scores(folds[folds["arm"] == arm], picked)
         rows.append(row | {"note": _note(row, trials[trials["arm"] == arm])})
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
+
+
+def _line(row: Mapping[Hashable, Any]) -> str:
+    return row["arm"] if row["fold"] == ALL_FOLDS else f"{row['arm']}-f{row['fold']}"
+
+
+def _picked(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
+    """The finished trials of the chosen candidates."""
+    names = zip(trials["arm"], trials["fold"], strict=True)
+    wanted = pd.Series([chosen.get(arm, chosen.get(f"{arm}-f{fold}")) for arm, fold in names], index=trials.index, dtype=float)
+    return trials[(trials["candidate"] == wanted) & (trials["status"] == "finished")]
 
 
 def pooled(confusions: Sequence[str]) -> Evaluation:
@@ -172,8 +231,10 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
     if "candidate" not in row:
         reasons = [line for text in trials.loc[trials["status"] == "failed", "reason"] for line in str(text).splitlines()[:1]]
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
-    elif isinstance(row["candidates"], int) and row["candidates"] > 1:
-        notes.append("chosen on validation folds that are other folds' test speakers")
+    if row["raced"]:
+        notes.append(
+            f"{row['raced']} trial{'s' if row['raced'] != 1 else ''} of candidates that were given up did not run to the end"
+        )
     draws = len(trials.loc[trials["status"] == "finished", ["fold", "seed"]].drop_duplicates())
     if row["arm"] == "random" and draws < FEWEST_DRAWS:
         notes.append(f"{draws} draw{'s' if draws != 1 else ''}: too few for a claim, which takes {FEWEST_DRAWS}")

@@ -18,7 +18,8 @@ from raysernas.config import NetworkConfig, SearchConfig
 from raysernas.corpora.features import Batch
 from raysernas.learn import darts
 from raysernas.learn.mixture import mixing, new_alphas
-from raysernas.learn.state import Endless, begun
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import begun
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
 from tests.small import noise_part

@@ -18,11 +18,12 @@ from raysernas.config_file import load
 from raysernas.corpora import catalogue
 from raysernas.learn import darts
 from raysernas.learn.data import prepare
+from raysernas.learn.descent import class_weights
 from raysernas.learn.determinism import device_of, pin, stream
 from raysernas.learn.meter import metered
 from raysernas.learn.mixture import new_alphas
-from raysernas.learn.state import Endless, begun
-from raysernas.learn.training import class_weights
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import begun
 from raysernas.model.network import build, count_parameters
 from raysernas.record.genotype import space
 from raysernas.trial import resolve

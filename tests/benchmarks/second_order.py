@@ -21,7 +21,8 @@ from raysernas.learn import bilevel
 from raysernas.learn.bilevel import Objective
 from raysernas.learn.darts import alpha_step, weight_step
 from raysernas.learn.mixture import new_alphas
-from raysernas.learn.state import Endless, State, begun
+from raysernas.learn.passes import Endless
+from raysernas.learn.state import State, begun
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
 from tests.searches import smooth

@@ -1,0 +1,173 @@
+"""The journal: candidates and outcomes as Optuna studies, for whoever opens a study with Optuna's own tools.
+
+Comes in: the candidates of each line and how they fared. Goes out: a file of Optuna's JournalStorage on the local disk. It is a
+view: nothing is read from it but to see whether it still agrees, and it is written anew where it does not. The file is also what
+one launch holds against another. Source: Optuna's JournalStorage.
+"""
+
+import fcntl
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from raysernas.config import Fault
+from raysernas.fleet.proposals import Direction, Outcome, Proposal, frozen, told
+from raysernas.record.storage import write
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """An opened journal."""
+
+    path: Path
+    storage: BaseStorage
+
+
+class View:
+    """One line of candidates as an Optuna study; candidate n is its trial n."""
+
+    def __init__(self, journal: Journal, name: str, directions: Sequence[Direction], axes: dict[str, BaseDistribution]):
+        """Nothing is written before `show`."""
+        self._journal, self._name, self._directions, self._axes = journal, name, directions, axes
+        self._study: optuna.Study | None = None
+
+    def show(self, known: Sequence[Proposal], outcomes: Sequence[Outcome | None]) -> None:
+        """Make the study say this: what it lacks is added, and where it says something else it is written anew.
+
+        Args:
+            outcomes: of each candidate; None for one that the present plan does without.
+        """
+        with _writing(self._journal.path):
+            study = self._created()
+            trials = study.get_trials(deepcopy=False)
+            pairs = zip(trials, known, outcomes, strict=False)
+            if study.directions != self._wanted() or len(trials) > len(known) or not all(_agrees(*each) for each in pairs):
+                optuna.delete_study(study_name=self._name, storage=self._journal.storage)
+                study, trials = self._created(), []
+            self._study = study
+            for number, (proposal, outcome) in enumerate(zip(known, outcomes, strict=True)):
+                if number >= len(trials):
+                    study.add_trial(frozen(proposal, self._axes, outcome or Outcome("running")))
+                elif outcome is not None and not trials[number].state.is_finished():  # left over by a launch that was killed
+                    self.tell(number, outcome)
+
+    def add(self, proposal: Proposal) -> None:
+        """A new candidate."""
+        if self._study is not None:
+            with _writing(self._journal.path):
+                self._study.add_trial(frozen(proposal, self._axes, Outcome("running")))
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """Note how a candidate fared; once it has ended it is left alone."""
+        if outcome.state == "running" or self._study is None:
+            return
+        state, values = told(outcome)
+        storage = self._journal.storage
+        with _writing(self._journal.path):
+            trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(self._name), number)
+            if storage.get_trial(trial_id).state.is_finished():
+                return
+            if outcome.raced:
+                storage.set_trial_user_attr(trial_id, "raced", True)
+            self._study.tell(number, values, state=state)
+
+    def _created(self) -> optuna.Study:
+        storage, name = self._journal.storage, self._name
+        return optuna.create_study(storage=storage, study_name=name, directions=self._directions, load_if_exists=True)
+
+    def _wanted(self) -> list[Any]:
+        return [optuna.study.StudyDirection[name.upper()] for name in self._directions]
+
+
+def _agrees(trial: FrozenTrial, proposal: Proposal, outcome: Outcome | None) -> bool:
+    """Whether a trial is this candidate, and has been told nothing else about it."""
+    if trial.params != proposal.settings:
+        return False
+    if outcome is None or not trial.state.is_finished():
+        return True
+    state, values = told(outcome)
+    told_before = trial.values or ()
+    same = len(told_before) == len(values or ()) and all(map(math.isclose, told_before, values or ()))
+    return trial.state == state and same
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Journal]:
+    """The journal of a study, held by this process alone, with a torn end cut off.
+
+    Raises:
+        Fault: when another process runs the study, or the journal cannot be written.
+    """
+    with ExitStack() as stack:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _hold(stack.enter_context(path.open("ab")).fileno(), path)
+            mend(path)
+            storage = _storage(path)
+        yield Journal(path, storage)
+
+
+def _storage(path: Path) -> BaseStorage:
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except OSError:
+        raise
+    except Exception:  # lines that are JSON but no journal; whatever Optuna trips over, the candidates are the truth
+        _keep(path, b"")
+        return JournalStorage(JournalFileBackend(str(path)))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Fault(
+            "storage", f"cannot write {path}", got=error.strerror or str(error), expected="a writable folder with free space",
+            do="make room there or set study.storage to another folder, then run the same command again",
+        ) from error  # fmt: skip
+
+
+def _hold(descriptor: int, path: Path) -> None:
+    """Two launches of one study would run trials twice; the lock ends with the process, however that ends."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Fault(
+            "study", f"{path.parent} is being run by another process", got="a held journal", expected="one launch at a time",
+            do="wait for the other launch, or stop it",
+        ) from error  # fmt: skip
+    except OSError:
+        return  # a file system without locks: Optuna's own lock file stays in force
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # left by a killed launch; Optuna would wait 30 s for it
+
+
+def mend(path: Path) -> None:
+    """Cut off a last line that a killed process left half written; the journal as it was is kept beside it."""
+    whole = path.read_bytes()
+    kept = whole[: whole.rfind(b"\n") + 1]
+    last = kept.splitlines()[-1] if kept else b"{}"
+    try:
+        json.loads(last)
+    except ValueError:
+        kept = kept[: -len(last) - 1]
+    if kept != whole:
+        _keep(path, kept)
+
+
+def _keep(path: Path, good: bytes) -> None:
+    """Leave the good beginning of a journal in place, and a copy of all of it beside it."""
+    whole = path.read_bytes()
+    write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
+    with path.open("r+b") as file:  # in place, because the lock belongs to this file
+        file.truncate(len(good))

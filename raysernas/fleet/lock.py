@@ -1,0 +1,253 @@
+"""One launch of a study at a time, and no lock that outlives its owner.
+
+Comes in: a study. Goes out: a `Hold`, while which no other launch runs it. A local folder is held by a locked file, which ends
+with the process. A bucket cannot be locked: there each launch creates the next lease exclusively (000001.json, 000002.json ...)
+and renews its own; the highest number holds the study. A lease that is not renewed for LEASE_S, by the clock of whoever watches
+it, may be followed by the next one. So of two that follow only one succeeds, clocks need not agree, and a launch that was
+asleep finds a higher number than its own when it wakes, and ends.
+"""
+
+import _thread
+import fcntl
+import json
+import os
+import platform
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysernas.config import Fault
+from raysernas.record import storage
+from raysernas.record.files import StudyFiles
+from raysernas.record.storage import StorageFault
+
+LEASE_S = 30.0  # without renewal, after which a launch is taken for dead
+RENEW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A held study."""
+
+    check: Callable[[], object] = lambda: None
+    """Raises a Fault when the study is no longer held; to be asked before something is written that others may write too."""
+
+
+@contextmanager
+def held(files: StudyFiles, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)) -> Iterator[Hold]:
+    """The study, for this launch alone.
+
+    Args:
+        say: is told that another launch may be running, and how long that is watched.
+
+    Raises:
+        Fault: when another launch runs it, or takes it over meanwhile; when the folder cannot be written.
+    """
+    if storage.is_local(files.root):
+        descriptor = _locked(files)
+        if descriptor is not None:
+            try:
+                yield Hold()
+            finally:
+                os.close(descriptor)
+            return
+    lease = Lease(files)
+    lease.take(say)
+    try:
+        yield from _renewed(lease)
+    finally:
+        lease.give_back()
+
+
+def _locked(files: StudyFiles) -> int | None:
+    """A locked file; None on a file system that has no locks."""
+    try:
+        files.lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise storage.unwritable(files.lock, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(_me()).encode())
+    except BlockingIOError as error:
+        told = os.pread(descriptor, 4096, 0)
+        os.close(descriptor)
+        raise _refused(files, told) from error
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _renewed(lease: "Lease") -> Iterator[Hold]:
+    """The time in which a thread renews the lease; the main thread is interrupted when it is lost."""
+    done, main = threading.Event(), threading.current_thread() is threading.main_thread()
+
+    def renew() -> None:
+        while not done.wait(RENEW_S):
+            with suppress(StorageFault):  # no answer: others do not get one either, or find the lease too old
+                lease.renew()
+            if lease.lost:
+                if main and not done.is_set():
+                    _thread.interrupt_main()
+                return
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield Hold(lease.check)
+    except KeyboardInterrupt as error:
+        if lease.lost:
+            raise lease.fault() from error
+        raise
+    finally:
+        done.set()
+        thread.join()
+    if lease.lost:
+        raise lease.fault()
+
+
+class Lease:
+    """One launch's lease of a study. `clock` counts seconds, those of a sleeping machine too."""
+
+    def __init__(self, files: StudyFiles, clock: Callable[[], float] | None = None, wait: Callable[[float], object] = time.sleep):
+        self.files, self.owner, self.lost = files, uuid.uuid4().hex, False
+        self._clock, self._wait = clock or _clock, wait
+        self._number, self._beat, self._confirmed = 0, 0, 0.0
+        self._alone = threading.Lock()  # the thread that renews and whoever checks
+
+    def take(self, say: Callable[[str], object]) -> None:
+        """Become the holder.
+
+        Raises:
+            Fault: when another launch renews its lease, or was quicker.
+        """
+        last = self._last()
+        before = storage.text(last) if last else None
+        running = last is not None and before is not None and not _parsed(before).get("ended")
+        if last is not None and running:
+            say(f"{self.files.root} is held by {_who(_parsed(before or ''))}; watching for {LEASE_S:.0f} s whether it still runs")
+            self._watch(last, before)
+        self._number, begun = 1 + (_number(last) if last else 0), self._clock()
+        if not storage.create(self._path(), self._text()):
+            raise _refused(self.files, storage.text(self._path()))
+        # the holder writes its beat and then looks for a successor, this one does the reverse: one of them sees the other
+        revived = last is not None and running and not _same(storage.text(last), before)
+        if revived or self._superseded():
+            storage.delete(self._path())
+            raise _refused(self.files, storage.text(self._last() or self._path()))
+        self._confirmed = begun
+        for path in storage.listed(self.files.leases, ".json"):
+            if _number(path) < self._number:
+                storage.delete(path)
+
+    def renew(self) -> None:
+        """Show that this launch lives, and see whether it still holds the study.
+
+        Raises:
+            StorageFault: when the store does not answer.
+        """
+        with self._alone:
+            if self._superseded():
+                self.lost = True
+                return
+            self._beat, begun = self._beat + 1, self._clock()
+            storage.put(self._path(), self._text())
+            self.lost = self._superseded()  # by someone who looked before this beat
+            self._confirmed = begun
+
+    def check(self) -> None:
+        """That the study is still held.
+
+        Raises:
+            Fault: when it is not, or the store does not say.
+        """
+        if not self.lost and self._clock() - self._confirmed > LEASE_S / 2:
+            self.renew()
+        if self.lost:
+            raise self.fault()
+
+    def give_back(self) -> None:
+        """Let the next launch begin at once."""
+        if not self.lost:
+            with suppress(StorageFault):  # it will be watched until it is old
+                storage.put(self._path(), self._text(ended=True))
+
+    def fault(self) -> Fault:
+        """What a launch says that has lost its study."""
+        return Fault(
+            "study", f"{self.files.root} has been taken over by another launch",
+            got=f"this one did not renew its lease for {LEASE_S:.0f} s", expected="a process that is not put to sleep",
+            do="nothing, if the other launch is meant to go on; else stop it and run the same command again",
+        )  # fmt: skip
+
+    def _watch(self, last: Path, before: str | None) -> None:
+        """Wait until a lease is old, or its launch ends.
+
+        Raises:
+            Fault: when it is renewed meanwhile.
+        """
+        begun = self._clock()
+        while self._clock() - begun < LEASE_S:
+            self._wait(RENEW_S / 2)
+            now = storage.text(last)
+            if _parsed(now).get("ended"):
+                return
+            if now != before:
+                raise _refused(self.files, now)
+
+    def _superseded(self) -> bool:
+        last = self._last()
+        return last is not None and _number(last) > self._number
+
+    def _last(self) -> Path | None:
+        return max(storage.listed(self.files.leases, ".json"), key=_number, default=None)
+
+    def _path(self) -> Path:
+        return self.files.leases / f"{self._number:06d}.json"
+
+    def _text(self, *, ended: bool = False) -> bytes:
+        return json.dumps({**_me(), "owner": self.owner, "beat": self._beat, "ended": ended}).encode()
+
+
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
+def _parsed(text: str | bytes | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _same(now: str | None, before: str | None) -> bool:
+    return now in (before, None) or bool(_parsed(now).get("ended"))
+
+
+def _me() -> dict[str, Any]:
+    return {"host": platform.node(), "pid": os.getpid(), "time": time.strftime("%Y-%m-%d %H:%M:%S%z")}
+
+
+def _who(told: dict[str, Any]) -> str:
+    return f"process {told.get('pid', '?')} on {told.get('host', '?')} (last heard {told.get('time', '?')})"
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()
+
+
+def _refused(files: StudyFiles, told: str | bytes | None) -> Fault:
+    return Fault(
+        "study", f"{files.root} is being run by another process", got=_who(_parsed(told)), expected="one launch at a time",
+        do="wait for the other launch, or stop it",
+    )  # fmt: skip

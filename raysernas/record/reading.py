@@ -1,0 +1,235 @@
+"""Reading the ledger's files: what can be read is one table, what cannot is named, and no trial counts twice.
+
+Comes in: a study and the columns that are wanted. Goes out: their rows, and which files were passed over and why. A trial whose
+file is passed over has not ended: it is run anew. Rules: the file of a single trial wins over a file of many, the later of two
+files of many over the earlier one; a file that names one trial and holds another is passed over; files of older versions have
+fewer columns, which are empty here. A store that does not answer is no torn file: that is a fault, or trials would be run twice.
+"""
+
+import errno
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysernas.config import Fault
+from raysernas.record import storage
+from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
+
+SCHEMA_VERSION = 2  # of the columns; 2 added `failure` and `attempts`
+KEY = ("arm", "candidate", "fold", "seed")
+ORDER = [*KEY, "retrain_seed"]
+NEEDED = (*KEY, "retrain_seed", "status", "digest", "schema_version")
+WHOLE = ("candidate", "fold", "seed", "retrain_seed", "schema_version")
+SUFFIX = ".parquet"
+MANY = "compacted-"  # begins the name of a file of many trials; no arm is called so
+LOT = 500  # tables that are joined at once: ten thousand small ones at once would take gigabytes
+BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)  # of one local file; anything else is the disk or the network
+PASSES = 5  # over a folder in which another process is just putting files together
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the files of a ledger hold."""
+
+    rows: pa.Table  # unsorted, with NEEDED and the wanted columns
+    skipped: dict[str, str] = field(default_factory=dict)  # path of a file that was passed over -> why
+    older: int = 0  # trials that an older version of raysernas has written
+    singles: tuple[Path, ...] = ()  # files whose rows are in `rows`, and of which none is passed over
+    compacted: tuple[Path, ...] = ()
+
+    def frame(self, columns: Sequence[str] | None) -> pd.DataFrame:
+        """The rows sorted by key, in the wanted columns; a column that no file has is empty."""
+        frame = self.rows.to_pandas()
+        if columns is not None:
+            frame = frame.reindex(columns=list(columns))
+        return frame.sort_values(ORDER, ignore_index=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    rows: pa.Table | None  # None for a file that is passed over
+    why: str = ""
+
+
+class _Vanished(Exception):
+    """A listed file is gone: another process has just put it into a file of many."""
+
+
+def gather(study: StudyFiles, columns: Sequence[str] | None) -> Reading:
+    """The rows of all ended trials.
+
+    Args:
+        columns: that are wanted besides NEEDED; None for all.
+
+    Raises:
+        Fault: for a record of a newer version of raysernas.
+        StorageFault: for a folder or bucket that cannot be read.
+    """
+    for _ in range(PASSES):
+        try:
+            return _gathered(storage.listed(study.trials, SUFFIX), None if columns is None else [*NEEDED, *columns])
+        except _Vanished:
+            continue
+    raise storage.unreadable(study.trials, OSError("its files vanish while they are read"))
+
+
+def one(files: TrialFiles) -> pd.DataFrame | None:
+    """The rows of one trial; None if it has not ended, or its record cannot be read.
+
+    Raises:
+        Fault: as `gather`.
+    """
+    try:
+        return _rows_of(_opened(files.record, None), [])
+    except _Vanished:
+        pass
+    folder = StudyFiles(files.root).trials
+    for path in reversed([each for each in storage.listed(folder, SUFFIX) if each.name.startswith(MANY)]):
+        if files.key.name in _names_in(path):
+            return _rows_of(_opened(path, None), [("arm", "==", files.key.arm), *_numbers(files.key)])
+    return None
+
+
+def rows_in(path: Path) -> int:
+    """The rows that can be read of one file."""
+    rows = _opened(path, None).rows
+    return 0 if rows is None else len(rows)
+
+
+def _numbers(key: TrialKey) -> list[tuple[str, str, int]]:
+    return [("candidate", "==", key.candidate), ("fold", "==", key.fold), ("seed", "==", key.seed)]
+
+
+def _rows_of(file: _File, chosen: Sequence[tuple[str, str, str | int]]) -> pd.DataFrame | None:
+    """The rows that fit, without the columns that other trials of the file have brought."""
+    if file.rows is None:
+        return None
+    rows = file.rows.filter(pq.filters_to_expression(list(chosen))) if chosen else file.rows
+    filled = [name for name in rows.column_names if rows[name].null_count < len(rows)]
+    return rows.select(filled if chosen else rows.column_names).to_pandas()
+
+
+@functools.lru_cache(maxsize=16)
+def _names_in(path: Path) -> frozenset[str]:
+    """The trials of a file of many, which is never changed once it is there."""
+    rows = _opened(path, list(NEEDED)).rows
+    return frozenset() if rows is None else frozenset(_names(rows))
+
+
+def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
+    many = [path for path in paths if path.name.startswith(MANY)]
+    single = [path for path in paths if not path.name.startswith(MANY)]
+    taken = {path.stem for path in single}  # of a torn one too: the row that it was to replace is not the last word
+    joint, lots, kept = _Joint(), [], []
+    for path in reversed(many):  # the later wins
+        rows = joint.take(_opened(path, columns))
+        if rows is not None:
+            kept.append(path)
+            names = _names(rows)
+            lots.append(rows.filter(pa.array([name not in taken for name in names], pa.bool_())))
+            taken |= set(names)
+    for start in range(0, len(single), LOT):
+        files = storage.each(lambda path: _named(_opened(path, columns)), single[start : start + LOT])
+        fit = [rows for file in files if (rows := joint.take(file)) is not None]
+        lots += [_one_table(fit)] if fit else []
+    rows = _one_table(lots)
+    whole = tuple(path for path in single if str(path) not in joint.skipped)
+    return Reading(rows, joint.skipped, _older(rows), whole, tuple(reversed(kept)))
+
+
+@dataclass(slots=True)
+class _Joint:
+    """What decides which files go together into one table: the first that has a column says what kind it is."""
+
+    skipped: dict[str, str] = field(default_factory=dict)
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    known: set[pa.Schema] = field(default_factory=set)
+
+    def take(self, file: _File) -> pa.Table | None:
+        """The rows of a file that fits; any other one is noted."""
+        why = file.why
+        if file.rows is not None and file.rows.schema not in self.known:
+            try:
+                self.schema = pa.unify_schemas([self.schema, file.rows.schema], promote_options="permissive")
+                self.known.add(file.rows.schema)
+            except pa.ArrowException as error:
+                why = f"has a column of another kind: {_first_line(error)}"
+        if why:
+            self.skipped[str(file.path)] = why
+        return None if why else file.rows
+
+
+def _one_table(tables: Sequence[pa.Table]) -> pa.Table:
+    if not tables:
+        return pa.table({name: pa.array([], pa.string() if name in ("arm", "status", "digest") else pa.int64()) for name in NEEDED})
+    schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
+    return pa.concat_tables([_cast(table, schema) for table in tables]).combine_chunks()
+
+
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with exactly these columns; what it lacks is empty."""
+    held = set(table.column_names)
+    columns = [table[each.name] if each.name in held else pa.nulls(len(table), each.type) for each in schema]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+def _opened(path: Path, columns: list[str] | None) -> _File:
+    try:
+        content = path if storage.is_local(path) else BytesIO(storage.read(path))
+        with pq.ParquetFile(content, page_checksum_verification=True) as file:
+            rows = file.read(columns=None if columns is None else list(dict.fromkeys(columns)))
+    except FileNotFoundError:
+        raise _Vanished from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, Fault):
+            raise
+        if isinstance(error, OSError) and error.errno is not None and error.errno not in BROKEN:
+            raise storage.unreadable(path, error) from error
+        return _File(path, None, _first_line(error))
+    return _sound(path, rows.replace_schema_metadata(None))
+
+
+def _sound(path: Path, rows: pa.Table) -> _File:
+    """Whether a file that is Parquet is a record too."""
+    if lacking := [name for name in NEEDED if name not in rows.column_names]:
+        return _File(path, None, f"has no column {lacking[0]}")
+    if odd := [name for name in WHOLE if not pa.types.is_integer(rows.schema.field(name).type)]:
+        return _File(path, None, f"has no whole numbers in {odd[0]}")
+    if len(rows) == 0:
+        return _File(path, None, "has no rows")
+    if empty := [name for name in NEEDED if rows[name].null_count]:
+        return _File(path, None, f"has a row without {empty[0]}")
+    if (newest := max(rows["schema_version"].to_pylist())) > SCHEMA_VERSION:
+        raise Fault(
+            "ledger", f"{path} is of a newer raysernas", got=f"schema {newest}", expected=f"at most {SCHEMA_VERSION}",
+            do="update raysernas, or set another study.name",
+        )  # fmt: skip
+    return _File(path, rows)
+
+
+def _named(file: _File) -> _File:
+    """Whether a file of one trial holds that trial."""
+    if file.rows is None or set(_names(file.rows)) == {file.path.stem}:
+        return file
+    return _File(file.path, None, f"holds {_names(file.rows)[0]}, which is not what it is called")
+
+
+def _names(rows: pa.Table) -> list[str]:
+    keys = zip(*(rows[name].to_pylist() for name in KEY), strict=True)
+    return [TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name for arm, candidate, fold, seed in keys]
+
+
+def _older(rows: pa.Table) -> int:
+    versions = zip(*(rows[name].to_pylist() for name in (*KEY, "schema_version")), strict=True)
+    return len({row[:-1] for row in versions if row[-1] < SCHEMA_VERSION})
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

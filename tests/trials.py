@@ -1,0 +1,41 @@
+"""What a trial left behind, to be compared bit for bit with what another one left."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from raysernas.learn import checkpoint
+from raysernas.record.files import TrialFiles
+from tests.searches import equal
+
+ITS_OWN = ("attempts", "host", "cpu")  # of an attempt, besides seconds and memory: what no two runs of a trial share
+
+
+def shared(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns in which equal trials are equal."""
+    return rows.drop(columns=[name for name in rows if str(name).endswith(("_s", "_mb")) or name in ITS_OWN])
+
+
+def assert_equal(one: TrialFiles, other: TrialFiles) -> None:
+    """Record, genotype, weights, supernet, predictions and history, bit for bit; no checkpoint is left of either."""
+    pd.testing.assert_frame_equal(shared(pd.read_parquet(one.record)), shared(pd.read_parquet(other.record)), check_exact=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(other.predictions), check_exact=True)
+    for path in (one.genotype, one.history):
+        assert path.exists() == twin(path, one, other).exists()
+        assert not path.exists() or path.read_bytes() == twin(path, one, other).read_bytes()
+    for path in tensors(one):
+        assert equal(checkpoint.load(path), checkpoint.load(twin(path, one, other)))
+    assert len(tensors(one)) == len(tensors(other)) > 0
+    for files in (one, other):
+        assert not files.checkpoints.exists()
+        assert not files.attempts.exists()
+
+
+def tensors(files: TrialFiles) -> list[Path]:
+    """Weights and supernets of one trial."""
+    return sorted(files.root.rglob(f"{files.key.name}*.pt"))
+
+
+def twin(path: Path, one: TrialFiles, other: TrialFiles) -> Path:
+    """The same file of the other trial."""
+    return other.root / path.relative_to(one.root)
