@@ -7,6 +7,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "study.candidates": 1,
     "study.seed": 0,
     "study.resources.cpus": 0,
+    "study.resources.trials_at_once": 0,
     "study.resources.gpus_per_trial": 0.01,
     "study.resources.cache_gb": 0,
     "study.resources.checkpoint_s": 0,

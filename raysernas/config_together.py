@@ -106,6 +106,12 @@ def _check_search(config: Config) -> None:
             got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
             do="set search.eigenvalue_every=1 or search.stop=epochs",
         )  # fmt: skip
+    if config.compute.precision == "bf16" and search.order != "first":
+        raise Fault(
+            "config", f"search.order={search.order} is not to be had in bf16: its rounding (0.4 %) is as large as the mixed term",
+            got="precision: bf16", expected="search.order=first, or compute.precision=fp32",
+            do="set compute.precision=fp32 or search.order=first",
+        )  # fmt: skip
     if search.difference_error and search.order == "first":
         raise Fault(
             "config", "search.difference_error measures the second order, but search.order is first", got="order: first",

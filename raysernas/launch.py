@@ -7,6 +7,7 @@ Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: t
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -30,7 +31,7 @@ DEFAULT = "laptop"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130: interrupted."""
+    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130 or 143: stopped by a signal."""
     try:
         parsed = _parse(arguments)
         config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
@@ -46,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped; the same command continues this study", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, runner.Stopped) else signal.SIGINT)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -92,7 +92,7 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
 
 def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
     genotype = draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
-    return build(trial.arm, trial.network, _size(trial), classes, genotype).to(device_of(trial))
+    return build(trial.arm, trial.network, _size(trial), classes, genotype, trial.compute.precision).to(device_of(trial))
 
 
 def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from raysernas.fleet.runner import QUIET, _environment
+from raysernas.fleet import runner
+from raysernas.fleet.runner import Stopped
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 
@@ -114,9 +117,10 @@ def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
-def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> None:
+def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_behind(tmp_path: Path) -> None:
     launch = launched(tmp_path)
     wait_for_records(launch, tmp_path, 1)
+    everyone = descendants(launch.pid)
     launch.kill()
     launch.communicate()
     kept = records(tmp_path)
@@ -127,6 +131,11 @@ def test_a_killed_launch_is_continued_by_the_same_command(tmp_path: Path) -> Non
     assert found.items() >= kept.items()
     assert sum(line.startswith("[") for line in out.splitlines()) == TRIALS - len(kept)
     assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
+    assert not list(Path(os.environ["TMPDIR"]).glob("rsn-*"))  # the folder of the killed launch went with the next one
+    end = time.monotonic() + 180  # Ray's agents look for their dead cluster for a minute
+    while (alive := [pid for pid in everyone if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert alive == []
 
 
 @pytest.fixture
@@ -139,21 +148,64 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_an_interrupted_launch_ends_with_one_line(tmp_path: Path, interruptible: None) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
+    tmp_path: Path, interruptible: None, number: int, code: int
+) -> None:
     launch = launched(tmp_path, "retrain.epochs=100000")  # so that it cannot end by itself
     end = time.monotonic() + 240
-    while not list(tmp_path.glob("tiny/tensorboard/**/events.*")) and time.monotonic() < end:
+    while len(list(tmp_path.glob("tiny/tensorboard/**/events.*"))) < 2 and time.monotonic() < end:
         time.sleep(0.1)
     began, everyone = time.monotonic(), descendants(launch.pid)
-    launch.send_signal(signal.SIGINT)
+    launch.send_signal(number)
     try:
-        status, _, err = ended(launch)
+        status, out, err = ended(launch)
     finally:
         for pid in everyone:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    assert (status, err.strip()) == (130, "stopped; the same command continues this study")
-    assert time.monotonic() - began < 30
+    assert (status, err.strip()) == (code, "stopped; the same command continues this study")
+    assert time.monotonic() - began < 20  # 10 where nothing else runs
+    assert not [line for line in out.splitlines() if line.startswith("[")]
+    assert records(tmp_path) == {}
+
+
+def course(**more: Any) -> Any:
+    """The part of a course that signals and the overseer look at."""
+    return SimpleNamespace(signal=0, reasons=[], stepped_s=time.monotonic(), **more)
+
+
+def test_the_second_signal_does_not_wait() -> None:
+    one = course()
+    one.stop = one.reasons.append
+    before = signal.getsignal(signal.SIGTERM)
+    with runner._signals(one):
+        signal.raise_signal(signal.SIGINT)
+        assert (one.signal, one.reasons) == (signal.SIGINT, ["the launch was stopped by SIGINT"])
+        with pytest.raises(Stopped) as caught:
+            signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_driver_that_stands_still_ends_itself(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(runner, "HANGS_S", 0.02)
+    left: list[int] = []
+    one = course(stands=lambda for_s: f"no trial has moved for {for_s} s")
+    with runner._overseen(one, 0.1, left.append):
+        end = time.monotonic() + 30
+        while not left and time.monotonic() < end:
+            time.sleep(0.02)
+    assert left == [2]
+    assert capfd.readouterr().err == "no trial has moved for 0.1 s\n"
+
+
+def test_a_driver_that_moves_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "HANGS_S", 0.01)
+    left: list[int] = []
+    with runner._overseen(course(), 3600.0, left.append):
+        time.sleep(0.1)
+    assert left == []
 
 
 @pytest.fixture
@@ -190,11 +242,3 @@ def test_a_full_disk_ends_the_study_and_loses_nothing(small_disk: Path) -> None:
     assert (status, err) == (0, "")
     assert records(small_disk).items() >= kept.items()
     assert len(records(small_disk)) == TRIALS
-
-
-def test_the_switches_of_ray_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
-    before = dict(os.environ)
-    with _environment(QUIET):
-        assert os.environ.items() >= QUIET.items()
-    assert dict(os.environ) == before

@@ -95,6 +95,16 @@ class Display:
         if one := self._tally.running.get(name):
             one.stage, one.share = stage, epoch / max(1, epochs)
 
+    def leave(self, name: str, reason: str) -> None:
+        """A trial has stopped without a record and goes on later, in this launch if there is a reason."""
+        self._tally.running.pop(name, None)
+        if not reason:
+            return
+        line = f"{name}  stopped: {reason.splitlines()[0]}"
+        self._last.append(line)
+        if not self._live:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def end(self, name: str, arm: str, *, valid_ua: float, reason: str = "") -> None:
         """A trial has written its record; with a reason if it failed. `valid_ua` in 0..1."""
         tally, now_s = self._tally, self._clock()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from raysernas.config import RacingConfig
+from raysernas.config_study import RacingConfig
 
 Scores = Mapping[int, Mapping[int, float]]  # fold -> seed -> validation UA, 0..1
 

@@ -70,7 +70,8 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
     if trial.arm == "majority":
         return Majority(len(data.corpus.emotions)).to(data.device)
     torch.manual_seed(stream(trial, purpose))
-    return build(trial.arm, trial.network, data.size, len(data.corpus.emotions), genotype).to(data.device)
+    classes, precision = len(data.corpus.emotions), trial.compute.precision
+    return build(trial.arm, trial.network, data.size, classes, genotype, precision).to(data.device)
 
 
 def shortly_trained(

@@ -78,8 +78,9 @@ def largest_eigenvalue(product: Product, size: int, dtype: torch.dtype) -> float
 
 @contextmanager
 def _observed(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Looked at without a trace: no dropout, no statistics, no gradient to the weights, random state put back."""
-    before = random_state(device)
+    """Looked at without a trace: in fp32, no dropout, no statistics, no gradient to the weights, random state put back."""
+    before, precision = random_state(device), getattr(network, "precision", "fp32")
+    setattr(network, "precision", "fp32")  # noqa: B010 - any module may be observed
     dropouts = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training]
     for dropout in dropouts:
         dropout.training = False
@@ -88,6 +89,7 @@ def _observed(network: nn.Module, device: torch.device) -> Iterator[None]:
         with weights_frozen(network):
             yield
     finally:
+        setattr(network, "precision", precision)  # noqa: B010
         for dropout in dropouts:
             dropout.training = True
         set_random_state(before, device)

@@ -5,7 +5,6 @@ of its own brings it to disk), and at the end of the stage. A routine of `learn`
 and what to call after each step. A file that cannot be read, or that other settings have written, is left aside and told.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,9 @@ import torch
 
 from raysernas.learn import checkpoint
 from raysernas.learn.meter import Cost, peak_mb
+from raysernas.record import storage
 from raysernas.record.files import TrialFiles
+from raysernas.record.storage import StorageFault
 
 FORMAT = 1  # of the states; a checkpoint of another one is left aside
 SPENT = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # memory, as a plain RuntimeError says it
@@ -141,7 +142,7 @@ class Checkpoints:
 
     def _read(self, name: str) -> Kept | None:
         path = self.files.checkpoint(name)
-        if not path.exists():
+        if not storage.exists(path):
             return None
         try:
             found = checkpoint.load(path)
@@ -204,9 +205,9 @@ def marked(entry: Entry, restored: bool) -> Entry:
 
 def forget(files: TrialFiles) -> None:
     """Delete what an ended trial has no use for: its checkpoints, and the list of its attempts."""
-    shutil.rmtree(files.checkpoints, ignore_errors=True)
-    with suppress(OSError):
-        files.attempts.unlink()
+    storage.delete_tree(files.checkpoints)
+    with suppress(StorageFault):
+        storage.delete(files.attempts)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -66,14 +66,16 @@ def blank(x: Map, phases: Phases) -> Map:
     """Zero the cells that `merge` will cut off, in place."""
     parts = x.unflatten(0, (-1, phases.time, phases.band))
     if phases.size[0] % phases.time:
-        parts[:, -1, :, :, -1] = 0
+        parts[:, -1, :, :, -1].zero_()
     if phases.size[1] % phases.band:
-        parts[:, :, -1, :, :, -1] = 0
+        parts[:, :, -1, :, :, -1].zero_()
     return x
 
 
 def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
     """`conv2d(x, weight, stride=stride, padding=kernel // 2, groups=channels)` of an odd kernel, with a faster backward pass."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     return _Depthwise.apply(x, weight, stride)  # pyright: ignore[reportReturnType]
 
 
@@ -96,36 +98,41 @@ class _Depthwise(torch.autograd.Function):
 
 
 def apply(x: Map, weight: Kernel, stride: Stride) -> NewMap:
-    """The convolution as PyTorch has it."""
-    return functional.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, x.shape[1])
+    """The convolution as PyTorch has it, in the precision of the map."""
+    return functional.conv2d(x, weight.to(x.dtype), None, stride, weight.shape[2] // 2, 1, x.shape[1])
 
 
 def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:
     """Gradient of the input."""
     if stride == (1, 1):
         return apply(gradient, weight.flip(2, 3), stride)
+    if x.is_cpu and x.dtype == torch.bfloat16:  # oneDNN (3.12) has no fast way back through a stride in bf16
+        return input_gradient(x.float(), weight, gradient.float(), stride).to(x.dtype)
     padding = [weight.shape[2] // 2, weight.shape[3] // 2]
     return torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
+        gradient, x, weight.to(x.dtype), None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [True, False, False]
     )[0]
 
 
 def weight_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
-    """Gradient of the weights."""
+    """Gradient of the weights, in the precision of the map."""
+    weight = weight.to(x.dtype)
     if weight.shape[3] <= FAST_WIDTH or not x.is_cpu:
-        return _columns(x, weight, gradient, stride, weight.shape[3] // 2)
+        return _columns(x, weight, gradient, stride)
     three = weight[:, :, :, :FAST_WIDTH]
     if stride[1] == 1:  # columns 0-2 and 2-4 of the kernel
-        left = _columns(x, three, dense(functional.pad(gradient, (0, 2))), stride, 2)
-        right = _columns(x, three, dense(functional.pad(gradient, (2, 0))), stride, 2)
+        x = dense(functional.pad(x, (1, 1)))  # oneDNN is slow where the padding is more than half of the kernel
+        left = _columns(x, three, dense(functional.pad(gradient, (0, 2))), stride)
+        right = _columns(x, three, dense(functional.pad(gradient, (2, 0))), stride)
         return torch.cat([left, right[:, :, :, 1:]], dim=3)
     even, odd = dense(x[:, :, :, ::2]), dense(functional.pad(x, (0, x.shape[3] % 2))[:, :, :, 1::2])
-    one, other = (_columns(phase, three, gradient, (stride[0], 1), 1) for phase in (even, odd))
+    one, other = (_columns(phase, three, gradient, (stride[0], 1)) for phase in (even, odd))
     return torch.stack([one[..., 0], other[..., 0], one[..., 1], other[..., 1], one[..., 2]], dim=3)
 
 
-def _columns(x: Map, weight: Kernel, gradient: NewMap, stride: Stride, padding: int) -> NewKernel:
-    """Gradient of a (block of a) kernel, when bands are padded by `padding`."""
+def _columns(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> NewKernel:
+    """Gradient of a (block of a) kernel."""
+    padding = [weight.shape[2] // 2, weight.shape[3] // 2]
     return torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, [weight.shape[2] // 2, padding], [1, 1], False, [0, 0], x.shape[1], [False, True, False]
+        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [False, True, False]
     )[1]

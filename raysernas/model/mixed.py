@@ -94,7 +94,7 @@ class Bundle:
         if name not in self._pooled:
             maximum = name == "max_pool_3x3"
             pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if maximum else average(self.whole, self.stride)
-            mean, variance = pool.new_zeros(2, pool.shape[1])
+            mean, variance = pool.new_zeros(2, pool.shape[1], dtype=at_least_fp32(pool))
             normed = functional.batch_norm(pool, mean, variance, training=True, momentum=1.0, eps=eps)
             parts = len(self.states)
             maps = [normed] if parts == 1 else [dense(part) for part in normed.chunk(parts, dim=1)]
@@ -130,7 +130,8 @@ class Sources:
         """The sum of one mixed edge from each state."""
         if not edges[0].training:
             return sum_of([edge.plainly(x, row) for edge, x, row in zip(edges, self.states, mixing, strict=True)])
-        return Node(edges, self.bundles(), self.seen).made(mixing.to(self.states[0].dtype))
+        with torch.autocast(self.states[0].device.type, enabled=False):  # what follows chooses the precision of each product
+            return Node(edges, self.bundles(), self.seen).made(mixing.to(at_least_fp32(self.states[0])))
 
 
 class Gathered:
@@ -214,8 +215,10 @@ class Node:
         """Remember the statistics of the 1x1 convolutions for their norms."""
         for norm, rows in found.norms:
             self.seen.norms.append(norm)
-            self.seen.means.append(means[rows[0]] if len(rows) == 1 else means[list(rows)].sum(0))
-            self.seen.variances.append(variances[rows[0]] if len(rows) == 1 else variances[list(rows)].sum(0))
+            self.seen.means.append(means[rows[0]] if len(rows) == 1 else torch.stack([means[row] for row in rows]).sum(0))
+            self.seen.variances.append(
+                variances[rows[0]] if len(rows) == 1 else torch.stack([variances[row] for row in rows]).sum(0)
+            )
 
     def separable_halves(self) -> dict[tuple[int, int], Tensor]:
         """What the first half of each separable convolution makes of each bundle, by operation and first source."""
@@ -254,6 +257,11 @@ class Node:
                 else:
                     continue
                 found.others.extend((i, k, found.number(x)) for i, x in enumerate(maps, bundle.first))
+
+
+def at_least_fp32(x: Map) -> torch.dtype:
+    """What the statistics and the mixing weights of a map are kept in."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def average(x: Map, stride: Stride) -> NewMap:

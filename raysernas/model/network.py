@@ -11,7 +11,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import Fault, NetworkConfig
+from raysernas.config import Fault, NetworkConfig, Precision
 from raysernas.config_arms import CHOSEN, Arm
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks
@@ -88,9 +88,10 @@ class Network(nn.Module):
 
     def __init__(
         self, front: Cells | Blocks | Bands, recurrence: Recurrence | SearchedRecurrence | None, *, attention: bool, dropout: float,
-        channels: int, flatten: bool, classes: int,
+        channels: int, flatten: bool, classes: int, precision: Precision = "fp32",
     ) -> None:  # fmt: skip
         super().__init__()
+        self.precision: Precision = precision
         self.front, self.recurrence = front, recurrence
         self.pooling = AttentionPooling(channels) if attention else MeanPooling()
         self.dropout = nn.Dropout(dropout)
@@ -100,6 +101,12 @@ class Network(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch time band"], frames: Int[Tensor, " batch"], mixing: Mixing | None = None
     ) -> Float[Tensor, "batch emotion"]:
+        if self.precision == "fp32":
+            return self._logits(features, frames, mixing)
+        with torch.autocast(features.device.type, torch.bfloat16):
+            return self._logits(features, frames, mixing).float()
+
+    def _logits(self, features: Tensor, frames: Tensor, mixing: Mixing | None) -> Tensor:
         x = rearrange(features, "batch time band -> batch 1 time band").contiguous(memory_format=torch.channels_last)
         x = self.front(x, mixing)
         if self.flatten:
@@ -126,11 +133,15 @@ def kinds(config: NetworkConfig) -> list[CellKind]:
     return ["reduction" if i in reductions else "normal" for i in range(config.cells)]
 
 
-def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None) -> Network:
+def build(
+    arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None,
+    precision: Precision = "fp32",
+) -> Network:  # fmt: skip
     """The network of an arm (any but `majority`); for arms with a genotype the supernet unless it is given.
 
     Args:
         size: (time, band) of every input.
+        precision: of maps and products; weights, statistics of norms and logits are of single precision in either.
 
     Raises:
         Fault: when fewer than two time steps would be left for the recurrent part.
@@ -151,7 +162,7 @@ def build(arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, 
     recurrence = _recurrence(arm, config, channels, genotype)
     network = Network(
         front, recurrence, attention=arm in ATTENTION, dropout=config.dropout, flatten=flatten, classes=classes,
-        channels=channels if recurrence is None else recurrence.channels,
+        channels=channels if recurrence is None else recurrence.channels, precision=precision,
     )  # fmt: skip
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's stub
 

@@ -60,7 +60,8 @@ def _for_onednn(x: Map) -> Float[Tensor, "_ channel _ 1"] | None:
 
 
 def times(x: Map, matrix: Float[Tensor, "row channel"], bias: Tensor | None = None) -> NewMap:
-    """`matrix @ cell + bias` for every cell."""
+    """`matrix @ cell + bias` for every cell, in the precision of the map."""
+    matrix, bias = matrix.to(x.dtype), None if bias is None else bias.to(x.dtype)
     view, (batch, _, time, band) = _for_onednn(x), x.shape
     if view is None:
         made = functional.linear(cells(x), matrix, bias)
@@ -93,9 +94,13 @@ def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _
 
 
 def moments_of(layout: Layout, weights: Weights, maps: list[Tensor]) -> Moments:
-    """Of the maps of all terms at once."""
-    mean = torch.cat([cells(x).sum(0) for x in maps]).reshape(weights.shape[0], -1) / layout.count
-    squares = torch.cat([blocks(outer(x, x), term.last - term.first) for x, term in zip(maps, layout.terms, strict=True)])
+    """Of the maps of all terms, in the precision of the weights."""
+    sums, squares = [], []
+    for x, term in zip(maps, layout.terms, strict=True):
+        exact = x.to(weights.dtype)
+        sums.append(cells(exact).sum(0))
+        squares.append(blocks(outer(exact, exact), term.last - term.first))
+    mean, squares = torch.cat(sums).reshape(weights.shape[0], -1) / layout.count, torch.cat(squares)
     product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
     inverse = torch.rsqrt(variance + layout.eps)
@@ -166,8 +171,12 @@ class _Rectified(torch.autograd.Function):
         if torch.is_grad_enabled():
             return None, *again(lambda *inputs: _rectified(layout, *inputs)[0], [weights, *tensors], gradients)
         passed = [torch.ops.aten.threshold_backward(dense(d), y, 0) for d, y in zip(gradients, made, strict=True)]
-        products = [blocks(outer(d, x), term.last - term.first) for d, x, term in zip(passed, maps, terms, strict=True)]
-        total = torch.cat([cells(d).sum(0) for d in passed]).reshape(moments.mean.shape)
+        products, sums = [], []
+        for d, x, term in zip(passed, maps, terms, strict=True):
+            exact = d.to(weights.dtype)
+            sums.append(cells(exact).sum(0))
+            products.append(blocks(outer(exact, x.to(weights.dtype)), term.last - term.first))
+        total = torch.cat(sums).reshape(moments.mean.shape)
         back = norm_backward(layout, weights, moments, weights.new_ones(len(weights)), torch.cat(products), total)
         to_tensors = Gradients(tensors, ctx.needs_input_grad[2:])
         for d, x, term in zip(passed, maps, terms, strict=True):

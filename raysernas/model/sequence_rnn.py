@@ -125,6 +125,7 @@ def layers_together(
     late = rnns[0].hidden_size if isinstance(rnns[0], nn.GRU) else 0  # the bias that the reset gate of a GRU scales
     bias = bias_inputs + functional.pad(bias_steps[:, : bias_steps.shape[1] - late], (0, late))
     inputs = torch.baddbmm(bias[:, None], x.flatten(1, 2), across_inputs.transpose(1, 2)).unflatten(1, x.shape[1:3])
+    inputs = inputs.to(across_steps.dtype)  # in lower precision only the product above: the steps are many and small
     if late:
         return gru_together(inputs, across_steps, bias_steps[:, -late:])
     return rnn_together(inputs, across_steps)

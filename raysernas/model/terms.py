@@ -5,7 +5,9 @@ In: maps [batch, channel, time, band] and the weights of depthwise convolutions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from raysernas.model.depthwise import Map, Phases, Stride, apply, blank
@@ -38,9 +40,15 @@ class Layout:
         """Cells of the sum."""
         return self.size[0] * self.size[2] * self.size[3]
 
-    def places(self) -> tuple[list[int], list[int]]:
+    def places(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Rows and columns of the mixing weights of the 1x1 convolutions."""
-        return [source for source, _ in self.rows], [operation for _, operation in self.rows]
+        return _places(self.rows, device)
+
+
+@lru_cache(maxsize=1024)  # copied to a device once: a copy in every step would wait for it
+def _places(rows: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    sources, operations = torch.tensor(rows, device=device).unbind(1)
+    return sources, operations
 
 
 def convolved(layout: Layout, tensors: Sequence[Tensor]) -> list[Tensor]:

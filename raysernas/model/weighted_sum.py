@@ -41,7 +41,7 @@ def _sum(layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tens
     if weights is not None:
         maps = convolved(layout, tensors)
         moments = moments_of(layout, weights, maps)
-        matrices = mixing[layout.places()][:, None, None] * moments.unit
+        matrices = mixing[layout.places(mixing.device)][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
         for x, term in zip(maps, layout.terms, strict=True):
             made = times(x, _across(matrices, term), bias)
@@ -70,7 +70,7 @@ class _Sum(torch.autograd.Function):
         ctx.layout, ctx.given = layout, len(tensors)
         ctx.save_for_backward(mixing, weights, *tensors, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
-            found = total.new_empty(0, total.shape[1]), total.new_empty(0, total.shape[1])
+            found = mixing.new_empty(0, total.shape[1]), mixing.new_empty(0, total.shape[1])
         else:
             found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
@@ -91,13 +91,12 @@ class _Sum(torch.autograd.Function):
             gradients = Gradients(tensors, ctx.needs_input_grad[3:])
             back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
             if to_mixing is not None:
-                places: list[Tensor | None] = [torch.tensor(i, device=mixing.device) for i in layout.places()]
-                to_mixing.index_put_(places, back.scale, accumulate=True)
+                to_mixing.index_put_(layout.places(mixing.device), back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
-        flat = cells(gradient).reshape(-1)
+        flat = cells(gradient).reshape(-1).to(mixing.dtype)
         for source, operation, i in layout.others:
             if to_mixing is not None:
-                to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1), flat)
+                to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1).to(mixing.dtype), flat)
             if ctx.needs_input_grad[3 + i]:
                 weight, so_far = mixing[source, operation], found[i]
                 found[i] = gradient * weight if so_far is None else so_far.addcmul_(gradient, weight)
@@ -114,13 +113,18 @@ def _to_terms(
     gradients: Gradients,
 ) -> Backward:
     """Gradients of everything that the 1x1 convolutions and norms depend on."""
-    scale = mixing[layout.places()]
+    scale = mixing[layout.places(mixing.device)]
     passed = {phases: split(gradient, phases) if phases else gradient for phases in {term.phases for term in layout.terms}}
+    exact = {phases: each.to(weights.dtype) for phases, each in passed.items()}
     products = [
-        rearrange(outer(passed[term.phases], x), "row (source column) -> source row column", source=term.last - term.first)
+        rearrange(
+            outer(exact[term.phases], x.to(weights.dtype)),
+            "row (source column) -> source row column",
+            source=term.last - term.first,
+        )
         for x, term in zip(maps, layout.terms, strict=True)
     ]
-    total = cells(gradient).sum(0).expand_as(moments.mean)
+    total = cells(gradient).sum(0, dtype=weights.dtype).expand_as(moments.mean)
     back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
     matrices = scale[:, None, None] * moments.unit
     for x, term in zip(maps, layout.terms, strict=True):

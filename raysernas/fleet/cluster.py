@@ -1,0 +1,185 @@
+"""The cluster: Ray for the time of one study, started here or joined.
+
+Comes in: a plan. Goes out: how many trials it takes at once, asked again and again because a cluster grows and shrinks.
+Without an address Ray is started here: on loopback, without a dashboard, behind a token that nobody else is told, in a
+folder that is deleted at the end, or by the next launch if this one is killed.
+"""
+
+import fcntl
+import functools
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from raysernas.config import Fault
+from raysernas.fleet.plan import Plan, cpus
+
+OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
+ANSWER_S = 10.0  # within which a cluster takes a connection
+ROOM_S = 2.0  # between two looks at how large the cluster is
+LONGEST_TEMPORARY = 30  # characters; Ray puts sockets into this folder, whose paths may have 107
+PREFIX, OWNER = "rsn-", "owner"  # of temporary folders; the file in each that its launch holds a lock on
+QUIET = {  # Ray's own switches, for this process and those it starts
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner even when it is told to be silent
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # its state is never restored, and grows with every trial
+    "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # the proposer counts
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the record and the display say it
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000",
+}
+LOCAL = {  # where Ray is started here
+    "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one switch that keeps all of Ray's ports on loopback
+}
+
+Room = Callable[[], int]  # trials at once, now
+
+
+@contextmanager
+def running(plan: Plan, folder: str) -> Iterator[Room]:
+    """A Ray cluster for the time of the study; how many trials it takes at once.
+
+    Raises:
+        Fault: when there is none to join.
+    """
+    address = plan.config.study.resources.address
+    with environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}):
+        import ray
+
+        try:
+            if address:
+                _join(address)
+            else:
+                _start_here(plan, folder)
+            yield room(plan, ray.cluster_resources)
+        finally:
+            ray.shutdown()
+
+
+def room(plan: Plan, resources: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.monotonic) -> Room:
+    """How many trials to have at once, those that wait for a machine included.
+
+    `study.resources.trials_at_once` if it is set; here, what this machine takes; on a cluster, what it takes and one more,
+    which waits, so that an autoscaler sees that it is short of a machine (of the first one, too).
+    """
+    if fixed := plan.config.study.resources.trials_at_once or plan.slots:
+        return lambda: fixed
+    kept: list[float] = []
+
+    def now() -> int:
+        if not kept or clock() - kept[0] > ROOM_S:
+            kept[:] = [clock(), fit(plan, resources()) + 1]
+        return int(kept[1])
+
+    return now
+
+
+def fit(plan: Plan, found: Mapping[str, float]) -> int:
+    """Trials for which a cluster has CPUs and GPUs; those of different nodes are not added up by Ray, so it may be fewer."""
+    most = found.get("CPU", 0) / plan.cpus_per_trial
+    if plan.gpus_per_trial:
+        most = min(most, found.get("GPU", 0) / plan.gpus_per_trial)
+    return int(most + 1e-9)
+
+
+def _join(address: str) -> None:
+    import ray
+
+    if address.startswith("ray://"):
+        raise Fault(
+            "cluster", "a study is not run through Ray Client", got=address, expected="auto, or HOST:PORT of a head",
+            do="start the launch on a node of the cluster: `ray job submit -- python -m raysernas.launch ...`",
+        )  # fmt: skip
+    _close_token()
+    try:
+        _knock(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except OSError as error:  # no connection, no such host, no answer in time
+        raise Fault(
+            "cluster", f"Ray at {address} does not answer", got=str(error).splitlines()[0], expected="a running Ray cluster",
+            do="check study.resources.address, or leave it empty to run here",
+        ) from error  # fmt: skip
+
+
+def _close_token() -> None:
+    """Ray writes the file of its token readable for everybody."""
+    token = Path.home() / ".ray" / "auth_token"
+    if token.is_file() and token.stat().st_uid == os.getuid() and token.stat().st_mode & 0o077:
+        token.chmod(0o600)
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+
+
+def _start_here(plan: Plan, folder: str) -> None:
+    import ray
+
+    if ray.util.get_node_ip_address() != "127.0.0.1":
+        raise Fault(
+            "cluster", "Ray would listen on the network", got="Ray was loaded before the launch", expected="loopback only",
+            do="run the launch in a process of its own",
+        )  # fmt: skip
+    ray.init(
+        address="local",  # never the cluster that RAY_ADDRESS or an earlier launch names
+        num_cpus=cpus(plan.config), num_gpus=None if plan.gpus_per_trial else 0, object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, _temp_dir=folder,
+    )  # fmt: skip
+
+
+@functools.cache
+def _token() -> str:
+    """One for this process, because Ray reads it only once; never written to disk."""
+    return secrets.token_hex(32)
+
+
+@contextmanager
+def temporary() -> Iterator[str]:
+    """A folder for Ray, which no other user reads; what killed launches have left is deleted."""
+    parent = Path("/tmp" if len(tempfile.gettempdir()) > LONGEST_TEMPORARY else tempfile.gettempdir())
+    sweep(parent)
+    made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
+    with made as folder, Path(folder, OWNER).open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield folder
+
+
+def sweep(parent: Path) -> None:
+    """Delete the temporary folders of launches that are no more."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        try:
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            with (folder / OWNER).open("r") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # it is held, or not yet, or already gone
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables, put back at the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
