@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora import audio, comparison, fingerprint, inspection, selection, tree
+from raysernas.corpora import audio, comparison, fetched, fingerprint, inspection, selection, tree
 from raysernas.corpora.corpus import Corpus, Label, Release, Remark, Utterance
 from raysernas.corpora.readers import (
     crema_d,
@@ -27,6 +27,7 @@ from raysernas.corpora.readers import (
     synthetic,
     tess,
 )  # fmt: skip
+from raysernas.record.files import STATE
 
 NAMED = 3  # of the bad files in a fault; the rest is counted
 READERS: dict[str, Callable[[Path, Label], Release]] = {
@@ -44,15 +45,18 @@ READERS: dict[str, Callable[[Path, Label], Release]] = {
 }
 
 
-def release(config: CorpusConfig) -> Release:
+def release(config: CorpusConfig, memory: Path | None = None) -> Release:
     """Everything that lies at `corpus.root`, before any choice; no audio is opened.
+
+    Args:
+        memory: cache folder, into which a corpus in a bucket is fetched; None = the one of this user.
 
     Raises:
         Fault: for a root that is not there, may not be read, or does not hold the corpus.
     """
     if config.name == "synthetic":
         return synthetic.read(config)
-    root = _root(config)
+    root = root_of(config, memory)
     try:
         return READERS[config.name](root, config.label)
     except OSError as error:
@@ -73,7 +77,7 @@ def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int],
         Fault: for a corpus that is not there, an emotion that cannot be learned, files that cannot be used (unless
             `corpus.on_bad_file` is skip), or another corpus than the one that `corpus.fingerprint` names.
     """
-    found = release(config)
+    found = release(config, memory)
     chosen = selection.select(found, config)
     real = [utterance.path for utterance in chosen.utterances if not utterance.path.startswith(synthetic.SCHEME)]
     sounds = inspection.inspect(real, memory, report)
@@ -111,15 +115,19 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
     return audio.read(utterance.path, sample_rate_hz=sample_rate_hz, start_s=utterance.start_s, end_s=utterance.end_s)
 
 
-def _root(config: CorpusConfig) -> Path:
-    """Where the corpus lies, as an absolute path, because trials run in other working directories."""
+def root_of(config: CorpusConfig, memory: Path | None = None) -> Path:
+    """Where the corpus lies on this machine, as an absolute path, because trials run in other working directories.
+
+    Raises:
+        Fault: for a root that is not set, or not there.
+    """
     meaning = "a manifest, CSV or Parquet" if config.name == "manifest" else f"the folder of {config.name}"
     if not config.root.strip():
         raise Fault(
             "corpus", f"corpus.root is not set, so {config.name} cannot be found", got=repr(config.root), expected=meaning,
             do="set corpus.root=PATH",
         )  # fmt: skip
-    root = Path(os.path.expanduser(config.root)).absolute()
+    root = fetched.local(config.root, memory or STATE.expanduser(), known=bool(config.fingerprint))
     if not os.path.exists(root):
         raise Fault("corpus", f"there is no {root}", got=config.root, expected=meaning, do="set corpus.root=PATH")
     return root

@@ -4,7 +4,6 @@ In: the name and root of a corpus. Out: a `Report`, plain data. Every audio file
 remembered: whoever checks wants to know what lies there now.
 """
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -116,7 +115,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         Fault: for a root that is not there or does not hold the corpus.
     """
     release = catalogue.release(config)
-    root = Path(os.path.expanduser(config.root)).absolute()
+    root = catalogue.root_of(config)
     folder = root if root.is_dir() else root.parent  # the root of a manifest may be its table
     rows = sorted(release.utterances, key=lambda utterance: (utterance.key, utterance.path))
     sounds = inspection.inspect([utterance.path for utterance in rows], None, report)

@@ -6,11 +6,9 @@ weights and the other the alphas of a search. No speaker is ever on two sides un
 gain 5 to 25 points that are not there.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from raysernas.corpora import fold_file, schemes, validation
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.fold_file import Fold
 from raysernas.corpora.schemes import NOBODY, WHERE, Indices, Outer
+from raysernas.record import storage
 
 GIVEN = "usual"  # the rule of folds that come with their validation part
 
@@ -166,7 +165,7 @@ def _outer(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
         raise _dependent("folds=random")
     if chosen != "file":
         return schemes.outer(corpus, config, chosen)
-    listed = fold_file.read(Path(os.path.expanduser(config.fold_file)), corpus)
+    listed = fold_file.read(storage.place(config.fold_file), corpus)
     given = any(fold.valid for fold in listed)
     return tuple(
         Outer(

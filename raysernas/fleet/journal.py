@@ -1,15 +1,14 @@
 """The journal: candidates and outcomes as Optuna studies, for whoever opens a study with Optuna's own tools.
 
 Comes in: the candidates of each line and how they fared. Goes out: a file of Optuna's JournalStorage on the local disk. It is a
-view: nothing is read from it but to see whether it still agrees, and it is written anew where it does not. The file is also what
-one launch holds against another. Source: Optuna's JournalStorage.
+view: nothing is read from it but to see whether it still agrees, and it is written anew where it does not. Whoever opens it
+holds the study (`lock.held`). Source: Optuna's JournalStorage.
 """
 
-import fcntl
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,18 +102,18 @@ def _agrees(trial: FrozenTrial, proposal: Proposal, outcome: Outcome | None) -> 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Journal]:
-    """The journal of a study, held by this process alone, with a torn end cut off.
+    """The journal of a study that the caller holds, with a torn end cut off.
 
     Raises:
-        Fault: when another process runs the study, or the journal cannot be written.
+        Fault: when it cannot be written.
     """
-    with ExitStack() as stack:
-        with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _hold(stack.enter_context(path.open("ab")).fileno(), path)
-            mend(path)
-            storage = _storage(path)
-        yield Journal(path, storage)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # left by a killed launch; Optuna would wait 30 s for it
+        mend(path)
+        storage = _storage(path)
+    yield Journal(path, storage)
 
 
 def _storage(path: Path) -> BaseStorage:
@@ -138,20 +137,6 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _hold(descriptor: int, path: Path) -> None:
-    """Two launches of one study would run trials twice; the lock ends with the process, however that ends."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Fault(
-            "study", f"{path.parent} is being run by another process", got="a held journal", expected="one launch at a time",
-            do="wait for the other launch, or stop it",
-        ) from error  # fmt: skip
-    except OSError:
-        return  # a file system without locks: Optuna's own lock file stays in force
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # left by a killed launch; Optuna would wait 30 s for it
-
-
 def mend(path: Path) -> None:
     """Cut off a last line that a killed process left half written; the journal as it was is kept beside it."""
     whole = path.read_bytes()
@@ -169,5 +154,5 @@ def _keep(path: Path, good: bytes) -> None:
     """Leave the good beginning of a journal in place, and a copy of all of it beside it."""
     whole = path.read_bytes()
     write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
-    with path.open("r+b") as file:  # in place, because the lock belongs to this file
+    with path.open("r+b") as file:
         file.truncate(len(good))

@@ -4,7 +4,6 @@ Comes in: the configuration as the user gave it. Goes out: the same, resolved (d
 with every fold checked and the study's folder compared with it. Knows no Ray; torch is only asked for its GPUs.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -178,7 +177,7 @@ def _odd(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(os.path.expanduser(path)).absolute()) if path else ""
+    return str(storage.place(path)) if path else ""
 
 
 def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:

@@ -41,11 +41,11 @@ class Stopped(KeyboardInterrupt):
 
 
 def run(plan: Plan, display: Display) -> None:
-    """Run what is left of a study; nothing is started when nothing is left.
+    """Run what is left of a study that this process holds; nothing is started when nothing is left.
 
     Raises:
-        Fault: for audio that cannot be read, a record that cannot be written, a study that another process runs, a
-            cluster that cannot be reached or does not move.
+        Fault: for audio that cannot be read, a record that cannot be written, a cluster that cannot be reached or does not
+            move.
         Stopped: after a signal, once the trials have stopped.
     """
     config, files = plan.config, plan.files

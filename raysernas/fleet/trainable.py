@@ -101,11 +101,19 @@ def look(chosen: TrialConfig, files: StudyFiles, plan: str) -> None:
             do="set study.storage to a folder that every node shares, or to a bucket",
         )  # fmt: skip
     for name, text in (("corpus.root", chosen.corpus.root), ("corpus.fold_file", chosen.corpus.fold_file)):
-        if text and not storage.exists(storage.place(text)):
+        if text and (why := _unseen(text)):
             raise Fault(
-                "node", f"{here} does not see the corpus", got=f"no {text}", expected=f"{name}, on every node at the same place",
-                do="mount or copy the corpus there on every node",
+                "node", f"{here} does not see the corpus", got=why, expected=f"{name}, on every node at the same place",
+                do="mount or copy the corpus there on every node, or let every node read the bucket",
             )  # fmt: skip
+
+
+def _unseen(text: str) -> str:
+    """Why a place is not to be seen from here; nothing where it is."""
+    try:
+        return "" if storage.exists(storage.place(text)) else f"no {text}"
+    except Fault as fault:  # a bucket that does not answer, or whose library is not installed on this node
+        return fault.what
 
 
 def fingerprint(text: str) -> str:

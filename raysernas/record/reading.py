@@ -190,6 +190,8 @@ def _opened(path: Path, columns: list[str] | None) -> _File:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, Fault):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOTDIR:
+            raise _Vanished from None
         if isinstance(error, OSError) and error.errno is not None and error.errno not in BROKEN:
             raise storage.unreadable(path, error) from error
         return _File(path, None, _first_line(error))

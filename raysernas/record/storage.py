@@ -42,7 +42,7 @@ def place(text: str) -> Path:
     """
     found = SCHEME.match(text)
     if found is None:
-        return Path(text).expanduser().absolute()
+        return Path(os.path.expanduser(text)).absolute()
     protocol = found[1].lower()
     if protocol == "file":
         return Path(text[found.end() :]).absolute()
@@ -151,7 +151,7 @@ def text(path: Path) -> str | None:
     """
     try:
         return read(path).decode("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error) from error
@@ -184,6 +184,29 @@ def states(folder: Path, suffix: str = "") -> dict[Path, Hashable]:
     except OSError as error:
         raise unreadable(folder, error) from error
     return {folder / name: found[name] for name in sorted(found) if name.endswith(suffix) and not name.startswith(".")}
+
+
+def walked(root: Path) -> dict[str, tuple[str, ...]]:
+    """Every object of a store below a place: its name from there, as it was written, and its VERSION, size first.
+
+    Raises:
+        StorageFault: when the store does not answer.
+    """
+    try:
+        told = _asked(root, lambda remote: remote.fs.find(remote.path, detail=True, refresh=True), unreadable)
+    except FileNotFoundError:
+        return {}
+    begin = len(cast(Any, root).path.rstrip("/")) + 1
+    return {
+        name[begin:]: tuple(str(one.get(key)) for key in VERSION)
+        for name, one in told.items()
+        if one.get("type") != "directory" and not name.endswith("/")
+    }
+
+
+def is_object(path: Path) -> bool:
+    """Whether an object of a store has exactly this name."""
+    return _asked(path, lambda remote: remote.fs.isfile(remote.path), unreadable)
 
 
 def _stat(path: Path) -> Hashable:
