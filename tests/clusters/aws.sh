@@ -6,7 +6,8 @@
 #
 # COMMAND   bash tests/clusters/aws.sh           from the root, with '.[cluster]', 'moto[server]', hatchling and the AWS command line on PATH
 # NEEDS     root, Linux; apt-get install openssh-server rsync iproute2 netcat-openbsd; about 6 GB of memory; 5 to 10 minutes
-# FAKED     AWS (moto: it knows no quotas, prices or rights); the metadata service (keys stand in each machine's environment);
+# FAKED     AWS (moto: it knows no quotas, prices or rights, and starts as few instances as a request allows, on which Ray's second
+#           autoscaler waits for 10 minutes: the first one is used); the metadata service (keys stand in each machine's environment);
 #           docker (off: the machines see this computer's Python instead); GPUs (the machines say they have one; trials run on CPUs)
 set -euo pipefail
 
@@ -55,7 +56,7 @@ printf '\n== the patch\n'
 PYTHONPATH="$repository" python -m tests.clusters.patch my_aws.yaml patched.yaml
 
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/home/.raysernas/auth_token RAY_USAGE_STATS_ENABLED=0
-say ray up -y patched.yaml
+say env RAY_UP_enable_autoscaler_v2=0 ray up -y patched.yaml
 ray dashboard patched.yaml >dashboard.log 2>&1 &
 dashboard=$!
 until nc -z 127.0.0.1 8265; do sleep 1; done

@@ -54,8 +54,8 @@ python "$repository/tests/clusters/hosts.py" results/on_prem 3
 
 kill "$dashboard"
 say ray down -y my_on_prem.yaml
-for each in 10.77.0.12 10.77.0.13; do
-  say ssh -i .ssh/id_ed25519 -o StrictHostKeyChecking=no "root@$each" bash -lc 'ray\ stop'
+for each in 10.77.0.11 10.77.0.12 10.77.0.13; do
+  say ssh -i .ssh/id_ed25519 -o StrictHostKeyChecking=no "root@$each" "bash -lc 'ray stop; pkill -KILL -f [r]aysernas.fleet.notice'" || true
 done
 printf '\n== Ray processes on all machines, 300 s later at most\n'
 wait_until_nothing_runs
