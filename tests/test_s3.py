@@ -188,3 +188,46 @@ def test_a_launch_tells_that_there_is_no_such_bucket(tmp_path: Path, client: Any
     _, err = ended(machine.launch("s3://bucket/other", "s3://nosuch/corpus"), 2)
     assert "finds nothing at s3://nosuch/corpus" in err
     assert "Traceback" not in err
+
+
+CREATE = """
+import sys, threading
+from raysernas.record import storage
+path, won, barrier = storage.place(sys.argv[1]), [], threading.Barrier(8)
+def one(number):
+    barrier.wait()
+    if storage.create(path, str(number).encode()):
+        won.append(number)
+threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert [storage.read(path).decode()] == [str(number) for number in won], (storage.read(path), won)
+"""
+
+
+@pytest.mark.slow
+def test_of_many_who_create_an_object_at_once_one_does(tmp_path: Path, client: Any, endpoint: str) -> None:
+    for number in range(3):
+        ended(Machine(tmp_path / "first", endpoint).run("-c", CREATE, f"s3://bucket/leases/{number}.json"))
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from raysernas.corpora import fetched
+print(sorted(path.name for path in fetched.local(sys.argv[1], Path(sys.argv[2])).rglob("*") if not path.name.startswith(".")))
+"""
+
+
+@pytest.mark.slow
+def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(tmp_path: Path, client: Any, endpoint: str) -> None:
+    machine, odd = Machine(tmp_path / "first", endpoint), ["a #1.wav", "b?.wav", "c%20.wav", "d ä.wav", "e+.wav"]
+    for name in odd:
+        client.put_object(Bucket="bucket", Key=f"odd/{name}", Body=b"x")
+    client.put_object(Bucket="bucket", Key="odd2/neighbour.wav", Body=b"x")
+    out, _ = ended(machine.run("-c", FETCH, "s3://bucket/odd", str(tmp_path / "cache")))
+    assert out.strip() == str(odd)
+    client.put_object(Bucket="bucket", Key="odd/../../evil.wav", Body=b"x")
+    _, err = ended(machine.run("-c", FETCH, "s3://bucket/odd", str(tmp_path / "cache")), 1)
+    assert "has a name that must not be followed\n  got: '../../evil.wav'" in err
+    assert not list(tmp_path.rglob("evil.wav"))
