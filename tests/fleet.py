@@ -1,9 +1,11 @@
 """A study of two arms that is run by hand: no Ray, no training, records with the scores that a test wants."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -31,9 +33,9 @@ def opened(root: Path, config: Config) -> Iterator[Queue]:
         yield Queue(config, files, held)
 
 
-def finish(root: Path, queue: Queue, key: TrialKey, right: int = 5, test: int = 5) -> None:
+def finish(root: Path, queue: Queue, key: TrialKey, right: int = 5, test: int = 5, **facts: Any) -> None:
     trial = queue.trial(key)
-    base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(right, 5, 5), test=(test, 5, 5))
+    base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(right, 5, 5), test=(test, 5, 5), **facts)
     done = dataclasses.replace(base, digest=digest(trial), settings=settings(trial))
     ledger.write(StudyFiles(root).trial(key), [done])
     queue.ended(key, "finished")
@@ -54,6 +56,12 @@ def drain(root: Path, config: Config, *, most: int = 1000, right: Callable[[Tria
             finish(root, queue, key, right(key))
             ran.append(key)
     return ran
+
+
+def proposed(root: Path, line: str = "darts") -> list[dict[str, object]]:
+    """The settings of the candidates of a line, from their objects."""
+    paths = sorted(path for path in StudyFiles(root).candidates.iterdir() if path.name.rpartition("-c")[0] == line)
+    return [json.loads(path.read_text())["settings"] for path in paths]
 
 
 def params(root: Path, arm: str = "darts") -> list[dict[str, object]]:

@@ -16,7 +16,10 @@ from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import Evaluation
 
 EMOTIONS = ("anger", "fear", "joy")
-FACTS = {"n_test": 30, "n_skipped": 0, "parameters": 1000, "search_s": 8.0, "retrain_s": 2.0, "search_entropy": 0.5, "genotype": ""}
+FACTS = {
+    "n_test": 30, "n_skipped": 0, "parameters": 1000, "search_s": 8.0, "retrain_s": 2.0, "search_entropy": 0.5, "genotype": "",
+    "n_valid": 30, "n_weights": 60, "n_alphas": 60, "latency_ms": 2.0,
+}  # fmt: skip
 
 
 def confusion(right: Sequence[int], of: int = 10) -> Evaluation:
@@ -47,6 +50,12 @@ def failure(arm: Arm = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0, 
         study="small", key=TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed), digest=digest(trial),
         settings=settings(trial), status="failed", reason=reason,
     )  # fmt: skip
+
+
+def raced(arm: Arm = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0) -> TrialRecord:
+    """A trial whose candidate was given up before it had ended."""
+    trial = trial_config(Config(), arm=arm, fold=fold, seed=seed)
+    return ledger.raced(trial, "small", TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed), "raced out")
 
 
 def rows(*records: TrialRecord) -> pd.DataFrame:

@@ -13,13 +13,13 @@ from raysernas.corpora.features import Batch
 from raysernas.learn.curvature import alpha_curvature
 from raysernas.learn.darts import Searched, search
 from raysernas.learn.mixture import mixing, new_alphas
-from raysernas.learn.state import Kept
 from raysernas.learn.training import fit
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, one_hot, space
 from tests.faults import refusal
 from tests.reference_cells import reference
 from tests.small import noise_part
+from tests.steps import Watched
 
 SUPERNETS: dict[str, tuple[Arm, NetworkConfig, tuple[int, int]]] = {
     "narrow": ("darts", NetworkConfig(channels=4), (40, 16)),
@@ -118,15 +118,14 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     config = NetworkConfig(channels=4, hidden=4)
     weights, alphas = noise_part("weights", 12), noise_part("alphas", 18, seed=1)
     size = weights.window, weights.frames.width
-    kept: list[Kept] = []
 
-    def searched(resume: Kept | None) -> Searched:
+    def searched(steps: Watched) -> Searched:
         net = build("darts", config, size, 4, precision="bf16")
         short = SearchConfig(epochs=2, batch=4)
-        return search(net, weights, alphas, short, space(config), seed=0, report=lambda _: None, resume=resume, keep=kept.append)
+        return search(net, weights, alphas, short, space(config), seed=0, report=lambda _: None, steps=steps)
 
-    whole = searched(None)
-    again = searched(kept[0])
+    whole = searched(first := Watched())
+    again = searched(Watched(first.states[4]))
     assert again.history == whole.history
     for name, value in whole.kept["network"].items():
         assert torch.equal(again.kept["network"][name], value)

@@ -55,8 +55,7 @@ def after(polls: int) -> Callable[[], str]:
 def stopped(root: Path, trial: TrialConfig, gaps: Iterable[int], **more) -> int:
     """Run a trial, stopped after so many steps of each attempt, then to its end; the number of attempts."""
     attempt = 0
-    for gap in gaps:
-        attempt += 1
+    for attempt, gap in enumerate(gaps, 1):
         try:
             run(root, trial, asked=after(gap), **more)
         except Interrupted:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from io import StringIO
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from raysernas.config import Config
 from raysernas.config_file import assign
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 from raysernas.record.metrics import evaluate
+from raysernas.record.printing import print_tables
 from raysernas.record.summary import ALL_FOLDS, ARM_COLUMNS, arm_table, candidates, fold_table, pooled, summary, winners
 from tests.faults import refusal, told
-from tests.records import EMOTIONS, confusion, failure, record, rows, study
+from tests.records import EMOTIONS, confusion, failure, raced, record, rows, study
 
 PLAN: dict[str, Any] = {"study.arms": ["darts", "cnn"], "study.folds": [0, 1], "study.candidates": 2, "study.name": "small"}
 GRID = {"folds": (0, 1), "seeds": (0,), "retrain_seeds": (0,)}
@@ -246,3 +249,45 @@ def test_no_claim_about_random_under_ten_draws(tmp_path: Path, seeds: int, noted
     note = summary(study(tmp_path, assign(Config(), plan), *records)).arms["note"].iloc[0]
     assert (note == f"{2 * seeds} draws: too few for a claim, which takes 10") == noted
     assert noted or note == ""
+
+
+# --- nested, raced, several objectives --------------------------------------------------------------------------------
+
+
+def test_nested_each_fold_has_a_candidate_of_its_own_and_all_need_one(tmp_path: Path) -> None:
+    plan = assign(Config(), PLAN | {"study.protocol": "nested", "study.arms": ["cnn"]})
+    hits = {(0, 0): 5, (1, 0): 7, (0, 1): 8, (1, 1): 3}  # candidate, fold
+    records = [record(candidate=c, fold=f, valid=(n,) * 3, test=(9 - c,) * 3) for (c, f), n in hits.items()]
+    tables = summary(study(tmp_path / "whole", plan, *records))
+    assert winners(tables.candidates) == {"cnn-f0": 1, "cnn-f1": 0}
+    assert tables.folds["ua"].tolist() == pytest.approx([0.8, 0.9])
+    arm = tables.arms.iloc[0]
+    assert (arm["valid_ua"], arm["ua"]) == pytest.approx((0.75, 0.85))
+    assert (math.isnan(arm["candidate"]), arm["candidates"], tables.marks) == (True, 2, {})
+    early = summary(study(tmp_path / "early", plan, *records[:2])).arms.iloc[0]
+    assert early["note"] == "no complete candidate"
+
+
+def test_raced_trials_are_counted_and_their_candidate_is_never_ranked(tmp_path: Path) -> None:
+    kept = [record(candidate=0, fold=f) for f in (0, 1)]
+    given_up = [record(candidate=1, fold=0, valid=(10, 10, 10)), raced(candidate=1, fold=1)]
+    tables = summary(study(tmp_path, assign(Config(), PLAN), *kept, *given_up))
+    assert tables.candidates["raced"].tolist() == [0, 1]
+    assert winners(tables.candidates) == {"cnn": 0}
+    assert "1 trial of candidates that were given up did not run to the end" in tables.arms["note"].tolist()[1]
+
+
+def test_the_pareto_set_is_what_no_other_candidate_beats_by_validation(tmp_path: Path) -> None:
+    sizes = {0: (5, 100), 1: (7, 300), 2: (6, 300), 3: (5, 90), 4: (9, 1)}  # hits and parameters; 4 is not complete
+    records = [
+        record(candidate=c, fold=f, valid=(hits,) * 3, test=(10 - hits,) * 3, parameters=size)
+        for c, (hits, size) in sizes.items() for f in (0, 1) if (c, f) != (4, 1)
+    ]  # fmt: skip
+    plan = assign(Config(), PLAN | {"study.candidates": 5, "study.objectives": ["valid_ua", "parameters"]})
+    tables = summary(study(tmp_path, plan, *records))
+    assert tables.pareto["candidate"].tolist() == [1, 3]
+    assert tables.pareto["parameters"].tolist() == [300, 90]
+    out = StringIO()
+    print_tables(tmp_path, Console(width=100, file=out))
+    assert "Candidates that no other one beats, by validation" in out.getvalue()
+    assert summary(study(tmp_path / "one", assign(Config(), PLAN), *records[:4])).pareto.empty

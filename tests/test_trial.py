@@ -94,6 +94,7 @@ def test_a_record_tells_everything_and_agrees_with_the_predictions(tmp_path):
         assert row["test_ua"] == pytest.approx(right.groupby(of_seed["emotion"].to_numpy()).mean().mean())
     for column in (
         "parameters",
+        "latency_ms",
         "search_s",
         "retrain_s",
         "test_s",

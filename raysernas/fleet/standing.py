@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
 from raysernas.config import Config
 from raysernas.fleet import racing
 from raysernas.fleet.candidates import GivenUp
 from raysernas.fleet.proposals import Outcome
+from raysernas.record import ledger
 from raysernas.record.files import Line, TrialKey
 
 Pair = tuple[int, int]  # fold, seed
@@ -49,15 +52,14 @@ class Standing:
         course, pair, rows = self._course(line, key.candidate), (key.fold, key.seed), list(rows)
         course.status[pair] = str(rows[0]["status"]) if rows else "failed"
         wanted = [row for row in rows if row["status"] == "finished" and row["retrain_seed"] in self._config.retrain.seeds]
-        values = tuple(_mean([float(row[name]) for row in wanted]) for name in self._study.objectives)
+        values = tuple(_mean([_number(row[name]) for row in wanted]) for name in self._study.objectives)
         if len(wanted) != len(self._config.retrain.seeds) or not all(map(math.isfinite, values)):
             course.lost = True
             return
         course.values[pair] = values
-        course.scores.setdefault(key.fold, {})[key.seed] = _mean([float(row["valid_ua"]) for row in wanted])
-        course.ratios[key.fold] = float(wanted[0]["n_valid"]) / max(
-            1.0, float(wanted[0]["n_weights"]) + float(wanted[0]["n_alphas"])
-        )
+        course.scores.setdefault(key.fold, {})[key.seed] = _mean([_number(row["valid_ua"]) for row in wanted])
+        valid, weights, alphas = (_number(wanted[0][name]) for name in ledger.SIZES)
+        course.ratios[key.fold] = valid / (weights + alphas)  # no number, and so no verdict, where they are not known
         self._rank(line, key.candidate)
 
     def status(self, line: Line, key: TrialKey) -> str | None:
@@ -109,6 +111,10 @@ class Standing:
             value, best = self._best.get(line, (-math.inf, 0))
             if (found.values[0], -number) > (value, -best):
                 self._best[line] = (found.values[0], number)
+
+
+def _number(value: Any) -> float:
+    return math.nan if pd.isna(value) else float(value)
 
 
 def _mean(numbers: Iterable[float]) -> float:
