@@ -87,7 +87,7 @@ def one(files: TrialFiles) -> pd.DataFrame | None:
         Fault: as `gather`.
     """
     try:
-        return _rows_of(_opened(files.record, None), [])
+        return _rows_of(_named(_opened(files.record, None)), [])
     except _Vanished:
         pass
     folder = StudyFiles(files.root).trials

@@ -49,7 +49,7 @@ def place(text: str) -> Path:
     from upath import UPath
 
     try:
-        remote = UPath(text.rstrip("/"), **OPTIONS.get(protocol, NO_MEMORY))
+        remote = UPath(f"{protocol}://{text[found.end() :]}".rstrip("/"), **OPTIONS.get(protocol, NO_MEMORY))
         _ = remote.fs  # its library is imported, and no connection made
     except (ImportError, ValueError) as error:
         extra = LIBRARY.get(protocol)

@@ -1,0 +1,59 @@
+"""How long a relaunch needs to know what has ended, at 10,000 trials, and what a trial's record costs on disk.
+
+    python -m tests.benchmarks.ledger [TRIALS]
+
+Real records of a `darts` trial (all columns of one) are written, one file a trial; then read as planning reads them, before and
+after compaction. Seconds are process CPU time, so that a busy machine counts little, and wall time. The aim is 5 s.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from raysernas.record import ledger
+from raysernas.record.files import StudyFiles
+from raysernas.record.provenance import provenance
+from tests.records import record
+
+TRIALS, FOLDS, SEEDS = 10_000, 10, 10
+CURVE = 400  # characters of the longest text of a real record, its genotype
+
+
+def main(count: int) -> None:
+    """Print a line for each way to read."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = StudyFiles(Path(folder))
+        _timed("written", lambda: _write(files, count))
+        print(f"{_bytes(files) / count:,.0f} bytes a trial in {count:,} files")
+        _timed("read for planning, one file a trial", lambda: ledger.validation(files))
+        _timed("its remarks", lambda: ledger.remarks(files))
+        _timed("put together", lambda: ledger.compact(files))
+        print(f"{_bytes(files) / count:,.0f} bytes a trial in one file")
+        _timed("read for planning, one file", lambda: ledger.validation(files))
+        _timed("its remarks", lambda: ledger.remarks(files))
+        _timed("read whole, one file", lambda: ledger.table(files))
+        assert len(ledger.validation(files)) == count
+
+
+def _write(files: StudyFiles, count: int) -> None:
+    facts = provenance() | {"genotype": "g" * CURVE}
+    for number in range(count):
+        candidate, rest = divmod(number, FOLDS * SEEDS)
+        one = record("darts", candidate, rest // SEEDS, rest % SEEDS, valid=(number % 10, 5, 5), **facts)
+        ledger.write(files.trial(one.key), [one])
+
+
+def _bytes(files: StudyFiles) -> int:
+    return sum(path.stat().st_size for path in files.trials.iterdir())
+
+
+def _timed(what: str, act: Callable[[], object]) -> None:
+    cpu, wall = time.process_time(), time.perf_counter()
+    act()
+    print(f"{what}: {time.process_time() - cpu:.1f} s CPU, {time.perf_counter() - wall:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS)
