@@ -64,7 +64,7 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
 
 
 def _counts(config: SearchConfig, weights: int) -> tuple[int, int, int]:
-    """How many steps of the weights, steps of the alphas and measurements of the curvature a search has that does not stop early."""
+    """Steps of the weights, steps of the alphas and measurements of the curvature of a search that does not stop early."""
     steps = -(-weights // config.batch)
     measurements = config.epochs // config.eigenvalue_every if config.eigenvalue_every else 0
     return config.epochs * steps, (config.epochs - config.warmup_epochs) * -(-steps // config.alphas_every), measurements
