@@ -176,7 +176,7 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(tmp_path: Path, client:
     found, expected = third.ledger(f"{storage}/tiny"), third.ledger(str(tmp_path / "local" / "tiny"))
     assert not found.duplicated(["arm", "candidate", "fold", "seed", "retrain_seed"]).any()
     assert len(found) == TRIALS
-    unlike = [name for name in expected if name in UNLIKE or name.endswith(MEASURED)]
+    unlike = [name for name in map(str, expected) if name in UNLIKE or name.endswith(MEASURED)]
     pd.testing.assert_frame_equal(found.drop(columns=unlike), expected.drop(columns=unlike))
 
 
