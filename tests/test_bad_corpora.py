@@ -73,6 +73,7 @@ BAD = [  # is told, and the corpus is read without it if the study says so
     Case(name="link to itself", make=instead(lambda path: path.symlink_to("x.wav")), what="cannot be read: Too many", do="look"),
     Case(name="folder", make=instead(Path.mkdir), what="is a folder", do=PLACE),
     Case(name="pipe", make=instead(os.mkfifo), what="is no file", do=PLACE),
+    Case(name="link to a device", make=instead(lambda path: path.symlink_to("/dev/zero")), what="is no file", do=PLACE),
     Case(name="endless name", make=listed(row(f"{'x' * 300}.wav")), subjects=(f"{'x' * 300}.wav",), what="long", do="name"),
     Case(name="listed twice, equally", make=listed(row(), row()), what="is listed more than once", do="list it once", kept=True),
     Case(

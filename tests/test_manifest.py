@@ -1,5 +1,6 @@
 """A table of the user's own is read as it is written, and a row that cannot be used is named."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,6 +202,21 @@ def test_a_row_that_cannot_be_used_is_a_remark(folder: Path, columns: str, row: 
     release = _manifest(folder, f"file,emotion,speaker{columns}\nwav/a.wav,joy,3{',' * columns.count(',')}\n{row}\n")
     assert [u.key for u in release.utterances] == ["wav/a.wav"]
     assert release.remarks == (Remark(kind="bad", subject="labels.csv row 2", what=what, do=do),)
+
+
+@given(file=st.text(st.sampled_from("./\\a~:\0 "), min_size=1, max_size=10))
+def test_no_row_leads_out_of_the_folder_of_its_table(file: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever it names: it is a remark, or a path below the folder, which nobody expands."""
+    folder = tmp_path_factory.mktemp("hostile")
+    release = _manifest(folder, f'{SHORT}a.wav,joy,1\n"{file}",joy,2\n')
+    assert len(release.utterances) + sum(remark.kind == "bad" for remark in release.remarks) == 2
+    for utterance in release.utterances:
+        assert Path(os.path.normpath(utterance.path)).is_relative_to(folder)
+
+
+@pytest.mark.parametrize("root", ["/dev/zero", "/dev/null", "/dev/fd/0"])
+def test_a_device_is_no_table(root: str) -> None:
+    assert "is not a file" in refusal(lambda: manifest.read(Path(root)))
 
 
 def test_a_row_listed_twice_is_left_to_the_selection(folder: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_file_that_is_written_anew_has_another_state(folder: Path) -> None:
 
 def test_of_many_who_create_a_name_at_once_one_does(folder: Path) -> None:
     if not storage.is_local(folder):
-        pytest.skip("memory:// is not safe between threads; of S3 test_s3.py shows it")
+        pytest.skip("memory:// does not decide between threads; S3 promises to")
     won: list[int] = []
     barrier = threading.Barrier(8)
 
