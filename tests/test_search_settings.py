@@ -62,7 +62,7 @@ DEAD = {  # axis of a space -> what makes it count, for the arm darts
 
 @pytest.mark.parametrize("axis", DEAD)
 def test_a_space_has_no_axis_that_changes_nothing(axis: str) -> None:
-    given, key = ["study.arms=[darts]", f"study.space={{{axis}}}"], axis.split(":")[0]
+    given, key = ["study.arms=[darts]", f"study.space={{{axis}}}"], axis.split(":", maxsplit=1)[0]
     assert f"study.space names {key}, which changes nothing under the other settings" in refusal(lambda: load(None, given))
     for alive in (DEAD[axis].split(), ["study.arms=[cnn]"]):  # an arm that does not read the key runs once, as ever
         assert key in load(None, [*given, *alive]).study.space
