@@ -217,6 +217,8 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["search.difference_error"] and whole["search.order"] == "first":
         return False
+    if whole["compute.precision"] == "bf16" and whole["search.order"] != "first":
+        return False
     if whole["network.reductions"] and not set(whole["network.reductions"]) < set(range(min(whole["network.cells"], 99))):
         return False
     if "valid_ua" not in whole["study.objectives"] or (whole["study.sampler"] == "nsga2" and whole["study.generation"] < 2):
