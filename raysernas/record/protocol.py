@@ -54,8 +54,6 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
         files = "1 file or row" if skipped == 1 else f"{skipped} files or rows"
         found["left-out files"] = f"{files} of the corpus left out as unusable (column skipped of the ledger)"
     if mixed:
-        found["mixed code"] = (
-            f"finished trials differ in {', '.join(mixed)} (columns of the ledger): equal settings need not give equal scores; "
-            "a new study.name runs all of them anew"
-        )
+        unlike_in = f"finished trials differ in {', '.join(mixed)} (columns of the ledger)"
+        found["mixed code"] = f"{unlike_in}: equal settings need not give equal scores; a new study.name runs all anew"
     return found
