@@ -130,7 +130,7 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
 
 def _check_alive(config: Config, key: str) -> None:
     """Refuse a key that arms of the study read, but that changes no score of any under the other settings."""
-    readers = [arm for arm in config.study.arms if reads(arm, key)]
+    readers: list[Arm] = [arm for arm in config.study.arms if reads(arm, key)]
     if readers and not any(_alive(config, arm, key) for arm in readers):
         needed = [f"{other}={' or '.join(values)}" for prefix, (other, values) in READ_IF.items() if key.startswith(prefix)]
         raise Fault(
