@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -43,7 +44,7 @@ def main(count: int) -> None:
 
 def _write(files: StudyFiles, count: int) -> None:
     """The bytes that a trial would write, without its waiting for the disk."""
-    facts = provenance() | {"genotype": "g" * LONGEST}
+    facts: dict[str, Any] = provenance() | {"genotype": "g" * LONGEST}
     rows = pa.Table.from_pandas(pd.DataFrame([record("darts", **facts).row()]).assign(attempts=1), preserve_index=False)
     files.trials.mkdir(parents=True)
     for number in range(count):
