@@ -215,6 +215,8 @@ def fits_together(flat: dict[str, Any]) -> bool:
         and 2 * whole["search.stop_window"] > whole["search.epochs"] - whole["search.warmup_epochs"]
     ):
         return False
+    if whole["compute.precision"] == "bf16" and whole["search.order"] != "first":
+        return False
     if whole["search.difference_error"] and whole["search.order"] == "first":
         return False
     if whole["compute.precision"] == "bf16" and whole["search.order"] != "first":
