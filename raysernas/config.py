@@ -94,7 +94,7 @@ class NetworkConfig:
     recurrent_cells: int = 1  # searched only, as the next
     recurrent_nodes: int = 2
     hidden: int = 32  # LSTM units in each direction; the width of the searched cells is twice this
-    dropout: float = 0.3  # after the convolutions and before the output layer
+    dropout: float = 0.3  # after the convolutions, after each searched cell over time, and before the output layer
     designed_channels: int = 16
 
 
@@ -116,7 +116,7 @@ class SearchConfig:
     alphas_beta1: float = 0.5
     order: Literal["first", "second_exact", "second_difference"] = "first"
     difference_scale: float = 0.01  # of second_difference: its step is difference_scale / |gradient at the weights ahead|
-    eigenvalue_every: int = 0  # epochs, between two measurements of the curvature in the alphas; 0 = never
+    eigenvalue_every: int = 0  # epochs, between two measurements of the curvature, each as dear as some 20 steps; 0 = never
     difference_error: bool = False  # measure, once an epoch, how far second_difference is from second_exact
     entropy_floor: float = 0.1  # of the mixtures; below it the history warns of a collapse
     stop: Literal["epochs", "eigenvalue"] = "epochs"  # eigenvalue: go back to before it grew (arXiv 1909.09656)
@@ -145,7 +145,7 @@ class RetrainConfig:
     weight_decay: float = 1e-2
     clip: float = 5.0
     label_smoothing: float = 0.1
-    drop_path: float = 0.0  # of the edges of chosen cells; its maximum, reached linearly
+    drop_path: float = 0.0  # of the edges of chosen free cells (ordered ones have none); its maximum, reached linearly
     masks: int = 1  # SpecAugment masks on each axis
     mask_frames: int = 20
     mask_bands: int = 6

@@ -20,9 +20,14 @@ CELLS = (
     "network.cnn", "network.cells", "network.nodes", "network.channels", "network.reduction", "network.stem_",
     "network.cell_dropout", "network.band_pooling", "network.recurrent", "retrain.drop_path",
 )  # fmt: skip
+READ_IF: dict[str, tuple[str, tuple[str, ...]]] = {  # key prefix -> what another setting must be, or no score depends on the key
+    "network.recurrent_": ("network.recurrent", ("searched",)),
+    "search.difference_scale": ("search.order", ("second_difference",)),
+    "search.stop_": ("search.stop", ("eigenvalue",)),
+}
 UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
     "darts": ("network.designed_", "checks.draws"),
-    "darts_ordered": ("network.designed_", "network.recurrent_", "checks.draws"),
+    "darts_ordered": ("network.designed_", "network.recurrent_", "checks.draws", "retrain.drop_path"),
     "darts_joint": ("network.designed_", "checks.draws"),
     "random": ("network.designed_", "search.", "checks."),
     "random_search": ("network.designed_", "search.", "checks.anytime_", "checks.ranking"),

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from raysernas.config import PRESETS, Config, Fault, Value, flatten
+from raysernas.config import PRESETS, Config, Fault, Value, flatten, reads
+from raysernas.config_arms import FIXED, READ_IF, SEARCHED, Arm
 from raysernas.config_bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
 from raysernas.config_together import check_together
 
@@ -111,6 +112,7 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
     if not isinstance(axis, dict) or set(axis) not in ({"choices"}, {"low", "high"}, {"low", "high", "log"}):
         expected = "{low, high[, log]} or {choices: [...]}"
         raise Fault("config", f"study.space.{key} has no range", got=axis, expected=expected, do="mend it")
+    _check_alive(config, key)
     offered = _choices(key, axis) if "choices" in axis else _edges(key, axis, flat[key])
     alone = replace(config, study=replace(config.study, space={}, points={}))
     for value in offered:
@@ -124,6 +126,30 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
     if not (flat[key] in offered if "choices" in axis else offered[0] <= flat[key] <= offered[1]):
         what = f"{key} lies outside its own range in study.space; the first candidate is the configuration as written"
         raise Fault("config", what, got=flat[key], expected=axis, do=f"set {key} inside it, or widen it")
+
+
+def _check_alive(config: Config, key: str) -> None:
+    """Refuse a key that arms of the study read, but that changes no score of any under the other settings."""
+    readers: list[Arm] = [arm for arm in config.study.arms if reads(arm, key)]
+    if readers and not any(_alive(config, arm, key) for arm in readers):
+        needed = [f"{other}={' or '.join(values)}" for prefix, (other, values) in READ_IF.items() if key.startswith(prefix)]
+        raise Fault(
+            "config", f"study.space names {key}, which changes nothing under the other settings", got=key,
+            expected=f"{needed[0] if needed else 'checks.ranking, or the arm random_search'}, for one arm at least",
+            do=f"take {key} out of study.space, or set what is expected",
+        )  # fmt: skip
+
+
+def _alive(config: Config, arm: Arm, key: str) -> bool:
+    space, flat = config.study.space, flatten(config) | dict(FIXED.get(arm, {}))
+    if key == "checks.draw_epochs" and arm in SEARCHED:
+        return config.checks.ranking > 0
+    for prefix, (other, values) in READ_IF.items():
+        axis = space.get(other) if other not in FIXED.get(arm, {}) else None
+        choices = axis.get("choices", ()) if isinstance(axis, dict) else ()
+        if key.startswith(prefix) and flat[other] not in values and not any(value in choices for value in values):
+            return False
+    return True
 
 
 def _check_point(config: Config, name: str, point: Any) -> None:

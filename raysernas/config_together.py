@@ -18,6 +18,7 @@ def check_together(config: Config) -> None:
     _check_search(config)
     _check_corpus(config)
     _check_network(config)
+    _check_retrain(config)
     _check_proposals(config)
     if config.study.racing.on:
         _check_racing(config)
@@ -106,6 +107,18 @@ def _check_search(config: Config) -> None:
             got=f"eigenvalue_every: {search.eigenvalue_every}", expected="1",
             do="set search.eigenvalue_every=1 or search.stop=epochs",
         )  # fmt: skip
+    if search.stop == "eigenvalue" and 2 * search.stop_window > search.epochs - search.warmup_epochs:
+        raise Fault(
+            "config", "search.stop=eigenvalue compares two windows of measurements, for which the search is too short",
+            got=f"{search.epochs - search.warmup_epochs} epochs after the warm-up",
+            expected=f"at least {2 * search.stop_window}, twice search.stop_window",
+            do="set search.stop_window, search.epochs or search.stop=epochs",
+        )  # fmt: skip
+    _check_order(config)
+
+
+def _check_order(config: Config) -> None:
+    search = config.search
     if config.compute.precision == "bf16" and search.order != "first":
         raise Fault(
             "config", f"search.order={search.order} is not to be had in bf16: its rounding (0.4 %) is as large as the mixed term",
@@ -116,6 +129,21 @@ def _check_search(config: Config) -> None:
         raise Fault(
             "config", "search.difference_error measures the second order, but search.order is first", got="order: first",
             expected="second_difference or second_exact", do="set search.difference_error=false or another search.order",
+        )  # fmt: skip
+
+
+def _check_retrain(config: Config) -> None:
+    retrain = config.retrain
+    if config.network.cnn == "ordered" and retrain.drop_path:
+        raise Fault(
+            "config", "retrain.drop_path drops edges of free cells, but network.cnn=ordered has none", got=retrain.drop_path,
+            expected="0, or network.cnn=free", do="set retrain.drop_path=0 or network.cnn=free",
+        )  # fmt: skip
+    if retrain.versions and not (retrain.speeds or retrain.pitches_st or retrain.noise_snr_db or retrain.shift_s):
+        raise Fault(
+            "config", "retrain.versions are of a sound that varies, but nothing varies it", got=retrain.versions,
+            expected="0, or one of retrain.speeds, pitches_st, noise_snr_db and shift_s",
+            do="set retrain.speeds=[0.9,1.0,1.1], say, or retrain.versions=0",
         )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from raysernas.config import Config, Fault, trial_config
-from raysernas.config_arms import Arm
 from raysernas.config_file import load
 from raysernas.fleet import lock, runner
 from raysernas.fleet import plan as planning
@@ -26,6 +26,9 @@ from raysernas.record import ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import StudyFiles, cache_folder, need_config, study_files
 from raysernas.record.printing import PLAIN_WIDTH, failures, print_tables
+
+if TYPE_CHECKING:
+    from raysernas.rehearsal import Rehearsal
 
 DEFAULT = "laptop"
 
@@ -124,7 +127,7 @@ def _curves(files: StudyFiles) -> str:
 
 
 def _rehearse(plan: Plan, console: Console) -> None:
-    """Time one search and one retrain step of each arm, and say how long the whole study would take."""
+    """Time the steps of each arm, and say how long the whole study would take."""
     from raysernas.rehearsal import rehearse
 
     study, seconds = plan.config.study, 0.0
@@ -132,14 +135,16 @@ def _rehearse(plan: Plan, console: Console) -> None:
         fold = study.folds[0]
         told = rehearse(trial_config(plan.config, arm=arm, fold=fold, seed=study.seeds[0]), plan.corpus)
         seconds += told.seconds * plan.left(arm)
-        _print_pairs(console, {arm: _told(plan, arm, told.search_step_s, told.retrain_step_s, told.seconds)})
+        _print_pairs(console, {arm: _told(told, plan.left(arm))})
     slots = max(1, plan.slots)
     _print_pairs(console, {"expected": f"{duration(seconds / slots)} for what is not finished; nothing was written"})
 
 
-def _told(plan: Plan, arm: Arm, search_step_s: float, retrain_step_s: float, seconds: float) -> str:
-    search = f"search step {1000 * search_step_s:.0f} ms, " if search_step_s else ""
-    return f"{search}retrain step {1000 * retrain_step_s:.0f} ms, a trial {duration(seconds)}, {plan.left(arm)} trials to run"
+def _told(told: "Rehearsal", left: int) -> str:
+    steps = {"weight step": told.weight_step_s, "alpha step": told.alpha_step_s, "curvature": told.curvature_s}
+    each = [f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds]
+    each += [f"retrain step {1000 * told.retrain_step_s:.0f} ms", f"a trial {duration(told.seconds)}", f"{left} trials to run"]
+    return ", ".join(each)
 
 
 def _print_pairs(console: Console, pairs: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""How long will a trial take here: one supernet step and one retrain step, timed on inputs of the right size.
+"""How long will a trial take here: its steps, each kind timed by itself on inputs of the right size.
 
 In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read but the corpus's list, nothing is written.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import TrialConfig
+from raysernas.config import SearchConfig, TrialConfig
 from raysernas.config_arms import CHOSEN, SEARCHED
 from raysernas.corpora import features, folds
 from raysernas.corpora.cache import held
@@ -19,6 +19,7 @@ from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.extraction import Clip
 from raysernas.corpora.features import Part, Role, Scale
 from raysernas.learn import darts
+from raysernas.learn.curvature import alpha_curvature
 from raysernas.learn.determinism import device_of, pin
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.passes import Endless
@@ -32,9 +33,14 @@ TIMED = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rehearsal:
-    """Expected seconds: of one step of each stage (0 for a stage that the arm does not have), and of the whole trial."""
+    """Expected seconds: of one step of each stage (0 for a stage that the arm does not have), and of the whole trial.
 
-    search_step_s: float
+    A search has steps of the weights and of the alphas, and measures the curvature where that is asked (else 0).
+    """
+
+    weight_step_s: float
+    alpha_step_s: float
+    curvature_s: float
     retrain_step_s: float
     seconds: float
 
@@ -44,14 +50,24 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
     pin(trial)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
-    search_s = _search_step(trial, len(corpus.emotions)) if trial.arm in SEARCHED else 0.0
+    weight_s, alpha_s, curvature_s = _search_steps(trial, len(corpus.emotions)) if trial.arm in SEARCHED else (0.0, 0.0, 0.0)
     retrain_s = _retrain_step(trial, len(corpus.emotions))
-    search = trial.search.epochs * -(-weights // trial.search.batch) * search_s
+    weight_steps, alpha_steps, measurements = _counts(trial.search, weights)
+    search = weight_steps * weight_s + alpha_steps * alpha_s + measurements * curvature_s
     evaluation = 0.4 * len(split.valid) / trial.retrain.batch  # a forward pass costs less than half of a step
     epoch = (-(-train // trial.retrain.batch) + evaluation) * retrain_s
-    short = trial.checks.draws * trial.checks.draw_epochs if trial.arm == "random_search" else _checked(trial) if search_s else 0
+    short = trial.checks.draws * trial.checks.draw_epochs if trial.arm == "random_search" else _checked(trial) if weight_s else 0
     seconds = search + (short + len(trial.retrain.seeds) * trial.retrain.epochs) * epoch
-    return Rehearsal(search_step_s=search_s, retrain_step_s=retrain_s, seconds=seconds)
+    return Rehearsal(
+        weight_step_s=weight_s, alpha_step_s=alpha_s, curvature_s=curvature_s, retrain_step_s=retrain_s, seconds=seconds
+    )
+
+
+def _counts(config: SearchConfig, weights: int) -> tuple[int, int, int]:
+    """Steps of the weights, steps of the alphas and measurements of the curvature of a search that does not stop early."""
+    steps = -(-weights // config.batch)
+    measurements = config.epochs // config.eigenvalue_every if config.eigenvalue_every else 0
+    return config.epochs * steps, (config.epochs - config.warmup_epochs) * -(-steps // config.alphas_every), measurements
 
 
 def _checked(trial: TrialConfig) -> int:
@@ -61,17 +77,19 @@ def _checked(trial: TrialConfig) -> int:
     return retrained * trial.retrain.epochs + checks.ranking * checks.draw_epochs
 
 
-def _search_step(trial: TrialConfig, classes: int) -> float:
+def _search_steps(trial: TrialConfig, classes: int) -> tuple[float, float, float]:
+    """Seconds of a step of the weights, of one of the alphas, and of a measurement of the curvature (timed once)."""
     network, noise, rng = _network(trial, classes), _noise(trial, "alphas", trial.search.batch, classes), np.random.default_rng(0)
     alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
     others = Endless(noise, len(noise), rng)
     state, batch = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others), next(others)
 
-    def step() -> None:
-        darts.alpha_step(state, batch, batch)
-        darts.weight_step(state, batch)
-
-    return _seconds(step, device_of(trial))
+    weight_s = _seconds(lambda: darts.weight_step(state, batch), device_of(trial))
+    alpha_s = _seconds(lambda: darts.alpha_step(state, batch, batch), device_of(trial))
+    if not trial.search.eigenvalue_every:
+        return weight_s, alpha_s, 0.0
+    measure = lambda: alpha_curvature(network, alphas, batch, state.loss_of)  # noqa: E731
+    return weight_s, alpha_s, _timed(measure, device_of(trial))
 
 
 def _retrain_step(trial: TrialConfig, classes: int) -> float:
@@ -108,15 +126,19 @@ def _size(trial: TrialConfig) -> tuple[int, int]:
     return features.window_frames(trial.features), features.width(trial.features)
 
 
-def _seconds(step: Callable[[], None], device: torch.device) -> float:
+def _seconds(step: Callable[[], object], device: torch.device) -> float:
     """Of one step, the fastest of a few after a warm-up."""
     for _ in range(WARM):
         step()
-    times = []
-    for _ in range(TIMED):
-        start = time.perf_counter()
-        step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(_timed(step, device) for _ in range(TIMED))
+
+
+def _timed(step: Callable[[], object], device: torch.device) -> float:
+    """Seconds until the device has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start

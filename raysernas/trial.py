@@ -242,6 +242,8 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
     if row["status"] == "failed":
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
         return 1
+    if row["commit"] != (now := provenance()["commit"]):
+        print(f"this record is an earlier one, of commit {row['commit'] or '-'}; the code here is {now or '-'}")
     scores = ", ".join(f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1"))
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
     told = marks(config, unknown=int(row["n_unknown"]), skipped=int(row["n_skipped"]), unlike=int(row["n_unlike"]))

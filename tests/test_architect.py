@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from raysernas.config import ChecksConfig, Config, TrialConfig
-from raysernas.learn import architect, audit
+from raysernas.config import ChecksConfig, Config, SearchConfig, TrialConfig
+from raysernas.learn import architect, audit, darts, training
 from raysernas.learn.data import Data, prepare
+from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network
 from raysernas.record.genotype import from_json, space
+from tests.small import NETWORK, network, noise_part
 from tests.test_trial import TINY, resolved
 
 CHECKED = dataclasses.replace(TINY, checks=ChecksConfig(draws=3, draw_epochs=2, anytime_every=1, ranking=8))
@@ -65,6 +67,47 @@ def test_alpha_steps_count_in_the_budget_and_warm_up_epochs_have_none():
         config = dataclasses.replace(TINY, search=dataclasses.replace(TINY.search, **change))
         spent.append(found_of("darts", config)[0].facts["search_multiply_adds"])
     assert spent[1] < spent[0] < spent[2]
+
+
+@pytest.mark.parametrize("order", ["first", "second_exact"])
+@pytest.mark.parametrize(("weights", "alphas"), [(12, 12), (13, 11), (9, 17), (5, 4)])
+def test_the_utterances_of_a_search_are_those_that_were_drawn(weights, alphas, order, monkeypatch):
+    """Counted again here, batch by batch: halves are cut evenly, so few batches are full."""
+    drawn = []
+    for name in ("alpha_step", "weight_step"):
+        real = getattr(darts, name)
+        counted = lambda state, *batches, real=real: (drawn.append([len(b.emotion) for b in batches]), real(state, *batches))[1]  # noqa: E731
+        monkeypatch.setattr(darts, name, counted)
+    config = SearchConfig(epochs=3, batch=4, warmup_epochs=1, alphas_every=2, order=order)
+    halves = noise_part("weights", weights), noise_part("alphas", alphas, seed=1)
+    darts.search(network("darts", chosen=False), *halves, config, space(NETWORK), seed=0, report=lambda _: None)
+    of_weights, of_alphas = ([each for each in drawn if len(each) == batches] for batches in (1, 2))
+    ahead = 0 if order == "first" else 3  # passes over the batch of the weights half, in a step of the alphas
+    passed = sum(each[0] for each in of_weights) + sum(held_out + ahead * batch for batch, held_out in of_alphas)
+    assert architect.utterances(config, weights, alphas, epochs=3) == passed
+
+
+def test_what_the_draws_cost_is_what_they_were_trained_with(monkeypatch):
+    trained = []
+    real = training.fit
+    monkeypatch.setattr(training, "fit", lambda *given, **named: (trained.append(given), real(*given, **named))[1])
+    found, _ = found_of("random_search", CHECKED)
+    size = data_of(resolved("random_search", CHECKED)).size
+    spent = sum(multiply_adds(net, size) * len(train) * settings.epochs for net, train, _, settings in trained)
+    assert found.facts["search_multiply_adds"] == spent
+    assert [(given[1].role, given[2].role, given[3].epochs) for given in trained] == [("train", "valid", 2)] * 3
+
+
+def test_genotypes_are_ranked_on_the_validation_part(monkeypatch):
+    roles = []
+    real = audit.supernet_scores
+    monkeypatch.setattr(
+        audit, "supernet_scores", lambda net, *given: (roles.append([each.role for each in given[:2]]), real(net, *given))[1]
+    )
+    trial = resolved("darts", CHECKED)
+    data = data_of(trial)
+    audit.ranking(trial, data, architect.architecture(trial, data, lambda _: None), lambda _: None)
+    assert roles == [["weights", "valid"]] * 8
 
 
 @pytest.mark.parametrize(("arm", "kept"), [("all_skip", {"skip_connect"}), ("cnn", None), ("majority", None)])

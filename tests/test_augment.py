@@ -15,7 +15,7 @@ from raysernas.corpora.augment import Change, applied, changes_sound, draw, mask
 @given(longest_frames=st.integers(1, 30), longest_bands=st.integers(1, 12), seed=st.integers(0, 99))
 def test_one_mask_covers_one_stretch_of_at_most_its_length(longest_frames, longest_bands, seed):
     config = RetrainConfig(masks=1, mask_frames=longest_frames, mask_bands=longest_bands)
-    masked = mask(torch.ones(3, 20, 10), config, torch.Generator().manual_seed(seed)) == 0
+    masked = mask(torch.ones(3, 20, 10), config, torch.Generator().manual_seed(seed), torch.zeros(10)) == 0
     for clip in masked:
         frames, bands = clip.all(dim=1), clip.all(dim=0)
         for hidden, longest in ((frames, min(longest_frames, 20)), (bands, min(longest_bands, 10))):
@@ -27,14 +27,21 @@ def test_one_mask_covers_one_stretch_of_at_most_its_length(longest_frames, longe
 
 def test_no_masks_change_nothing_and_equal_seeds_mask_equally():
     x = torch.randn(2, 20, 10)
-    assert torch.equal(mask(x, RetrainConfig(masks=0), torch.Generator()), x)
-    twice = [mask(x, RetrainConfig(), torch.Generator().manual_seed(5)) for _ in range(2)]
+    assert torch.equal(mask(x, RetrainConfig(masks=0), torch.Generator(), torch.zeros(10)), x)
+    twice = [mask(x, RetrainConfig(), torch.Generator().manual_seed(5), torch.zeros(10)) for _ in range(2)]
     assert torch.equal(*twice)
-    assert not torch.equal(twice[0], mask(x, RetrainConfig(), torch.Generator().manual_seed(6)))
+    assert not torch.equal(twice[0], mask(x, RetrainConfig(), torch.Generator().manual_seed(6), torch.zeros(10)))
+
+
+def test_what_is_masked_is_the_mean_of_its_band():
+    fill = torch.arange(10.0) + 5
+    masked = mask(torch.zeros(6, 20, 10), RetrainConfig(), torch.Generator().manual_seed(1), fill)
+    assert masked.any()
+    assert torch.equal(masked, torch.where(masked == 0, 0, fill))
 
 
 def test_clips_are_masked_independently():
-    masked = mask(torch.ones(8, 50, 20), RetrainConfig(masks=1, mask_frames=20), torch.Generator().manual_seed(0))
+    masked = mask(torch.ones(8, 50, 20), RetrainConfig(masks=1, mask_frames=20), torch.Generator().manual_seed(0), torch.zeros(20))
     assert len({tuple(clip.flatten().tolist()) for clip in masked}) == 8
 
 

@@ -50,9 +50,17 @@ def test_growth_counts_beyond_the_ratio(now, grown):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(1, 6))
 def test_an_eigenvalue_that_never_grows_stops_no_search(steps, window):
-    falling = 1.0 - np.cumsum(steps) / 30
+    falling = 0.2 - np.cumsum(steps) / 30
     config = SearchConfig(eigenvalue_every=1, stop="eigenvalue", stop_window=window)
     assert grown_since([entry(epoch, value) for epoch, value in enumerate(falling, start=1)], config) is None
+
+
+@pytest.mark.parametrize(("before", "now"), [(-1.0, -1.1), (1e-9, 4e-9), (0.0, 5e-7)])
+def test_a_falling_negative_eigenvalue_or_one_of_rounding_errors_has_not_grown(before, now):
+    history = [entry(epoch, before if epoch < 6 else now) for epoch in range(1, 11)]
+    assert grown_since(history, STOPS) is None
+    grown = [entry(epoch, before if epoch < 6 else 1.0 + abs(before)) for epoch in range(1, 11)]
+    assert grown_since(grown, STOPS) == 3
 
 
 def test_measurements_of_the_warm_up_do_not_count():

@@ -188,7 +188,10 @@ def kinds(node: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def allowed(flat: dict[str, Any]) -> dict[str, Any]:
-    """Speaker-dependent folds with the permission that they need."""
+    """Speaker-dependent folds with the permission that they need; without what needs a varied sound, or free cells."""
+    varied = any(flat.get(f"retrain.{name}") for name in ("speeds", "pitches_st", "noise_snr_db", "shift_s"))
+    unfit = {"retrain.versions": not varied, "retrain.drop_path": flat.get("network.cnn") == "ordered"}
+    flat = {key: value for key, value in flat.items() if not unfit.get(key)}
     dependent = flat.get("corpus.folds") == "random" or flat.get("corpus.valid") == "utterances"
     return flat | {"corpus.speaker_dependent": True} if dependent else flat
 
@@ -207,7 +210,14 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["search.stop"] == "eigenvalue" and whole["search.eigenvalue_every"] != 1:
         return False
+    if (
+        whole["search.stop"] == "eigenvalue"
+        and 2 * whole["search.stop_window"] > whole["search.epochs"] - whole["search.warmup_epochs"]
+    ):
+        return False
     if whole["search.difference_error"] and whole["search.order"] == "first":
+        return False
+    if whole["compute.precision"] == "bf16" and whole["search.order"] != "first":
         return False
     if whole["network.reductions"] and not set(whole["network.reductions"]) < set(range(min(whole["network.cells"], 99))):
         return False

@@ -100,6 +100,16 @@ def test_tests_and_public_functions_of_the_product_are_explained(path: Path) -> 
             assert ast.get_docstring(node), node.name
 
 
+def test_the_test_part_is_asked_for_in_one_room() -> None:
+    asked = [(name_of(path), what) for path in PRODUCT for what, call in calls(path) if "test" in _texts(call)]
+    assert [(room, what) for room, what in asked if what.split(".")[-1] == "part"] == [("raysernas/trial.py", "data.part")]
+
+
+def _texts(call: ast.Call) -> list[object]:
+    """The constants among the arguments."""
+    return [each.value for each in (*call.args, *(named.value for named in call.keywords)) if isinstance(each, ast.Constant)]
+
+
 # --- what is never done -----------------------------------------------------------------------------------------------
 
 

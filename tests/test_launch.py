@@ -80,7 +80,7 @@ def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path: Path, capsys: pyt
     assert main(arguments(tmp_path, "--dry-run", "study.arms=[cnn,darts]", "network.channels=2", "search.epochs=1")) == 0
     out = capsys.readouterr().out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["cnn", "darts", "expected"]
-    assert "search step" in out
+    assert "alpha step" in out
     assert "nothing was written" in out
     assert list(tmp_path.iterdir()) == []
 

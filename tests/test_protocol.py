@@ -43,6 +43,18 @@ def test_what_the_trials_have_found_stands_on_every_table(fact: str, mark: str, 
     _stands_on_every_table(mark, tmp_path, **{fact: 3})
 
 
+@pytest.mark.parametrize("column", ["commit", "versions", "cpu"])
+def test_trials_of_unlike_code_or_machines_are_marked(column: str, tmp_path: Path) -> None:
+    config = load(None, ["study.arms=[cnn]", "study.folds=[0,1]"])
+    one, another = dict[str, Any]({column: "a"}), dict[str, Any]({column: "b"})
+    same = [records.record("cnn", fold=fold, **one) for fold in (0, 1)]
+    assert summary(records.study(tmp_path / "same", config, *same)).marks == {}
+    other = records.record("cnn", fold=1, **another)
+    (told,) = summary(records.study(tmp_path / "other", config, same[0], other)).marks.items()
+    assert told[0] == "mixed code"
+    assert f"finished trials differ in {column} (" in told[1]
+
+
 def _stands_on_every_table(mark: str, tmp_path: Path, *overrides: str, **facts: Any) -> None:
     config = load(None, ["study.arms=[cnn,lstm]", "study.folds=[0]", *overrides])
     rows = records.record("cnn", fold=0, **facts), records.failure("lstm", fold=0)  # failed trials have no such facts

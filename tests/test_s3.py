@@ -131,9 +131,9 @@ def corpus(tmp_path: Path, client: Any) -> Path:
     return folder
 
 
-def records(client: Any) -> dict[str, Any]:
+def records(client: Any, prefix: str = "studies") -> dict[str, Any]:
     """Name -> time of writing, of every record in the bucket."""
-    told = client.list_objects_v2(Bucket="bucket", Prefix="studies/tiny/trials/").get("Contents", [])
+    told = client.list_objects_v2(Bucket="bucket", Prefix=f"{prefix}/tiny/trials/").get("Contents", [])
     return {one["Key"].rpartition("/")[2]: one["LastModified"] for one in told}
 
 
@@ -178,6 +178,43 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(tmp_path: Path, client:
     assert len(found) == TRIALS
     unlike = [name for name in map(str, expected) if name in UNLIKE or name.endswith(MEASURED)]
     pd.testing.assert_frame_equal(found.drop(columns=unlike), expected.drop(columns=unlike))
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_a_launch_that_slept_ends_when_it_wakes_in_a_study_that_another_runs(
+    tmp_path: Path, client: Any, endpoint: str, corpus: Path
+) -> None:
+    """As a laptop that was closed: all of its processes stop and go on, and in between another machine has taken over."""
+    first, second = Machine(tmp_path / "first", endpoint), Machine(tmp_path / "second", endpoint)
+    where, end = ("s3://bucket/asleep", str(corpus / "labels.csv")), time.monotonic() + DEADLINE_S
+    sleeper, other = first.launch(*where), None
+    asleep: list[int] = []
+    try:
+        while not records(client, "asleep") and sleeper.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        asleep = [sleeper.pid, *descendants(sleeper.pid)]
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+        kept = records(client, "asleep")
+        assert 1 <= len(kept) < TRIALS
+        other = second.launch(*where)
+        while len(records(client, "asleep")) == len(kept) and other.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        for pid in asleep:
+            os.kill(pid, signal.SIGCONT)
+        _, err = ended(sleeper, 2)
+        assert err.startswith("study: s3://bucket/asleep/tiny has been taken over by another launch\n")
+        out, _ = ended(other)
+    finally:
+        for launch in (sleeper, other):
+            if launch is not None and launch.poll() is None:
+                kill_machine(launch)
+    assert f"[{TRIALS}/{TRIALS}]" in out
+    assert len(records(client, "asleep")) == TRIALS
+    found = second.ledger("s3://bucket/asleep/tiny")
+    assert not found.duplicated(["arm", "candidate", "fold", "seed", "retrain_seed"]).any()
+    assert set(found["status"]) == {"finished"}
 
 
 @pytest.mark.slow

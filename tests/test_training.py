@@ -95,6 +95,13 @@ def test_require_names_the_role_and_what_belongs_there():
         require(noise_part("test"), "weights", "alphas")
 
 
+def test_drop_path_rises_evenly_to_its_maximum():
+    net, seen = network("random", seed=4), []
+    config = dataclasses.replace(QUICK, batch=12, drop_path=0.4)
+    fit(net, noise_part("train"), noise_part("valid"), config, seed=0, report=lambda _: seen.append(net.front.drop_path))
+    assert seen == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
 REGULARISERS = [{"masks": 0}, {"drop_path": 0.5}, {"label_smoothing": 0.3}, {"clip": 1e-3}, {"weight_decay": 0.5}, {"mixup": 0.5}]
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from raysernas.learn import checkpoint
 from raysernas.record.files import TrialFiles
+from raysernas.record.ledger import MEASURED
 from tests.searches import equal
 
 ITS_OWN = ("attempts", "host", "cpu")  # of an attempt, besides seconds and memory: what no two runs of a trial share
@@ -13,7 +14,7 @@ ITS_OWN = ("attempts", "host", "cpu")  # of an attempt, besides seconds and memo
 
 def shared(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns in which equal trials are equal."""
-    return rows.drop(columns=[name for name in rows if str(name).endswith(("_s", "_mb")) or name in ITS_OWN])
+    return rows.drop(columns=[name for name in rows if str(name).endswith(MEASURED) or name in ITS_OWN])
 
 
 def assert_equal(one: TrialFiles, other: TrialFiles) -> None:

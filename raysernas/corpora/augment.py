@@ -57,12 +57,13 @@ def applied(wave: Samples, rate_hz: int, change: Change) -> Samples:
 
 
 def mask(
-    features: Float[Tensor, "batch time band"], config: RetrainConfig, generator: torch.Generator
+    features: Float[Tensor, "batch time band"], config: RetrainConfig, generator: torch.Generator, fill: Float[Tensor, " band"]
 ) -> Float[Tensor, "batch time band"]:
-    """`masks` random stretches a clip on each axis, each of 0 .. mask_frames (mask_bands) length, set to 0 = the mean."""
+    """`masks` random stretches a clip on each axis, each of 0 .. mask_frames (mask_bands) length, set to `fill`: the mean of each
+    band of the training data (`Part.fill`)."""
     for axis, longest in ((1, config.mask_frames), (2, config.mask_bands)):
         for _ in range(config.masks):
-            features = features.masked_fill(_stretch(features, axis, longest, generator), 0.0)
+            features = torch.where(_stretch(features, axis, longest, generator), fill, features)
     return features
 
 

@@ -47,6 +47,7 @@ class Scale:
     deviation: Floats  # [row, band]
     rows: npt.NDArray[np.int64] | None = None  # row of each utterance of the corpus; None: all have the first
     by_clip: bool = False  # then the two are not looked at
+    fill: Floats | None = None  # [band] mean of the training data once they are scaled; None: 0, to which scaling brings it
 
     def of(self, index: int, clip: Clip) -> tuple[Floats, Floats]:
         """Mean and deviation [band] that an utterance, as it sounds now, is scaled with."""
@@ -82,6 +83,12 @@ class Part:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def fill(self) -> Float[Tensor, " band"]:
+        """What stands where nothing is to be heard: the mean of each band of the training data, scaled as the inputs are."""
+        fill = self.scale.fill
+        return torch.zeros(self.frames.width, device=self.device) if fill is None else torch.from_numpy(fill).to(self.device)
+
     def epoch(
         self, batch: int, rng: np.random.Generator, draw: Callable[[], Change] | None = None,
         order: npt.NDArray[np.int64] | None = None, taken: int = 0,
@@ -94,7 +101,8 @@ class Part:
             taken: so many batches of that order are left out, and nothing is drawn for them.
         """
         order = rng.permutation(len(self)) if order is None else order
-        for chosen in np.array_split(order, -(-len(self) // batch))[taken:]:
+        ends = np.cumsum(batch_sizes(len(self), batch))[:-1]
+        for chosen in np.split(order, ends)[taken:]:
             places = chosen.tolist()
             if self.versions:
                 clips = [self.versions[i][rng.integers(len(self.versions[i]))] for i in places]
@@ -149,6 +157,12 @@ class Part:
         return Batch(*tensors)
 
 
+def batch_sizes(count: int, batch: int) -> list[int]:
+    """Of the fewest batches that hold so many utterances, as even as can be."""
+    batches = -(-count // batch)
+    return [count // batches + (at < count % batches) for at in range(batches)]
+
+
 def window_starts(frames: int, window: int) -> list[int]:
     """First frames of the fewest evenly spread windows that cover an utterance."""
     count = max(1, -(-frames // window))
@@ -182,8 +196,10 @@ def scale_of(frames: Frames, indices: Sequence[int], config: FeaturesConfig) -> 
     if config.normalisation == "train":
         mean, deviation = moments([_true(frames, i) for i in indices])
         return Scale(mean[None], deviation[None])
-    bands = frames.width
-    return Scale(np.zeros((1, bands), np.float32), np.ones((1, bands), np.float32), by_clip=config.normalisation == "utterance")
+    nothing, one = np.zeros((1, frames.width), np.float32), np.ones((1, frames.width), np.float32)
+    if config.normalisation == "utterance":
+        return Scale(nothing, one, by_clip=True)
+    return Scale(nothing, one, fill=moments([_true(frames, i) for i in indices])[0])
 
 
 def speaker_scale(frames: Frames, corpus: Corpus, used: Sequence[int]) -> Scale:

@@ -1,7 +1,8 @@
 """Where the architecture of an arm comes from: found by a supernet, drawn, the best of several draws, or designed.
 
 In: the resolved configuration of a trial and its data by role. Out: a genotype (None for a hand-designed arm), what is to be
-recorded about it, and the state of the search, if there was one. Nothing here can name the test part.
+recorded about it, and the state of the search, if there was one. Nothing here asks for the test part: a house test checks that
+`trial.py` alone does.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from raysernas.config import TrialConfig
+from raysernas.config import SearchConfig, TrialConfig
 from raysernas.config_arms import SEARCHED
+from raysernas.corpora.features import batch_sizes
 from raysernas.learn import darts, training
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
@@ -23,7 +25,7 @@ from raysernas.model.designed import Majority
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import Genotype, all_skip, draw, space
 
-PASSES = {"first": 1, "second_exact": 4, "second_difference": 4}  # of an alpha step; the mixed term costs two
+AHEAD = {"first": 0, "second_exact": 3, "second_difference": 3}  # passes of an alpha step over its batch of the weights half
 Report = Callable[[dict[str, Any]], object]
 
 
@@ -60,7 +62,7 @@ def architecture(trial: TrialConfig, data: Data, report: Report, steps_of: Steps
 
 
 def steps(trial: TrialConfig) -> int:
-    """How often `architecture` reports."""
+    """How often `architecture` reports, at most: a search may stop early."""
     return trial.search.epochs if trial.arm in SEARCHED else trial.checks.draws if trial.arm == "random_search" else 0
 
 
@@ -95,7 +97,7 @@ def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> F
         supernet, data.part("weights"), data.part("alphas"), trial.search, space(trial.network), seed=stream(trial, "search"),
         report=report, steps=steps,
     )  # fmt: skip
-    passed = _utterances(trial, len(data.part("weights")), len(found.history))
+    passed = utterances(trial.search, len(data.part("weights")), len(data.part("alphas")), len(found.history))
     facts = {
         "search_entropy": found.entropy,
         "search_epoch": found.epoch,
@@ -104,11 +106,17 @@ def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> F
     return Found(found.genotype, facts, found.history, supernet, found.kept)
 
 
-def _utterances(trial: TrialConfig, weights: int, epochs: int) -> int:
-    """How many utterances the steps of a search passed through the supernet (forward and back)."""
-    steps = -(-weights // trial.search.batch)
-    alpha_steps = max(0, epochs - trial.search.warmup_epochs) * -(-steps // trial.search.alphas_every)
-    return epochs * weights + alpha_steps * trial.search.batch * PASSES[trial.search.order]
+def utterances(config: SearchConfig, weights: int, alphas: int, epochs: int) -> int:
+    """How many utterances the steps of a search passed through the supernet (forward and back), of halves of these sizes.
+
+    An alpha step passes its batch of the alphas half once; the second orders pass the batch of the weights half besides: once for
+    the step ahead, and the mixed term costs two.
+    """
+    steps = batch_sizes(weights, config.batch)
+    taken, searching = steps[:: config.alphas_every], max(0, epochs - config.warmup_epochs)
+    drawn = batch_sizes(alphas, config.batch)  # of one pass over the alphas half; they go round
+    rounds, rest = divmod(searching * len(taken), len(drawn))
+    return epochs * weights + searching * sum(taken) * AHEAD[config.order] + rounds * alphas + sum(drawn[:rest])
 
 
 def _best_drawn(trial: TrialConfig, data: Data, report: Report, steps_of: StepsOf) -> Found:

@@ -13,6 +13,7 @@ from raysernas.config import SearchConfig
 from raysernas.record.genotype import Choice, Mixtures, Operation, Part, Space, from_json
 
 Entry = dict[str, Any]
+SMALLEST = 1e-6  # eigenvalue that means anything: below it are rounding errors and saddles, of which no ratio tells anything
 
 
 def gene_counts(genotype: str, before: str | None) -> Entry:
@@ -46,8 +47,8 @@ def grown_since(history: Sequence[Entry], config: SearchConfig) -> int | None:
     """The epoch to go back to, where the eigenvalue has grown too much since (arXiv 1909.09656, section 4.3), else None.
 
     With m(i) the mean eigenvalue of the k = `stop_window` measurements around the i-th and i the last one that has all of them
-    around it: m(i-k) / m(i) < `stop_ratio`, and the epoch is that of i-k. Only measurements after the warm-up count; the
-    authors' code besides stops at no epoch before its tenth.
+    around it: m(i-k) / m(i) < `stop_ratio` where m(i) > SMALLEST, and the epoch is that of i-k. Only measurements
+    after the warm-up count; the authors' code besides stops at no epoch before its tenth.
     """
     k = config.stop_window
     measured = [(e["epoch"], e["eigenvalue"]) for e in history if "eigenvalue" in e and e["epoch"] > config.warmup_epochs]
@@ -55,4 +56,4 @@ def grown_since(history: Sequence[Entry], config: SearchConfig) -> int | None:
         return None
     epochs, values = zip(*measured[-2 * k :], strict=True)
     now, earlier = float(np.mean(values[k:])), float(np.mean(values[:k]))
-    return epochs[(k - 1) // 2] if earlier < config.stop_ratio * now else None
+    return epochs[(k - 1) // 2] if now > SMALLEST and earlier < config.stop_ratio * now else None

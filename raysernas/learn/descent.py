@@ -81,7 +81,7 @@ class Descent:
 
     def loss(self, batch: Batch) -> Tensor:
         """Of one batch, whose features are masked and mixed as the settings ask."""
-        features = mask(batch.features, self.config, self.generator)
+        features = mask(batch.features, self.config, self.generator, self.train.fill)
         if not self.config.mixup:
             return self.loss_of(self.network(features, batch.frames), batch.emotion)
         features, partner, share = mixed(features, self.config.mixup, self.streams["mixing"])

@@ -4,7 +4,11 @@ In: a study's configuration, and what its trials have found in the corpus. Out: 
 construction: test speakers are heard by nothing but the test.
 """
 
+from collections.abc import Sequence
+
 from raysernas.config import Config
+
+PROVENANCE = ("commit", "versions", "cpu")  # columns of what made a trial, beyond its settings
 
 PUBLISHED = {  # corpus -> in what its published folds are odd
     "iemocap": "pairs of speakers of two sessions, whose dialogue partners are trained on",
@@ -13,13 +17,14 @@ PUBLISHED = {  # corpus -> in what its published folds are odd
 }
 
 
-def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0) -> dict[str, str]:
+def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0, mixed: Sequence[str] = ()) -> dict[str, str]:
     """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones.
 
     Args:
         unknown: utterances in any part of a fold whose talker nobody knows.
         skipped: files or rows of the corpus that could not be used.
         unlike: published tables of counts that the corpus does not fit.
+        mixed: columns of PROVENANCE in which the finished trials differ.
     """
     corpus, found = config.corpus, {}
     if corpus.folds == "random":
@@ -48,4 +53,7 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
     if skipped:
         files = "1 file or row" if skipped == 1 else f"{skipped} files or rows"
         found["left-out files"] = f"{files} of the corpus left out as unusable (column skipped of the ledger)"
+    if mixed:
+        unlike_in = f"finished trials differ in {', '.join(mixed)} (columns of the ledger)"
+        found["mixed code"] = f"{unlike_in}: equal settings need not give equal scores; a new study.name runs all anew"
     return found

@@ -16,7 +16,7 @@ import pandas as pd
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import Evaluation
-from raysernas.record.protocol import marks
+from raysernas.record.protocol import PROVENANCE, marks
 
 FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
@@ -32,6 +32,7 @@ REPORTED = (
     "n_skipped",
     "n_unknown",
     "n_unlike",
+    *PROVENANCE,
 )
 ALL_FOLDS = -1  # where a table has a fold for each line of candidates, and one line goes over all folds
 CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
@@ -91,7 +92,9 @@ def summary(study: StudyFiles) -> Tables:
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
-    found = marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"])
+    ended = finished[finished["status"] == "finished"]
+    mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
+    found = marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"], mixed=mixed)
     best = pareto(finished, tried, config.study.objectives)
     marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms, best))
     return Tables(*marked, marks=found)
