@@ -4,6 +4,8 @@
 
 Real records of a `darts` trial (all columns of one) are written, one file a trial; then read as planning reads them, before and
 after compaction. Seconds are process CPU time, so that a busy machine counts little, and wall time. The aim is 5 s.
+Measured on 2 busy cores: one file a trial 10.5 s CPU (once more for its remarks), one file of all 0.1 s; to put them together
+takes 41 s, once. All rows but the keys and one score are equal here, so the size of the one file is a lower bound.
 """
 
 import sys
