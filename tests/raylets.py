@@ -26,6 +26,7 @@ class Raylets:
         self.environment = os.environ | {
             "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "TMPDIR": str(folder), "OMP_NUM_THREADS": "1",
+            "RAY_raylet_start_wait_time_s": "180",  # on a busy machine a node takes its time
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.raylets", str(folder)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -39,12 +40,11 @@ class Raylets:
 
     def __exit__(self, *_: object) -> None:
         everyone = descendants(self._process.pid)
-        assert self._process.stdin is not None
-        self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(60)
+            self._process.communicate(timeout=60)
         for pid in everyone:
             kill(pid)
+        self._process.communicate()
 
     def add(self) -> int:
         """One node more; the process of its raylet."""

@@ -118,6 +118,7 @@ def ravaged(folder: Path, storage: Path, kinds: dict[Kind, int], *settings: str,
             havoc.finish()
         finally:
             kill(havoc.driver.pid)
+            havoc.driver.communicate()
     return havoc.done
 
 
@@ -137,7 +138,8 @@ def test_after_twenty_one_kills_every_trial_stands_once_and_the_ledger_is_the_un
     print(f"killed: {dict(done)}")
     assert done == kinds
     quiet = launched(tmp_path / "quiet", {**os.environ, "TMPDIR": str(folder)})
-    assert quiet.wait(DEADLINE_S) == 0
+    _, told = quiet.communicate(timeout=DEADLINE_S)
+    assert (quiet.returncode, told) == (0, "")
     whole, found = shared(tmp_path / "quiet"), shared(tmp_path / "ravaged")
     assert len(found) == TRIALS == len(found.drop_duplicates(KEY))
     assert set(found["status"]) == {"finished"}
