@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 STORE_BYTES = 80 * 2**20
+STARTS = 3  # of a node
 WORKING = "ray::"  # begins the title of a worker process; what follows is its actor and method
 NOT_TRIALS = ("ray::IDLE", "ray::Board", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
@@ -26,7 +27,6 @@ class Raylets:
         self.environment = os.environ | {
             "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "TMPDIR": str(folder), "OMP_NUM_THREADS": "1",
-            "RAY_raylet_start_wait_time_s": "180",  # on a busy machine a node takes its time
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.raylets", str(folder)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -110,9 +110,20 @@ def main(folder: str) -> None:
     )  # fmt: skip
     print(json.dumps({"address": cluster.address}), file=told, flush=True)
     for _ in sys.stdin:
-        node = cluster.add_node(num_cpus=1, num_gpus=0, object_store_memory=STORE_BYTES, include_dashboard=False)
-        print(json.dumps({"raylet": node.all_processes["raylet"][0].process.pid}), file=told, flush=True)
+        print(json.dumps({"raylet": added(cluster)}), file=told, flush=True)
     cluster.shutdown()
+
+
+def added(cluster: Any) -> int:
+    """The raylet of a new node. Ray gives a node 30 s to start, which a busy machine may not keep: then another one is tried."""
+    for left in reversed(range(STARTS)):
+        try:
+            node = cluster.add_node(num_cpus=1, num_gpus=0, object_store_memory=STORE_BYTES, include_dashboard=False)
+            return node.all_processes["raylet"][0].process.pid
+        except Exception:  # Ray has no better word for it
+            if not left:
+                raise
+    raise AssertionError("the last start returns or raises")
 
 
 if __name__ == "__main__":
