@@ -45,6 +45,9 @@ class Raylets:
             self._process.wait(60)
         for pid in everyone:
             kill(pid)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def add(self) -> int:
         """One node more; the process of its raylet."""
