@@ -17,6 +17,7 @@ from yaml import YAMLError
 from yaml.error import MarkedYAMLError
 
 from raysernas.config import Config, Fault, TrialConfig, Value, trial_config
+from raysernas.config_arms import FIXED
 from raysernas.config_check import assign, checked, merge
 
 
@@ -61,8 +62,9 @@ def parse(text: str, name: str) -> Config:
 
 def trial_from(flat: Mapping[str, Value]) -> TrialConfig:
     """The inverse of `flatten` for a trial: what crosses the border between two processes."""
-    sections = {key: value for key, value in flat.items() if "." in key}
     arm, fold, seed = flat["arm"], flat["fold"], flat["seed"]
+    stands_for = {key for each, fixed in FIXED.items() if each == arm for key in fixed}  # with which the study may not fit together
+    sections = {key: value for key, value in flat.items() if "." in key and key not in stands_for}
     if not isinstance(arm, str) or not isinstance(fold, int) or not isinstance(seed, int):
         raise TypeError(f"not a trial: {arm=} {fold=} {seed=}")
     return trial_config(assign(Config(), sections), arm=arm, fold=fold, seed=seed)  # pyright: ignore[reportArgumentType] - checked there

@@ -246,7 +246,12 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
         print(f"this record is an earlier one, of commit {row['commit'] or '-'}; the code here is {now or '-'}")
     scores = ", ".join(f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1"))
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
-    told = marks(config, unknown=int(row["n_unknown"]), skipped=int(row["n_skipped"]), unlike=int(row["n_unlike"]))
+    told = marks(
+        assign(config, {"study.candidates": 1}),
+        unknown=int(row["n_unknown"]),
+        skipped=int(row["n_skipped"]),
+        unlike=int(row["n_unlike"]),
+    )
     print(*(f"{word}: {meaning}" for word, meaning in told.items()), files.record, sep="\n")
     return 0
 

@@ -94,6 +94,26 @@ def test_what_a_killed_launch_has_left_is_deleted_and_what_a_living_one_holds_is
     assert not Path(held).exists()
 
 
+def test_a_folder_that_is_still_written_to_is_left_for_a_later_launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's agents outlive a killed cluster by a minute, and put their logs there again."""
+    left = tmp_path / "rsn-left"
+    (left / "session").mkdir(parents=True)
+    (left / OWNER).write_text("")
+    remove = cluster.shutil.rmtree
+
+    def removed(path: Path, *, ignore_errors: bool) -> None:
+        remove(path, ignore_errors=ignore_errors)
+        if path.name == "session":
+            path.mkdir()
+
+    monkeypatch.setattr(cluster.shutil, "rmtree", removed)
+    sweep(tmp_path)
+    assert (left / OWNER).exists()
+    monkeypatch.undo()
+    sweep(tmp_path)
+    assert not left.exists()
+
+
 def test_the_switches_of_ray_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
     before = dict(os.environ)

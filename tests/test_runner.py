@@ -19,6 +19,7 @@ from raysernas.fleet.runner import Stopped
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 
+ROOT = Path(__file__).parent.parent
 TRIALS = 4
 STUDY = (
     "laptop", "study.name=tiny", "study.arms=[cnn]", "study.candidates=2", "study.folds=[0,1]", "study.resources.cpus=2",
@@ -41,7 +42,7 @@ def launched(root: Path, *overrides: str, **environment: str) -> subprocess.Pope
     command = [sys.executable, "-m", "raysernas.launch", *STUDY, f"study.storage={root}", *overrides]
     return subprocess.Popen(
         command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "HOME": str(root / "home"), **environment},
+        env={**os.environ, "HOME": str(root / "home"), "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
 
 

@@ -165,9 +165,20 @@ def sweep(parent: Path) -> None:
                 continue
             with (folder / OWNER).open("r") as owner:
                 fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                _clear(folder)
         except OSError:
             continue  # it is held, or not yet, or already gone
+
+
+def _clear(folder: Path) -> None:
+    """The file that says whose it was goes last: Ray's agents outlive their cluster by a minute, and go on writing."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != OWNER:
+            path.unlink()
+    if {path.name for path in folder.iterdir()} == {OWNER}:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
