@@ -222,6 +222,18 @@ def test_a_step_of_one_trial_is_progress_though_no_epoch_ends(bench: Bench) -> N
     assert isinstance(bench.course.broken, Fault)
 
 
+def test_tune_keeps_nothing_large_of_an_ended_trial(bench: Bench) -> None:
+    """It keeps every trial until the run ends, ten thousand of them if there are so many."""
+    config = bench.suggested("1")
+    about = SimpleNamespace(metric_analysis={"loss": {}}, metric_n_steps={"loss": {}}, last_result={"loss": 1.0})
+    trial = SimpleNamespace(
+        trial_id="1", config=config, evaluated_params=dict(config), experiment_tag="1_arm=cnn", run_metadata=about
+    )
+    bench.watch.on_trial_complete(0, [], trial)
+    assert (trial.config, trial.evaluated_params, trial.experiment_tag) == ({}, {}, "")
+    assert (about.metric_analysis, about.metric_n_steps, about.last_result) == ({}, {}, {})
+
+
 def test_nothing_is_saved_and_everything_can_be_pickled(tmp_path: Path, bench: Bench) -> None:
     bench.proposer.save(str(tmp_path / "state"))
     bench.proposer.restore(str(tmp_path / "state"))

@@ -6,6 +6,7 @@ what goes wrong, keeps it, and has the trials stopped; `runner.run` raises it. A
 this is ever restored from Ray's own. A trial that is run again is a new Ray trial; Tune itself retries nothing.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -143,7 +144,8 @@ class Proposer(Searcher):
             return self._none()
         course.live[trial_id] = key
         course.display.expect(queue.left(), queue.done())
-        flat = {name: list(value) if isinstance(value, tuple) else value for name, value in flatten(queue.trial(key)).items()}
+        settings = flatten(queue.trial(key)).items()
+        flat = {sys.intern(name): list(value) if isinstance(value, tuple) else value for name, value in settings}
         return {**flat, **self._extra, "candidate": key.candidate}
 
     def _none(self) -> str | None:
@@ -184,10 +186,12 @@ class Watch(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process is gone."""
         self._course.guard(lambda: self._lose(trial.trial_id, Path(trial.error_file).read_text()))
+        lighten(trial)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's function has returned; it has told how it ended before."""
         self._course.guard(lambda: self._lose(trial.trial_id, "it returned without a word"))
+        lighten(trial)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ten times a second and with everything that happens."""
@@ -227,6 +231,16 @@ class Watch(Callback):
         else:
             display.end(key.name, key.arm, valid_ua=float("nan"), reason=of.reason if status == "failed" else "")
         display.expect(queue.left(), queue.done())
+
+
+def lighten(trial: Any) -> None:
+    """Take from an ended Ray trial its settings and metrics: Tune keeps every trial until the run ends, and needs them no more."""
+    trial.experiment_tag = ""  # all settings as one text
+    about = getattr(trial, "run_metadata", None)
+    metrics = [(about, name) for name in ("metric_analysis", "metric_n_steps", "last_result")]
+    for of, name in ((trial, "config"), (trial, "evaluated_params"), *metrics):
+        if isinstance(found := getattr(of, name, None), dict):
+            found.clear()
 
 
 class Halt(Stopper):

@@ -1,103 +1,115 @@
-"""What Ray and the harness cost: the driver per trial, a real trial's overhead, and two trials at once against one.
+"""What Ray and the harness cost: 300 trials that train nothing, and small ones that do. To be run on a quiet machine.
 
-    python -m tests.benchmarks.ray_cost [TRIALS]
+    python -m tests.benchmarks.ray_cost [noop] [overhead] [pair]
 
-1. TRIALS (300) no-op trials through the real queue, proposer and Ray: seconds and resident MB of the driver for each hundred.
-2. A study of a few real trials of one thread, one at a time and two at a time: their throughput, and how much longer a trial takes
-   than its stages say (start of the process, imports, reading the corpus, reporting, writing).
-Quote the slopes and the ratios; the seconds are of this machine.
+`noop`: 300 trials through the real runner on real Ray with a trainable that writes a made-up record: wall time, driver's CPU time
+and driver's memory for each, fifty by fifty. `overhead`: the time from one record to the next, one trial at once, minus the
+seconds that a trial itself has recorded: starting, data, reporting (the first one also loads torch). `pair`: trials of one
+thread, one at once and two at once. The aims: constant time and at most 20 KB a trial, under 5 s + 2 % a trial, 1.8 times the
+throughput.
 """
 
+import os
 import sys
 import tempfile
 import time
-from io import StringIO
-from typing import Any
+from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from raysernas.config_file import load
-from raysernas.fleet import plan as planning
-from raysernas.fleet import runner
+from raysernas.fleet import plan, runner
 from raysernas.fleet.progress import Display
 from raysernas.record import ledger
+from tests import noop
 from tests.benchmarks.driver import resident_kb
 
-SHOWN = 100
-STAGES = ["features_s", "search_s", "checks_s", "retrain_s", "test_s"]
-TINY = (
-    "laptop", "study.arms=[cnn]", "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2", "corpus.folds=speaker",
-    "study.space={retrain.lr: {low: 1e-3, high: 1e-2}}", "study.folds=[0,1]", "retrain.lr=0.002", "compute.threads=1",
-)  # fmt: skip
+SHOWN = 50
+SYNTHETIC = ("corpus.name=synthetic", "corpus.folds=speaker", "corpus.synthetic_speakers=4", "compute.device=cpu")
+NOOP = ("study.arms=[cnn]", "study.candidates=15", "study.folds=[0,1,2,3]", "study.seeds=[0,1,2,3,4]",
+        "study.space={retrain.lr: {low: 1e-3, high: 1e-2}}", "study.sampler=random", "corpus.synthetic_takes=2")  # fmt: skip
+SMALL = ("study.arms=[darts]", "study.folds=[0,1]", "study.seeds=[0,1]", "corpus.synthetic_takes=4", "compute.threads=1",
+         "search.epochs=8", "retrain.epochs=20")  # fmt: skip
+SPENT = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")  # seconds that a record has of its trial
 
 
-def no_op(config: dict[str, Any]) -> None:
-    """In the place of a trial: the record of one that has failed at once."""
-    from ray import tune
-
-    from raysernas.config_file import trial_from
-    from raysernas.record.files import TrialKey, seen
-
-    trial = trial_from(config)
-    key = TrialKey(arm=trial.arm, candidate=config["candidate"], fold=trial.fold, seed=trial.seed)
-    ledger.write(seen(config["root"]).trial(key), [ledger.failure(trial, config["study"], key, "it does nothing", "error")])
-    tune.report({"status": "failed", "reason": "it does nothing", "valid_ua": float("nan")})
-
-
-class Counted(Display):
-    """Notes when each trial has ended, and how much memory the driver has then."""
+class Meter(Display):
+    """A display that shows nothing and notes wall time, CPU time and memory of this process whenever a trial starts or ends."""
 
     def __init__(self) -> None:
-        super().__init__(Console(file=StringIO()), slots=2)
-        self.ends: list[tuple[float, int]] = []
+        with open(os.devnull, "w") as nowhere:
+            super().__init__(Console(file=nowhere), slots=1)
+        self.starts: list[float] = []
+        self.ends: list[tuple[float, float, int]] = []
+
+    def start(self, name: str, arm: str) -> None:
+        """A trial runs."""
+        self.starts.append(time.perf_counter())
 
     def end(self, name: str, arm: str, *, valid_ua: float, reason: str = "") -> None:
-        super().end(name, arm, valid_ua=valid_ua, reason=reason)
-        self.ends.append((time.perf_counter(), resident_kb()))
+        """A trial has ended."""
+        assert not reason, reason
+        self.ends.append((time.perf_counter(), time.process_time(), resident_kb()))
 
 
-def driver(trials: int) -> None:
-    """Print what each hundred no-op trials cost."""
-    with tempfile.TemporaryDirectory() as folder:
-        plan = planning.resolve(load(TINY[0], [*TINY[1:], f"study.storage={folder}", f"study.candidates={-(-trials // 2)}"]))
-        display, real = Counted(), runner.trainable
-        runner.trainable = no_op
-        try:
-            runner.run(plan, display)
-        finally:
-            runner.trainable = real
-    print("trials  ms a trial  resident MB  KB a trial")
-    for at in range(SHOWN, len(display.ends), SHOWN):
-        (before_s, before_kb), (now_s, now_kb) = display.ends[at - SHOWN], display.ends[at]
-        each = 1000 / SHOWN
-        print(f"{at:6}  {(now_s - before_s) * each:10.1f}  {now_kb / 1024:11.0f}  {(now_kb - before_kb) / SHOWN:10.1f}", flush=True)
+def ran(folder: str, *settings: str) -> tuple[Meter, plan.Plan]:
+    """A study."""
+    resolved = plan.resolve(load(None, [*SYNTHETIC, *settings, f"study.storage={folder}"]))
+    meter = Meter()
+    runner.run(resolved, meter)
+    return meter, resolved
 
 
-def real(at_once: int) -> float:
-    """Seconds between the first end and the last one, a trial, of real trials; prints their overhead."""
-    with tempfile.TemporaryDirectory() as folder:
-        more = ("study.candidates=6", f"study.resources.cpus={at_once}", "retrain.epochs=60", "corpus.synthetic_takes=8")
-        plan = planning.resolve(load(TINY[0], [*TINY[1:], *more, f"study.storage={folder}"]))
-        display = Counted()
-        start = time.perf_counter()
-        runner.run(plan, display)
-        whole = time.perf_counter() - start
-        rows = ledger.table(plan.files)
-    stages = rows[STAGES].sum(axis=1)
-    ends = [at for at, _ in display.ends]
-    each = (ends[-1] - ends[at_once - 1]) / (len(ends) - at_once)
+def cost_of_nothing(folder: str) -> None:
+    """300 trials that train nothing."""
+    kept, runner.trainable = runner.trainable, noop.trainable
+    try:
+        meter, _ = ran(folder, "study.name=noop", "study.resources.cpus=2", *NOOP)
+    finally:
+        runner.trainable = kept
+    print("trials  wall ms a trial  driver CPU ms a trial  driver MB")
+    table = np.array(meter.ends)
+    for last in range(SHOWN, len(table) + 1, SHOWN):
+        first, end = table[max(0, last - SHOWN - 1)], table[last - 1]
+        each = 1000 / (SHOWN if last > SHOWN else SHOWN - 1)
+        print(f"{last:6}  {(end[0] - first[0]) * each:15.0f}  {(end[1] - first[1]) * each:21.1f}  {end[2] / 1024:9.1f}")
+    later = table[SHOWN:]
+    print(f"memory: {np.polyfit(np.arange(len(later)), later[:, 2], 1)[0]:.1f} KB a trial, by a line through the last {len(later)}")
+
+
+def overhead(folder: str) -> None:
+    """What a trial costs besides its own seconds."""
+    meter, resolved = ran(folder, "study.name=overhead", "study.resources.cpus=1", *SMALL)
+    rows = ledger.table(resolved.files)
+    spent = float(rows[list(SPENT)].to_numpy().sum()) / len(rows)
+    gaps = np.diff([end[0] for end in meter.ends])
+    first = meter.ends[0][0] - meter.starts[0]
     print(
-        f"{at_once} at once: {len(rows)} trials in {whole:.1f} s, {each:.2f} s a trial between ends, stages {stages.mean():.2f} s; "
-        f"overhead of a later trial {at_once * each - stages.mean():.2f} s, of the first {ends[0] - start - stages.max():.1f} s"
+        f"a trial spends {spent:.1f} s; from record to record {gaps.mean():.1f} s; the first one takes {first:.1f} s from its start"
     )
-    return each
+    print(f"overhead: {gaps.mean() - spent:.2f} s a trial; aim: under {5 + 0.02 * spent:.2f} s")
 
 
-def main(trials: int) -> None:
-    """Print all of it."""
-    driver(trials)
-    print(f"throughput of two at once: {real(1) / real(2):.2f} times that of one")
+def pair(folder: str) -> None:
+    """One at once, and two."""
+    rates = []
+    for cpus in (1, 2):
+        meter, _ = ran(folder, f"study.name=at-once-{cpus}", f"study.resources.cpus={cpus}", *SMALL, "study.seeds=[0,1,2,3]")
+        seconds = meter.ends[-1][0] - meter.ends[cpus - 1][0]  # after the first of each process, which loads torch
+        rates.append((len(meter.ends) - cpus) / seconds)
+        print(f"{cpus} at once: {len(meter.ends) - cpus} trials in {seconds:.1f} s")
+    print(f"two at once do {rates[1] / rates[0]:.2f} times as much as one; aim: 1.8")
+
+
+def main(parts: list[str]) -> None:
+    """Run the named parts, or all of them."""
+    with tempfile.TemporaryDirectory(prefix="cost-") as folder:
+        for name, part in (("noop", cost_of_nothing), ("overhead", overhead), ("pair", pair)):
+            if name in parts or not parts:
+                print(f"--- {name}", flush=True)
+                part(str(Path(folder)))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 300)
+    main(sys.argv[1:])
