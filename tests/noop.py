@@ -24,7 +24,7 @@ def trainable(config: dict[str, Any]) -> None:
     from ray import tune
 
     key = TrialKey(arm=config["arm"], candidate=config["candidate"], fold=config["fold"], seed=config["seed"])
-    with board.asking(key.name, str):
+    with board.asking(tune.get_context().get_trial_id() or "", str):
         chosen = trial_from(config)
         base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(key.fold % 11, 5, 5))
         done = dataclasses.replace(base, study=config["study"], digest=digest(chosen), settings=settings(chosen))

@@ -27,12 +27,12 @@ def nothing() -> str:
 
 def test_a_line_for_everyone_comes_before_a_line_for_one() -> None:
     board = Board()
-    board.write("", {"darts-c001-f0-s0": "given up"})
-    assert [board.ask(name, 0.0) for name in ("darts-c001-f0-s0", "darts-c000-f0-s0")] == ["given up", ""]
-    board.write("the end", {"darts-c001-f0-s0": "given up"})
-    assert [board.ask(name, 0.0) for name in ("darts-c001-f0-s0", "darts-c000-f0-s0")] == ["the end", "the end"]
+    board.write("", {"b": "given up"})
+    assert [board.ask(trial_id, 0.0) for trial_id in "ba"] == ["given up", ""]
+    board.write("the end", {"b": "given up"})
+    assert [board.ask(trial_id, 0.0) for trial_id in "ba"] == ["the end", "the end"]
     board.write("", {})
-    assert board.ask("darts-c001-f0-s0", 0.0) == ""
+    assert board.ask("b", 0.0) == ""
 
 
 def test_the_driver_hears_who_has_asked_since_its_last_line() -> None:

@@ -22,8 +22,9 @@ EXITED = (
     "exits unexpectedly. Worker exits with an exit code 70.\n"
 )
 CROWDED = (
-    f"{HEAD}Task was killed due to the node running low on memory.\nMemory on the node (IP: 127.0.0.1) was 15.0GB / 16.0GB; "
-    "the worker was killed because of memory pressure (OOM).\n"
+    "Failure # 1 (occurred at 2026-11-25_15-45-46)\n1 worker(s) were killed due to the node running low on memory. Memory on the "
+    "node (IP: 127.0.0.1, ID: 50eb5a) was 5.07GB used / 23.54GB limit (0.215530)\nOOM kill reason: Memory usage 5447868416B "
+    "exceeded threshold of 505530208B (2.0% of 25276510208B limit)\nObject store memory usage: [- objects spillable: 0\n"
 )
 NODE = (
     f"{HEAD}The actor died because its node has died. Node Id: e3a6\n\tthe actor's node was terminated unexpectedly: health check\n"

@@ -172,7 +172,30 @@ def test_siblings_of_a_candidate_that_was_given_up_are_named_on_the_board(bench:
     key = bench.course.live["1"]
     monkeypatch.setattr(bench.course.queue, "doomed", lambda: {key})
     bench.step()
-    assert bench.lines == [("", {key.name: "its candidate was given up"})]
+    assert bench.lines == [("", {"1": "its candidate was given up"})]
+
+
+def test_a_trial_taken_for_lost_that_lives_is_told_to_stop_and_its_next_attempt_is_not(tmp_path: Path, bench: Bench) -> None:
+    """Two processes of one trial would write the same files."""
+    bench.suggested("1")
+    (tmp_path / "error.txt").write_text(LOST)
+    bench.watch.on_trial_error(0, [], SimpleNamespace(trial_id="1", error_file=str(tmp_path / "error.txt")))
+    bench.suggested("2")
+    bench.step()
+    assert bench.lines == [("", {"1": "it was taken for lost, and runs elsewhere"})]
+    bench.result("2", {"interrupted": "a spot interruption"})
+    bench.watch.on_trial_complete(0, [], SimpleNamespace(trial_id="2"))
+    bench.step()
+    assert bench.lines[-1] == bench.lines[0]  # who has ended in an orderly way is not kept in mind
+
+
+def test_a_trial_that_stood_still_before_its_process_ended_is_told_as_such(tmp_path: Path, bench: Bench) -> None:
+    bench.suggested("1")
+    bench.heard = {"1": LIMIT_S - 1, "2": 0.0}
+    bench.step()
+    (tmp_path / "error.txt").write_text(LOST)
+    bench.watch.on_trial_error(0, [], SimpleNamespace(trial_id="1", error_file=str(tmp_path / "error.txt")))
+    assert "it made no step for 600 s; it runs again" in bench.told()
 
 
 def test_a_fault_of_a_trial_stops_the_others_and_ends_the_run(bench: Bench) -> None:
@@ -214,10 +237,10 @@ def test_a_study_in_which_nothing_moves_ends_and_says_so(bench: Bench) -> None:
 def test_a_step_of_one_trial_is_progress_though_no_epoch_ends(bench: Bench) -> None:
     bench.suggested("1")
     for _ in range(20):
-        bench.heard = {"darts-c000-f0-s0": LIMIT_S / 2, "cnn-c000-f0-s0": 3.0}
+        bench.heard = {"1": LIMIT_S / 2, "2": 3.0}
         bench.step(LIMIT_S / 4)
     assert bench.course.broken is None
-    bench.heard = {"darts-c000-f0-s0": 2 * LIMIT_S}  # it asks, but does not move
+    bench.heard = {"1": 2 * LIMIT_S}  # it asks, but does not move
     bench.step(LIMIT_S)
     assert isinstance(bench.course.broken, Fault)
 

@@ -18,6 +18,7 @@ from raysernas.fleet import runner
 from raysernas.fleet.runner import Stopped
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
+from tests.raylets import NOT_TRIALS, WORKING, descendants, kill, title
 
 ROOT = Path(__file__).parent.parent
 TRIALS = 4
@@ -65,19 +66,6 @@ def wait_for_records(launch: subprocess.Popen[str], root: Path, count: int) -> N
 
 def table(out: str) -> str:
     return out[out.index("Test scores in percent") :]
-
-
-def descendants(pid: int) -> set[int]:
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # it has just ended
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
 
 
 def listening(pids: set[int]) -> list[str]:
@@ -163,12 +151,35 @@ def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
         status, out, err = ended(launch)
     finally:
         for pid in everyone:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
     assert (status, err.strip()) == (code, "stopped; the same command continues this study")
     assert time.monotonic() - began < 20  # 10 where nothing else runs
     assert not [line for line in out.splitlines() if line.startswith("[")]
     assert records(tmp_path) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_a_study_in_which_nothing_moves_any_more_ends_and_says_so(tmp_path: Path) -> None:
+    """A stopped process is alive for Ray, and will never say anything."""
+    endless = ("retrain.epochs=100000", "study.resources.cpus=1", "study.resources.no_progress_s=10")
+    launch = launched(tmp_path, *endless)
+    end = time.monotonic() + 240
+    while not list(tmp_path.glob("tiny/tensorboard/**/events.*")) and time.monotonic() < end:
+        time.sleep(0.1)
+    everyone = descendants(launch.pid)
+    trials = [pid for pid in everyone if title(pid).startswith(WORKING) and not title(pid).startswith(NOT_TRIALS)]
+    assert trials
+    try:
+        for pid in trials:
+            os.kill(pid, signal.SIGSTOP)
+        status, _, err = ended(launch)
+    finally:
+        for pid in everyone:
+            kill(pid)
+    assert status == 2
+    assert err.startswith("fleet: no trial has moved for ")
+    assert "the same command again: it continues" in err
 
 
 def course(**more: Any) -> Any:

@@ -26,16 +26,16 @@ class Board:
         self._idle_s: dict[str, float] = {}
 
     def write(self, everyone: str, doomed: Mapping[str, str]) -> dict[str, float]:
-        """A reason for all trials to stop, or none; reasons by name of the trial. Returns the seconds that those who asked
+        """A reason for all trials to stop, or none; reasons by Ray's id of the trial. Returns the seconds that those who asked
         since the last line had not moved."""
         self._everyone, self._doomed = everyone, dict(doomed)
         heard, self._idle_s = self._idle_s, {}
         return heard
 
-    def ask(self, name: str, idle_s: float) -> str:
-        """Why the trial of this name is to stop; empty if it is not."""
-        self._idle_s[name] = idle_s
-        return self._everyone or self._doomed.get(name, "")
+    def ask(self, trial_id: str, idle_s: float) -> str:
+        """Why this Ray trial is to stop; empty if it is not."""
+        self._idle_s[trial_id] = idle_s
+        return self._everyone or self._doomed.get(trial_id, "")
 
 
 class Asking:
@@ -79,12 +79,12 @@ class Asking:
             self.listen()
 
 
-def asking(name: str, leaving: Callable[[], str]) -> Asking:
-    """The asking of one trial, in its own process."""
+def asking(trial_id: str, leaving: Callable[[], str]) -> Asking:
+    """The asking of one Ray trial, in its own process: by Ray's id, because a trial that is run again has another one."""
     import ray
 
     def ask(idle_s: float) -> str:
-        told: Any = ray.get(ray.get_actor(NAME).ask.remote(name, idle_s), timeout=ANSWER_S)
+        told: Any = ray.get(ray.get_actor(NAME).ask.remote(trial_id, idle_s), timeout=ANSWER_S)
         return str(told)
 
     return Asking(ask, leaving)

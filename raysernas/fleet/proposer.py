@@ -24,6 +24,7 @@ from raysernas.record.files import TrialKey
 TICK_S = 0.5  # between two lines on the board
 GRACE_S = 6.0  # for trials to write their checkpoints; with the end of Ray a launch is gone within 10 s
 DOOMED = "its candidate was given up"
+TAKEN = "it was taken for lost, and runs elsewhere"
 OVER = "nothing is left to run"
 
 Write = Callable[[str, Mapping[str, str]], Mapping[str, float]]  # `board.Chalk.write`
@@ -43,7 +44,8 @@ class Course:
         self.signal = 0
         self.no_progress_s = no_progress_s
         self._write, self._clock = write, clock
-        self._idle_s: dict[str, float] = {}  # by name, as the trials said last
+        self._lost: dict[str, str] = {}  # by Ray's id: their processes may live, cut off for a while
+        self._idle_s: dict[str, float] = {}  # by Ray's id, as the trials said last
         self._stopping, self._stopping_s, self._over = "", 0.0, False
         self._ticked_s = self._heard_s = self.stepped_s = clock()
 
@@ -85,11 +87,15 @@ class Course:
     def settle(self, trial_id: str) -> TrialKey | None:
         """The trial that a Ray trial runs, of which nothing more is to be heard; None if that is so already."""
         self.hear()
+        self._idle_s.pop(trial_id, None)
         return self.live.pop(trial_id, None)
 
-    def idle_s(self, key: TrialKey) -> float:
-        """Seconds without a step, as the trial has said last."""
-        return self._idle_s.pop(key.name, 0.0)
+    def lose(self, trial_id: str) -> tuple[TrialKey | None, float]:
+        """`settle` a Ray trial that does not answer, and the seconds without a step that it has told last."""
+        idle_s = self._idle_s.get(trial_id, 0.0)
+        if (key := self.settle(trial_id)) is not None:
+            self._lost[trial_id] = TAKEN
+        return key, idle_s
 
     def tick(self) -> None:
         """Write on the board what is to stop, hear from it what moves, and look whether anything does.
@@ -101,8 +107,9 @@ class Course:
         if now_s - self._ticked_s < TICK_S:
             return
         self._ticked_s = now_s
-        doomed = {key.name: DOOMED for key in self.queue.doomed()}
-        heard = self._write(self._stopping or (OVER if self._over else ""), doomed)
+        doomed = self.queue.doomed()
+        found = {trial_id: DOOMED for trial_id, key in self.live.items() if key in doomed}
+        heard = self._write(self._stopping or (OVER if self._over else ""), found | self._lost)
         self._idle_s.update(heard)
         if heard:
             self._heard_s = max(self._heard_s, now_s - min(heard.values()))
@@ -219,9 +226,9 @@ class Watch(Callback):
         course.display.expect(course.queue.left(), course.queue.done())
 
     def _lose(self, trial_id: str, told: str) -> None:
-        course = self._course
-        if key := course.settle(trial_id):
-            self._bury(key, death(told, idle_s=course.idle_s(key), no_progress_s=course.no_progress_s))
+        key, idle_s = self._course.lose(trial_id)
+        if key is not None:
+            self._bury(key, death(told, idle_s=idle_s, no_progress_s=self._course.no_progress_s))
 
     def _bury(self, key: TrialKey, of: Death) -> None:
         queue, display = self._course.queue, self._course.display

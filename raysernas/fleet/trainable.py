@@ -39,7 +39,7 @@ def trainable(config: dict[str, Any]) -> None:
 
     key = TrialKey(arm=config["arm"], candidate=config["candidate"], fold=config["fold"], seed=config["seed"])
     leaving = partial(notice.leaving, ray.get_runtime_context().get_node_id())
-    with board.asking(key.name, leaving) as asking:
+    with board.asking(tune.get_context().get_trial_id() or "", leaving) as asking:
         told = attempt(config, key, asking, lambda progress: tune.report(asdict(progress)))
         tune.report(told)
     if asking.left and "interrupted" in told:
