@@ -39,7 +39,7 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
     elif "speaker" in tried:
         found["transductive"] = "candidates may normalise with all utterances of each speaker, the tested ones among them"
     study = config.study
-    if study.protocol == "flat" and study.candidates > 1 and study.space and len(study.folds) != 1:
+    if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (
             "an arm's candidate is chosen by validation speakers of one fold who are test speakers of another; "
             "study.protocol=nested chooses on each fold apart"
