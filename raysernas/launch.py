@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.compact:
             return _compact(config)
         if parsed.dry_run:
-            return _launch(config, dry=True)
-        with lock.held(study_files(config)):
+            return _launch(config, None)
+        with lock.held(study_files(config)) as hold:
             ledger.compact_many(study_files(config))
-            return _launch(config, dry=False)
+            return _launch(config, hold)
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2
@@ -96,15 +96,16 @@ def _compact(config: Config) -> int:
     return 0
 
 
-def _launch(config: Config, dry: bool) -> int:
+def _launch(config: Config, hold: lock.Hold | None) -> int:
+    """Run a study that is held; without a hold only say what would run."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     with counted("looking at the audio files") as report:
-        plan = planning.resolve(config, dry=dry, report=report)
+        plan = planning.resolve(config, dry=hold is None, report=report)
     _print_pairs(console, planning.header(plan))
-    if dry:
+    if hold is None:
         _rehearse(plan, console)
         return 0
-    runner.run(plan, Display(console, slots=plan.slots))
+    runner.run(plan, Display(console, slots=plan.slots), hold.check)
     root = plan.files.root
     print_tables(root, console)
     commands = {

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysernas.config import digest, settings
+from raysernas.config import Fault, digest, settings
 from raysernas.config_file import load
-from raysernas.record import ledger
+from raysernas.fleet import journal
+from raysernas.fleet.queue import Queue
+from raysernas.record import compaction, ledger, storage
 from raysernas.record.files import Line, StudyFiles, TrialKey
 from tests.faults import refusal
 from tests.fleet import drain, fail, finish, opened, params, states, study
@@ -184,3 +186,38 @@ def test_an_arm_that_reads_no_key_of_the_space_has_one_candidate_to_run(tmp_path
     assert (len(ran), {key.candidate for key in ran if key.arm == "cnn"}) == (8, {0})
     with opened(tmp_path, study(space)) as queue:
         assert sum(queue.left().values()) == 0
+
+
+def test_a_long_study_keeps_few_files_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    drain(undisturbed, study())
+    monkeypatch.setattr(compaction, "FILES", 3)
+    monkeypatch.setattr(ledger, "LOOSE", 3)
+    files = StudyFiles(tmp_path / "study")
+    with opened(files.root, study()) as queue:
+        while (key := queue.next()) is not None:
+            finish(files.root, queue, key)
+            single = [path for path in storage.listed(files.trials) if not path.name.startswith("compacted-")]
+            assert len(single) <= 4
+    assert drain(files.root, study()) == []
+    pd.testing.assert_frame_equal(ledger.table(files), ledger.table(StudyFiles(undisturbed)))
+
+
+def test_a_launch_that_has_lost_its_study_writes_nothing_more(tmp_path: Path) -> None:
+    lost: list[int] = []
+
+    def check() -> None:
+        if lost:
+            raise Fault("study", "it has been taken over", got="-", expected="-", do="-")
+
+    files, config = StudyFiles(tmp_path), study("study.resources.max_failures=0")
+    with journal.opened(files.journal) as held:
+        queue = Queue(config, files, held, check)
+        keys = [key for key in (queue.next(), queue.next()) if key is not None]
+        before = storage.states(tmp_path / "candidates", ".json"), storage.listed(files.trials)
+        lost.append(1)
+        refusal(lambda: queue.died(keys[0], "its node is gone", "lost"))
+        refusal(lambda: finish(tmp_path, queue, keys[1]))  # the trial itself has written its own record
+        refusal(lambda: [queue.next() for _ in range(12)])
+    assert storage.states(tmp_path / "candidates", ".json") == before[0]
+    assert [path.stem for path in storage.listed(files.trials)] == [keys[1].name]

@@ -36,7 +36,7 @@ def test_recurrence_runs_along_time_of_one_clip_and_never_across_the_batch():
     torch.manual_seed(0)
     recurrence = Recurrence(4, 5).double()
     x = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(recurrence(x)[1].sum(), x)
+    (gradient,) = torch.autograd.grad(recurrence(x, torch.ones(3, 6, dtype=torch.bool))[1].sum(), x)
     assert (gradient[[0, 2]] == 0).all(), "other clips have no influence"
     assert (gradient[1] != 0).any(dim=1).all(), "every frame of the clip has one"
 
@@ -45,4 +45,25 @@ def test_order_of_frames_matters_to_the_recurrence():
     torch.manual_seed(0)
     recurrence, pooling = Recurrence(4, 5).double(), MeanPooling()
     x, mask = torch.randn(1, 6, 4, dtype=torch.float64), torch.ones(1, 6, dtype=torch.bool)
-    assert not torch.allclose(pooling(recurrence(x), mask), pooling(recurrence(x.flip(1)), mask))
+    assert not torch.allclose(pooling(recurrence(x, mask), mask), pooling(recurrence(x.flip(1), mask), mask))
+
+
+@given(frames=st.lists(st.integers(1, 7), min_size=2, max_size=4))
+def test_padding_reaches_no_true_step_in_either_direction(frames):
+    torch.manual_seed(0)
+    recurrence = Recurrence(4, 5).double()
+    x, mask = torch.randn(len(frames), 7, 4, dtype=torch.float64), true_steps(torch.tensor(frames), 0, 7)
+    read = recurrence(x, mask)
+    for i, true in enumerate(frames):
+        alone = recurrence(x[i : i + 1, :true], mask[i : i + 1, :true])
+        torch.testing.assert_close(read[i, :true], alone[0])
+
+
+def test_it_is_the_bidirectional_lstm_of_torch_where_nothing_is_padded():
+    torch.manual_seed(0)
+    ours, reference = Recurrence(4, 5).double(), torch.nn.LSTM(4, 5, batch_first=True, bidirectional=True).double()
+    own = [*ours.ahead.parameters(), *ours.back.parameters()]
+    for mine, theirs in zip(own, reference.parameters(), strict=True):
+        theirs.data.copy_(mine)
+    x, mask = torch.randn(2, 6, 4, dtype=torch.float64), torch.ones(2, 6, dtype=torch.bool)
+    torch.testing.assert_close(ours(x, mask), reference(x)[0])

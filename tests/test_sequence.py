@@ -126,9 +126,9 @@ def test_a_product_with_the_hessian_is_exact(dtype, within):
 
 def test_the_fixed_recurrence_can_be_differentiated_twice():
     torch.manual_seed(0)
-    recurrence, (x, _) = Recurrence(4, 3), batch(4)
+    recurrence, (x, mask) = Recurrence(4, 3), batch(4)
     with twice_differentiable():
-        loss = recurrence(x.float()).pow(3).sum()
+        loss = recurrence(x.float(), mask).pow(3).sum()
     first = torch.autograd.grad(loss, list(recurrence.parameters()), create_graph=True)
     second = torch.autograd.grad(torch.stack([each.pow(2).sum() for each in first]).sum(), list(recurrence.parameters()))
     assert all(gradient.isfinite().all() and (gradient != 0).any() for gradient in second)

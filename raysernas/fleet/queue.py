@@ -8,7 +8,7 @@ sampler sees as much as it can. Chooses by `ledger.validation` alone: a test sco
 import heapq
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from raysernas.config import Config, Fault, TrialConfig, digest, identity, reads, settings, trial_config
@@ -32,13 +32,16 @@ Rank = tuple[int, ...]
 class Queue:
     """The trials of one study."""
 
-    def __init__(self, config: Config, files: StudyFiles, journal: Journal):
+    def __init__(self, config: Config, files: StudyFiles, journal: Journal, check: Callable[[], object] = lambda: None):
         """Read what earlier launches have left, and let the rest wait.
+
+        Args:
+            check: raises a Fault when the study is no longer held; asked before anything is written.
 
         Raises:
             Fault: when the folder holds a record of one of these trials under other settings, or lacks a candidate.
         """
-        self._config, self._study, self._files = config, config.study, files
+        self._config, self._study, self._files, self._check_held = config, config.study, files, check
         self._standing = Standing(config)
         nested = self._study.protocol == "nested"
         self._lines = [Line(arm=arm, fold=fold) for fold in (self._study.folds if nested else (None,)) for arm in self._study.arms]
@@ -52,7 +55,7 @@ class Queue:
         self._running: set[TrialKey] = set()
         self._present: Counter[Arm] = Counter()  # trials of each arm that wait or run
         self._reasons: dict[TrialKey, list[str]] = {}  # of the deaths of trials that are run again
-        self._done, self._front = 0, 0
+        self._done, self._front, self._loose = 0, 0, 0
         self._resume()
         for line in self._lines:
             for number in range(self._known(line)):
@@ -91,6 +94,8 @@ class Queue:
         """A trial has written its record: `finished`, `failed` or `raced`."""
         line, rows = self._line(key), ledger.validation_of(self._files.trial(key))
         self._end(key, rows.to_dict("records") if rows is not None else [])
+        self._check_held()
+        self._compact()
         if (why := self._standing.look(line, key.candidate)) is not None:
             self._candidates[line].give_up(key.candidate, why)
             self._standing.give_up(line, key.candidate, why)
@@ -116,6 +121,7 @@ class Queue:
         if self._standing.given_up(line, key.candidate):
             self._race_out(key)
             return "finished"
+        self._check_held()
         reasons = [*self._reasons.get(key, []), reason]
         if kind in RUN_AGAIN and len(reasons) <= self._study.resources.max_failures:
             self._reasons[key] = reasons
@@ -167,10 +173,18 @@ class Queue:
 
     def _race_out(self, key: TrialKey) -> None:
         """Write the record of a trial whose candidate was given up."""
+        self._check_held()
         why = self._standing.given_up(self._line(key), key.candidate)
         record = ledger.raced(self.trial(key), self._study.name, key, why.reason if why else "")
         ledger.write(self._files.trial(key), [record])
         self._end(key, [record.row()])
+
+    def _compact(self) -> None:
+        """Now and then put records together, so that the next launch reads few files, however large the study is."""
+        self._loose += 1
+        if self._loose > ledger.LOOSE:
+            ledger.compact_many(self._files)
+            self._loose = 0
 
     def _line(self, key: TrialKey) -> Line:
         return Line(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
@@ -228,6 +242,7 @@ class Queue:
             open_lines = [line for line in open_lines if self._unproposed(line)]
 
     def _propose(self, line: Line) -> None:
+        self._check_held()
         number = self._candidates[line].propose(lambda number: self.outcome(line, number))
         self._adopt(line, number)
         self._candidates[line].tell(number, self.outcome(line, number))

@@ -40,8 +40,11 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def run(plan: Plan, display: Display) -> None:
+def run(plan: Plan, display: Display, check: Callable[[], object] = lambda: None) -> None:
     """Run what is left of a study that this process holds; nothing is started when nothing is left.
+
+    Args:
+        check: raises a Fault when the process holds it no longer.
 
     Raises:
         Fault: for audio that cannot be read, a record that cannot be written, a cluster that cannot be reached or does not
@@ -50,7 +53,7 @@ def run(plan: Plan, display: Display) -> None:
     """
     config, files = plan.config, plan.files
     with journal.opened(files.journal) as held:
-        queue = Queue(config, files, held)
+        queue = Queue(config, files, held, check)
         if not sum(queue.left().values()):
             return
         display.expect(queue.left(), queue.done())

@@ -117,7 +117,7 @@ class Network(nn.Module):
         if isinstance(self.recurrence, SearchedRecurrence):
             x = self.recurrence(x, mask, None if mixing is None else mixing.get("recurrent"))
         elif self.recurrence is not None:
-            x = self.recurrence(x)
+            x = self.recurrence(x, mask)
         return self.output(self.dropout(self.pooling(x, mask)))
 
 

@@ -5,6 +5,8 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from raysernas.model.sequence_rnn import turn, turning
+
 Sequence = Float[Tensor, "batch time channel"]
 Mask = Bool[Tensor, "batch time"]
 
@@ -18,15 +20,21 @@ def true_steps(frames: Int[Tensor, " batch"], halvings: int, steps: int) -> Mask
 
 
 class Recurrence(nn.Module):
-    """Bidirectional LSTM over time frames; each clip by itself, whatever else is in the batch."""
+    """Bidirectional LSTM over the true frames; each clip by itself, whatever else is in the batch.
+
+    The backward direction reads each clip reversed within its true length, so that it begins with the last true frame and not in
+    the padding; nothing has to be packed, and lengths stay on their device.
+    """
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(channels, hidden, batch_first=True, bidirectional=True)
+        self.ahead, self.back = nn.LSTM(channels, hidden), nn.LSTM(channels, hidden)
         self.channels = 2 * hidden
 
-    def forward(self, x: Sequence) -> Float[Tensor, "batch time hidden"]:
-        return self.lstm(x)[0]
+    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch time hidden"]:
+        steps, order = rearrange(x, "batch time channel -> time batch channel"), turning(mask.T)
+        both = torch.cat([self.ahead(steps)[0], turn(self.back(turn(steps, order))[0], order)], dim=-1)
+        return rearrange(both, "time batch hidden -> batch time hidden")
 
 
 class AttentionPooling(nn.Module):

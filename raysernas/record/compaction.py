@@ -16,7 +16,7 @@ from raysernas.record import reading, storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.reading import MANY, ORDER, SUFFIX
 
-FILES = 300  # of single trials, above which a launch puts them together
+FILES = 300  # of single trials, above which a launch puts them together, at its start and while it runs
 
 
 def due(study: StudyFiles) -> bool:

@@ -25,6 +25,7 @@ from raysernas.record.reading import SCHEMA_VERSION
 Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
 MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
+LOOSE = compaction.FILES  # records of single trials that are left lying
 SIZES = ("n_valid", "n_weights", "n_alphas")  # utterances of the parts that are not tested
 VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
