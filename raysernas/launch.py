@@ -25,7 +25,7 @@ from raysernas.fleet.progress import Display, duration
 from raysernas.record import ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import StudyFiles, cache_folder, need_config, study_files
-from raysernas.record.printing import PLAIN_WIDTH, failures, print_tables
+from raysernas.record.printing import PLAIN_WIDTH, print_tables
 
 if TYPE_CHECKING:
     from raysernas.rehearsal import Rehearsal
@@ -107,7 +107,7 @@ def _launch(config: Config, hold: lock.Hold | None) -> int:
         return 0
     runner.run(plan, Display(console, slots=plan.slots), hold.check)
     root = plan.files.root
-    print_tables(root, console)
+    failed = print_tables(root, console)
     commands = {
         "results": str(root),
         "curves": _curves(plan.files),
@@ -115,7 +115,7 @@ def _launch(config: Config, hold: lock.Hold | None) -> int:
     }
     for label, text in commands.items():  # never wrapped, so that they can be copied
         console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)
-    return 1 if failures(plan.files) else 0
+    return 1 if failed else 0
 
 
 def _curves(files: StudyFiles) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from raysernas.config import Config
 from raysernas.config_file import load
+from raysernas.record import ledger
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.printing import failures, print_tables
 from tests import records
@@ -58,7 +59,7 @@ def test_narrow_terminals_lose_no_row(tmp_path: Path, width: int) -> None:
 
 def test_failures_are_those_of_the_present_plan(tmp_path: Path) -> None:
     files = records.study(tmp_path, two_folds(), records.failure("cnn", fold=0), records.failure("cnn", fold=5))
-    assert failures(files) == {"cnn-c000-f0-s0": "it diverged"}
+    assert failures(files, ledger.table(files)) == {"cnn-c000-f0-s0": "it diverged"}
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,6 +103,14 @@ def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: 
     assert records(tmp_path) == before
 
 
+def gone(pids: Iterable[int], within_s: float) -> list[int]:
+    """Those of some processes that still live after so long."""
+    end = time.monotonic() + within_s
+    while (alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+        time.sleep(0.5)
+    return alive
+
+
 @pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
@@ -121,10 +129,7 @@ def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_beh
     assert sum(line.startswith("[") for line in out.splitlines()) == TRIALS - len(kept)
     assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
     assert not list(Path(os.environ["TMPDIR"]).glob("rsn-*"))  # the folder of the killed launch went with the next one
-    end = time.monotonic() + 180  # Ray's agents look for their dead cluster for a minute
-    while (alive := [pid for pid in everyone if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert alive == []
+    assert gone(everyone, within_s=180) == []  # Ray's agents look for their dead cluster for a minute
 
 
 @pytest.fixture
@@ -149,13 +154,18 @@ def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
     launch.send_signal(number)
     try:
         status, out, err = ended(launch)
+        left = gone(everyone, within_s=60)
     finally:
         for pid in everyone:
             kill(pid)
+    assert left == []
     assert (status, err.strip()) == (code, "stopped; the same command continues this study")
     assert time.monotonic() - began < 20  # 10 where nothing else runs
     assert not [line for line in out.splitlines() if line.startswith("[")]
     assert records(tmp_path) == {}
+    kept = {path.parent.name for path in tmp_path.glob("tiny/checkpoints/*/*.pt")}
+    assert kept == {path.stem for path in tmp_path.glob("tiny/attempts/*.json")}, "every trial that had begun goes on from there"
+    assert len(kept) == 2
 
 
 @pytest.mark.slow

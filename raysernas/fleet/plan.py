@@ -258,11 +258,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str, Any]) -> Plan:
-    rows = ledger.validation(study_files(config)).drop_duplicates(["arm", "candidate", "fold", "seed"])
+    rows, remarks = ledger.validation_and_remarks(study_files(config))
+    rows = rows.drop_duplicates(["arm", "candidate", "fold", "seed"])
     study = config.study
     rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
     rows = rows[rows["candidate"] < study.candidates]
     ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed", "raced")}
     held_out = {fold: names[fold] for fold in study.folds}
-    remarks = tuple(ledger.remarks(study_files(config)))
-    return Plan(config=config, corpus=corpus, folds=held_out, remarks=remarks, **ended, **more)
+    return Plan(config=config, corpus=corpus, folds=held_out, remarks=tuple(remarks), **ended, **more)

@@ -124,13 +124,24 @@ def table(study: StudyFiles) -> pd.DataFrame:
     Raises:
         Fault: as `read`.
     """
+    return table_and_remarks(study)[0]
+
+
+def table_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
+    """`table` and `remarks` by one reading: a bucket is asked for every record."""
     found = reading.gather(study, None)
-    return found.frame(None if len(found.rows) else VALIDATION)
+    return found.frame(None if len(found.rows) else VALIDATION), _told(found)
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
     """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
-    return reading.gather(study, VALIDATION).frame(VALIDATION)
+    return validation_and_remarks(study)[0]
+
+
+def validation_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
+    """`validation` and `remarks` by one reading."""
+    found = reading.gather(study, VALIDATION)
+    return found.frame(VALIDATION), _told(found)
 
 
 def validation_of(files: TrialFiles) -> pd.DataFrame | None:
@@ -141,7 +152,10 @@ def validation_of(files: TrialFiles) -> pd.DataFrame | None:
 
 def remarks(study: StudyFiles) -> list[str]:
     """What to know about the files of the ledger, a sentence each: which were passed over, and which are of older versions."""
-    found = reading.gather(study, ())
+    return _told(reading.gather(study, ()))
+
+
+def _told(found: reading.Reading) -> list[str]:
     told = [f"{path} cannot be read ({why}); its trials count as not run" for path, why in sorted(found.skipped.items())]
     if found.older:
         told.append(f"{found.older} trials were recorded by an older version; what it did not record is empty")

@@ -21,14 +21,18 @@ NOTHING = "-"
 PLAIN_WIDTH = 100  # columns where the output is no terminal
 
 
-def print_tables(study_root: Path, console: Console) -> None:
+def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     """Arms, their folds, the settings that were chosen, and what failed.
+
+    Returns:
+        Name -> reason of each failed trial.
 
     Raises:
         Fault: when the folder is not a study's.
     """
     study = StudyFiles(study_root)
-    tables = summary.summary(study)
+    rows, remarks = ledger.table_and_remarks(study)
+    tables = summary.summary(study, rows)
     shown = {
         "Test scores in percent, mean ± deviation over folds": _scores(tables.arms),
         "What these are the scores of": _runs(tables.arms),
@@ -46,15 +50,17 @@ def print_tables(study_root: Path, console: Console) -> None:
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
-    for remark in ledger.remarks(study):
+    for remark in remarks:
         console.print(Padding(Text(remark, style="yellow"), (0, 1)))
-    for name, reason in failures(study).items():
+    failed = failures(study, rows)
+    for name, reason in failed.items():
         console.print(Padding(Text(f"{name} failed: {reason.splitlines()[0]}", style="red"), (0, 1)))
+    return failed
 
 
-def failures(study: StudyFiles) -> dict[str, str]:
-    """Name -> reason of each failed trial of what study.yaml plans."""
-    plan, rows = need_config(study).study, ledger.table(study)
+def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
+    """Name -> reason of each failed trial of what study.yaml plans, in the rows of the ledger."""
+    plan = need_config(study).study
     planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
     failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict("records")
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}

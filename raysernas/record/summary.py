@@ -73,8 +73,11 @@ class Tables:
     marks: dict[str, str] = field(default_factory=dict)
 
 
-def summary(study: StudyFiles) -> Tables:
+def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     """The tables of a study folder, over the arms, folds and seeds that its study.yaml plans.
+
+    Args:
+        trials: the ledger, if it has been read already.
 
     A study.yaml without a list of folds plans the folds that the ledger knows.
 
@@ -82,7 +85,7 @@ def summary(study: StudyFiles) -> Tables:
         Fault: when the folder is not a study's, or a file of it cannot be read.
     """
     config = need_config(study)
-    trials = ledger.table(study)
+    trials = ledger.table(study) if trials is None else trials
     trials = trials.reindex(columns=[*trials.columns, *(column for column in REPORTED if column not in trials)])
     folds = config.study.folds or tuple(sorted(int(fold) for fold in set(trials["fold"])))
     planned = trials["fold"].isin(folds) & trials["seed"].isin(config.study.seeds) & trials["arm"].isin(config.study.arms)
