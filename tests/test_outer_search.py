@@ -15,15 +15,10 @@ from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
 from tests.faults import refusal
-from tests.fleet import drain, fail, finish, opened, proposed, states, study
+from tests.fleet import drain, fail, finish, opened, proposed, scored, states, study
 from tests.test_plan import planned
 
 RACE = ("study.arms=[darts]", "study.folds=[0,1,2,3]", "study.racing.on=true", "study.racing.looks=none", "study.candidates=4")
-
-
-def right(key: TrialKey) -> int:
-    """A score of its own for each trial."""
-    return random.Random(key.name).randrange(11)
 
 
 def scrambled(root: Path, config: Config, seed: int, *, cuts: int = 2, slots: int = 3) -> None:
@@ -49,7 +44,7 @@ def _act(root: Path, queue: Queue, rng: random.Random) -> None:
         case _ if random.Random(f"{key.name} fails").random() < 0.1:
             fail(root, queue, key)
         case _:
-            finish(root, queue, key, right=right(key))
+            finish(root, queue, key, right=scored(key))
 
 
 @hypothesis.settings(max_examples=6)
@@ -71,9 +66,9 @@ def test_with_generations_any_interleaving_gives_equal_candidates(
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "nsga2"])
 def test_a_relaunch_proposes_what_one_launch_would_have(sampler: str, tmp_path: Path) -> None:
     config = study(f"study.sampler={sampler}", "study.candidates=13", "study.arms=[darts]", "study.folds=[0]", "study.generation=3")
-    drain(tmp_path / "once", config, right=right)
+    drain(tmp_path / "once", config, right=scored)
     for _ in range(4):
-        drain(tmp_path / "cut", config, most=4, right=right)
+        drain(tmp_path / "cut", config, most=4, right=scored)
     assert proposed(tmp_path / "once") == proposed(tmp_path / "cut")
     assert states(tmp_path / "once") == states(tmp_path / "cut")
 
@@ -84,7 +79,7 @@ def test_of_the_same_folds_and_test_speakers_nothing_reaches_a_nested_search(tmp
     for root, other in ((tmp_path / "one", 1), (tmp_path / "two", 9)):
         with opened(root, config) as queue:
             while (key := queue.next()) is not None:
-                hits = right(key) if key.fold == 0 else (other * (key.candidate + 1)) % 11
+                hits = scored(key) if key.fold == 0 else (other * (key.candidate + 1)) % 11
                 finish(root, queue, key, right=hits, test=other)
     assert proposed(tmp_path / "one", "darts-f0") == proposed(tmp_path / "two", "darts-f0")
     assert proposed(tmp_path / "one", "darts-f1") != proposed(tmp_path / "two", "darts-f1")
@@ -117,36 +112,6 @@ def test_several_objectives_are_told_in_their_order(tmp_path: Path) -> None:
 
 
 # --- the journal is a view --------------------------------------------------------------------------------------------
-
-
-def test_a_lost_or_contradicting_journal_is_written_anew(tmp_path: Path) -> None:
-    config = study("study.arms=[darts]", "study.candidates=4")
-    drain(tmp_path, config, most=5, right=right)
-    files = StudyFiles(tmp_path)
-    early = files.journal.read_bytes()
-    drain(tmp_path, config, right=right)
-    expected = states(tmp_path)
-    assert [state for state, _ in expected] == 4 * ["COMPLETE"]
-    for text in (None, early, b'{"no": "journal"}\n', early.replace(b"0.003", b"0.004")):
-        files.journal.unlink()
-        if text is not None:
-            files.journal.write_bytes(text)
-        with opened(tmp_path, config) as queue:
-            assert queue.over()
-        assert states(tmp_path) == expected
-
-
-def test_the_last_trial_of_a_killed_launch_is_told_at_the_start(tmp_path: Path) -> None:
-    config = study("study.arms=[darts]", "study.candidates=1")
-    drain(tmp_path / "a", config, most=1)
-    shutil.copytree(tmp_path / "a" / "candidates", tmp_path / "b" / "candidates")
-    shutil.copy(tmp_path / "a" / "optuna.journal", tmp_path / "b" / "optuna.journal")
-    drain(tmp_path / "a", config)
-    shutil.copytree(tmp_path / "a" / "trials", tmp_path / "b" / "trials")
-    assert [state for state, _ in states(tmp_path / "b")] == ["RUNNING"]
-    with opened(tmp_path / "b", config):
-        pass
-    assert states(tmp_path / "b") == states(tmp_path / "a")
 
 
 # --- trials that come back --------------------------------------------------------------------------------------------

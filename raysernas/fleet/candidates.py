@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from raysernas.config import Config, Fault, flatten
@@ -148,18 +149,22 @@ def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
     Raises:
         Fault: for an object that cannot be read.
     """
+    named = {path: match for path in storage.listed(files.candidates, ".json") if (match := NAME.fullmatch(path.name))}
     found: dict[str, dict[int, Candidate]] = {}
-    for path in files.candidates.glob("*.json"):
-        if named := NAME.fullmatch(path.name):
-            try:
-                candidate = _candidate(json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, KeyError, TypeError) as error:
-                raise Fault(
-                    "study", f"cannot read {path}", got=str(error) or type(error).__name__, expected="a candidate as written",
-                    do="put it back, or set another study.name",
-                ) from error  # fmt: skip
-            found.setdefault(named["line"], {})[int(named["number"])] = candidate
+    for match, candidate in zip(named.values(), storage.each(_loaded, named), strict=True):
+        found.setdefault(match["line"], {})[int(match["number"])] = candidate
     return found
+
+
+def _loaded(path: Path) -> Candidate:
+    content = storage.read(path)
+    try:
+        return _candidate(json.loads(content))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Fault(
+            "study", f"cannot read {path}", got=str(error) or type(error).__name__, expected="a candidate as written",
+            do="put it back, or set another study.name",
+        ) from error  # fmt: skip
 
 
 def _text(line: Line, number: int, candidate: Candidate) -> str:
