@@ -1,7 +1,6 @@
 """The outer search as a whole: what proposals may depend on, and what becomes of candidates that are given up."""
 
 import random
-import shutil
 from pathlib import Path
 
 import hypothesis

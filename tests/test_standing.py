@@ -19,7 +19,8 @@ from tests.fleet import study
 
 FOLDS, SEEDS, RETRAIN = (0, 1, 2), (0, 1), (0, 1)
 LINE = Line(arm="cnn")
-hits = st.lists(st.integers(0, 10), min_size=len(FOLDS) * len(SEEDS) * len(RETRAIN), max_size=len(FOLDS) * len(SEEDS) * len(RETRAIN))
+RUNS = len(FOLDS) * len(SEEDS) * len(RETRAIN)
+hits = st.lists(st.integers(0, 10), min_size=RUNS, max_size=RUNS)
 
 
 def plan(*more: str) -> Config:
