@@ -1,0 +1,62 @@
+"""The sections about who and what is recognised: confusions, emotions, speakers."""
+
+from analysis.report import gallery, grid, wording
+from analysis.report.findings import NESTED, Findings
+from analysis.report.grid import Column
+from analysis.report.markup import Markup
+from analysis.report.pieces import figures, paragraph, section
+
+
+def classes(found: Findings) -> Markup:
+    """Confusions of each arm, recall of each emotion by arm."""
+    table = found.of("classes", selection=NESTED)
+    lead = [Column("study", "study")] if len(found.studies) > 1 else []
+
+    def own(row: grid.Row) -> dict[str, object]:
+        return found.rows(row, arm=row["arm"], chosen=NESTED)
+
+    columns = [
+        *lead,
+        Column("arm", "arm"),
+        Column("emotion", "emotion"),
+        Column("n", "utterances", wording.count, rows=own, note="tested, once for each seed"),
+        Column("recall", "recall", wording.percent, rows=own),
+        Column("precision", "precision", wording.percent, rows=own),
+        Column("f1", "F1", wording.percent, rows=own),
+    ]
+    return section(
+        "classes",
+        "Emotions",
+        paragraph(
+            "All test utterances as one set: the sum of the confusions of all folds and seeds. In each cell the percent of the "
+            "true emotion, and under it the count."
+        ),
+        figures(found, gallery.confusions),
+        figures(found, gallery.recalls),
+        grid.table("Each emotion", table, columns, found.source(), empty="no utterance has been tested yet."),
+    )
+
+
+def speakers(found: Findings) -> Markup:
+    """UA of each speaker, drawn and as a table."""
+    table = found.of("speakers", selection=NESTED)
+
+    def own(row: grid.Row) -> dict[str, object]:
+        fold = {"fold": int(row["fold"])} if str(row.get("fold", "")).isdigit() else {}
+        return found.rows(row, arm=row["arm"], **fold, chosen=NESTED)
+
+    columns = [
+        *([Column("study", "study")] if len(found.studies) > 1 else []),
+        Column("speaker", "speaker"),
+        Column("arm", "arm"),
+        Column("n", "utterances", wording.count, rows=own),
+        Column("ua", "UA", wording.percent, rows=own),
+        Column("wa", "WA", wording.percent, rows=own),
+    ]
+    told = "no predictions of the chosen trials were found, so nothing is known about single speakers."
+    return section(
+        "speakers",
+        "Speakers",
+        figures(found, gallery.speakers),
+        grid.table("Each speaker", table, columns, found.source(), empty=told),
+    )

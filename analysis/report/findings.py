@@ -1,0 +1,129 @@
+"""What the report shows, gathered once: the frames of `analysis.load`, each computed or told as missing.
+
+Comes in: `Results`. Goes out: `Findings`. A frame that cannot be computed is empty, and a remark says why: a report of what is
+there is worth more than none.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis.report.grid import Source
+from raysernas.config import Config, Fault
+
+NESTED, FLAT, ORACLE = "nested", "flat", "oracle"
+FRAMES = (
+    *(
+        "chosen",
+        "arms",
+        "folds",
+        "classes",
+        "speakers",
+        "pairs",
+        "components",
+        "cost",
+        "pareto",
+        "importance",
+        "genes",
+        "agreement",
+    ),
+    "histories",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Frames by their names (see FRAMES), each with the column `study`; what else stands on the page."""
+
+    trials: pd.DataFrame
+    frames: Mapping[str, pd.DataFrame]
+    configs: Mapping[str, Config]
+    cards: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> label -> text
+    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)  # study -> sentences, the answer first
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> word -> meaning
+    remarks: Sequence[str] = ()
+    confusion: Callable[[str, str, str], pd.DataFrame] | None = None  # (study, selection, arm) -> counts
+
+    @property
+    def studies(self) -> list[str]:
+        """Their names."""
+        return list(self.configs)
+
+    def of(self, name: str, study: str | None = None, selection: str | None = None) -> pd.DataFrame:
+        """The rows of a frame that belong to a study and a selection; all for None."""
+        frame = self.frames.get(name, pd.DataFrame())
+        for column, value in (("study", study), ("selection", selection)):
+            if value is not None and column in frame:
+                frame = frame[frame[column] == value]
+        return frame
+
+    def arms(self, study: str) -> list[str]:
+        """The arms of a study, the best headline score first, those without one last, as planned."""
+        table = self.of("arms", study, NESTED)
+        scored = table.dropna(subset="ua").sort_values("ua", ascending=False, kind="stable")["arm"].tolist() if len(table) else []
+        return [*scored, *(arm for arm in self.configs[study].study.arms if arm not in scored)]
+
+    def rows(self, row: Mapping[str, Any], **fixed: Any) -> dict[str, Any]:
+        """The trials that a number stands for: those of its study, if there are several, and what else is said."""
+        study = {"study": row["study"]} if len(self.configs) > 1 else {}
+        return {**study, **fixed}
+
+    def source(self, study: str | None = None) -> Source:
+        """What stands on a table of one study, or of all."""
+        names = self.studies if study is None else [study]
+        marks = {word: meaning for name in names for word, meaning in self.marks.get(name, {}).items()}
+        lines = [_line(name, self.configs[name], len(names) > 1) for name in names[:3]]
+        more = [f"and {len(names) - 3} more studies"] if len(names) > 3 else []
+        return Source(marks, "; ".join([*lines, *more]), "protocol")
+
+
+def marked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """The trials with a column `chosen`: which selections took their candidate on their fold, in words."""
+    keys = ["study", "arm", "fold", "candidate"]
+    if chosen.empty:
+        return trials.assign(chosen="")
+    words = (
+        chosen.groupby(keys)["selection"]
+        .agg(lambda found: " ".join(name for name in (NESTED, FLAT, ORACLE) if name in set(found)))
+        .rename("chosen")
+        .reset_index()
+    )
+    found = trials[keys].merge(words, on=keys, how="left")["chosen"].fillna("").to_numpy()
+    return trials.assign(chosen=pd.Series(found, trials.index).where(trials["status"] == "finished", ""))
+
+
+def gathered(steps: Mapping[str, Callable[[], Any]], report: Callable[[int, int], object]) -> tuple[dict[str, Any], list[str]]:
+    """The value of each step that has one, and a sentence for each that ends in a fault."""
+    found, told = {}, []
+    for done, (name, step) in enumerate(steps.items()):
+        report(done, len(steps))
+        try:
+            found[name] = step()
+        except Fault as fault:
+            told.append(f"{name} cannot be shown: {fault}".splitlines()[0])
+    report(len(steps), len(steps))
+    return found, told
+
+
+def unique(sentences: Iterable[str]) -> list[str]:
+    """Each sentence once, in order."""
+    return list(dict.fromkeys(sentences))
+
+
+def _line(name: str, config: Config, several: bool) -> str:
+    """The protocol in a line; the card has all of it."""
+    corpus, study = config.corpus, config.study
+    seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) != 1 else ''}"
+    retrained = len(config.retrain.seeds)
+    again = f" × {retrained} retrain seeds" if retrained > 1 else ""
+    parts = [
+        f"{corpus.name}, {len(corpus.emotions)} classes" if corpus.emotions else corpus.name,
+        f"folds: {corpus.folds}",
+        f"validation: {corpus.valid}",
+        f"normalisation: {config.features.normalisation}",
+        f"{seeds}{again}",
+        f"{config.search.epochs} search and {config.retrain.epochs} retrain epochs",
+    ]
+    return (f"{name}: " if several else "") + " · ".join(parts)

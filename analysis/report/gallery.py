@@ -1,0 +1,175 @@
+"""Every figure of the report, by section: what is drawn of which frame, under which caption.
+
+Comes in: findings. Goes out: scenes with captions, for the page and for files. Figures are of one study and of the headline
+selection.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.figures import bars, curves, dots, fronts, matrices
+from analysis.figures.scene import Scene
+from analysis.report import wording
+from analysis.report.findings import NESTED, Findings
+
+MOST_FOLDS, MOST_PAIRS, MOST_CLASSES = 40, 40, 30  # that a figure can show so that it is read
+AXES = {"parameters": "parameters", "seconds": "seconds of the arm", "latency_ms": "latency, ms an utterance"}
+HOLLOW = "Hollow: a {}. Diamond: the mean. Line: ± one standard deviation."
+CURVES = {  # (stage, column) -> (caption, axis, in percent)
+    ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
+    ("retrain", "loss"): ("Retraining: training loss", "loss", False),
+    ("search", "ua"): ("Search: UA of the supernet, weights half", "UA, percent", True),
+    ("search", "alphas_ua"): ("Search: UA of the supernet, alphas half", "UA, percent", True),
+    ("search", "loss"): ("Search: loss, weights half", "loss", False),
+    ("search", "entropy"): ("Search: entropy of the edges", "1 = nothing chosen", False),
+    ("search", "skips"): ("Search: skip connections in the genotype", "number", False),
+    ("search", "eigenvalue"): ("Search: largest eigenvalue of the curvature", "eigenvalue", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure under its caption, and how it is to be read."""
+
+    caption: str
+    scene: Scene
+    note: str = ""
+
+
+def every(found: Findings) -> dict[str, Scene]:
+    """All figures by names that are fit for files: `study-caption`."""
+    shown: dict[str, Scene] = {}
+    for study in found.studies:
+        for part in (folds, answer, pairs, confusions, recalls, speakers, learning, operations, cost, components, importance):
+            for drawn in part(found, study):
+                plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
+                shown["-".join(word for word in plain.split("-") if word)] = drawn.scene
+    return shown
+
+
+def link_of(found: Findings, study: str) -> dots.Link:
+    """Where the marks of a figure lead: to the rows of its headline scores."""
+    return lambda rows: wording.address({**found.rows({"study": study}, chosen=NESTED), **rows})
+
+
+def answer(found: Findings, study: str) -> Iterator[Drawn]:
+    """Arms by UA, with the folds behind each mean."""
+    if len(rows := found.of("folds", study, NESTED)):
+        yield Drawn("Test UA by arm", dots.folds(rows, found.arms(study), link_of(found, study)), HOLLOW.format("fold"))
+
+
+def folds(found: Findings, study: str) -> Iterator[Drawn]:
+    """UA along the folds; test against validation."""
+    rows, order = found.of("folds", study, NESTED), found.arms(study)
+    if rows.empty:
+        return
+    if len(set(rows["fold"])) <= MOST_FOLDS:
+        yield from _some("Test UA of every fold", curves.profile(rows, order))
+    chosen = found.of("chosen", study, NESTED)
+    points = rows if "valid_ua" in rows or chosen.empty else rows.merge(chosen[["arm", "fold", "valid_ua"]], on=["arm", "fold"])
+    if "valid_ua" in points:
+        scene = fronts.validation(points, order, link_of(found, study))
+        yield from _some("Test against validation", scene, "A mark a fold; on the dashed line both are equal.")
+
+
+def pairs(found: Findings, study: str) -> Iterator[Drawn]:
+    """Differences with their intervals."""
+    rows = found.of("pairs", study, NESTED)
+    if 0 < len(rows) <= MOST_PAIRS and rows["difference"].notna().any():
+        note = "Diamond: mean difference on the same folds. Line: its corrected interval."
+        yield Drawn("Differences of UA between arms", dots.differences(rows, link_of(found, study)), note)
+
+
+def confusions(found: Findings, study: str) -> Iterator[Drawn]:
+    """One matrix for each arm."""
+    for arm in found.arms(study) if found.confusion else ():
+        assert found.confusion is not None
+        counts = found.confusion(study, NESTED, arm)
+        if len(counts):
+            yield Drawn(f"Confusions of {arm}", matrices.confusion(counts, f"Confusions of {arm}"))
+
+
+def recalls(found: Findings, study: str) -> Iterator[Drawn]:
+    """Recall by emotion and arm as a matrix of numbers, where there are not too many to be read."""
+    rows = found.of("classes", study, NESTED)
+    if rows.empty or rows["emotion"].nunique() > MOST_CLASSES or rows["recall"].isna().all():
+        return
+    wide = rows.pivot_table(index="arm", columns="emotion", values="recall", sort=False, dropna=False)
+    wide = wide.reindex([arm for arm in found.arms(study) if arm in wide.index])
+    title = "Recall of each emotion by arm"
+    yield Drawn(title, matrices.shares(wide, title), "Percent of the emotion’s utterances.")
+
+
+def speakers(found: Findings, study: str) -> Iterator[Drawn]:
+    """Arms by UA, with the speakers behind each mean."""
+    rows = found.of("speakers", study, NESTED)
+    if len(rows) and rows["ua"].notna().any():
+        scene = dots.speakers(rows, found.arms(study), link_of(found, study))
+        yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
+
+
+def learning(found: Findings, study: str) -> Iterator[Drawn]:
+    """Curves of both stages, by arm."""
+    table = found.of("histories", study)
+    for (stage, column), (caption, label, percent) in CURVES.items() if len(table) else ():
+        rows = table[table["stage"] == stage]
+        yield from _some(caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent))
+
+
+def operations(found: Findings, study: str) -> Iterator[Drawn]:
+    """How often each operation was chosen, by part."""
+    genes = found.of("genes", study)
+    for arm, rows in genes.groupby("arm", sort=False) if len(genes) else ():
+        counts = rows.pivot_table(index="operation", columns="part", values="count", aggfunc="sum", fill_value=0, observed=True)
+        title = f"Operations chosen by {arm}"
+        yield Drawn(title, matrices.shares(counts / counts.sum(), title), "Percent of a part’s kept edges.")
+
+
+def cost(found: Findings, study: str) -> Iterator[Drawn]:
+    """Hours by purpose; UA against what it takes."""
+    table = found.of("cost", study)
+    if len(table):
+        own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
+        rows = {arm: part.groupby("purpose", sort=False)["seconds"].sum().to_dict() for arm, part in own.items()}
+        yield from _some("Where the hours went", bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600))
+    points = _priced(found, study)
+    for column, label in AXES.items():
+        scene = fronts.front(points, column, label, found.arms(study), link_of(found, study))
+        yield from _some(f"UA against {label}", scene, "Dashed: what no other one beats in both.")
+
+
+def components(found: Findings, study: str) -> Iterator[Drawn]:
+    """Standard deviation by its source."""
+    table = found.of("components", study)
+    rows = {str(arm): _named(group, "component", "sd") for arm, group in table.groupby("arm", sort=False)} if len(table) else {}
+    title = "What UA varies with"
+    yield from _some(title, bars.spread(title, "standard deviation, points of UA", rows, by=100))
+
+
+def importance(found: Findings, study: str) -> Iterator[Drawn]:
+    """Which settings matter, arm by arm."""
+    table = found.of("importance", study)
+    for arm, group in table.groupby("arm", sort=False) if len(table) else ():
+        title = f"Importance of settings, {arm}"
+        yield from _some(
+            title, bars.simple(title, "share of what validation UA varies with", _named(group, "setting", "importance"))
+        )
+
+
+def _priced(found: Findings, study: str) -> pd.DataFrame:
+    """Arms with test UA and what they cost."""
+    arms, spent = found.of("arms", study, NESTED), found.of("cost", study)
+    if len(arms) and len(spent):
+        return arms.merge(spent.groupby("arm")["seconds"].sum().reset_index(), on="arm", how="left")
+    return arms
+
+
+def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:
+    return {str(key): float(each) for key, each in zip(rows[name], rows[value], strict=True) if wording.known(each)}
+
+
+def _some(caption: str, scene: Scene | None, note: str = "") -> Iterator[Drawn]:
+    if scene is not None:
+        yield Drawn(caption, scene, note)
