@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from analysis.figures import palette, scene
-from analysis.figures.scene import Area, Box, Dot, Line, Mark, Raster, Scene, Words
+from analysis.figures.scene import Area, Box, Dot, Line, Mark, Scene, Words
 
 DPI = 200
 UNITS = 96.0  # an inch
@@ -50,9 +50,6 @@ def _draw(axes: Any, mark: Mark, colours: dict[str, str], where: dict[str, Any])
             _dot(axes, mark, colours, where)
         case Words():
             _words(axes, mark, colours, where)
-        case Raster():
-            extent = (mark.x, mark.x + mark.width, mark.y + mark.height, mark.y)
-            axes.imshow(scene.pixels(mark.shares), extent=extent, interpolation="nearest", aspect="auto", zorder=where["zorder"])
 
 
 def _dot(axes: Any, mark: Dot, colours: dict[str, str], where: dict[str, Any]) -> None:

@@ -4,17 +4,12 @@ Marks name roles of `palette`, not colours. The same marks give the same text of
 escaped. A unit is a CSS pixel at natural size.
 """
 
-import base64
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
-
-import numpy as np
-import numpy.typing as npt
+from html import escape as quoted
 
 from analysis.figures import palette
+from raysernas.record.shapes import printed
 
 Point = tuple[float, float]
 SMALL, PLAIN = 11.0, 13.0  # sizes of words
@@ -80,18 +75,7 @@ class Words:
     turned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
-    """A matrix of shares in 0..1 (NaN: nothing) as an image: for matrices of too many cells to be drawn one by one."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    shares: npt.NDArray[np.floating]
-
-
-Mark = Line | Area | Box | Dot | Words | Raster
+Mark = Line | Area | Box | Dot | Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +97,7 @@ def svg(scene: Scene, *, alone: bool = False) -> str:
     name = 'xmlns="http://www.w3.org/2000/svg" ' if alone else ""
     rules = f"<style>{_rules_alone()}</style>" if alone else ""
     paper = f'<rect width="{_n(scene.width)}" height="{_n(scene.height)}" class="f-paper"/>' if alone else ""
-    return f'<svg {name}class="figure" {size} role="{role}" aria-label="{escape(scene.title)}">{rules}{paper}{body}</svg>'
+    return f'<svg {name}class="figure" {size} role="{role}" aria-label="{_escaped(scene.title)}">{rules}{paper}{body}</svg>'
 
 
 def corners(shape: str, x: float, y: float, size: float) -> list[Point]:
@@ -134,20 +118,8 @@ def strokes(shape: str, x: float, y: float, size: float) -> list[list[Point]]:
     return [[(x - size, y - size), (x + size, y + size)], [(x - size, y + size), (x + size, y - size)]]
 
 
-def pixels(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """[row, column, rgba] of a matrix: the light heat colours, grey where there is nothing."""
-    known = colours_of_levels()
-    levels = np.clip(np.rint(np.nan_to_num(shares) * (palette.LEVELS - 1)), 0, palette.LEVELS - 1).astype(int)
-    image = known[levels]
-    image[~np.isfinite(shares)] = (128, 128, 128, 60)
-    return image
-
-
-def colours_of_levels() -> npt.NDArray[np.uint8]:
-    """[level, rgba] of the light theme."""
-    light = palette.colours()
-    rows = [[*bytes.fromhex(light[f"h{level}"][1:]), 255] for level in range(palette.LEVELS)]
-    return np.asarray(rows, dtype=np.uint8)
+def _escaped(text: str) -> str:
+    return quoted(printed(text))
 
 
 def _n(number: float) -> str:
@@ -159,7 +131,8 @@ def _drawn(mark: Mark) -> str:
     match mark:
         case Line():
             dash = f' stroke-dasharray="{mark.dash}"' if mark.dash else ""
-            return f'<polyline class="d-{mark.role}" points="{_points(mark.points)}" fill="none" stroke-width="{_n(mark.width)}"{dash}/>'
+            look = f'fill="none" stroke-width="{_n(mark.width)}"{dash}'
+            return f'<polyline class="d-{mark.role}" points="{_points(mark.points)}" {look}/>'
         case Area():
             return f'<polygon class="f-{mark.role}" points="{_points(mark.points)}" opacity="{_n(mark.opacity)}"/>'
         case Box():
@@ -169,11 +142,6 @@ def _drawn(mark: Mark) -> str:
             return _linked(mark, _dot(mark))
         case Words():
             return _words(mark)
-        case Raster():
-            place = f'x="{_n(mark.x)}" y="{_n(mark.y)}" width="{_n(mark.width)}" height="{_n(mark.height)}"'
-            data = base64.b64encode(png(pixels(mark.shares))).decode()
-            look = 'preserveAspectRatio="none" image-rendering="pixelated"'
-            return f'<image {place} {look} href="data:image/png;base64,{data}"/>'
 
 
 def _dot(mark: Dot) -> str:
@@ -193,16 +161,16 @@ def _words(mark: Words) -> str:
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
     bold = ' font-weight="600"' if mark.bold else ""
     place = f'x="{_n(mark.x)}" y="{_n(mark.y)}" font-size="{_n(mark.size)}"'
-    return f'<text class="f-{mark.role}" {place}{anchor}{bold}{turn}>{escape(mark.text)}</text>'
+    return f'<text class="f-{mark.role}" {place}{anchor}{bold}{turn}>{_escaped(mark.text)}</text>'
 
 
 def _linked(mark: Box | Dot, drawn: str) -> str:
     """A link for the pointer only: the same number stands in a table, where the keyboard reaches it."""
-    return f'<a href="{escape(mark.href)}" tabindex="-1">{drawn}</a>' if mark.href else drawn
+    return f'<a href="{_escaped(mark.href)}" tabindex="-1">{drawn}</a>' if mark.href else drawn
 
 
 def _title(text: str) -> str:
-    return f"<title>{escape(text)}</title>" if text else ""
+    return f"<title>{_escaped(text)}</title>" if text else ""
 
 
 def _points(points: Sequence[Point]) -> str:
@@ -213,15 +181,3 @@ def _rules_alone() -> str:
     fixed = palette.colours()
     rules = "".join(f".f-{role}{{fill:{colour}}}.d-{role}{{stroke:{colour}}}" for role, colour in fixed.items())
     return rules + "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
-
-
-def png(image: npt.NDArray[np.uint8]) -> bytes:
-    """A small PNG file of [row, column, rgba]."""
-    height, width = image.shape[:2]
-    lines = b"".join(b"\0" + image[row].tobytes() for row in range(height))
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b"")

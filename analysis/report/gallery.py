@@ -13,6 +13,8 @@ from analysis.figures import bars, curves, dots, fronts, matrices
 from analysis.figures.scene import Scene
 from analysis.report import wording
 from analysis.report.findings import NESTED, Findings
+from raysernas.record import drawing
+from raysernas.record.shapes import Picture
 
 MOST_FOLDS, MOST_PAIRS, MOST_CLASSES = 40, 40, 30  # that a figure can show so that it is read
 AXES = {"parameters": "parameters", "seconds": "seconds of the arm", "latency_ms": "latency, ms an utterance"}
@@ -34,13 +36,13 @@ class Drawn:
     """A figure under its caption, and how it is to be read."""
 
     caption: str
-    scene: Scene
+    scene: Scene | Picture
     note: str = ""
 
 
-def every(found: Findings) -> dict[str, Scene]:
+def every(found: Findings) -> dict[str, Scene | Picture]:
     """All figures by names that are fit for files: `study-caption`."""
-    shown: dict[str, Scene] = {}
+    shown: dict[str, Scene | Picture] = {}
     for study in found.studies:
         for part in (folds, answer, pairs, confusions, recalls, speakers, learning, operations, cost, components, importance):
             for drawn in part(found, study):
@@ -88,7 +90,7 @@ def confusions(found: Findings, study: str) -> Iterator[Drawn]:
         assert found.confusion is not None
         counts = found.confusion(study, NESTED, arm)
         if len(counts):
-            yield Drawn(f"Confusions of {arm}", matrices.confusion(counts, f"Confusions of {arm}"))
+            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)], arm))
 
 
 def recalls(found: Findings, study: str) -> Iterator[Drawn]:

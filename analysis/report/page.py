@@ -16,7 +16,7 @@ from analysis.figures import palette
 from analysis.report import classes, costs, gallery, provenance, scores, searches, wording
 from analysis.report.findings import Findings, marked
 from analysis.report.markup import Markup, tag, trusted
-from analysis.report.pieces import figure
+from analysis.report.pieces import figure, styles
 
 CONTENTS = {
     "answer": "Answer",
@@ -35,17 +35,16 @@ CONTENTS = {
 }
 
 
-def page(found: Findings, cells: Sequence[Markup] = (), *, styles: str = "", refresh_s: int = 0) -> str:
+def page(found: Findings, cells: Sequence[Markup] = (), *, refresh_s: int = 0) -> str:
     """The report.
 
     Args:
         cells: drawings of architectures, as figures.
-        styles: CSS that those drawings need.
         refresh_s: of a page that is written anew while a study runs: so often it reads itself again; 0 = it does not.
     """
     rows = marked(found.trials, found.of("chosen"))
     title = found.studies[0] if len(found.studies) == 1 else f"{len(found.studies)} studies"
-    style = palette.style() + _asset("page.css") + styles
+    style = palette.style() + styles() + _asset("page.css")
     script = _asset("page.js")
     own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     rules = f"default-src 'none'; {own}; img-src data:; base-uri 'none'; form-action 'none'"

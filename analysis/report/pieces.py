@@ -1,12 +1,16 @@
 """The pieces that every section is made of: headings, figures with their captions, lists of sentences."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
-from analysis.figures.scene import svg
+from analysis.figures.scene import Scene, svg
 from analysis.report.findings import Findings
 from analysis.report.gallery import Drawn
 from analysis.report.markup import Child, Markup, join, tag, trusted
+from raysernas.record import drawing
+from raysernas.record.shapes import Picture
 
+STYLED = re.compile(r'<style>.*?</style>|(?<=") style="[^"]*"')  # in the first tag of a picture; text has no quotes
 WIDE = 520  # units; a wider figure scrolls on a narrow screen instead of becoming too small to read
 
 
@@ -19,11 +23,21 @@ def section(identity: str, title: str, *children: Child) -> Markup:
 def figure(drawn: Drawn, study: str = "") -> Markup:
     """A figure under its caption; of several studies with the name of its own."""
     caption = f"{drawn.caption}, {study}" if study else drawn.caption
-    inner = trusted(svg(drawn.scene))
+    inner = trusted(inline(drawn.scene))
     if drawn.scene.width > WIDE:
         inner = tag("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption}, inner)
     told = tag("figcaption", None, caption, tag("span", {"class": "note"}, drawn.note) if drawn.note else None)
     return tag("figure", {"class": "wide" if drawn.scene.width > WIDE + 60 else None}, told, inner)
+
+
+def inline(drawn: Scene | Picture) -> str:
+    """A figure as SVG of the page, without styles of its own, which the page forbids: they are STYLES."""
+    return svg(drawn) if isinstance(drawn, Scene) else STYLED.sub("", drawing.svg(drawn))
+
+
+def styles() -> str:
+    """CSS of the pictures of the record, once for the page."""
+    return "".join(re.findall(r"<style>(.*?)</style>", drawing.svg(Picture(1, 1, "", ""))))
 
 
 def figures(found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]]) -> Markup | None:

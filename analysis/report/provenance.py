@@ -91,8 +91,8 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
         "trials",
         "Trials",
         paragraph(
-            "One row for each retrain seed of each trial; scores in percent. Test scores stand here to be looked up, never to choose "
-            "by. ",
+            "One row for each retrain seed of each trial; scores in percent. Test scores stand here to be looked up, never to "
+            "choose by. ",
             tag("em", None, "chosen"),
             " says which selections took the row.",
         ),
