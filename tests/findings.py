@@ -52,7 +52,7 @@ def findings(
     first = finished[finished["candidate"] == 0]
     frames: dict[str, pd.DataFrame] = {"chosen": _each(first, ["arm", "fold"]).assign(candidate=0)}
     frames["folds"] = _each(first, ["arm", "fold"]).assign(candidate=0)
-    frames["arms"] = _arms(frames["folds"], folds, trials)
+    frames["arms"] = _arms(frames["folds"], folds, trials).assign(marks=", ".join(marks or {}))
     frames["classes"] = pd.DataFrame(
         [
             {
@@ -68,29 +68,31 @@ def findings(
             for emotion in emotions
         ]
     )
-    frames["speakers"] = pd.DataFrame(
-        [
-            {
-                "selection": "nested",
-                "arm": arm,
-                "speaker": f"simulated-{fold}",
-                "fold": str(fold),
-                "n": 40,
-                "ua": rng.uniform(0.4, 0.9),
-                "wa": rng.uniform(0.4, 0.9),
-            }
-            for arm in arms
-            for fold in range(folds)
-        ]
-    )
+    scored = first[["arm", "fold"]].drop_duplicates()
+    frames["speakers"] = scored.assign(
+        selection="nested", speaker=[f"simulated-{fold}" for fold in scored["fold"]], folds=scored["fold"].astype(str), runs=2,
+        n=40,
+        ua=rng.uniform(0.4, 0.9, len(scored)), wa=rng.uniform(0.4, 0.9, len(scored)),
+    )  # fmt: skip
     frames["pairs"] = _pairs(rng, arms, folds)
     frames["cost"] = pd.DataFrame(
         [
-            {"arm": arm, "purpose": purpose, "seconds": rng.uniform(100, 9000), "share": 0.25}
+            {
+                "arm": arm,
+                "purpose": purpose,
+                "device": "cpu",
+                "trials": folds * seeds,
+                "seconds": rng.uniform(100, 9000),
+                "share": 0.25,
+            }
             for arm in arms
             for purpose in ("search", "retrain", "test", "features")
         ]
     )
+    prices = {"parameters": ("parameters", "mean"), "seconds": ("search_s", "mean"), "valid_ua": ("valid_ua", "mean")}
+    tried = finished.groupby(["arm", "candidate"], sort=False).agg(**prices).reset_index()
+    of_arms = tried.drop_duplicates("arm").assign(chosen=True, ua=[0.5 + 0.05 * i for i in range(tried["arm"].nunique())])
+    frames["pareto"] = pd.concat([of_arms, tried.assign(chosen=False, ua=np.nan)], ignore_index=True).assign(latency_ms=2.0)
     frames["components"] = pd.DataFrame(
         [
             {"arm": arm, "component": name, "variance": 1e-4, "sd": rng.uniform(0, 0.05), "share": 0.25, "note": ""}

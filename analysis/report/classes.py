@@ -19,7 +19,8 @@ def classes(found: Findings) -> Markup:
         *lead,
         Column("arm", "arm"),
         Column("emotion", "emotion"),
-        Column("n", "utterances", wording.count, rows=own, note="tested, once for each seed"),
+        Column("n", "utterances", wording.count, rows=own, note="of all folds"),
+        Column("runs", "runs", wording.count, rows=own, note="networks that heard each utterance"),
         Column("recall", "recall", wording.percent, rows=own),
         Column("precision", "precision", wording.percent, rows=own),
         Column("f1", "F1", wording.percent, rows=own),
@@ -42,14 +43,16 @@ def speakers(found: Findings) -> Markup:
     table = found.of("speakers", selection=NESTED)
 
     def own(row: grid.Row) -> dict[str, object]:
-        fold = {"fold": int(row["fold"])} if str(row.get("fold", "")).isdigit() else {}
-        return found.rows(row, arm=row["arm"], **fold, chosen=NESTED)
+        folds = [int(each) for each in str(row["folds"]).split(", ") if each.isdigit()]
+        return found.rows(row, arm=row["arm"], fold=folds, chosen=NESTED)
 
     columns = [
         *([Column("study", "study")] if len(found.studies) > 1 else []),
         Column("speaker", "speaker"),
         Column("arm", "arm"),
+        Column("folds", "fold"),
         Column("n", "utterances", wording.count, rows=own),
+        Column("runs", "runs", wording.count, rows=own, note="networks that heard each utterance"),
         Column("ua", "UA", wording.percent, rows=own),
         Column("wa", "WA", wording.percent, rows=own),
     ]

@@ -6,8 +6,6 @@ from analysis.report.grid import Column
 from analysis.report.markup import Markup
 from analysis.report.pieces import figures, paragraph, section
 
-STATUS = {"failed": "failed", "raced": "raced"}  # purposes of seconds that are a status of trials
-
 
 def cost(found: Findings) -> Markup:
     """Seconds by purpose, and accuracy against what it takes."""
@@ -21,6 +19,7 @@ def components(found: Findings) -> Markup:
         *lead,
         Column("arm", "arm"),
         Column("component", "source"),
+        Column("levels", "drawn", wording.count, note="levels of the source: so many folds, candidates, seeds"),
         Column("sd", "deviation", wording.points_of, note="points of UA"),
         Column("share", "share of the variance", wording.percent),
         Column("note", "beware"),
@@ -48,7 +47,8 @@ def _importance(found: Findings) -> list[Markup | None]:
         *_lead(found),
         Column("arm", "arm"),
         Column("setting", "setting"),
-        Column("importance", "importance", lambda v: f"{v:.2f}"),
+        Column("importance", "importance", lambda share: f"{share:.2f}"),
+        Column("candidates", "candidates", wording.count),
         Column("note", "beware"),
     ]
     table = grid.table(
@@ -63,17 +63,23 @@ def _importance(found: Findings) -> list[Markup | None]:
 
 def _cost_table(found: Findings) -> Markup:
     def of_purpose(row: grid.Row) -> dict[str, object]:
-        status = {"status": STATUS[row["purpose"]]} if row["purpose"] in STATUS else {}
+        status = {"status": row["purpose"]} if row["purpose"] in ("failed", "raced") else {}
         return found.rows(row, arm=row["arm"], **status)
 
+    table = found.of("cost")
+    told = wording.seconds_like(table["seconds"].max() if len(table) else 0)
     columns = [
         *_lead(found),
         Column("arm", "arm"),
         Column("purpose", "purpose"),
-        Column("seconds", "time", wording.seconds, rows=of_purpose),
-        Column("share", "share of the arm", wording.percent, rows=of_purpose),
+        Column("device", "device"),
+        Column("trials", "trials", wording.count, rows=of_purpose),
+        Column("seconds", "time", told, rows=of_purpose, note="of the clock"),
+        Column("device_s", "device time", told, note="times the threads, or the share of a GPU"),
+        Column("share", "share of the arm", wording.percent),
+        Column("note", "beware"),
     ]
-    return grid.table("Seconds by purpose", found.of("cost"), columns, found.source(), empty="no trial has recorded its seconds.")
+    return grid.table("Time by purpose", table, columns, found.source(), empty="no trial has recorded its seconds.")
 
 
 def _lead(found: Findings) -> list[Column]:

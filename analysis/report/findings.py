@@ -4,38 +4,33 @@ Comes in: `Results`. Goes out: `Findings`. A frame that cannot be computed is em
 there is worth more than none.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from analysis.figures.scene import Scene
 from analysis.report.grid import Source
-from raysernas.config import Config, Fault
+from raysernas.config import Config
+from raysernas.record.shapes import Picture
 
 NESTED, FLAT, ORACLE = "nested", "flat", "oracle"
-FRAMES = (
-    *(
-        "chosen",
-        "arms",
-        "folds",
-        "classes",
-        "speakers",
-        "pairs",
-        "components",
-        "cost",
-        "pareto",
-        "importance",
-        "genes",
-        "agreement",
-    ),
-    "histories",
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure under its caption, and how it is to be read."""
+
+    caption: str
+    scene: Scene | Picture
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Frames by their names (see FRAMES), each with the column `study`; what else stands on the page."""
+    """Frames by their names in `analysis.load`, each with the column `study`; what else stands on the page."""
 
     trials: pd.DataFrame
     frames: Mapping[str, pd.DataFrame]
@@ -45,6 +40,7 @@ class Findings:
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> word -> meaning
     remarks: Sequence[str] = ()
     confusion: Callable[[str, str, str], pd.DataFrame] | None = None  # (study, selection, arm) -> counts
+    cells: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)  # study -> drawings of architectures
 
     @property
     def studies(self) -> list[str]:
@@ -68,12 +64,25 @@ class Findings:
     def rows(self, row: Mapping[str, Any], **fixed: Any) -> dict[str, Any]:
         """The trials that a number stands for: those of its study, if there are several, and what else is said."""
         study = {"study": row["study"]} if len(self.configs) > 1 else {}
-        return {**study, **fixed}
+        return {**study, **fixed, **({} if "chosen" in fixed or self.all_planned else {"planned": True})}
 
-    def source(self, study: str | None = None) -> Source:
-        """What stands on a table of one study, or of all."""
+    @cached_property
+    def all_planned(self) -> bool:
+        """Whether study.yaml still plans every trial; others count in no number but that of the cost."""
+        return "planned" not in self.trials or bool(self.trials["planned"].all())
+
+    def marked(self, study: str, *selections: str) -> dict[str, str]:
+        """Mark -> meaning of the tables of some selections; all marks of the study where its table of arms does not tell."""
+        every, arms = self.marks.get(study, {}), self.of("arms", study)
+        if arms.empty or "marks" not in arms:
+            return dict(every)
+        words = {word for text in arms.loc[arms["selection"].isin(selections), "marks"] for word in str(text).split(", ")}
+        return {word: meaning for word, meaning in every.items() if word in words}
+
+    def source(self, study: str | None = None, *selections: str) -> Source:
+        """What stands on a table of one study, or of all; of the headline, or of some selections."""
         names = self.studies if study is None else [study]
-        marks = {word: meaning for name in names for word, meaning in self.marks.get(name, {}).items()}
+        marks = {word: meaning for name in names for word, meaning in self.marked(name, *(selections or (NESTED,))).items()}
         lines = [_line(name, self.configs[name], len(names) > 1) for name in names[:3]]
         more = [f"and {len(names) - 3} more studies"] if len(names) > 3 else []
         return Source(marks, "; ".join([*lines, *more]), "protocol")
@@ -91,25 +100,8 @@ def marked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
     )
     found = trials[keys].merge(words, on=keys, how="left")["chosen"].fillna("").to_numpy()
-    return trials.assign(chosen=pd.Series(found, trials.index).where(trials["status"] == "finished", ""))
-
-
-def gathered(steps: Mapping[str, Callable[[], Any]], report: Callable[[int, int], object]) -> tuple[dict[str, Any], list[str]]:
-    """The value of each step that has one, and a sentence for each that ends in a fault."""
-    found, told = {}, []
-    for done, (name, step) in enumerate(steps.items()):
-        report(done, len(steps))
-        try:
-            found[name] = step()
-        except Fault as fault:
-            told.append(f"{name} cannot be shown: {fault}".splitlines()[0])
-    report(len(steps), len(steps))
-    return found, told
-
-
-def unique(sentences: Iterable[str]) -> list[str]:
-    """Each sentence once, in order."""
-    return list(dict.fromkeys(sentences))
+    counts = (trials["status"] == "finished") & trials.get("planned", True)
+    return trials.assign(chosen=pd.Series(found, trials.index).where(counts, ""))
 
 
 def _line(name: str, config: Config, several: bool) -> str:

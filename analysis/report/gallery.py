@@ -5,19 +5,18 @@ selection.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.figures import bars, curves, dots, fronts, matrices
 from analysis.figures.scene import Scene
 from analysis.report import wording
-from analysis.report.findings import NESTED, Findings
+from analysis.report.findings import NESTED, Drawn, Findings
 from raysernas.record import drawing
 from raysernas.record.shapes import Picture
 
-MOST_FOLDS, MOST_PAIRS, MOST_CLASSES = 40, 40, 30  # that a figure can show so that it is read
-AXES = {"parameters": "parameters", "seconds": "seconds of the arm", "latency_ms": "latency, ms an utterance"}
+MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500  # that a figure can show so that it is read
+AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms": "latency, ms an utterance"}
 HOLLOW = "Hollow: a {}. Diamond: the mean. Line: ± one standard deviation."
 CURVES = {  # (stage, column) -> (caption, axis, in percent)
     ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
@@ -31,20 +30,24 @@ CURVES = {  # (stage, column) -> (caption, axis, in percent)
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A figure under its caption, and how it is to be read."""
-
-    caption: str
-    scene: Scene | Picture
-    note: str = ""
-
-
 def every(found: Findings) -> dict[str, Scene | Picture]:
     """All figures by names that are fit for files: `study-caption`."""
     shown: dict[str, Scene | Picture] = {}
     for study in found.studies:
-        for part in (folds, answer, pairs, confusions, recalls, speakers, learning, operations, cost, components, importance):
+        for part in (
+            folds,
+            answer,
+            pairs,
+            confusions,
+            recalls,
+            speakers,
+            learning,
+            cells,
+            operations,
+            cost,
+            components,
+            importance,
+        ):
             for drawn in part(found, study):
                 plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
                 shown["-".join(word for word in plain.split("-") if word)] = drawn.scene
@@ -120,6 +123,11 @@ def learning(found: Findings, study: str) -> Iterator[Drawn]:
         yield from _some(caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent))
 
 
+def cells(found: Findings, study: str) -> Iterator[Drawn]:
+    """Derived cells, and alphas over epochs."""
+    yield from found.cells.get(study, ())
+
+
 def operations(found: Findings, study: str) -> Iterator[Drawn]:
     """How often each operation was chosen, by part."""
     genes = found.of("genes", study)
@@ -136,10 +144,17 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
         own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
         rows = {arm: part.groupby("purpose", sort=False)["seconds"].sum().to_dict() for arm, part in own.items()}
         yield from _some("Where the hours went", bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600))
-    points = _priced(found, study)
+    points, order = found.of("pareto", study), found.arms(study)
+    if points.empty:
+        return
+    whose = points["chosen"].astype(bool)
+    tried = points[~whose].assign(ua=points["valid_ua"]).nlargest(MOST_POINTS, "ua")
     for column, label in AXES.items():
-        scene = fronts.front(points, column, label, found.arms(study), link_of(found, study))
-        yield from _some(f"UA against {label}", scene, "Dashed: what no other one beats in both.")
+        scene = fronts.front(points[whose], column, label, order, link_of(found, study))
+        yield from _some(f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both.")
+    for column, label in AXES.items() if len(tried) > len(order) else ():
+        scene = fronts.front(tried, column, label, order)
+        yield from _some(f"Validation UA against {label}", scene, "A candidate each. Dashed: what no other one beats in both.")
 
 
 def components(found: Findings, study: str) -> Iterator[Drawn]:
@@ -158,14 +173,6 @@ def importance(found: Findings, study: str) -> Iterator[Drawn]:
         yield from _some(
             title, bars.simple(title, "share of what validation UA varies with", _named(group, "setting", "importance"))
         )
-
-
-def _priced(found: Findings, study: str) -> pd.DataFrame:
-    """Arms with test UA and what they cost."""
-    arms, spent = found.of("arms", study, NESTED), found.of("cost", study)
-    if len(arms) and len(spent):
-        return arms.merge(spent.groupby("arm")["seconds"].sum().reset_index(), on="arm", how="left")
-    return arms
 
 
 def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:

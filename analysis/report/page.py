@@ -7,14 +7,13 @@ page, so that a label of a ledger could do no harm even if it were not escaped.
 import base64
 import hashlib
 import time
-from collections.abc import Sequence
 from importlib.resources import files
 
 import pandas as pd
 
 from analysis.figures import palette
 from analysis.report import classes, costs, gallery, provenance, scores, searches, wording
-from analysis.report.findings import Findings, marked
+from analysis.report.findings import NESTED, Findings, marked
 from analysis.report.markup import Markup, tag, trusted
 from analysis.report.pieces import figure, styles
 
@@ -35,11 +34,10 @@ CONTENTS = {
 }
 
 
-def page(found: Findings, cells: Sequence[Markup] = (), *, refresh_s: int = 0) -> str:
+def page(found: Findings, *, refresh_s: int = 0) -> str:
     """The report.
 
     Args:
-        cells: drawings of architectures, as figures.
         refresh_s: of a page that is written anew while a study runs: so often it reads itself again; 0 = it does not.
     """
     rows = marked(found.trials, found.of("chosen"))
@@ -67,7 +65,7 @@ def page(found: Findings, cells: Sequence[Markup] = (), *, refresh_s: int = 0) -
             {"class": "frame"},
             _top(found),
             _contents(),
-            tag("main", {"id": "main", "tabindex": "-1"}, *_sections(found, cells, rows)),
+            tag("main", {"id": "main", "tabindex": "-1"}, *_sections(found, rows)),
             _foot(),
         ),
         tag("script", None, trusted(script)),
@@ -76,7 +74,7 @@ def page(found: Findings, cells: Sequence[Markup] = (), *, refresh_s: int = 0) -
     return "<!doctype html>\n" + tag("html", {"lang": "en", **watched}, head, body) + "\n"
 
 
-def _sections(found: Findings, cells: Sequence[Markup], rows: pd.DataFrame) -> list[Markup]:
+def _sections(found: Findings, rows: pd.DataFrame) -> list[Markup]:
     return [
         _answer(found),
         scores.arms(found),
@@ -85,7 +83,7 @@ def _sections(found: Findings, cells: Sequence[Markup], rows: pd.DataFrame) -> l
         classes.classes(found),
         classes.speakers(found),
         searches.learning(found),
-        searches.architectures(found, list(cells)),
+        searches.architectures(found),
         costs.cost(found),
         costs.components(found),
         provenance.protocol(found),
@@ -121,7 +119,7 @@ def _question(found: Findings, study: str) -> str:
 
 
 def _beware(found: Findings, study: str) -> Markup | None:
-    marks = found.marks.get(study, {})
+    marks = found.marked(study, NESTED)
     if not marks:
         return None
     told = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]

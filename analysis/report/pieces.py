@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from analysis.figures.scene import Scene, svg
-from analysis.report.findings import Findings
-from analysis.report.gallery import Drawn
+from analysis.report.findings import Drawn, Findings
 from analysis.report.markup import Child, Markup, join, tag, trusted
 from raysernas.record import drawing
 from raysernas.record.shapes import Picture

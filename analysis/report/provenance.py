@@ -18,7 +18,7 @@ def protocol(found: Findings) -> Markup:
         title = tag("h3", None, study) if len(found.studies) > 1 else None
         card = list(found.cards.get(study, {}).items())
         cards += [title, definitions(card) if card else paragraph("No protocol card could be made.")]
-    marks = [(word, meaning) for word, meaning in found.source().marks.items()]
+    marks = list({word: told for study in found.studies for word, told in found.marks.get(study, {}).items()}.items())
     meanings = definitions(marks) if marks else paragraph("There is nothing to beware of: no mark stands on these tables.")
     return section(
         "protocol",

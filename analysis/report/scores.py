@@ -19,7 +19,7 @@ FORBIDDEN = (
 
 def arms(found: Findings) -> Markup:
     """The headline scores, flat ones and the difference beside them; what they are the scores of; the forbidden ones."""
-    table, source, several = _beside_flat(found), found.source(), len(found.studies) > 1
+    table, source, several = _beside_flat(found), found.source(None, NESTED, FLAT), len(found.studies) > 1
     lead = [Column("study", "study")] if several else []
     scores = [*lead, *_score_columns(found)]
     runs = found.of("arms", selection=NESTED)
@@ -33,7 +33,7 @@ def arms(found: Findings) -> Markup:
             "all folds; what it gains over nested is usually optimism, not accuracy."
         ),
         grid.table("Test scores of each arm", table, scores, source, head="arm", empty="no arm has a score yet."),
-        grid.table("What these are the scores of", _runs(runs), [*lead, *_run_columns(found)], source, head="arm"),
+        grid.table("What these are the scores of", _runs(runs), [*lead, *_run_columns(found)], found.source(), head="arm"),
         _forbidden(found, oracle, lead),
     )
 
@@ -124,7 +124,8 @@ def _run_columns(found: Findings) -> list[Column]:
     return [
         Column("arm", "arm", rows=lambda row: found.rows(row, arm=row["arm"])),
         Column("of_folds", "folds", rows=own),
-        Column("seeds", "seeds", wording.count, rows=own, note="search seeds × retrain seeds"),
+        Column("seeds", "runs", wording.count, rows=own, note="of each fold: search seeds × retrain seeds"),
+        Column("valid_ua", "validation UA", wording.percent, rows=own),
         Column("candidates", "candidates", wording.count, rows=lambda row: found.rows(row, arm=row["arm"])),
         Column("failed", "failed", wording.count, rows=ended("failed")),
         Column("raced", "raced", wording.count, rows=ended("raced"), note="trials of candidates that were given up"),
@@ -132,8 +133,8 @@ def _run_columns(found: Findings) -> list[Column]:
         Column("worst_ua", "worst fold", wording.percent, rows=in_fold("worst_fold")),
         Column("parameters", "parameters", wording.count, rows=own),
         Column("latency_ms", "latency, ms", wording.number, rows=own),
-        Column("search_s", "search", wording.seconds, rows=own, note="mean seconds of a trial"),
-        Column("retrain_s", "retrain", wording.seconds, rows=own, note="mean seconds of a retraining"),
+        Column("search_s", "search, s", wording.count, rows=own, note="mean seconds of a trial"),
+        Column("retrain_s", "retrain, s", wording.count, rows=own, note="mean seconds of a retraining"),
         Column(
             "entropy",
             "entropy",
@@ -148,8 +149,8 @@ def _run_columns(found: Findings) -> list[Column]:
 def _forbidden(found: Findings, oracle: pd.DataFrame, lead: list[Column]) -> Markup | None:
     if oracle.empty:
         return None
-    marks = {"forbidden": FORBIDDEN, **found.source().marks}
-    source = grid.Source(marks, found.source().protocol, "protocol")
+    own = found.source(None, ORACLE)
+    source = grid.Source({"forbidden": FORBIDDEN, **own.marks}, own.protocol, own.card)
     table = grid.table("Oracle: chosen by test score", oracle, [*lead, *_score_columns(found, ORACLE)], source, head="arm")
     return tag(
         "details",

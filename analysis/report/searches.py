@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.report import gallery, grid, wording
 from analysis.report.findings import Findings
 from analysis.report.grid import Column
-from analysis.report.markup import Markup, join, tag
+from analysis.report.markup import Markup
 from analysis.report.pieces import figures, paragraph, section
 
 
@@ -23,7 +23,7 @@ def learning(found: Findings) -> Markup:
     )
 
 
-def architectures(found: Findings, cells: list[Markup]) -> Markup:
+def architectures(found: Findings) -> Markup:
     """Cells and alphas as drawn by the record, and how often each operation was chosen."""
     columns = [
         *([Column("study", "study")] if len(found.studies) > 1 else []),
@@ -39,7 +39,7 @@ def architectures(found: Findings, cells: list[Markup]) -> Markup:
     return section(
         "architectures",
         "Architectures",
-        join([tag("div", {"class": "figures"}, *cells)]) if cells else paragraph("No searched or drawn genotype was found."),
+        figures(found, gallery.cells) or paragraph("No searched or drawn genotype was found."),
         figures(found, gallery.operations),
         _agreement(found, agreement),
         grid.table(

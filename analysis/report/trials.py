@@ -24,6 +24,7 @@ FIRST = (
     "test_f1",
     "status",
     "chosen",
+    "planned",
     "parameters",
     "latency_ms",
     "search_s",

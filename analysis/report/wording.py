@@ -1,6 +1,7 @@
 """How numbers are said: percent with one decimal, counts with thin spaces, seconds in a readable unit, what is missing in words."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -52,16 +53,15 @@ def chance(p: float) -> str:
     return "< .001" if 0 <= p < 0.001 else f"{p:.3f}"
 
 
-def seconds(value: float) -> str:
-    """Seconds, from 100 of them on in minutes, from 100 of those on in hours."""
-    if value < 100:
-        return f"{value:.1f} s"
-    return f"{value / 60:.1f} min" if value < 6000 else f"{count(value / 3600) if value > 360000 else f'{value / 3600:.1f}'} h"
+def seconds_like(most: float) -> Callable[[float], str]:
+    """How all times of a column are said whose largest is `most`: in one unit, so that they can be compared by eye."""
+    unit, by = ("s", 1.0) if not most >= 300 else ("min", 60.0) if most < 3 * 3600 else ("h", 3600.0)
 
+    def told(value: float) -> str:
+        size = value / by
+        return f"{size:,.1f} {unit}".replace(",", THIN) if size >= 0.05 or size == 0 else f"< 0.1 {unit}"
 
-def plain(value: object) -> str:
-    """As it is."""
-    return str(value)
+    return told
 
 
 def spread(mean: float, deviation: float, told: Any = percent) -> Markup:

@@ -1,0 +1,118 @@
+"""From study folders to what is shown of them: findings, the page, files of figures and tables, words on a terminal.
+
+Comes in: places of studies. Goes out: `Findings`, HTML, files. A frame that cannot be computed is told in a remark; the others
+stand.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.text import Text
+
+from analysis.figures import raster, scene
+from analysis.figures.scene import Scene
+from analysis.loading import Results, load
+from analysis.report import drawings, gallery
+from analysis.report import page as pages
+from analysis.report.findings import Findings
+from raysernas.config import Fault
+from raysernas.record import drawing, storage
+from raysernas.record.counting import counted
+
+Progress = Callable[[int, int], object]
+
+
+def findings(roots: Sequence[Path], report: Progress, *, mixed: bool = False) -> tuple[Findings, Results]:
+    """Everything that is known about some studies; `report` is told how many of the frames are made, and of how many.
+
+    Raises:
+        Fault: for a folder that is not a study's, or studies of unlike protocols unless they are to be `mixed`.
+    """
+    results = load(*[str(root) for root in roots], mixed=mixed)
+    return found_in(results, report), results
+
+
+def found_in(results: Results, report: Progress = lambda done, of: None) -> Findings:
+    """The same of results that are loaded already."""
+    frames, told = _gathered(_steps(results), report)
+    histories, missing = frames.pop("histories", (pd.DataFrame(), ()))
+    rows = drawings.shown(results.trials, frames.get("chosen", pd.DataFrame()))
+    mixtures, _ = results.mixtures(rows)  # what is missing of them is missing of the histories too
+    cells = {study: list(drawings.drawn(rows, mixtures, study)) for study in results.configs}
+    return Findings(
+        trials=results.trials, frames={**frames, "histories": histories}, configs=results.configs, cards=results.cards,
+        answers=_answers(results, frames), marks=results.meanings, confusion=results.confusion, cells=cells,
+        remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told])),
+    )  # fmt: skip
+
+
+def _steps(results: Results) -> dict[str, Callable[[], Any]]:
+    """How each frame is made, in order; the slow ones import what they need when they are asked."""
+
+    def pairs() -> pd.DataFrame:
+        from analysis import comparisons
+
+        return comparisons.pairs(results.folds, results.speakers, results.trials)
+
+    def components() -> pd.DataFrame:
+        from analysis import components
+
+        return components.components(results.trials, results.configs)
+
+    def importance() -> pd.DataFrame:
+        from analysis import importance
+
+        return importance.importance(results.trials, results.configs)
+
+    of_results = ("chosen", "arms", "folds", "classes", "speakers", "cost", "pareto")
+    own: Mapping[str, Callable[[], Any]] = {name: lambda name=name: getattr(results, name) for name in of_results}
+    return {**own, "pairs": pairs, "components": components, "importance": importance, "histories": results.histories}
+
+
+def _gathered(steps: Mapping[str, Callable[[], Any]], report: Progress) -> tuple[dict[str, Any], list[str]]:
+    """The value of each step that has one, and a sentence for each that ends in a fault."""
+    found, told = {}, []
+    for done, (name, step) in enumerate(steps.items()):
+        report(done, len(steps))
+        try:
+            found[name] = step()
+        except Fault as fault:
+            told.append(f"{name} cannot be shown: {str(fault).splitlines()[0]}")
+    report(len(steps), len(steps))
+    return found, told
+
+
+def _answers(results: Results, frames: Mapping[str, pd.DataFrame]) -> dict[str, Sequence[str]]:
+    return {}
+
+
+def page(found: Findings, *, refresh_s: int = 0) -> str:
+    """The report as HTML; `refresh_s` is how often it reads itself again while a study runs."""
+    return pages.page(found, refresh_s=refresh_s)
+
+
+def print_answers(found: Findings, console: Console) -> None:
+    """What each study has found, in words, before any table."""
+    for study, told in found.answers.items():
+        words = [Text(sentence, style="bold" if i == 0 else "") for i, sentence in enumerate(told)]
+        console.print(Panel(Group(*words), title=Text(study), title_align="left", padding=(1, 2)))
+
+
+def write_figures(found: Findings, folder: Path) -> int:
+    """Every figure as SVG and PNG; how many there are.
+
+    Raises:
+        StorageFault: when the folder cannot be written.
+    """
+    figures = gallery.every(found)
+    with counted("Drawing figures") as report:
+        for done, (name, figure) in enumerate(figures.items()):
+            report(done, len(figures))
+            own = isinstance(figure, Scene)
+            storage.write_text(folder / f"{name}.svg", scene.svg(figure, alone=True) if own else drawing.svg(figure, alone=True))
+            storage.put(folder / f"{name}.png", raster.png(figure) if own else drawing.png(figure)[0])
+    return len(figures)

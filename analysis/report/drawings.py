@@ -1,0 +1,63 @@
+"""The architectures of a study: for each arm that has any, one genotype as cells and, where it was searched, how its alphas went.
+
+Comes in: the trials with their selections, mixtures over epochs. Goes out: figures for the gallery. Of the headline's trials of an
+arm the one with the best validation UA is drawn, and the caption says so: it is one of many, and not chosen by any test.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.figures import alphas
+from analysis.report.findings import NESTED, Drawn, marked
+from raysernas.config import Fault
+from raysernas.record import drawing
+from raysernas.record.genotype import Choice, Genotype, from_json
+
+WIDEST = 27  # operations of an edge whose names can still be read beside a panel
+
+
+def shown(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Of each study and arm with genotypes the row with the best validation UA among the headline's (the first on a tie)."""
+    rows = marked(trials, chosen)
+    rows = rows[rows["chosen"].str.split().map(lambda words: NESTED in words) & (rows["genotype"].fillna("") != "")]
+    ranked = rows.sort_values(["valid_ua", "trial", "retrain_seed"], ascending=[False, True, True], kind="stable")
+    return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
+
+
+def drawn(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterator[Drawn]:
+    """The figures of one study.
+
+    Args:
+        rows: as `shown` gives them.
+        mixtures: of their trials, as `analysis.load(...).mixtures` gives them.
+    """
+    for row in rows[rows["study"] == study].to_dict("records"):
+        genotype = _read(row["genotype"])
+        whose = f"of {row['trial']}, the headline trial with the best validation UA"
+        for name, picture in drawing.cells(genotype).items() if genotype else ():
+            yield Drawn(f"{row['arm']}: {name}", picture, f"The genotype {whose}.")
+        own = mixtures[mixtures["trial"] == row["trial"]] if len(mixtures) else mixtures
+        for part, table in own.groupby("part", sort=False) if len(own) else ():
+            yield Drawn(
+                f"{row['arm']}: alphas of the {part} part", _evolution(table, part), f"Softmaxed, {whose}; dark = most of the edge."
+            )
+
+
+def _read(text: str) -> Genotype | None:
+    try:
+        return from_json(text)
+    except Fault:
+        return None
+
+
+def _evolution(table: pd.DataFrame, part: object) -> drawing.Picture:
+    """Rows of one trial and part: epoch, edge, node, source, operation, weight."""
+    edges = table.drop_duplicates("edge").sort_values("edge")
+    first = table[(table["edge"] == edges["edge"].iloc[0]) & (table["epoch"] == table["epoch"].iloc[0])]
+    operations = tuple(str(name) for name in first["operation"])
+    wide = table.pivot_table(index="epoch", columns=["edge", "operation"], values="weight", sort=False)
+    columns = pd.MultiIndex.from_product([edges["edge"], operations])
+    values = wide.reindex(columns=columns).sort_index().to_numpy().reshape(-1, len(edges), len(operations))
+    choice = Choice(tuple(zip(edges["node"].astype(int), edges["source"].astype(int), strict=True)), operations)
+    return alphas.evolution(list(values), part, choice)  # type: ignore[arg-type]
