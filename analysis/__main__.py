@@ -65,10 +65,10 @@ def _once(roots: Sequence[Path], asked: argparse.Namespace, console: Console, re
         if len(roots) > 1:
             console.rule(str(root), align="left")
         print_tables(root, console)
-    build.print_remarks(found, console)
     page = storage.place(asked.out) if asked.out else _beside(roots) / "report.html"
     storage.write_text(page, build.page(found, refresh_s=refresh_s))
-    console.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
+    remarks = f" ({len(found.remarks)} remarks on the files stand in it)" if found.remarks else ""
+    console.print(f"Report: {page}{remarks}", markup=False, highlight=False, soft_wrap=True)
     if asked.figures:
         build.write_figures(found, storage.place(asked.figures))
     if asked.tables:

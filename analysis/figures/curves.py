@@ -64,14 +64,13 @@ def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Scene | None:
 
 
 def _curve(each: pd.DataFrame, look: tuple[str, str, str], across: Scale, up: Scale) -> tuple[list[Mark], float]:
-    role, shape, dash = look
+    role, _, dash = look
     x = [across.at(float(epoch)) for epoch in each.index]
     low, middle, high = ([up.at(value) for value in each[name]] for name in ("low", "mean", "high"))
     marks: list[Mark] = []
     if len(x) > 1 and any(a != b for a, b in zip(low, high, strict=True)):
         marks.append(Area([*zip(x, low, strict=True), *reversed(list(zip(x, high, strict=True)))], role, 0.14))
     marks.append(Line(list(zip(x, middle, strict=True)), role, 2, dash))
-    marks.append(Dot(x[-1], middle[-1], shape, role, 4))
     return marks, middle[-1]
 
 

@@ -29,8 +29,7 @@ def classes(found: Findings) -> Markup:
         "classes",
         "Emotions",
         paragraph(
-            "All test utterances as one set: the sum of the confusions of all folds and seeds. In each cell the percent of the "
-            "true emotion, and under it the count."
+            "All test utterances as one set: the sum of the confusions of all folds and runs."
         ),
         figures(found, gallery.confusions),
         figures(found, gallery.recalls),

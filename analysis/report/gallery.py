@@ -18,6 +18,7 @@ from raysernas.record.shapes import Picture
 MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500  # that a figure can show so that it is read
 AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms": "latency, ms an utterance"}
 HOLLOW = "Hollow: a {}. Diamond: the mean. Line: ± one standard deviation."
+NUMBERS = "Number of utterances × runs, and percent of the row."
 CURVES = {  # (stage, column) -> (caption, axis, in percent)
     ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
     ("retrain", "loss"): ("Retraining: training loss", "loss", False),
@@ -93,7 +94,7 @@ def confusions(found: Findings, study: str) -> Iterator[Drawn]:
         assert found.confusion is not None
         counts = found.confusion(study, NESTED, arm)
         if len(counts):
-            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)], arm))
+            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS)
 
 
 def recalls(found: Findings, study: str) -> Iterator[Drawn]:

@@ -31,7 +31,9 @@ def figure(drawn: Drawn, study: str = "") -> Markup:
 
 def inline(drawn: Scene | Picture) -> str:
     """A figure as SVG of the page, without styles of its own, which the page forbids: they are STYLES."""
-    return svg(drawn) if isinstance(drawn, Scene) else STYLED.sub("", drawing.svg(drawn))
+    if isinstance(drawn, Scene):
+        return svg(drawn)
+    return STYLED.sub("", drawing.svg(drawn)).replace(" viewBox", f' width="{drawn.width:.0f}" height="{drawn.height:.0f}" viewBox', 1)
 
 
 def styles() -> str:

@@ -187,7 +187,6 @@ def _pair_columns(found: Findings) -> list[Column]:
     return [
         Column("pair", "pair", rows=both),
         Column("difference", "difference", wording.points, "sd", both, "mean ± standard deviation over folds"),
-        Column("verdict", "in words"),
         Column("ci_low", "from", wording.points, note="lower end of the corrected interval"),
         Column("ci_high", "to", wording.points, note="upper end of the corrected interval"),
         Column("folds", "folds", wording.count, rows=both),
@@ -199,4 +198,5 @@ def _pair_columns(found: Findings) -> list[Column]:
         Column("p_worse", "worse", wording.chance),
         Column("p_same", "same", wording.chance),
         Column("p_better", "better", wording.chance),
+        Column("verdict", "in words"),
     ]

@@ -66,7 +66,7 @@ def columns(trials: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, str]]
 
 
 def _column(name: str, values: pd.Series) -> dict[str, Any]:
-    heading = name.replace("_", " ") if "." not in name else name
+    heading = name if "." in name else " ".join(word.upper() if word in ("ua", "wa", "f1") else word for word in name.split("_"))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         kind = "percent" if name.endswith(PERCENT) else "number"
         return {"name": name, "heading": heading, "kind": kind, "values": [_number(value) for value in values.tolist()]}

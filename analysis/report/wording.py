@@ -68,7 +68,7 @@ def spread(mean: float, deviation: float, told: Any = percent) -> Markup:
     """mean ± deviation; the deviation, if it is known, in a quieter voice."""
     if not known(deviation):
         return join([told(mean)])
-    return join([told(mean), tag("span", {"class": "spread"}, f" ± {told(deviation)}")])
+    return join([told(mean), tag("span", {"class": "spread"}, f" ± {told(deviation).lstrip('+')}")])
 
 
 def address(rows: dict[str, Any]) -> str:
