@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.runs import finished
 from analysis.statistics import bootstrap, effect_sizes, holm, interval, p_value, practical
 from analysis.wording import SURE, few_draws, verdict
 from raysernas.config import Fault
@@ -100,7 +101,7 @@ def over_random(folds: pd.DataFrame, trials: pd.DataFrame | None = None) -> pd.D
 def _of_chosen(folds: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """The finished runs behind some rows of `folds`: those of the candidate that was chosen for each."""
     keys = ["study", "arm", "fold", "candidate"]
-    return trials[trials["status"] == "finished"].merge(folds[keys].drop_duplicates(), on=keys)
+    return finished(trials).merge(folds[keys].drop_duplicates(), on=keys)
 
 
 def _beaten(folds: pd.DataFrame, trials: pd.DataFrame | None, arm: str) -> float:

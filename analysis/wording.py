@@ -98,7 +98,8 @@ def _said(row: Mapping[str, Any], tested: int) -> str:
     low, high = (row["ci_low"], row["ci_high"]) if row["difference"] >= 0 else (-row["ci_high"], -row["ci_low"])
     family = f" after Holm over {tested} pairs" if tested > 1 else ""
     numbers = f"{100 * (1 - SURE):.0f} % interval {100 * low:.1f} to {100 * high:.1f}, {chance(row['holm_p'])}{family}"
-    same = f"less than {points(row['rope'])} apart with probability {probability(row['p_same'])}"
+    rope = 100 * row["rope"]
+    same = f"less than {rope:g} point{'' if rope == 1 else 's'} apart with probability {probability(row['p_same'])}"
     alike = row["p_same"] > 1 - SURE
     if row["holm_p"] < SURE:
         return f"{_lead(row)} ({numbers})" + (f", and yet {same}" if alike else "")
