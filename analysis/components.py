@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.runs import Configs, finished, is_nested
+from analysis.runs import Configs, finished, is_nested, planned
 from analysis.wording import counted
 
 FEW_LEVELS = 5  # below which a variance over them is hardly known
@@ -58,7 +58,7 @@ def components(trials: pd.DataFrame, configs: Configs | None = None, *, score: s
         score: the column that varies.
     """
     rows = []
-    for (study, arm), group in trials.groupby(["study", "arm"], sort=True):
+    for (study, arm), group in planned(trials).groupby(["study", "arm"], sort=True):
         levels = NESTED if is_nested(str(study), configs) else COMPONENTS
         kept, left_out = _not_raced(group, levels["candidate"])
         lines = decomposed(finished(kept).dropna(subset=score), score, levels)

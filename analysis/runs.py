@@ -12,10 +12,14 @@ from raysernas.config import Config
 Configs = Mapping[str, Config]  # by study
 
 
+def planned(trials: pd.DataFrame) -> pd.DataFrame:
+    """Those that study.yaml plans, where the frame says which."""
+    return trials[trials["planned"].astype(bool)] if "planned" in trials else trials
+
+
 def finished(trials: pd.DataFrame) -> pd.DataFrame:
-    """The runs that have scores; of those, the planned ones where the frame says which are."""
-    ended = trials["status"] == "finished"
-    return trials[ended & trials["planned"].astype(bool)] if "planned" in trials else trials[ended]
+    """The planned runs that have ended with scores."""
+    return planned(trials)[lambda rows: rows["status"] == "finished"]
 
 
 def is_nested(study: str, configs: Configs | None) -> bool:
