@@ -19,7 +19,8 @@ def planned(trials: pd.DataFrame) -> pd.DataFrame:
 
 def finished(trials: pd.DataFrame) -> pd.DataFrame:
     """The planned runs that have ended with scores."""
-    return planned(trials)[lambda rows: rows["status"] == "finished"]
+    rows = planned(trials)
+    return rows[rows["status"] == "finished"]
 
 
 def is_nested(study: str, configs: Configs | None) -> bool:

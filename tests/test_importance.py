@@ -15,8 +15,6 @@ import analysis
 from analysis.importance import COLUMNS, importance
 from tests.ledgers import simulated
 
-LR = {"low": 1e-4, "high": 1e-1, "log": True}
-
 
 def trials(count: int = 40, *, folds: int = 2, seeds: int = 1, nested: bool = False) -> pd.DataFrame:
     """Candidates whose learning rate costs a lot, whose pool costs a little, and whose decay costs nothing."""
@@ -46,32 +44,26 @@ def refusal(frame: pd.DataFrame) -> str:
 
 
 def test_it_is_what_optuna_says_of_these_candidates() -> None:
-    rows = trials()
+    rows, names = trials(), ["retrain.lr", "network.pool", "retrain.weight_decay"]
+    axes: dict[str, Any] = {name: optuna.distributions.FloatDistribution(rows[name].min(), rows[name].max()) for name in names[::2]}
+    axes["network.pool"] = optuna.distributions.CategoricalDistribution(["max", "mean"])
     study = optuna.create_study(direction="maximize")
-    for candidate in range(40):
-        own = rows[rows["candidate"] == candidate]
-        study.add_trial(optuna.create_trial(
-            value=own["valid_ua"].mean(),
-            params={"lr": own["retrain.lr"].iloc[0], "pool": own["network.pool"].iloc[0], "decay": own["retrain.weight_decay"].iloc[0]},
-            distributions={
-                "lr": optuna.distributions.FloatDistribution(rows["retrain.lr"].min(), rows["retrain.lr"].max()),
-                "pool": optuna.distributions.CategoricalDistribution(["max", "mean"]),
-                "decay": optuna.distributions.FloatDistribution(rows["retrain.weight_decay"].min(), rows["retrain.weight_decay"].max()),
-            },
-        ))  # fmt: skip
+    for _, own in rows.groupby("candidate"):
+        params = {name: own[name].iloc[0] for name in names}
+        study.add_trial(optuna.create_trial(value=own["valid_ua"].mean(), params=params, distributions=axes))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=5 / 40)
     theirs = optuna.importance.get_param_importances(study, evaluator=evaluator)
     found = importance(rows)
-    assert shares(found) == pytest.approx(
-        {"retrain.lr": theirs["lr"], "network.pool": theirs["pool"], "retrain.weight_decay": theirs["decay"]}
-    )
+    assert shares(found) == pytest.approx(theirs)
     assert set(found["candidates"]) == {40}
     assert set(found["note"]) == {"for being among the best 5 of 40"}
 
 
 def test_what_costs_comes_first(tmp_path: Path) -> None:
     """A simulated study in which the learning rates cost, and the decay nothing; with the plan of the study."""
-    simulated(tmp_path / "s", arms=("cnn",), candidates=120, folds=4, takes=60, tuning=0.2, seed_sd=0.0, fold_sd=0.0, speaker_sd=0.0)
+    simulated(
+        tmp_path / "s", arms=("cnn",), candidates=120, folds=4, takes=60, tuning=0.2, seed_sd=0.0, fold_sd=0.0, speaker_sd=0.0
+    )
     results = analysis.load(tmp_path / "s")
     found = shares(importance(results.trials, results.configs))
     assert list(found) == ["retrain.lr", "retrain.weight_decay"]
@@ -79,7 +71,9 @@ def test_what_costs_comes_first(tmp_path: Path) -> None:
 
 
 def test_the_best_of_each_fold_count_where_candidates_belong_to_folds(tmp_path: Path) -> None:
-    simulated(tmp_path / "s", arms=("cnn",), candidates=30, folds=4, protocol="nested", takes=60, tuning=0.2, fold_sd=0.2, seed_sd=0.0)
+    simulated(
+        tmp_path / "s", arms=("cnn",), candidates=30, folds=4, protocol="nested", takes=60, tuning=0.2, fold_sd=0.2, seed_sd=0.0
+    )
     results = analysis.load(tmp_path / "s")
     found = importance(results.trials, results.configs)
     assert set(found["candidates"]) == {120}
