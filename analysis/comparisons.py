@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.runs import finished
 from analysis.statistics import bootstrap, effect_sizes, holm, interval, p_value, practical
-from analysis.wording import SURE, few_draws, verdict
+from analysis.wording import SURE, ahead, few_draws, verdict
 from raysernas.config import Fault
 from raysernas.record.resampling import paired
 
@@ -29,7 +29,7 @@ FAMILY = ["study", "selection"]
 PAIR_COLUMNS = (
     *("study", "selection", "arm_a", "arm_b", "folds", "difference", "sd", "ratio", "nb_t", "nb_df", "nb_p", "holm_p"),
     *("ci_low", "ci_high", "rope", "p_worse", "p_same", "p_better", "speakers", "boot_difference", "boot_low", "boot_high"),
-    *("effect", "effect_hedges", "wins", "losses", "verdict"),
+    *("effect", "effect_hedges", "wins", "losses", "ahead", "verdict"),
 )
 RANDOM_COLUMNS = ("study", "selection", "arm", "folds", "draws", "ua", "random_ua", "improvement", "beaten", "note")
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,8 @@ def pairs(
     `difference` is the mean of arm_a minus arm_b over `folds` common folds, `sd` over them; `nb_t`, `nb_df`, `nb_p` the two-sided
     test with n_test / n_train = `ratio`; `ci_low`, `ci_high` its interval; `p_worse`, `p_same`, `p_better` how probable arm_a is
     worse by more than `rope`, neither, better by more; `boot_difference` the mean over `speakers` of their own differences, with a
-    percentile interval; `effect` d_z; `wins` and `losses` folds; `verdict` all of it in words.
+    percentile interval; `effect` d_z; `wins` and `losses` folds; `ahead` the
+    arm that may be called better, empty if neither may; `verdict` all of it in words.
 
     Args:
         trials: to count the draws of `random`; without them, each run of a fold counts as one.
@@ -60,7 +61,7 @@ def pairs(
         tested, drawn = int(np.isfinite(adjusted).sum()), draws(group, trials)
         for row, p in zip(found, adjusted, strict=True):
             row |= dict(zip(FAMILY, family, strict=True)) | {"holm_p": float(p)}
-            rows.append(row | {"verdict": verdict(row, tested=tested, drawn=drawn)})
+            rows.append(row | {"ahead": ahead(row, drawn), "verdict": verdict(row, tested=tested, drawn=drawn)})
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from raysernas.config import Config
+from raysernas.config import Config, reads
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import scores
@@ -49,28 +49,28 @@ class Study:
     config: Config
     trials: pd.DataFrame
     remarks: tuple[str, ...]
-    marks: tuple[str, ...] = ()
 
 
-def read(root: Path, name: str = "") -> Study:
-    """A study, finished or not.
-
-    Args:
-        name: to call it; none = as its study.yaml does.
+def read(root: Path) -> Study:
+    """A study, finished or not, called as its study.yaml calls it.
 
     Raises:
         Fault: when the folder is not a study's, a record is of a newer version, or the place does not answer.
     """
     files = StudyFiles(root)
     config = need_config(files)
-    name = name or config.study.name
-    trials, odd = sound(known(ledger.table(files)))
-    planned = of_plan(trials, config)
-    trials = trials.assign(study=name, planned=planned)
+    rows, told = ledger.opened(files)
+    once, twice = single(known(rows))
+    trials, odd = sound(once)
+    trials = trials.assign(study=config.study.name, planned=of_plan(trials, config))
     first = ["study", "trial", "planned"]
-    remarks = [*ledger.remarks(files), *odd, *_beyond(trials)]
     trials = trials[[*first, *(column for column in trials if column not in first)]]
-    return Study(name, str(root), config, trials, tuple(f"{name}: {remark}" for remark in remarks))
+    return Study(config.study.name, str(root), config, trials, (*told, *twice, *odd, *_unlike_plan(trials, config)))
+
+
+def renamed(of: Study, name: str) -> Study:
+    """The same study under another name."""
+    return replace(of, name=name, trials=of.trials.assign(study=name))
 
 
 def known(rows: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +83,14 @@ def known(rows: pd.DataFrame) -> pd.DataFrame:
     names = [TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name for arm, candidate, fold, seed in keys]
     train = frame["n_weights"] + frame["n_alphas"]
     return frame.assign(trial=pd.Series(names, frame.index, str), genotype_digest=_digests(frame["genotype"]), n_train=train)
+
+
+def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The trials that have one row for each retrain seed, and a remark on the others: nobody knows which of their rows is right."""
+    twice = trials.duplicated(["trial", "retrain_seed"], keep=False)
+    bad = trials["trial"].isin(trials.loc[twice, "trial"])
+    told = [f"{few(trials.loc[bad, 'trial'])} have several rows for one retrain seed and count as not run"] if bad.any() else []
+    return trials[~bad].reset_index(drop=True), told
 
 
 def sound(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -101,9 +109,9 @@ def sound(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             if (bad & finished).any():
                 trials.loc[bad & finished, names] = np.nan
                 trials.loc[bad & finished, f"{part}_confusion"] = ""
-                remarks.append(f"{part} scores of {_few(trials.loc[bad & finished, 'trial'])} {reason} and count as not known")
+                remarks.append(f"{part} scores of {few(trials.loc[bad & finished, 'trial'])} {reason} and count as not known")
         if (empty := finished & np.isnan(given[:, 0])).any():
-            remarks.append(f"{_few(trials.loc[empty, 'trial'])} finished without a {part} UA")
+            remarks.append(f"{few(trials.loc[empty, 'trial'])} finished without a {part} UA")
     return trials, remarks
 
 
@@ -154,13 +162,25 @@ def _digests(genotypes: Iterable[str]) -> list[str]:
     return [hashlib.sha256(text.encode()).hexdigest()[:8] if text else "" for text in genotypes]
 
 
-def _beyond(trials: pd.DataFrame) -> list[str]:
-    beyond = trials.loc[~trials["planned"], "trial"].nunique()
-    what = "1 trial is" if beyond == 1 else f"{beyond} trials are"
-    return [f"{what} beyond what study.yaml plans now, and stand in no table but that of the trials"] if beyond else []
+def _unlike_plan(trials: pd.DataFrame, config: Config) -> list[str]:
+    """What has not ended, and what is there beyond the plan."""
+    beyond, ended = trials.loc[~trials["planned"], "trial"].nunique(), trials.loc[trials["planned"], "trial"].nunique()
+    study, space = config.study, config.study.space
+    folds = len(study.folds) or trials["fold"].nunique()
+    each = [study.candidates if any(reads(arm, key) for key in space) else 1 for arm in study.arms]
+    planned, told = sum(each) * folds * len(study.seeds), []
+    if trials.empty:
+        told.append("no trial has ended")
+    elif ended < planned:
+        told.append(f"{ended} of {planned} planned trials have ended")
+    if beyond:
+        what = "1 trial is" if beyond == 1 else f"{beyond} trials are"
+        told.append(f"{what} beyond what study.yaml plans now, and stand in no table but that of the cost")
+    return told
 
 
-def _few(names: pd.Series) -> str:
+def few(names: Iterable[str]) -> str:
+    """Names of trials for a sentence: the first ones, and how many more."""
     each = list(dict.fromkeys(names))
     more = f" and {len(each) - NAMED} more trials" if len(each) > NAMED else ""
     return ", ".join(each[:NAMED]) + more

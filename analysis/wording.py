@@ -13,6 +13,7 @@ from raysernas.record.summary import FEWEST_DRAWS
 
 SURE = 0.05  # a p below this is evidence, and a posterior probability above the rest
 FEWEST_SPEAKERS = 10  # below which an interval over speakers is narrower than it says
+FORBIDDEN = "oracle"  # the selection by test scores
 UNKNOWN = "not known"
 
 
@@ -55,6 +56,13 @@ def few_draws(drawn: int) -> str:
     return f"{counted(drawn, 'random draw')}: too few for a claim, which takes {FEWEST_DRAWS}" if drawn < FEWEST_DRAWS else ""
 
 
+def ahead(row: Mapping[str, Any], drawn: int) -> str:
+    """The arm of a row of `pairs` that may be called better; empty if neither may. Arguments as of `verdict`."""
+    if _withheld(row, drawn) or row["selection"] == FORBIDDEN or not row["holm_p"] < SURE:
+        return ""
+    return row["arm_a"] if row["difference"] > 0 else row["arm_b"]
+
+
 def verdict(row: Mapping[str, Any], *, tested: int, drawn: int) -> str:
     """What a row of `pairs` allows one to say.
 
@@ -62,11 +70,16 @@ def verdict(row: Mapping[str, Any], *, tested: int, drawn: int) -> str:
         tested: pairs of its family, for which its p is adjusted.
         drawn: random architectures behind the scores of the arm `random`.
     """
-    why = _untested(row) or (few_draws(drawn) if "random" in (row["arm_a"], row["arm_b"]) else "")
+    why = _withheld(row, drawn)
     said = f"nothing can be concluded: {why}" if why else _said(row, tested)
     if 0 < row["speakers"] < FEWEST_SPEAKERS:
         said += f"; {counted(row['speakers'], 'speaker')}: too few for the bootstrap interval, which takes {FEWEST_SPEAKERS}"
-    return f"no evidence, as candidates were chosen by test scores: {said}" if row["selection"] == "oracle" else said
+    return f"no evidence, as candidates were chosen by test scores: {said}" if row["selection"] == FORBIDDEN else said
+
+
+def _withheld(row: Mapping[str, Any], drawn: int) -> str:
+    """Why nothing is said about a pair, whatever its p; empty if something is."""
+    return _untested(row) or (few_draws(drawn) if "random" in (row["arm_a"], row["arm_b"]) else "")
 
 
 def _untested(row: Mapping[str, Any]) -> str:

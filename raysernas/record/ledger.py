@@ -140,7 +140,23 @@ def validation_of(files: TrialFiles) -> pd.DataFrame | None:
 
 def remarks(study: StudyFiles) -> list[str]:
     """What to know about the files of the ledger, a sentence each: which were passed over, and which are of older versions."""
-    found = reading.gather(study, ())
+    return _remarks(reading.gather(study, ()))
+
+
+def opened(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
+    """`table` and `remarks` of one look at the files, with what only a reader of the whole ledger needs to know.
+
+    Raises:
+        Fault: as `read`.
+    """
+    found = reading.gather(study, None)
+    told = _remarks(found)
+    if found.repeated:
+        told.append(f"{found.repeated} trials stand in several files of the ledger; the latest record of each counts")
+    return found.frame(None if len(found.rows) else VALIDATION), told
+
+
+def _remarks(found: reading.Reading) -> list[str]:
     told = [f"{path} cannot be read ({why}); its trials count as not run" for path, why in sorted(found.skipped.items())]
     if found.older:
         told.append(f"{found.older} trials were recorded by an older version; what it did not record is empty")
