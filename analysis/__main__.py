@@ -57,7 +57,7 @@ def _once(roots: Sequence[Path], asked: argparse.Namespace, console: Console, re
     from analysis.report import build  # pandas and the figures, which `--help` does not need
 
     with counted("Computing tables") as report:
-        found, results = build.findings(roots, report, mixed=asked.mixed)
+        found = build.findings(roots, report, mixed=asked.mixed)
     if refresh_s and console.is_terminal:
         console.clear()
     build.print_answers(found, console)
@@ -72,7 +72,7 @@ def _once(roots: Sequence[Path], asked: argparse.Namespace, console: Console, re
     if asked.figures:
         build.write_figures(found, storage.place(asked.figures))
     if asked.tables:
-        build.write_tables(results, storage.place(asked.tables))
+        build.write_tables(found, storage.place(asked.tables))
 
 
 def _beside(roots: Sequence[Path]) -> Path:

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from analysis import answers, architectures, comparisons, components, importance, writing
 from analysis.figures import raster, scene
 from analysis.figures.scene import Scene
 from analysis.loading import Results, load
@@ -24,53 +25,50 @@ from raysernas.record import drawing, storage
 from raysernas.record.counting import counted
 
 Progress = Callable[[int, int], object]
+PLAIN: Sequence[writing.Format] = ("csv", "parquet")
+LONG = 2000  # rows, beyond which nobody reads a table as text
+STYLES = {"best": "bold", "caution": "yellow"}  # of the kinds of sentences, on a terminal
 
 
-def findings(roots: Sequence[Path], report: Progress, *, mixed: bool = False) -> tuple[Findings, Results]:
+def findings(roots: Sequence[Path], report: Progress, *, mixed: bool = False) -> Findings:
     """Everything that is known about some studies; `report` is told how many of the frames are made, and of how many.
 
     Raises:
         Fault: for a folder that is not a study's, or studies of unlike protocols unless they are to be `mixed`.
     """
-    results = load(*[str(root) for root in roots], mixed=mixed)
-    return found_in(results, report), results
+    return found_in(load(*[str(root) for root in roots], mixed=mixed), report)
 
 
 def found_in(results: Results, report: Progress = lambda done, of: None) -> Findings:
     """The same of results that are loaded already."""
     frames, told = _gathered(_steps(results), report)
     histories, missing = frames.pop("histories", (pd.DataFrame(), ()))
-    rows = drawings.shown(results.trials, frames.get("chosen", pd.DataFrame()))
-    mixtures, _ = results.mixtures(rows)  # what is missing of them is missing of the histories too
-    cells = {study: list(drawings.drawn(rows, mixtures, study)) for study in results.configs}
+    searched = drawings.searched(results.trials, frames.get("chosen", pd.DataFrame()))
+    mixtures, _ = results.mixtures(searched)  # what is missing of them is missing of the histories too
+    typical = frames.pop("typical", pd.DataFrame())
+    cells = {study: list(drawings.drawn(typical, searched, mixtures, study)) for study in results.configs}
     return Findings(
         trials=results.trials, frames={**frames, "histories": histories}, configs=results.configs, cards=results.cards,
-        answers=_answers(results, frames), marks=results.meanings, confusion=results.confusion, cells=cells,
+        answers=_answers(frames), marks=results.meanings, confusion=results.confusion, cells=cells,
         remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told])),
     )  # fmt: skip
 
 
 def _steps(results: Results) -> dict[str, Callable[[], Any]]:
-    """How each frame is made, in order; the slow ones import what they need when they are asked."""
-
-    def pairs() -> pd.DataFrame:
-        from analysis import comparisons
-
-        return comparisons.pairs(results.folds, results.speakers, results.trials)
-
-    def components() -> pd.DataFrame:
-        from analysis import components
-
-        return components.components(results.trials, results.configs)
-
-    def importance() -> pd.DataFrame:
-        from analysis import importance
-
-        return importance.importance(results.trials, results.configs)
-
+    """How each frame is made, in order."""
     of_results = ("chosen", "arms", "folds", "classes", "speakers", "cost", "pareto")
     own: Mapping[str, Callable[[], Any]] = {name: lambda name=name: getattr(results, name) for name in of_results}
-    return {**own, "pairs": pairs, "components": components, "importance": importance, "histories": results.histories}
+    return {
+        **own,
+        "pairs": lambda: comparisons.pairs(results.folds, results.speakers, results.trials),
+        "over_random": lambda: comparisons.over_random(results.folds, results.trials),
+        "components": lambda: components.components(results.trials, results.configs),
+        "importance": lambda: importance.importance(results.trials, results.configs),
+        "genes": lambda: architectures.genes(results.trials),
+        "agreement": lambda: architectures.agreement(results.trials, results.configs),
+        "typical": lambda: architectures.typical(results.trials),
+        "histories": results.histories,
+    }
 
 
 def _gathered(steps: Mapping[str, Callable[[], Any]], report: Progress) -> tuple[dict[str, Any], list[str]]:
@@ -86,8 +84,12 @@ def _gathered(steps: Mapping[str, Callable[[], Any]], report: Progress) -> tuple
     return found, told
 
 
-def _answers(results: Results, frames: Mapping[str, pd.DataFrame]) -> dict[str, Sequence[str]]:
-    return {}
+def _answers(frames: Mapping[str, pd.DataFrame]) -> dict[str, list[tuple[str, str]]]:
+    """Study -> (kind, sentence), the answer first; nothing where a frame that they are made of could not be."""
+    if not {"arms", "pairs", "cost"} <= set(frames):
+        return {}
+    table = answers.answers(frames["arms"], frames["pairs"], frames["cost"], frames.get("over_random"))
+    return {str(name): list(zip(rows["kind"], rows["sentence"], strict=True)) for name, rows in table.groupby("study", sort=False)}
 
 
 def page(found: Findings, *, refresh_s: int = 0) -> str:
@@ -98,7 +100,7 @@ def page(found: Findings, *, refresh_s: int = 0) -> str:
 def print_answers(found: Findings, console: Console) -> None:
     """What each study has found, in words, before any table."""
     for study, told in found.answers.items():
-        words = [Text(sentence, style="bold" if i == 0 else "") for i, sentence in enumerate(told)]
+        words = [Text(sentence, style=STYLES.get(kind, "")) for kind, sentence in told]
         console.print(Panel(Group(*words), title=Text(study), title_align="left", padding=(1, 2)))
 
 
@@ -116,3 +118,17 @@ def write_figures(found: Findings, folder: Path) -> int:
             storage.write_text(folder / f"{name}.svg", scene.svg(figure, alone=True) if own else drawing.svg(figure, alone=True))
             storage.put(folder / f"{name}.png", raster.png(figure) if own else drawing.png(figure)[0])
     return len(figures)
+
+
+def write_tables(found: Findings, folder: Path) -> int:
+    """Every frame in every format of `analysis.writing`, without rows that are no table; how many frames there are.
+
+    Raises:
+        StorageFault: when the folder cannot be written.
+    """
+    frames = {"trials": found.trials, **found.frames}
+    with counted("Writing tables") as report:
+        for done, (name, frame) in enumerate(frames.items()):
+            report(done, len(frames))
+            writing.write(folder, {name: frame}, found.cards, PLAIN if len(frame) > LONG else writing.ALL)
+    return len(frames)

@@ -28,9 +28,7 @@ def classes(found: Findings) -> Markup:
     return section(
         "classes",
         "Emotions",
-        paragraph(
-            "All test utterances as one set: the sum of the confusions of all folds and runs."
-        ),
+        paragraph("All test utterances as one set: the sum of the confusions of all folds and runs."),
         figures(found, gallery.confusions),
         figures(found, gallery.recalls),
         grid.table("Each emotion", table, columns, found.source(), empty="no utterance has been tested yet."),

@@ -1,7 +1,7 @@
-"""The architectures of a study: for each arm that has any, one genotype as cells and, where it was searched, how its alphas went.
+"""The architectures of a study: for each arm that has any, the typical cells and, where it was searched, how its alphas went.
 
-Comes in: the trials with their selections, mixtures over epochs. Goes out: figures for the gallery. Of the headline's trials of an
-arm the one with the best validation UA is drawn, and the caption says so: it is one of many, and not chosen by any test.
+Comes in: typical genotypes, the trials with their selections, mixtures over epochs. Goes out: figures for the gallery. Alphas are
+those of one search: of the headline's trials of an arm the one with the best validation UA, and the caption says so.
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,11 @@ import pandas as pd
 
 from analysis.figures import alphas
 from analysis.report.findings import NESTED, Drawn, marked
-from raysernas.config import Fault
 from raysernas.record import drawing
-from raysernas.record.genotype import Choice, Genotype, from_json
-
-WIDEST = 27  # operations of an edge whose names can still be read beside a panel
+from raysernas.record.genotype import Choice, from_json
 
 
-def shown(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Of each study and arm with genotypes the row with the best validation UA among the headline's (the first on a tie)."""
     rows = marked(trials, chosen)
     rows = rows[rows["chosen"].str.split().map(lambda words: NESTED in words) & (rows["genotype"].fillna("") != "")]
@@ -25,30 +22,25 @@ def shown(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 
 
-def drawn(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterator[Drawn]:
+def drawn(typical: pd.DataFrame, rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterator[Drawn]:
     """The figures of one study.
 
     Args:
-        rows: as `shown` gives them.
+        typical: as `architectures.typical` gives it.
+        rows: as `searched` gives them.
         mixtures: of their trials, as `analysis.load(...).mixtures` gives them.
     """
+    for row in typical[typical["study"] == study].to_dict("records") if len(typical) else ():
+        note = (
+            f"The most frequent operations of {row['searches']} genotypes; one of them has {100 * row['shared']:.0f} % on average."
+        )
+        for name, picture in drawing.cells(from_json(row["genotype"])).items():
+            yield Drawn(f"{row['arm']}: typical {name}", picture, "; ".join(filter(None, [note.rstrip("."), row["note"]])) + ".")
     for row in rows[rows["study"] == study].to_dict("records"):
-        genotype = _read(row["genotype"])
-        whose = f"of {row['trial']}, the headline trial with the best validation UA"
-        for name, picture in drawing.cells(genotype).items() if genotype else ():
-            yield Drawn(f"{row['arm']}: {name}", picture, f"The genotype {whose}.")
         own = mixtures[mixtures["trial"] == row["trial"]] if len(mixtures) else mixtures
+        note = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA; dark = most of the edge."
         for part, table in own.groupby("part", sort=False) if len(own) else ():
-            yield Drawn(
-                f"{row['arm']}: alphas of the {part} part", _evolution(table, part), f"Softmaxed, {whose}; dark = most of the edge."
-            )
-
-
-def _read(text: str) -> Genotype | None:
-    try:
-        return from_json(text)
-    except Fault:
-        return None
+            yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, part), note)
 
 
 def _evolution(table: pd.DataFrame, part: object) -> drawing.Picture:

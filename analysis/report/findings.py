@@ -36,7 +36,7 @@ class Findings:
     frames: Mapping[str, pd.DataFrame]
     configs: Mapping[str, Config]
     cards: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> label -> text
-    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)  # study -> sentences, the answer first
+    answers: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)  # study -> (kind, sentence), the answer first
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> word -> meaning
     remarks: Sequence[str] = ()
     confusion: Callable[[str, str, str], pd.DataFrame] | None = None  # (study, selection, arm) -> counts

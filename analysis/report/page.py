@@ -17,6 +17,7 @@ from analysis.report.findings import NESTED, Findings, marked
 from analysis.report.markup import Markup, tag, trusted
 from analysis.report.pieces import figure, styles
 
+LOOKS = {"best": "lead", "caution": "more caution"}  # kind of a sentence -> classes
 CONTENTS = {
     "answer": "Answer",
     "arms": "Arms",
@@ -100,9 +101,10 @@ def _answer(found: Findings) -> Markup:
     if single:
         parts.append(tag("p", {"class": "question"}, _question(found, found.studies[0])))
     for study in found.studies:
-        told = list(found.answers.get(study, ())) or ["Nothing can be said yet: no arm has a score on every fold."]
+        told = list(found.answers.get(study, ())) or [("best", "Nothing can be said yet: no arm has a score on every fold.")]
         name = None if single else tag("h2", None, study)
-        words = tag("div", None, tag("p", {"class": "lead"}, told[0]), *[tag("p", {"class": "more"}, each) for each in told[1:]])
+        said = [tag("p", {"class": LOOKS.get(kind, "more")}, each) for kind, each in told]
+        words = tag("div", None, *said)
         drawn = [figure(each) for each in gallery.answer(found, study)]
         parts += [name, tag("div", {"class": "split"}, words, *drawn), _beware(found, study)]
     return tag("section", {"id": "answer", "class": "answer", "aria-labelledby": "answer-title"}, *parts)

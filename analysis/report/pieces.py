@@ -33,7 +33,9 @@ def inline(drawn: Scene | Picture) -> str:
     """A figure as SVG of the page, without styles of its own, which the page forbids: they are STYLES."""
     if isinstance(drawn, Scene):
         return svg(drawn)
-    return STYLED.sub("", drawing.svg(drawn)).replace(" viewBox", f' width="{drawn.width:.0f}" height="{drawn.height:.0f}" viewBox', 1)
+    return STYLED.sub("", drawing.svg(drawn)).replace(
+        " viewBox", f' width="{drawn.width:.0f}" height="{drawn.height:.0f}" viewBox', 1
+    )
 
 
 def styles() -> str:

@@ -67,7 +67,31 @@ def pairs(found: Findings) -> Markup:
             head="pair",
             empty="it takes two arms that share two folds.",
         ),
+        grid.table(
+            "What arms gain over random architectures",
+            found.of("over_random", selection=NESTED),
+            [*lead, *_gain_columns(found)],
+            found.source(),
+            head="arm",
+            empty="the arm random, and another one, are needed for that.",
+        ),
     )
+
+
+def _gain_columns(found: Findings) -> list[Column]:
+    def both(row: grid.Row) -> Mapping[str, Any]:
+        return found.rows(row, arm=[row["arm"], "random"], chosen=NESTED)
+
+    return [
+        Column("arm", "arm"),
+        Column("folds", "folds", wording.count, rows=both),
+        Column("draws", "draws", wording.count, rows=lambda row: found.rows(row, arm="random", chosen=NESTED)),
+        Column("ua", "UA", wording.percent, rows=both, note="on the folds that both have"),
+        Column("random_ua", "UA of random", wording.percent, rows=both),
+        Column("improvement", "gain, % of that", wording.points, rows=both, note="(UA - UA of random) / UA of random"),
+        Column("beaten", "draws beaten, %", wording.percent, rows=both, note="by a run of the arm on the same fold"),
+        Column("note", "beware"),
+    ]
 
 
 def _beside_flat(found: Findings) -> pd.DataFrame:
