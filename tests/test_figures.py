@@ -63,7 +63,7 @@ def test_what_is_not_known_has_no_place() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_there_is_a_dot_for_each_fold_and_the_mean_is_theirs(one: list[float], two: list[float]) -> None:
-    figure = dots.folds(folds({"one": one, "two": two}), ["one", "two"])
+    figure = dots.folds(folds({"one": one, "two": two}), ["one", "two"], ["one", "two"])
     hollow, means = [d for d in of(figure, Dot) if d.hollow], [d for d in of(figure, Dot) if not d.hollow]
     assert len(hollow) == len(one) + len(two)
     assert [d.x for d in means] == pytest.approx(
@@ -73,15 +73,30 @@ def test_there_is_a_dot_for_each_fold_and_the_mean_is_theirs(one: list[float], t
 
 
 def test_a_fold_without_a_score_has_no_dot() -> None:
-    figure = dots.folds(folds({"one": [0.5, math.nan], "two": [math.nan]}), ["one", "two"])
+    figure = dots.folds(folds({"one": [0.5, math.nan], "two": [math.nan]}), ["one", "two"], ["one", "two"])
     assert len([d for d in of(figure, Dot) if d.hollow]) == 1
     assert "two" not in {words.text for words in of(figure, Words)}
+
+
+def test_an_arm_without_all_folds_has_no_mean() -> None:
+    figure = dots.folds(folds({"one": [0.5, 0.6], "two": [0.9]}), ["one", "two"], ["one"])
+    assert [dot.role for dot in of(figure, Dot) if not dot.hollow] == [palette.series(0)[0]]
+    assert "90.0" not in {words.text for words in of(figure, Words)}
+
+
+def test_an_endless_interval_leaves_the_others_readable() -> None:
+    row = {"arm_a": "a", "arm_b": "b", "difference": 0.01, "ci_low": -0.02, "ci_high": 0.04, "rope": 0.01}
+    figure = dots.differences(pd.DataFrame([row] * 3 + [row | {"ci_low": -2.0, "ci_high": 2.0}]))
+    lines = [line for line in of(figure, Line) if line.role == "s0" and len(line.points) == 2]
+    lengths = [line.points[1][0] - line.points[0][0] for line in lines]
+    assert min(lengths) > 0.25 * max(lengths)
+    assert len([line for line in of(figure, Line) if len(line.points) == 3]) == 2, "arrows at both ends of one"
 
 
 def test_an_arm_looks_the_same_in_every_figure() -> None:
     order, table = ["best", "none", "worst"], folds({"worst": [0.2, 0.3], "best": [0.8, 0.9]}).assign(valid_ua=0.5, parameters=10.0)
     roles = [
-        {d.role for d in of(dots.folds(table, order), Dot)}, {d.role for d in of(curves.profile(table, order), Dot)},
+        {d.role for d in of(dots.folds(table, order, order), Dot)}, {d.role for d in of(curves.profile(table, order), Dot)},
         {d.role for d in of(fronts.validation(table, order), Dot)}, {d.role for d in of(fronts.front(table, "parameters", "", order), Dot)},
     ]  # fmt: skip
     assert all(each == {palette.series(0)[0], palette.series(2)[0]} for each in roles)
@@ -184,14 +199,14 @@ def test_every_figure_is_the_same_every_time_and_a_file_of_its_own() -> None:
 
 @given(NAMES, NAMES)
 def test_no_name_breaks_a_figure(one: str, two: str) -> None:
-    figure = dots.folds(folds({one: [0.5, 0.6], two: [0.4]}), list(dict.fromkeys([one, two])))
+    figure = dots.folds(folds({one: [0.5, 0.6], two: [0.4]}), list(dict.fromkeys([one, two])), [one])
     ElementTree.fromstring(scene.svg(figure, alone=True))
 
 
 def test_a_png_shows_the_same_at_its_size() -> None:
     from PIL import Image
 
-    figure = dots.folds(folds({"one": [0.5, 0.6], "$x_2$ </svg>": [0.4, 0.2]}), ["one", "$x_2$ </svg>"])
+    figure = dots.folds(folds({"one": [0.5, 0.6], "$x_2$ </svg>": [0.4, 0.2]}), ["one", "$x_2$ </svg>"], ["one"])
     data = raster.png(figure)
     assert data == raster.png(figure)
     image = np.asarray(Image.open(BytesIO(data)).convert("RGB"))

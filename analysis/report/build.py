@@ -27,7 +27,7 @@ from raysernas.record.counting import counted
 Progress = Callable[[int, int], object]
 PLAIN: Sequence[writing.Format] = ("csv", "parquet")
 LONG = 2000  # rows, beyond which nobody reads a table as text
-STYLES = {"best": "bold", "caution": "yellow"}  # of the kinds of sentences, on a terminal
+STYLES = {"best": "bold", "caution": "yellow", "marks": "bold yellow"}  # of the kinds of sentences, on a terminal
 
 
 def findings(roots: Sequence[Path], report: Progress, *, mixed: bool = False) -> Findings:
@@ -46,10 +46,11 @@ def found_in(results: Results, report: Progress = lambda done, of: None) -> Find
     searched = drawings.searched(results.trials, frames.get("chosen", pd.DataFrame()))
     mixtures, _ = results.mixtures(searched)  # what is missing of them is missing of the histories too
     typical = frames.pop("typical", pd.DataFrame())
-    cells = {study: list(drawings.drawn(typical, searched, mixtures, study)) for study in results.configs}
     return Findings(
         trials=results.trials, frames={**frames, "histories": histories}, configs=results.configs, cards=results.cards,
-        answers=_answers(frames), marks=results.meanings, confusion=results.confusion, cells=cells,
+        answers=_answers(frames), marks=results.meanings, confusion=results.confusion, 
+        cells={study: list(drawings.cells(typical, study)) for study in results.configs},
+        alphas={study: list(drawings.evolutions(searched, mixtures, study)) for study in results.configs},
         remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told])),
     )  # fmt: skip
 
@@ -89,6 +90,7 @@ def _answers(frames: Mapping[str, pd.DataFrame]) -> dict[str, list[tuple[str, st
     if not {"arms", "pairs", "cost"} <= set(frames):
         return {}
     table = answers.answers(frames["arms"], frames["pairs"], frames["cost"], frames.get("over_random"))
+    table["kind"] = table["kind"].where((table["kind"] != "caution") | (table["arm"] != ""), "marks")
     return {str(name): list(zip(rows["kind"], rows["sentence"], strict=True)) for name, rows in table.groupby("study", sort=False)}
 
 

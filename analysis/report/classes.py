@@ -1,5 +1,7 @@
 """The sections about who and what is recognised: confusions, emotions, speakers."""
 
+import pandas as pd
+
 from analysis.report import gallery, grid, wording
 from analysis.report.findings import NESTED, Findings
 from analysis.report.grid import Column
@@ -9,7 +11,7 @@ from analysis.report.pieces import figures, paragraph, section
 
 def classes(found: Findings) -> Markup:
     """Confusions of each arm, recall of each emotion by arm."""
-    table = found.of("classes", selection=NESTED)
+    table = _with_folds(found, found.of("classes", selection=NESTED))
     lead = [Column("study", "study")] if len(found.studies) > 1 else []
 
     def own(row: grid.Row) -> dict[str, object]:
@@ -19,6 +21,7 @@ def classes(found: Findings) -> Markup:
         *lead,
         Column("arm", "arm"),
         Column("emotion", "emotion"),
+        Column("of_folds", "folds", wording.count, rows=own),
         Column("n", "utterances", wording.count, rows=own, note="of all folds"),
         Column("runs", "runs", wording.count, rows=own, note="networks that heard each utterance"),
         Column("recall", "recall", wording.percent, rows=own),
@@ -60,3 +63,11 @@ def speakers(found: Findings) -> Markup:
         figures(found, gallery.speakers),
         grid.table("Each speaker", table, columns, found.source(), empty=told),
     )
+
+
+def _with_folds(found: Findings, table: pd.DataFrame) -> pd.DataFrame:
+    """The same with the number of folds behind each arm: one that has not ended cannot be compared with the others."""
+    folds = found.of("folds", selection=NESTED)
+    if table.empty or folds.empty:
+        return table
+    return table.merge(folds.groupby(["study", "arm"])["fold"].nunique().rename("of_folds").reset_index(), on=["study", "arm"])

@@ -22,20 +22,24 @@ def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 
 
-def drawn(typical: pd.DataFrame, rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterator[Drawn]:
-    """The figures of one study.
+def cells(typical: pd.DataFrame, study: str) -> Iterator[Drawn]:
+    """The typical cells of one study, of a frame as `architectures.typical` gives it."""
+    for row in typical[typical["study"] == study].to_dict("records") if len(typical) else ():
+        told = (
+            f"The most frequent operations of {row['searches']} genotypes, each of which has {100 * row['shared']:.0f} % on average"
+        )
+        note = "; ".join(filter(None, [told, row["note"]]))
+        for name, picture in drawing.cells(from_json(row["genotype"])).items():
+            yield Drawn(f"{row['arm']}: typical {name}", picture, f"{note}.")
+
+
+def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterator[Drawn]:
+    """The alphas over epochs of one study.
 
     Args:
-        typical: as `architectures.typical` gives it.
         rows: as `searched` gives them.
         mixtures: of their trials, as `analysis.load(...).mixtures` gives them.
     """
-    for row in typical[typical["study"] == study].to_dict("records") if len(typical) else ():
-        note = (
-            f"The most frequent operations of {row['searches']} genotypes; one of them has {100 * row['shared']:.0f} % on average."
-        )
-        for name, picture in drawing.cells(from_json(row["genotype"])).items():
-            yield Drawn(f"{row['arm']}: typical {name}", picture, "; ".join(filter(None, [note.rstrip("."), row["note"]])) + ".")
     for row in rows[rows["study"] == study].to_dict("records"):
         own = mixtures[mixtures["trial"] == row["trial"]] if len(mixtures) else mixtures
         note = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA; dark = most of the edge."

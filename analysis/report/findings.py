@@ -41,6 +41,7 @@ class Findings:
     remarks: Sequence[str] = ()
     confusion: Callable[[str, str, str], pd.DataFrame] | None = None  # (study, selection, arm) -> counts
     cells: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)  # study -> drawings of architectures
+    alphas: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)  # study -> how searches came to theirs
 
     @property
     def studies(self) -> list[str]:
@@ -60,6 +61,11 @@ class Findings:
         table = self.of("arms", study, NESTED)
         scored = table.dropna(subset="ua").sort_values("ua", ascending=False, kind="stable")["arm"].tolist() if len(table) else []
         return [*scored, *(arm for arm in self.configs[study].study.arms if arm not in scored)]
+
+    def whole(self, study: str) -> list[str]:
+        """The arms of a study that have a score on every planned fold: only those can be compared."""
+        table = self.of("arms", study, NESTED)
+        return table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist() if len(table) else []
 
     def rows(self, row: Mapping[str, Any], **fixed: Any) -> dict[str, Any]:
         """The trials that a number stands for: those of its study, if there are several, and what else is said."""

@@ -17,7 +17,7 @@ from raysernas.record.shapes import Picture
 
 MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500  # that a figure can show so that it is read
 AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms": "latency, ms an utterance"}
-HOLLOW = "Hollow: a {}. Diamond: the mean. Line: ± one standard deviation."
+HOLLOW = "Hollow: a {}. Diamond: the mean of an arm that has all folds. Line: ± one standard deviation."
 NUMBERS = "Number of utterances × runs, and percent of the row."
 CURVES = {  # (stage, column) -> (caption, axis, in percent)
     ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
@@ -63,7 +63,9 @@ def link_of(found: Findings, study: str) -> dots.Link:
 def answer(found: Findings, study: str) -> Iterator[Drawn]:
     """Arms by UA, with the folds behind each mean."""
     if len(rows := found.of("folds", study, NESTED)):
-        yield Drawn("Test UA by arm", dots.folds(rows, found.arms(study), link_of(found, study)), HOLLOW.format("fold"))
+        yield Drawn(
+            "Test UA by arm", dots.folds(rows, found.arms(study), found.whole(study), link_of(found, study)), HOLLOW.format("fold")
+        )
 
 
 def folds(found: Findings, study: str) -> Iterator[Drawn]:
@@ -94,7 +96,9 @@ def confusions(found: Findings, study: str) -> Iterator[Drawn]:
         assert found.confusion is not None
         counts = found.confusion(study, NESTED, arm)
         if len(counts):
-            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS)
+            scored = found.of("folds", study, NESTED)
+            partly = "" if arm in found.whole(study) else f" Only {wording.counted((scored['arm'] == arm).sum(), 'fold')}."
+            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS + partly)
 
 
 def recalls(found: Findings, study: str) -> Iterator[Drawn]:
@@ -103,7 +107,9 @@ def recalls(found: Findings, study: str) -> Iterator[Drawn]:
     if rows.empty or rows["emotion"].nunique() > MOST_CLASSES or rows["recall"].isna().all():
         return
     wide = rows.pivot_table(index="arm", columns="emotion", values="recall", sort=False, dropna=False)
-    wide = wide.reindex([arm for arm in found.arms(study) if arm in wide.index])
+    wide = wide.reindex([arm for arm in found.whole(study) if arm in wide.index])
+    if wide.empty:
+        return
     title = "Recall of each emotion by arm"
     yield Drawn(title, matrices.shares(wide, title), "Percent of the emotion’s utterances.")
 
@@ -112,7 +118,7 @@ def speakers(found: Findings, study: str) -> Iterator[Drawn]:
     """Arms by UA, with the speakers behind each mean."""
     rows = found.of("speakers", study, NESTED)
     if len(rows) and rows["ua"].notna().any():
-        scene = dots.speakers(rows, found.arms(study), link_of(found, study))
+        scene = dots.speakers(rows, found.arms(study), found.whole(study), link_of(found, study))
         yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
 
 
@@ -125,8 +131,13 @@ def learning(found: Findings, study: str) -> Iterator[Drawn]:
 
 
 def cells(found: Findings, study: str) -> Iterator[Drawn]:
-    """Derived cells, and alphas over epochs."""
+    """Typical cells."""
     yield from found.cells.get(study, ())
+
+
+def alphas(found: Findings, study: str) -> Iterator[Drawn]:
+    """Alphas over epochs."""
+    yield from found.alphas.get(study, ())
 
 
 def operations(found: Findings, study: str) -> Iterator[Drawn]:

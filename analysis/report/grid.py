@@ -13,7 +13,7 @@ from analysis.report import wording
 from analysis.report.markup import Child, Markup, join, tag
 
 Row = Mapping[str, Any]
-LONG_TEXT = 24  # letters, from which a cell of words asks for some width
+LONG_TEXT = 60  # letters, from which a cell of words asks for some width
 TALL = 14  # rows, beyond which a table scrolls inside its own region
 MOST_ROWS = 400  # in a table of the page; the others stand in the files of `--tables`
 

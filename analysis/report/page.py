@@ -7,6 +7,7 @@ page, so that a label of a ledger could do no harm even if it were not escaped.
 import base64
 import hashlib
 import time
+from collections.abc import Sequence
 from importlib.resources import files
 
 import pandas as pd
@@ -17,7 +18,7 @@ from analysis.report.findings import NESTED, Findings, marked
 from analysis.report.markup import Markup, tag, trusted
 from analysis.report.pieces import figure, styles
 
-LOOKS = {"best": "lead", "caution": "more caution"}  # kind of a sentence -> classes
+BELOW = ("caution", "marks")  # kinds of sentences that stand below the others
 CONTENTS = {
     "answer": "Answer",
     "arms": "Arms",
@@ -28,7 +29,7 @@ CONTENTS = {
     "learning": "Learning and search",
     "architectures": "Architectures",
     "cost": "Cost",
-    "components": "What scores vary with",
+    "components": "Variance",
     "protocol": "Protocol",
     "failures": "Failures",
     "trials": "Trials",
@@ -103,10 +104,13 @@ def _answer(found: Findings) -> Markup:
     for study in found.studies:
         told = list(found.answers.get(study, ())) or [("best", "Nothing can be said yet: no arm has a score on every fold.")]
         name = None if single else tag("h2", None, study)
-        said = [tag("p", {"class": LOOKS.get(kind, "more")}, each) for kind, each in told]
-        words = tag("div", None, *said)
+        words = tag("div", None, *[each for kind, sentence in told if kind not in BELOW for each in _said(kind, sentence)])
         drawn = [figure(each) for each in gallery.answer(found, study)]
-        parts += [name, tag("div", {"class": "split"}, words, *drawn), _beware(found, study)]
+        parts += [
+            name,
+            tag("div", {"class": "split"}, words, *drawn),
+            _beware(found, study, [sentence for kind, sentence in told if kind == "caution"]),
+        ]
     return tag("section", {"id": "answer", "class": "answer", "aria-labelledby": "answer-title"}, *parts)
 
 
@@ -120,11 +124,24 @@ def _question(found: Findings, study: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _beware(found: Findings, study: str) -> Markup | None:
+def _said(kind: str, sentence: str) -> list[Markup]:
+    """A paragraph; the answer itself is cut in two, so that what is read first is short."""
+    if kind != "best":
+        return [tag("p", {"class": "more"}, sentence)]
+    head, _, tail = sentence.partition(" (")
+    if not tail:
+        return [tag("p", {"class": "lead"}, head)]
+    rest = tail.replace(").", ".", 1)
+    return [tag("p", {"class": "lead"}, f"{head}."), tag("p", {"class": "more"}, rest[:1].upper() + rest[1:])]
+
+
+def _beware(found: Findings, study: str, cautions: Sequence[str]) -> Markup | None:
+    """What the marks of the headline mean, and what else to beware of."""
     marks = found.marked(study, NESTED)
-    if not marks:
+    if not marks and not cautions:
         return None
     told = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]
+    told += [tag("p", None, each) for each in cautions]
     return tag("div", {"class": "warnings", "role": "note", "aria-label": f"Beware of these scores of {study}"}, *told)
 
 

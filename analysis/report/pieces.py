@@ -43,11 +43,11 @@ def styles() -> str:
     return "".join(re.findall(r"<style>(.*?)</style>", drawing.svg(Picture(1, 1, "", ""))))
 
 
-def figures(found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]]) -> Markup | None:
+def figures(found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]], small: bool = False) -> Markup | None:
     """The figures of some parts of the gallery, of every study, beside one another as far as there is room."""
     several = len(found.studies) > 1
     shown = [figure(drawn, study if several else "") for part in parts for study in found.studies for drawn in part(found, study)]
-    return tag("div", {"class": "figures"}, *shown) if shown else None
+    return tag("div", {"class": "figures small" if small else "figures"}, *shown) if shown else None
 
 
 def sentences(told: Sequence[str], *, empty: str) -> Markup:

@@ -39,8 +39,9 @@ def architectures(found: Findings) -> Markup:
     return section(
         "architectures",
         "Architectures",
-        figures(found, gallery.cells) or paragraph("No searched or drawn genotype was found."),
-        figures(found, gallery.operations),
+        figures(found, gallery.cells, small=True) or paragraph("No searched or drawn genotype was found."),
+        figures(found, gallery.alphas),
+        figures(found, gallery.operations, small=True),
         _agreement(found, agreement),
         grid.table(
             "How often each gene was chosen", found.of("genes"), columns, found.source(), empty="no arm chose an architecture."

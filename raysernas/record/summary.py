@@ -22,6 +22,7 @@ from raysernas.record.protocol import PROVENANCE, marks
 FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
 REPORTED = (
+    "valid_ua",
     "test_ua",
     "test_wa",
     "test_confusion",
