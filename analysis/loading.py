@@ -60,8 +60,9 @@ class Results:
 
     @cached_property
     def cards(self) -> dict[str, Card]:
-        """Study -> label -> text: under what conditions its numbers came about; stands with every table."""
-        return _cards(self.members)
+        """Study -> label -> text: under what conditions its numbers came about, and what its marks mean; goes with every table."""
+        marks = {name: "; ".join(f"{mark}: {told}" for mark, told in each.items()) for name, each in self.meanings.items()}
+        return {name: card | {"marks": marks[name]} for name, card in _cards(self.members).items()}
 
     @cached_property
     def meanings(self) -> dict[str, dict[str, str]]:

@@ -53,7 +53,12 @@ def choices(trials: pd.DataFrame, config: Config) -> list[Choice]:
 
 def validation(trials: pd.DataFrame) -> pd.DataFrame:
     """The planned trials without any column that a test has filled: all that a choice may see."""
-    return trials.loc[trials["planned"], [name for name in trials if not str(name).startswith("test_")]]
+    return trials.loc[trials["planned"], [name for name in trials if not of_test(str(name))]]
+
+
+def of_test(column: str) -> bool:
+    """Whether a column of the ledger is of the test."""
+    return "test" in column.split("_")
 
 
 def chosen_by_validation(seen: pd.DataFrame, config: Config, selection: str) -> Choice:
@@ -62,7 +67,7 @@ def chosen_by_validation(seen: pd.DataFrame, config: Config, selection: str) -> 
     Raises:
         ValueError: for a frame that shows test scores.
     """
-    if shown := [name for name in seen if str(name).startswith("test_")]:
+    if shown := [name for name in seen if of_test(str(name))]:
         raise ValueError(f"a choice may not see {shown[0]}")
     return _choice(seen, seen, config, selection)
 

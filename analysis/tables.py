@@ -30,6 +30,7 @@ ARM_COLUMNS = (
 )
 CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
 SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", "ua", "wa")
+SEEN = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "reason")
 OF_TRIAL = ("search_s", "search_mb")  # paid once, however many retrain seeds share them
 OF_RUN = ("n_train", "n_valid", "parameters", "latency_ms", "retrain_s", "retrain_mb")
 ENDS = ("best_fold", "best_ua", "worst_fold", "worst_ua")
@@ -70,7 +71,7 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
     Args:
         of_folds: what `folds` gives for this choice.
     """
-    planned = trials[trials["planned"]]
+    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]  # not the settings: rows are cut out of it many times
     table = summary.arm_table(planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config)))
     whole = table.loc[table["folds"].notna(), "arm"]  # nested, an arm has no scores before each fold has a candidate
     of_folds = of_folds[of_folds["arm"].isin(whole)]

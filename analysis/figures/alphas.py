@@ -14,11 +14,11 @@ from raysernas.record.shapes import Picture, Shape, Tiles, Words, width
 
 ACROSS = 150.0  # of a panel
 HIGH, SIZE = 11.0, 9.0  # of an operation's row and of its name
-GAP, HEAD, COLUMNS = 16.0, 20.0, 3
+GAP, HEAD, COLUMNS = 16.0, 20.0, 2
 
 
 def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice) -> Picture:
-    """Operations by row, epochs from left to right, in a panel for each edge; dark = most of the edge's mixture.
+    """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's mixture.
 
     Args:
         mixing: [edge, operation] of each epoch.

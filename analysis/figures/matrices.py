@@ -10,7 +10,7 @@ from analysis.figures import palette
 from analysis.figures.axes import cut
 from analysis.figures.scene import SMALL, Box, Mark, Scene, Words
 
-CELL, HIGH, TOP = 56.0, 26.0, 34.0
+CELL, HIGH, TOP = 62.0, 26.0, 34.0
 
 
 def shares(table: pd.DataFrame, title: str) -> Scene:
@@ -18,7 +18,7 @@ def shares(table: pd.DataFrame, title: str) -> Scene:
     rows, columns, values = [*map(str, table.index)], [*map(str, table.columns)], table.to_numpy(dtype=np.float64)
     left = 16 + 6.4 * min(max(map(len, rows), default=1), 20)
     marks: list[Mark] = [
-        Words(left + CELL * (j + 0.5), TOP - 8, cut(name, 8), "soft", SMALL, "middle") for j, name in enumerate(columns)
+        Words(left + CELL * (j + 0.5), TOP - 8, cut(name, 9), "soft", SMALL, "middle") for j, name in enumerate(columns)
     ]
     for i, row in enumerate(values):
         y = TOP + HIGH * i

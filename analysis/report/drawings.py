@@ -42,7 +42,7 @@ def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterat
     """
     for row in rows[rows["study"] == study].to_dict("records"):
         own = mixtures[mixtures["trial"] == row["trial"]] if len(mixtures) else mixtures
-        note = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA; dark = most of the edge."
+        note = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA; the stronger the colour, the larger the share."
         for part, table in own.groupby("part", sort=False) if len(own) else ():
             yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, part), note)
 

@@ -48,7 +48,7 @@ def table(title: str, frame: pd.DataFrame, columns: Sequence[Column], source: So
     heads = [tag("th", {"scope": "col", "class": None if each.told is None else "number"}, _sorter(each)) for each in shown]
     body = [tag("tr", None, *[_cell(column, row, column.name == head) for column in shown]) for row in rows]
     name = identity(title)
-    caption = tag("caption", {"id": name}, tag("span", {"class": "title"}, title), badges(source.marks))
+    caption = headed(name, title, source.marks)
     inner = tag("table", {"class": "sortable"}, caption, tag("thead", None, tag("tr", None, *heads)), tag("tbody", None, *body))
     region = tag(
         "div",
@@ -56,6 +56,12 @@ def table(title: str, frame: pd.DataFrame, columns: Sequence[Column], source: So
         inner,
     )
     return tag("div", {"class": "table"}, region, _under(source, len(frame)))
+
+
+def headed(identity: str, title: str, marks: Mapping[str, str]) -> Markup:
+    """The caption of a table; it stays in sight while a wide table scrolls under it."""
+    inner = tag("span", {"class": "heading"}, tag("span", {"class": "title"}, title), badges(marks))
+    return tag("caption", {"id": identity}, inner)
 
 
 def badges(marks: Mapping[str, str]) -> Markup:

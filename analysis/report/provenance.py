@@ -67,12 +67,7 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
         return section("trials", "Trials", paragraph("No trial has ended yet."))
     columns, same = trials.columns(table)
     name = "trials-caption"
-    caption = tag(
-        "caption",
-        {"id": name},
-        tag("span", {"class": "title"}, "Every retraining of every ended trial"),
-        grid.badges(found.source().marks),
-    )
+    caption = grid.headed(name, "Every retraining of every ended trial", found.source().marks)
     inner = tag("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-labelledby": name}, tag("table", None, caption))
     pager = tag(
         "div",
