@@ -102,7 +102,7 @@ def findings(
     )
     frames["histories"] = _histories(rng, arms, folds, epochs)
     counts = pd.DataFrame(
-        rng.integers(0, 20, (len(emotions), len(emotions))) + 60 * np.eye(len(emotions), dtype=int), emotions, emotions
+        rng.integers(0, 20, (len(emotions), len(emotions))) + 60 * np.eye(len(emotions), dtype=int), list(emotions), list(emotions)
     )
     return Findings(
         trials=trials,
@@ -166,7 +166,8 @@ def _arms(folds: pd.DataFrame, planned: int, trials: pd.DataFrame) -> pd.DataFra
     rows: list[dict[str, Any]] = []
     for (selection, arm), group in folds.groupby(["selection", "arm"], sort=False):
         own = trials[trials["arm"] == arm]
-        best, worst = group.loc[group["ua"].idxmax()], group.loc[group["ua"].idxmin()]
+        ranked = group.sort_values("ua")
+        best, worst = ranked.iloc[-1], ranked.iloc[0]
         scores = {f"{name}": group[name].mean() for name in ("ua", "wa", "f1")} | {
             f"{name}_sd": group[name].std() for name in ("ua", "wa", "f1")
         }
@@ -192,7 +193,7 @@ def _arms(folds: pd.DataFrame, planned: int, trials: pd.DataFrame) -> pd.DataFra
                 "latency_ms": 2.0,
                 "search_s": own["search_s"].mean(),
                 "retrain_s": own["retrain_s"].mean(),
-                "entropy": np.nan if arm.startswith("cnn") else 0.7,
+                "entropy": np.nan if str(arm).startswith("cnn") else 0.7,
                 "note": "4 draws: too few for a claim, which takes 10" if arm == "random" else "",
                 "marks": "",
             }

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qsl
@@ -68,7 +69,7 @@ class Page(HTMLParser):
         """Where links lead."""
         return [element.attributes["href"] for element in self.elements if "href" in element.attributes]
 
-    @property
+    @cached_property
     def trials(self) -> dict[str, Any]:
         """The data of the trials table."""
         found = [each.text for each in self.named("script") if each.attributes.get("id") == "trials-data"]

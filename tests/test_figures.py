@@ -97,7 +97,8 @@ def test_an_arm_looks_the_same_in_every_figure() -> None:
     order, table = ["best", "none", "worst"], folds({"worst": [0.2, 0.3], "best": [0.8, 0.9]}).assign(valid_ua=0.5, parameters=10.0)
     roles = [
         {d.role for d in of(dots.folds(table, order, order), Dot)}, {d.role for d in of(curves.profile(table, order), Dot)},
-        {d.role for d in of(fronts.validation(table, order), Dot)}, {d.role for d in of(fronts.front(table, "parameters", "", order), Dot)},
+        {d.role for d in of(fronts.validation(table, order), Dot)},
+        {d.role for d in of(fronts.front(table, "parameters", "", order), Dot)},
     ]  # fmt: skip
     assert all(each == {palette.series(0)[0], palette.series(2)[0]} for each in roles)
 

@@ -4,7 +4,8 @@ Comes in: frames of one study. Goes out: scenes, scores in percent.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -73,7 +74,7 @@ def legend(shown: Sequence[str], arms: Sequence[str]) -> list[Mark]:
     return marks
 
 
-def _point(row: Mapping[str, object], column: str, arms: Sequence[str], across: Scale, up: Scale, link: Link) -> Dot:
-    arm, ua, cost = str(row["arm"]), 100 * float(str(row["ua"])), float(str(row[column]))
+def _point(row: Mapping[Hashable, Any], column: str, arms: Sequence[str], across: Scale, up: Scale, link: Link) -> Dot:
+    arm, ua, cost = str(row["arm"]), 100 * float(row["ua"]), float(row[column])
     role, shape, _ = palette.series(arms.index(arm))
     return Dot(across.at(cost), up.at(ua), shape, role, 5, title=f"{arm}: UA {ua:.1f}, {cost:,.0f}", href=link({"arm": arm}))

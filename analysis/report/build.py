@@ -129,8 +129,9 @@ def write_tables(found: Findings, folder: Path) -> int:
         StorageFault: when the folder cannot be written.
     """
     frames = {"trials": found.trials, **found.frames}
+    cards = {study: dict(card) for study, card in found.cards.items()}
     with counted("Writing tables") as report:
         for done, (name, frame) in enumerate(frames.items()):
             report(done, len(frames))
-            writing.write(folder, {name: frame}, found.cards, PLAIN if len(frame) > LONG else writing.ALL)
+            writing.write(folder, {name: frame}, cards, PLAIN if len(frame) > LONG else writing.ALL)
     return len(frames)

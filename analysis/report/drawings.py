@@ -17,7 +17,7 @@ from raysernas.record.genotype import Choice, from_json
 def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Of each study and arm with genotypes the row with the best validation UA among the headline's (the first on a tie)."""
     rows = marked(trials, chosen)
-    rows = rows[rows["chosen"].str.split().map(lambda words: NESTED in words) & (rows["genotype"].fillna("") != "")]
+    rows = rows[rows["chosen"].map(lambda words: NESTED in str(words).split()) & (rows["genotype"].fillna("") != "")]
     ranked = rows.sort_values(["valid_ua", "trial", "retrain_seed"], ascending=[False, True, True], kind="stable")
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 
@@ -42,7 +42,8 @@ def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterat
     """
     for row in rows[rows["study"] == study].to_dict("records"):
         own = mixtures[mixtures["trial"] == row["trial"]] if len(mixtures) else mixtures
-        note = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA; the stronger the colour, the larger the share."
+        whose = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA"
+        note = f"{whose}; the stronger the colour, the larger the share."
         for part, table in own.groupby("part", sort=False) if len(own) else ():
             yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, part), note)
 

@@ -4,7 +4,7 @@ Comes in: `Results`. Goes out: `Findings`. A frame that cannot be computed is em
 there is worth more than none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -67,7 +67,7 @@ class Findings:
         table = self.of("arms", study, NESTED)
         return table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist() if len(table) else []
 
-    def rows(self, row: Mapping[str, Any], **fixed: Any) -> dict[str, Any]:
+    def rows(self, row: Mapping[Hashable, Any], **fixed: Any) -> dict[str, Any]:
         """The trials that a number stands for: those of its study, if there are several, and what else is said."""
         study = {"study": row["study"]} if len(self.configs) > 1 else {}
         return {**study, **fixed, **({} if "chosen" in fixed or self.all_planned else {"planned": True})}

@@ -154,7 +154,7 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     table = found.of("cost", study)
     if len(table):
         own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
-        rows = {arm: part.groupby("purpose", sort=False)["seconds"].sum().to_dict() for arm, part in own.items()}
+        rows = {arm: _named(_summed(part), "purpose", "seconds") for arm, part in own.items()}
         yield from _some("Where the hours went", bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600))
     points, order = found.of("pareto", study), found.arms(study)
     if points.empty:
@@ -185,6 +185,10 @@ def importance(found: Findings, study: str) -> Iterator[Drawn]:
         yield from _some(
             title, bars.simple(title, "share of what validation UA varies with", _named(group, "setting", "importance"))
         )
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("purpose", sort=False)["seconds"].sum().reset_index()
 
 
 def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:

@@ -3,7 +3,7 @@
 Comes in: a frame and what to say of its columns. Goes out: HTML.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.report import wording
 from analysis.report.markup import Child, Markup, join, tag
 
-Row = Mapping[str, Any]
+Row = Mapping[Hashable, Any]
 LONG_TEXT = 60  # letters, from which a cell of words asks for some width
 TALL = 14  # rows, beyond which a table scrolls inside its own region
 MOST_ROWS = 400  # in a table of the page; the others stand in the files of `--tables`

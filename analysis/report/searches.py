@@ -55,7 +55,7 @@ def _agreement(found: Findings, table: pd.DataFrame) -> Markup | None:
         return None
     columns = [
         Column(name, name.replace("_", " "), wording.number if pd.api.types.is_numeric_dtype(table[name]) else None)
-        for name in table
+        for name in map(str, table)
         if name != "study" or len(found.studies) > 1
     ]
     return grid.table("Agreement between folds and seeds", table, columns, found.source())

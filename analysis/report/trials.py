@@ -51,7 +51,7 @@ def columns(trials: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, str]]
     A column is `{name, heading, kind, shown, values}`; those that links ask for are there, not shown, where all are alike. Text
     has `levels` and, for each row, the number of its level (-1: none).
     """
-    order = [name for name in FIRST if name in trials] + sorted(name for name in trials if name not in FIRST)
+    order = [name for name in FIRST if name in trials] + sorted(str(name) for name in trials if name not in FIRST)
     shown, same = [], {}
     for name in order:
         values = trials[name]
