@@ -17,7 +17,8 @@ from raysernas.record.genotype import Choice, from_json
 def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Of each study and arm with genotypes the row with the best validation UA among the headline's (the first on a tie)."""
     rows = marked(trials, chosen)
-    rows = rows[rows["chosen"].map(lambda words: NESTED in str(words).split()) & (rows["genotype"].fillna("") != "")]
+    taken = [NESTED in str(words).split() for words in rows["chosen"]]
+    rows = rows[pd.Series(taken, rows.index, dtype=bool) & (rows["genotype"].fillna("") != "")]
     ranked = rows.sort_values(["valid_ua", "trial", "retrain_seed"], ascending=[False, True, True], kind="stable")
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 

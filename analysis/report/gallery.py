@@ -96,8 +96,7 @@ def confusions(found: Findings, study: str) -> Iterator[Drawn]:
         assert found.confusion is not None
         counts = found.confusion(study, NESTED, arm)
         if len(counts):
-            scored = found.of("folds", study, NESTED)
-            partly = "" if arm in found.whole(study) else f" Only {wording.counted((scored['arm'] == arm).sum(), 'fold')}."
+            partly = "" if arm in found.whole(study) else " Of an arm that has not all of its folds."
             yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS + partly)
 
 
