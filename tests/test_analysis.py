@@ -1,16 +1,23 @@
-"""`python -m analysis`: the tables of a study folder, as they stand at the end of a launch."""
+"""`python -m analysis`: the tables of a launch, the answer before them, and one report; bad input is told in words."""
 
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from analysis.__main__ import main
+from analysis.loading import load
+from analysis.report.build import found_in
 from raysernas.config import Config
 from raysernas.config_file import assign
+from raysernas.record import ledger, storage
 from raysernas.record.printing import PLAIN_WIDTH, print_tables
+from tests.ledgers import simulated
+from tests.pages import Page
 from tests.records import confusion, failure, record, study
 
 GOLDEN = Path(__file__).parent / "golden" / "tables.txt"
@@ -26,9 +33,19 @@ def results(tmp_path: Path) -> Path:
     return study(tmp_path / "small", assign(Config(), PLAN), *darts, *cnn, *lstm).root
 
 
+def said(page: Page) -> str:
+    """The answer that a page begins with."""
+    return next(each.text for each in page.named("p") if each.attributes.get("class") == "lead")
+
+
+# --- on the terminal --------------------------------------------------------------------------------------------------
+
+
 def test_the_tables_of_a_study(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(results)]) == 0
-    assert capsys.readouterr().out == GOLDEN.read_text(encoding="utf-8")
+    before, _, after = capsys.readouterr().out.partition(GOLDEN.read_text(encoding="utf-8"))
+    assert "darts has the highest UA" in before
+    assert after.splitlines()[0].startswith(f"Report: {results / 'report.html'}")
 
 
 def test_they_are_those_that_a_launch_prints(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,19 +53,119 @@ def test_they_are_those_that_a_launch_prints(results: Path, capsys: pytest.Captu
     print_tables(results, launched)
     main([str(results)])
     assert isinstance(launched.file, StringIO)
-    assert capsys.readouterr().out == launched.file.getvalue()
-
-
-def test_several_studies_are_told_apart_by_their_folders(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(results), str(results)]) == 0
-    assert capsys.readouterr().out.replace("\n", "").count(str(results.name)) == 2
+    assert launched.file.getvalue() in capsys.readouterr().out
 
 
 def test_a_folder_that_is_no_study_ends_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"results: {tmp_path} is not the folder of a study\n  got: no study.yaml in it\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_study_without_trials_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(study(tmp_path, assign(Config(), PLAN)).root)]) == 0
-    assert capsys.readouterr().out.count("no complete candidate") == 3
+    root = study(tmp_path, assign(Config(), PLAN)).root
+    assert main([str(root)]) == 0
+    assert capsys.readouterr().out.count("no complete candidate") >= 3
+    assert "Nothing can be" in said(Page((root / "report.html").read_text(encoding="utf-8")))
+
+
+# --- what is written --------------------------------------------------------------------------------------------------
+
+
+def test_the_report_goes_where_it_is_asked_to(results: Path, tmp_path: Path) -> None:
+    assert main([str(results), "--out", str(tmp_path / "elsewhere" / "page.html")]) == 0
+    assert not (results / "report.html").exists()
+    assert (tmp_path / "elsewhere" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_report_is_the_same_every_time(results: Path) -> None:
+    pages = [main([str(results)]) == 0 and (results / "report.html").read_bytes() for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_a_report_of_a_bucket_lies_in_it(tmp_path: Path) -> None:
+    root = storage.place(f"memory://analysis-{tmp_path.name}/study")
+    simulated(root, arms=("random", "cnn"), folds=2)
+    assert main([str(root)]) == 0
+    assert said(Page(storage.read(root / "report.html").decode()))
+
+
+def test_several_studies_are_told_apart_in_a_report_beside_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roots = [simulated(tmp_path / name, arms=("cnn", "lstm"), folds=2, seed=i).root for i, name in enumerate(("one", "two"))]
+    assert main([str(root) for root in roots]) == 0
+    told = capsys.readouterr().out.replace("\n", "")
+    assert all(str(root) in told for root in roots)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert sum(each.attributes.get("class") == "lead" for each in page.named("p")) == 2
+    assert all(page.rows(link) for link in page.links if "chosen=" in link)
+
+
+def test_every_table_and_figure_is_a_file_when_asked(tmp_path: Path) -> None:
+    root = simulated(tmp_path / "study", arms=("darts", "cnn"), folds=3, predictions=True, histories=True).root
+    assert main([str(root), "--tables", str(tmp_path / "tables"), "--figures", str(tmp_path / "figures")]) == 0
+    names = {path.stem for path in (tmp_path / "tables").glob("*.csv")}
+    assert {"trials", "arms", "folds", "pairs", "classes", "speakers", "cost", "components", "genes", "histories"} <= names
+    read = pd.read_csv(tmp_path / "tables" / "arms.csv", comment="#")
+    assert read["ua"].tolist() == pytest.approx(load(root).arms["ua"].tolist())
+    figures = {kind: {path.stem for path in (tmp_path / "figures").glob(f"*.{kind}")} for kind in ("svg", "png")}
+    assert figures["svg"] == figures["png"]
+    assert len(figures["svg"]) > 15
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+ODD: dict[str, dict[str, Any]] = {
+    "one fold": {"folds": 1},
+    "one arm": {"arms": ("darts",), "folds": 2}, "all failed": {"failed": 1.0, "singles": True},
+    "raced": {"candidates": 3, "raced": 0.5, "failed": 0.1, "arms": ("darts", "random")}, "one speaker": {"speakers": 1, "folds": 2},
+    "nested": {"candidates": 2, "protocol": "nested", "folds": 3, "arms": ("random", "cnn")},
+    "200 classes": {"emotions": [f"クラス{i}<b>&'" for i in range(200)], "takes": 1, "predictions": True,
+                    "folds": 2},
+    "every space": {"arms": ("darts_joint", "darts_ordered", "all_skip", "majority"), "folds": 2, "histories": True},
+    "two retrain seeds": {"retrain_seeds": 2, "folds": 2, "histories": True, "predictions": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("plan", ODD.values(), ids=ODD)
+def test_odd_studies_have_a_report_without_a_wrong_link(tmp_path: Path, plan: dict[str, Any]) -> None:
+    root = simulated(tmp_path / "study", seeds=1, **plan).root
+    assert main([str(root)]) == 0
+    page = Page((root / "report.html").read_text(encoding="utf-8"))
+    assert (page.odd, page.opened) == ([], [])
+    lost = [link for link in page.links if "?" in link and not page.rows(link)]
+    assert all(each.text.split()[0] == "0" for each in page.elements if each.attributes.get("href") in lost)
+    cells = [each.text.strip() for each in page.elements if each.name in ("td", "th", "a", "dd", "text")]
+    assert not set(cells) & {"nan", "NaN", "None", "inf", "nan %"}
+
+
+def test_scores_that_are_no_numbers_are_not_known(tmp_path: Path) -> None:
+    files = simulated(tmp_path / "study", arms=("cnn", "lstm"), folds=2, seeds=1)
+    (path,) = storage.listed(files.trials, ".parquet")
+    rows = pd.read_parquet(path)
+    lost = (rows["arm"] == "cnn") & (rows["fold"] == 0)
+    rows.loc[lost, ["test_ua", "test_wa", "test_f1"]] = float("nan")
+    rows.loc[lost, "test_confusion"] = ""
+    ledger.write_table(path, rows)
+    assert main([str(files.root)]) == 0
+    found = found_in(load(files.root))
+    assert found.of("arms", selection="nested").set_index("arm")["ua"].isna().to_dict() == {"cnn": True, "lstm": False}
+    assert "lstm" in said(Page((files.root / "report.html").read_text(encoding="utf-8")))
+
+
+def test_without_histories_and_predictions_the_report_says_so(tmp_path: Path) -> None:
+    root = simulated(tmp_path / "study", arms=("darts",), folds=2).root
+    main([str(root)])
+    page = Page((root / "report.html").read_text(encoding="utf-8"))
+    parts = {part.attributes["id"]: part.text for part in page.named("section")}
+    assert "No history of a trial was found" in parts["learning"]
+    assert "nothing is known about single speakers" in parts["speakers"]
+    assert "are missing" in parts["protocol"]
+
+
+def test_studies_of_unlike_protocols_need_to_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roots = [str(simulated(tmp_path / name, arms=("cnn",), folds=folds).root) for name, folds in (("one", 2), ("two", 3))]
+    assert main(roots) == 2
+    assert "unlike protocols" in capsys.readouterr().err
+    assert main([*roots, "--mixed"]) == 0
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert all("mixed protocols" in caption.text for caption in page.named("caption"))

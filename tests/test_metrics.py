@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from raysernas.record.metrics import Evaluation, evaluate
+from raysernas.record.metrics import Evaluation, evaluate, scores
 
 
 @st.composite
@@ -76,3 +76,12 @@ def test_what_cannot_be_counted_is_refused(truth: Any, prediction: Any, text: st
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         evaluate(truth, prediction, 3)
     assert str(caught.value) == text
+
+
+@given(stack=st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.integers(0, 4), min_size=n * n, max_size=n * n), max_size=6)))
+def test_many_sets_at_once_have_the_scores_of_each(stack: list[list[int]]) -> None:
+    size = int(len(stack[0]) ** 0.5) if stack else 1
+    confusions = np.array(stack, dtype=np.int64).reshape(-1, size, size)
+    each = [Evaluation(one) for one in confusions]
+    apart = np.array([(one.ua, one.wa, one.f1) for one in each]).reshape(-1, 3)
+    np.testing.assert_allclose(scores(confusions), apart, rtol=1e-12)

@@ -2,18 +2,16 @@
 
 Comes in: validation UAs of two candidates by fold and seed. Goes out: by how much the one is worse, and whether that is enough to
 give it up. Pairs are folds: seeds share their training and validation speakers, so they are averaged inside a fold first. The folds
-themselves share training speakers, which a plain paired t-test takes for independent evidence; its variance is replaced by that of
-Nadeau and Bengio (2003, eq. 9): s² (1/J + n_valid / n_train) for J folds. Knows neither Ray nor Optuna.
+themselves share training speakers, which `raysernas.record.resampling` allows for. Knows neither Ray nor Optuna.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 from raysernas.config_study import RacingConfig
+from raysernas.record.resampling import paired
 
 Scores = Mapping[int, Mapping[int, float]]  # fold -> seed -> validation UA, 0..1
 
@@ -37,14 +35,14 @@ def compare(candidate: Scores, best: Scores, ratio: float) -> Comparison:
     differences = [
         float(np.mean([candidate[fold][seed] - best[fold][seed] for seed in seeds])) for fold, seeds in common.items() if seeds
     ]
-    pairs = len(differences)
-    mean = float(np.mean(differences)) if differences else math.nan
-    if pairs < 2:
-        return Comparison(pairs=pairs, difference=mean, p=1.0)
-    error = math.sqrt(float(np.var(differences, ddof=1)) * (1 / pairs + ratio))
-    if error == 0:  # the limit of the test
-        return Comparison(pairs=pairs, difference=mean, p=0.0 if mean < 0 else 1.0)
-    return Comparison(pairs=pairs, difference=mean, p=float(student.cdf(mean / error, pairs - 1)))
+    found = paired(differences, ratio)
+    if found.pairs < 2:
+        p = 1.0
+    elif found.error == 0:  # the limit of the test
+        p = 0.0 if found.difference < 0 else 1.0
+    else:
+        p = found.above(0)
+    return Comparison(pairs=found.pairs, difference=found.difference, p=p)
 
 
 def level(racing: RacingConfig, *, folds: int, seeds: int) -> float:

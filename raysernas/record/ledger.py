@@ -130,7 +130,10 @@ def table(study: StudyFiles) -> pd.DataFrame:
 def table_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
     """`table` and `remarks` by one reading: a bucket is asked for every record."""
     found = reading.gather(study, None)
-    return found.frame(None if len(found.rows) else VALIDATION), _told(found)
+    told = _told(found)
+    if found.repeated:
+        told.append(f"{found.repeated} trials stand in several files of the ledger; the latest record of each counts")
+    return found.frame(None if len(found.rows) else VALIDATION), told
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:

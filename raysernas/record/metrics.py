@@ -50,6 +50,25 @@ class Evaluation:
         return float(np.mean(scores)) if self.total else float("nan")
 
 
+def scores(confusions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """UA, WA and macro-F1 of many evaluated sets at once, each as `Evaluation` gives it.
+
+    Args:
+        confusions: [set, truth, prediction].
+
+    Returns:
+        [set, (UA, WA, F1)]; NaN for an empty set.
+    """
+    hits, support, taken = np.diagonal(confusions, axis1=1, axis2=2), confusions.sum(axis=2), confusions.sum(axis=1)
+    pairs = ((hits, support), (hits.sum(axis=1, keepdims=True), support.sum(axis=1, keepdims=True)), (2 * hits, support + taken))
+    found = []
+    for above, below in pairs:
+        shares = np.divide(above, below, out=np.zeros(below.shape), where=below > 0)
+        classes = (below > 0).sum(axis=1)
+        found.append(np.divide(shares.sum(axis=1), classes, out=np.full(len(confusions), np.nan), where=classes > 0))
+    return np.stack(found, axis=1)
+
+
 def evaluate(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: int) -> Evaluation:
     """Count (truth, prediction) pairs, both class indices below `classes`.
 

@@ -42,6 +42,7 @@ class Reading:
     older: int = 0  # trials that an older version of raysernas has written
     singles: tuple[Path, ...] = ()  # files whose rows are in `rows`, and of which none is passed over
     compacted: tuple[Path, ...] = ()
+    repeated: int = 0  # trials of which an earlier record, in a file of many, does not count
 
     def frame(self, columns: Sequence[str] | None) -> pd.DataFrame:
         """The rows sorted by key, in the wanted columns; a column that no file has is empty."""
@@ -127,12 +128,13 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
     many = [path for path in paths if path.name.startswith(MANY)]
     single = [path for path in paths if not path.name.startswith(MANY)]
     taken = {path.stem for path in single}  # of a torn one too: the row that it was to replace is not the last word
-    joint, lots, kept = _Joint(), [], []
+    joint, lots, kept, repeated = _Joint(), [], [], set()
     for path in reversed(many):  # the later wins
         rows = joint.take(_opened(path, columns))
         if rows is not None:
             kept.append(path)
             names = _names(rows)
+            repeated |= taken & set(names)
             lots.append(rows.filter(pa.array([name not in taken for name in names], pa.bool_())))
             taken |= set(names)
     for start in range(0, len(single), LOT):
@@ -141,7 +143,8 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
         lots += [_one_table(fit)] if fit else []
     rows = _one_table(lots)
     whole = tuple(path for path in single if str(path) not in joint.skipped)
-    return Reading(rows, joint.skipped, _older(rows), whole, tuple(reversed(kept)))
+    repeated -= {path.stem for path in single if str(path) in joint.skipped}
+    return Reading(rows, joint.skipped, _older(rows), whole, tuple(reversed(kept)), len(repeated))
 
 
 @dataclass(slots=True)

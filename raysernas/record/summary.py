@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from raysernas.config import Config
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import Evaluation
@@ -21,6 +22,7 @@ from raysernas.record.protocol import PROVENANCE, marks
 FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
 REPORTED = (
+    "valid_ua",
     "test_ua",
     "test_wa",
     "test_confusion",
@@ -35,6 +37,7 @@ REPORTED = (
     *PROVENANCE,
 )
 ALL_FOLDS = -1  # where a table has a fold for each line of candidates, and one line goes over all folds
+LINE = ["arm", "line", "candidate"]
 CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
 FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
 ARM_COLUMNS = (
@@ -94,13 +97,18 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds, nested=nested)
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
-    told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
-    ended = finished[finished["status"] == "finished"]
-    mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
-    found = marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"], mixed=mixed)
+    found = marks_of(config, trials)
     best = pareto(finished, tried, config.study.objectives)
     marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms, best))
     return Tables(*marked, marks=found)
+
+
+def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
+    """`protocol.marks` of a study, with what its planned trials have found; `trials` has the columns REPORTED."""
+    told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
+    ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
+    mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
+    return marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"], mixed=mixed)
 
 
 def candidates(
@@ -110,18 +118,27 @@ def candidates(
 
     `trials` planned, `finished`, `failed` and `raced`, and mean `valid_ua` if all are finished.
     """
-    rows = []
     planned = (1 if nested else len(folds)) * len(seeds)
     chosen = trials[trials["fold"].isin(folds) & trials["seed"].isin(seeds)]
-    lines = chosen["fold"] if nested else chosen["fold"].mul(0).add(ALL_FOLDS)
-    for (arm, fold, candidate), group in chosen.groupby(["arm", lines.rename("line"), "candidate"], sort=True):
-        done = group[(group["status"] == "finished") & group["retrain_seed"].isin(retrain_seeds)]
-        finished = done.groupby(["fold", "seed"]).ngroups
-        complete = len(done) == planned * len(retrain_seeds) and finished == planned and done["valid_ua"].notna().all()
-        mean = done.groupby("fold")["valid_ua"].mean().mean() if complete else np.nan
-        failed, raced = (group[group["status"] == word].groupby(["fold", "seed"]).ngroups for word in ("failed", "raced"))
-        rows.append((arm, fold, candidate, planned, finished, failed, raced, mean))
-    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
+    chosen = chosen.assign(line=chosen["fold"] if nested else ALL_FOLDS)
+    done = chosen[(chosen["status"] == "finished") & chosen["retrain_seed"].isin(retrain_seeds)]
+    table = pd.DataFrame(index=chosen.groupby(LINE).size().index).assign(trials=planned)
+    for word, rows in {"finished": done, **{word: chosen[chosen["status"] == word] for word in ("failed", "raced")}}.items():
+        each = rows.drop_duplicates([*LINE, "fold", "seed"]).groupby(LINE).size()
+        table[word] = each.reindex(table.index, fill_value=0)
+    scores = done.groupby(LINE)["valid_ua"].agg(["size", "count"]).reindex(table.index, fill_value=0)
+    runs = planned * len(retrain_seeds)
+    complete = (scores["size"] == runs) & (scores["count"] == runs) & (table["finished"] == planned)
+    table["valid_ua"] = _mean_over_folds(done, complete[complete].index).reindex(table.index)
+    return table.reset_index().rename(columns={"line": "fold"})[list(CANDIDATE_COLUMNS)]
+
+
+def _mean_over_folds(done: pd.DataFrame, lines: pd.Index) -> pd.Series:
+    """Mean validation UA of lines whose folds are all there: over the runs of each fold first."""
+    by_fold = done.groupby([*LINE, "fold"])["valid_ua"].mean().reset_index("fold", drop=True)
+    complete = by_fold[by_fold.index.isin(lines)].to_numpy(dtype=float)
+    folds = len(complete) // max(len(lines), 1)  # of each line: that many follow one another
+    return pd.Series(complete.reshape(len(lines), folds).mean(axis=1) if folds else np.nan, lines, dtype=float)
 
 
 def winners(table: pd.DataFrame) -> dict[str, int]:
@@ -129,9 +146,8 @@ def winners(table: pd.DataFrame) -> dict[str, int]:
 
     The keys are arms, or nested `ARM-fN` for fold N of an arm.
     """
-    ranked = table.dropna(subset="valid_ua").sort_values(
-        ["arm", "fold", "valid_ua", "candidate"], ascending=[True, True, False, True]
-    )
+    ranked = table.dropna(subset="valid_ua").round({"valid_ua": 12})  # the last bits depend on the order of adding up
+    ranked = ranked.sort_values(["arm", "fold", "valid_ua", "candidate"], ascending=[True, True, False, True])
     return {_line(row): int(row["candidate"]) for row in ranked.drop_duplicates(["arm", "fold"]).to_dict("records")}
 
 
@@ -160,6 +176,8 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
     table = grouped.agg(ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size"))
+    for name in ("ua", "wa"):  # a mean over the runs that happen to have a score would be another number
+        table[name] = table[name].where(grouped[f"test_{name}"].count() == table["runs"])
     return table.reset_index()[list(FOLD_COLUMNS)]
 
 
@@ -197,8 +215,10 @@ def _picked(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def pooled(confusions: Sequence[str]) -> Evaluation:
-    """All test utterances as one set: the sum of the confusions."""
-    return Evaluation(np.asarray([json.loads(text) for text in confusions], dtype=np.int64).sum(axis=0, dtype=np.int64))
+    """All test utterances as one set: the sum of the confusions; an empty one if any of them is missing, or of other classes."""
+    found = [np.asarray(json.loads(text or "[]"), dtype=np.int64) for text in confusions]
+    alike = len({each.shape for each in found}) == 1 and found[0].ndim == 2
+    return Evaluation(np.asarray(found).sum(axis=0, dtype=np.int64) if alike else np.zeros((0, 0), dtype=np.int64))
 
 
 def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
@@ -206,10 +226,10 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     return {
         "folds": len(folds),
         "seeds": len(rows[["seed", "retrain_seed"]].drop_duplicates()),
-        "ua": folds["ua"].mean(),
-        "ua_sd": folds["ua"].std(ddof=1),
-        "wa": folds["wa"].mean(),
-        "wa_sd": folds["wa"].std(ddof=1),
+        "ua": folds["ua"].mean(skipna=False),
+        "ua_sd": folds["ua"].std(ddof=1, skipna=False),
+        "wa": folds["wa"].mean(skipna=False),
+        "wa_sd": folds["wa"].std(ddof=1, skipna=False),
         "pooled_ua": whole.ua,
         "pooled_wa": whole.wa,
         "pooled_f1": whole.f1,

@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.ledger [TRIALS]
 
-Real records of a `darts` trial (all columns of one) are written, one file a trial: first as a launch does, which puts 301 of them
-together while it runs, then all at once. Seconds are process CPU time, so that a busy machine counts little, and wall time. The
-aim for a relaunch is 5 s. Measured on 2 cores with nine processes that wanted them: 34 times put together, 2.6 s CPU the first time,
-4.1 s at most, 9.5 ms a trial; then a relaunch reads 1.0 s CPU (1.9 s) to plan, and the tables at its end 3.0 s (5.3 s). With one file
-a trial the same reading took 27 s CPU (10 s on a quiet day), and putting all together at once 41 s. All rows but the keys and one
-score are equal here, so the bytes a trial are a lower bound.
+Real records of a `darts` trial (all columns of one) are written, one file a trial: first as a launch does, which puts 301 of
+them together while it runs, then all at once. Seconds are process CPU time, so that a busy machine counts little, and wall time.
+The aim for a relaunch is 5 s. Measured on 2 cores with nine processes that wanted them: 34 times put together, 2.6 s CPU the first
+time, 4.1 s at most, 9.5 ms a trial; then a relaunch reads 1.0 s CPU (1.9 s) to plan, and the tables at its end 3.0 s (5.3 s). With
+one file a trial the same reading took 27 s CPU (10 s on a quiet day), and putting all together at once 41 s. All rows but the keys
+and one score are equal here, so the bytes a trial are a lower bound.
 """
 
 import sys

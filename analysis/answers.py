@@ -1,0 +1,161 @@
+"""The beginning of a report: which arm, by how much, how sure, at what cost; and what cannot be concluded.
+
+In: the frames `arms`, `pairs`, `cost` and, if there is one, `over_random`. Out: the frame `answers`, a sentence a row. A sentence
+says no more than the frames do, and a number that they lack is said to be unknown.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from analysis.wording import FORBIDDEN, SURE, counted, duration, percent
+from raysernas.config import Fault
+
+COLUMNS = ("study", "kind", "arm", "sentence")  # kind: best, sure, random, cost, caution
+CHOSEN = {
+    "nested": "the candidate of each fold chosen by the validation of that fold alone",
+    "flat": "one candidate an arm, chosen by the mean validation of all folds",
+}
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+SMALLEST_SHARE = 0.05  # of the cost: a purpose below this is not named
+DIGITS = 12  # of a score: what is smaller is rounding
+Said = Iterator[tuple[str, str, str]]  # kind, arm, sentence
+
+
+def answers(
+    arms: pd.DataFrame,
+    pairs: pd.DataFrame,
+    cost: pd.DataFrame,
+    over_random: pd.DataFrame | None = None,
+    *,
+    selection: str = "nested",
+) -> pd.DataFrame:
+    """The sentences on each study, in the order in which they are to be read; `arm` is the one that a sentence is about.
+
+    `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others), `random` (what it gains over
+    random architectures), `cost`, or `caution` (arms without a result, notes and marks).
+
+    Args:
+        selection: whose scores are told, nested or flat.
+
+    Raises:
+        Fault: for a selection by test scores, which answers nothing.
+    """
+    if selection not in CHOSEN:
+        raise Fault(
+            "answers", f"the selection {selection} answers nothing", got=selection, expected=" or ".join(CHOSEN),
+            do="ask for one of them" + (": this one chooses by test scores" if selection == FORBIDDEN else ""),
+        )  # fmt: skip
+    rows = []
+    for study, group in arms.groupby("study", sort=False):
+        frames = {"arms": group, "pairs": pairs, "random": over_random if over_random is not None else pd.DataFrame()}
+        own = {name: _of(frame, str(study), selection) for name, frame in frames.items()}
+        spent = cost[cost["study"] == study] if len(cost) else cost
+        rows += [(study, *said) for said in _study(own["arms"], own["pairs"], spent, own["random"], selection)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _of(frame: pd.DataFrame, study: str, selection: str) -> pd.DataFrame:
+    return frame[(frame["study"] == study) & (frame["selection"] == selection)] if len(frame) else frame
+
+
+def _study(arms: pd.DataFrame, pairs: pd.DataFrame, cost: pd.DataFrame, random: pd.DataFrame, selection: str) -> Said:
+    scored = arms.dropna(subset="ua").sort_values(["ua", "arm"], ascending=[False, True])
+    if scored.empty:
+        yield "best", "", "Nothing can be concluded: no arm has a result yet."
+    else:
+        ranked = scored["arm"].tolist()
+        yield "best", ranked[0], _best(scored, selection)
+        yield from (("sure", ranked[0], sentence) for sentence in _sure(ranked, pairs))
+        yield from (("random", ranked[0], sentence) for sentence in _gain(ranked[0], random, pairs))
+        yield from (("cost", arm, sentence) for arm in ranked[:2] for sentence in _cost(arm, cost, scored))
+    yield from _cautions(arms)
+
+
+def _best(scored: pd.DataFrame, selection: str) -> str:
+    first = scored.iloc[0]
+    level = scored.loc[(scored["ua"].round(DIGITS) == round(first["ua"], DIGITS)), "arm"].tolist()
+    who = f"{first['arm']} has" if len(level) == 1 else f"{_listed(level)} share"
+    folds, planned = int(first["folds"]), int(first["planned_folds"])
+    if folds > 1:
+        spread = f"on average over {counted(folds, 'fold')}, sd {100 * first['ua_sd']:.1f}"
+        spread += f", from {percent(first['worst_ua'])} to {percent(first['best_ua'])}"
+    else:
+        spread = "on one fold, so that nobody knows how it varies"
+    so_far = f" Only {folds} of {planned} planned folds have ended." if folds < planned else ""
+    return f"{who} the highest UA: {percent(first['ua'])} % ({spread}; {CHOSEN[selection]}).{so_far}"
+
+
+def _sure(ranked: list[str], pairs: pd.DataFrame) -> Iterator[str]:
+    """What the pairs with the best arm say: the second in full, the others by what is known of them."""
+    if len(ranked) == 1:
+        yield f"No other arm has a result: there is nothing to compare {ranked[0]} with."
+        return
+    best, second, *others = ranked
+    own = {
+        row["arm_a"] if row["arm_b"] == best else row["arm_b"]: row for row in _rows(pairs) if best in (row["arm_a"], row["arm_b"])
+    }
+    verdict = own[second]["verdict"] if second in own else "nothing can be concluded: the two were not compared"
+    yield f"Against {second}, the second: {verdict}."
+    sure = [arm for arm in others if arm in own and own[arm]["ahead"] == best]
+    if sure:
+        yield f"{best} is better than {_listed(sure)} (p < {SURE:g} after Holm)."
+    if rest := [arm for arm in others if arm not in sure]:
+        yield f"Whether {best} is better than {_listed(rest)} cannot be concluded."
+
+
+def _gain(best: str, random: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[str]:
+    for row in _rows(random):
+        if row["arm"] != best:
+            continue
+        if math.isnan(row["improvement"]):
+            yield f"What {best} gains over random architectures is not known: {row['note']}."
+            continue
+        sure = any(pair["ahead"] == best and "random" in (pair["arm_a"], pair["arm_b"]) for pair in _rows(pairs))
+        beaten = "" if math.isnan(row["beaten"]) else f", {100 * row['beaten']:.0f} % of which its runs beat on the same fold"
+        change = f"{'gains' if row['improvement'] >= 0 else 'loses'} {abs(100 * row['improvement']):.1f} %"
+        told = f"{best} {change} of the mean UA of random architectures ({counted(row['draws'], 'draw')}{beaten})"
+        yield f"{told}{'.' if sure else ', which may be chance.'}"
+
+
+def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
+    """What an arm took in all, by device and purpose, and its size."""
+    own = cost[cost["arm"] == arm] if len(cost) else cost
+    size = scored.loc[scored["arm"] == arm, "parameters"].iloc[0]
+    sized = f" Its network has {size:,.0f} parameters on average." if size > 0 else ""
+    known = own.dropna(subset="seconds") if len(own) else own
+    if known.empty:
+        yield f"What {arm} cost is not known.{sized}"
+        return
+    column = "device_s" if "device_s" in known else "seconds"
+    devices = known["device"] if "device" in known else pd.Series("", index=known.index)
+    totals = [
+        f"{duration(float(group[column].sum()))} {DEVICES.get(str(name), '')} time".replace("  ", " ")
+        for name, group in known.groupby(devices)
+    ]
+    shares = (known.groupby("purpose")[column].sum() / known[column].sum()).sort_values(ascending=False, kind="stable")
+    parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= SMALLEST_SHARE)
+    lost = own[own["seconds"].isna()]
+    unknown = f"; what {_listed(sorted(set(lost['purpose'])))} took is not known" if len(lost) else ""
+    yield f"{arm} took {_listed(totals)} in all ({parts}{unknown}).{sized}"
+
+
+def _cautions(arms: pd.DataFrame) -> Said:
+    for row in _rows(arms):
+        if math.isnan(row["ua"]):
+            yield "caution", row["arm"], f"{row['arm']} has no result: {row['note'] or 'it has not ended'}."
+        elif row["note"]:
+            yield "caution", row["arm"], f"{row['arm']}: {row['note']}."
+    marks = list(dict.fromkeys(mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark))
+    if marks:
+        yield "caution", "", f"These scores are marked: {', '.join(marks)}."
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    return frame.to_dict("records")
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

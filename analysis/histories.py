@@ -1,0 +1,134 @@
+"""What each epoch of a trial left: history/*.jsonl as frames.
+
+Comes in: a study's folder and the rows of the trials that are wanted. Goes out: one row an epoch with a column for each number that
+an epoch notes (dotted where it is nested), or one row for each edge and operation of the softmaxed alphas; and a sentence for each
+kind of file that is missing or torn. Of a torn file the whole lines are kept.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.study import few
+from raysernas.config import Config, trial_config
+from raysernas.config_arms import CHOSEN
+from raysernas.record import storage
+from raysernas.record.files import StudyFiles, TrialKey
+from raysernas.record.genotype import Choice, space
+
+COLUMNS = ("study", "trial", "arm", "candidate", "fold", "seed", "stage", "retrain_seed", "epoch")
+MIXTURE_COLUMNS = (*COLUMNS[:6], "epoch", "part", "edge", "node", "source", "operation", "weight")
+KEY = ("arm", "candidate", "fold", "seed")
+Line = dict[str, Any]
+
+
+def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Line]], list[str]]:
+    """Trial -> its epochs, for the trials that have a history, and remarks.
+
+    Args:
+        trials: rows as `study.read` gives them.
+
+    Raises:
+        StorageFault: when the place does not answer.
+    """
+    keys = trials.drop_duplicates("trial")[["trial", *KEY]].to_dict("records")
+    paths = [study.trial(TrialKey(**{name: each[name] for name in KEY})).history for each in keys]
+    found, missing, torn = {}, [], []
+    for each, content in zip(keys, storage.each(_bytes, paths), strict=True):
+        if content is None:
+            missing.append(str(each["trial"]))
+            continue
+        found[str(each["trial"])], whole = _lines(content)
+        if not whole:
+            torn.append(str(each["trial"]))
+    told = [f"{few(names)} {why}" for names, why in ((missing, "left no history"), (torn, "left a torn history")) if names]
+    return found, told
+
+
+def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """COLUMNS and every number of an epoch, one row for each epoch of each stage; texts and the alphas are left out.
+
+    `retrain_seed` is not known (NaN) in stages that have none, and where a history does not hold one retraining for each seed.
+    """
+    rows = []
+    for of, seeds, line in _each(lines, trials, config):
+        stage, numbers = str(line["stage"]), dict(_numbers(line))
+        rows.append({**of, "stage": stage, "retrain_seed": seeds, **numbers})
+    frame = pd.DataFrame(rows, columns=list(COLUMNS) if not rows else None)
+    return frame[[*COLUMNS, *(name for name in frame if name not in COLUMNS)]]
+
+
+def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """MIXTURE_COLUMNS: the softmaxed alphas of searches, one row for each epoch, part, edge and operation.
+
+    Edge number `edge` leads from state `source` into `node`. Parts that do not fit the arm's space are left out.
+    """
+    found = []
+    for of, _, line in _each(lines, trials, config):
+        for part, values in (line.get("mixing") or {}).items() if of["arm"] in CHOSEN else ():
+            choice = space(trial_config(config, arm=of["arm"], fold=0, seed=0).network).get(part)
+            weights = np.asarray(values, dtype=float)
+            if choice is not None and weights.shape == (len(choice.edges), len(choice.operations)):
+                found.append(_table(weights, choice).assign(**of, epoch=line.get("epoch"), part=part))
+    return pd.concat(found, ignore_index=True)[list(MIXTURE_COLUMNS)] if found else pd.DataFrame(columns=list(MIXTURE_COLUMNS))
+
+
+def _table(weights: Any, choice: Choice) -> pd.DataFrame:
+    edge, operation = np.indices(weights.shape).reshape(2, -1)
+    ends = np.array(choice.edges)
+    operations = np.array(choice.operations, dtype=object)
+    return pd.DataFrame({
+        "edge": edge, "node": ends[edge, 0], "source": ends[edge, 1], "operation": operations[operation], "weight": weights.ravel(),
+    })  # fmt: skip
+
+
+def _bytes(path: Any) -> bytes | None:
+    try:
+        return storage.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise storage.unreadable(path, error) from error
+
+
+def _lines(content: bytes) -> tuple[list[Line], bool]:
+    """The epochs of a file, and whether all of its lines are such."""
+    found, whole = [], True
+    for text in content.decode("utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if isinstance(line, dict) and "stage" in line and isinstance(line.get("epoch"), int):
+            found.append(line)
+        else:
+            whole = False
+    return found, whole
+
+
+def _each(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> Iterator[tuple[dict[Any, Any], float, Line]]:
+    """(trial, retrain seed, epoch) of every epoch."""
+    for of in trials.drop_duplicates("trial")[["study", "trial", *KEY]].to_dict("records"):
+        entries = lines.get(str(of["trial"]), [])
+        yield from ((of, seed, line) for line, seed in zip(entries, _seeds(entries, config.retrain.seeds), strict=True))
+
+
+def _seeds(entries: Sequence[Line], seeds: Sequence[int]) -> list[float]:
+    """The retrain seed of each epoch: one retraining follows the other, and each begins with epoch 1."""
+    starts = np.cumsum([line["stage"] == "retrain" and line["epoch"] == 1 for line in entries])
+    fits = len(starts) > 0 and starts[-1] == len(seeds)
+    return [
+        float(seeds[run - 1]) if fits and line["stage"] == "retrain" else float("nan")
+        for line, run in zip(entries, starts, strict=True)
+    ]
+
+
+def _numbers(line: Line, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in line.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{name}.")

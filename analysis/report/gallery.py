@@ -1,0 +1,199 @@
+"""Every figure of the report, by section: what is drawn of which frame, under which caption.
+
+Comes in: findings. Goes out: scenes with captions, for the page and for files. Figures are of one study and of the headline
+selection.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.figures import bars, curves, dots, fronts, matrices
+from analysis.figures.scene import Scene
+from analysis.report import wording
+from analysis.report.findings import NESTED, Drawn, Findings
+from raysernas.record import drawing
+from raysernas.record.shapes import Picture
+
+MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500  # that a figure can show so that it is read
+AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms": "latency, ms an utterance"}
+HOLLOW = "Hollow: a {}. Diamond: the mean of an arm that has all folds. Line: ± one standard deviation."
+NUMBERS = "Number of utterances × runs, and percent of the row."
+CURVES = {  # (stage, column) -> (caption, axis, in percent)
+    ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
+    ("retrain", "loss"): ("Retraining: training loss", "loss", False),
+    ("search", "ua"): ("Search: UA of the supernet, weights half", "UA, percent", True),
+    ("search", "alphas_ua"): ("Search: UA of the supernet, alphas half", "UA, percent", True),
+    ("search", "loss"): ("Search: loss, weights half", "loss", False),
+    ("search", "entropy"): ("Search: entropy of the edges", "1 = nothing chosen", False),
+    ("search", "skips"): ("Search: skip connections in the genotype", "number", False),
+    ("search", "eigenvalue"): ("Search: largest eigenvalue of the curvature", "eigenvalue", False),
+}
+
+
+def every(found: Findings) -> dict[str, Scene | Picture]:
+    """All figures by names that are fit for files: `study-caption`."""
+    shown: dict[str, Scene | Picture] = {}
+    for study in found.studies:
+        for part in (
+            folds,
+            answer,
+            pairs,
+            confusions,
+            recalls,
+            speakers,
+            learning,
+            cells,
+            operations,
+            cost,
+            components,
+            importance,
+        ):
+            for drawn in part(found, study):
+                plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
+                shown["-".join(word for word in plain.split("-") if word)] = drawn.scene
+    return shown
+
+
+def link_of(found: Findings, study: str) -> dots.Link:
+    """Where the marks of a figure lead: to the rows of its headline scores."""
+    return lambda rows: wording.address({**found.rows({"study": study}, chosen=NESTED), **rows})
+
+
+def answer(found: Findings, study: str) -> Iterator[Drawn]:
+    """Arms by UA, with the folds behind each mean."""
+    if len(rows := found.of("folds", study, NESTED)):
+        yield Drawn(
+            "Test UA by arm", dots.folds(rows, found.arms(study), found.whole(study), link_of(found, study)), HOLLOW.format("fold")
+        )
+
+
+def folds(found: Findings, study: str) -> Iterator[Drawn]:
+    """UA along the folds; test against validation."""
+    rows, order = found.of("folds", study, NESTED), found.arms(study)
+    if rows.empty:
+        return
+    if len(set(rows["fold"])) <= MOST_FOLDS:
+        yield from _some("Test UA of every fold", curves.profile(rows, order))
+    chosen = found.of("chosen", study, NESTED)
+    points = rows if "valid_ua" in rows or chosen.empty else rows.merge(chosen[["arm", "fold", "valid_ua"]], on=["arm", "fold"])
+    if "valid_ua" in points:
+        scene = fronts.validation(points, order, link_of(found, study))
+        yield from _some("Test against validation", scene, "A mark a fold; on the dashed line both are equal.")
+
+
+def pairs(found: Findings, study: str) -> Iterator[Drawn]:
+    """Differences with their intervals."""
+    rows = found.of("pairs", study, NESTED)
+    if 0 < len(rows) <= MOST_PAIRS and rows["difference"].notna().any():
+        note = "Diamond: mean difference on the same folds. Line: its corrected interval."
+        yield Drawn("Differences of UA between arms", dots.differences(rows, link_of(found, study)), note)
+
+
+def confusions(found: Findings, study: str) -> Iterator[Drawn]:
+    """One matrix for each arm."""
+    for arm in found.arms(study) if found.confusion else ():
+        assert found.confusion is not None
+        counts = found.confusion(study, NESTED, arm)
+        if len(counts):
+            partly = "" if arm in found.whole(study) else " Of an arm that has not all of its folds."
+            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS + partly)
+
+
+def recalls(found: Findings, study: str) -> Iterator[Drawn]:
+    """Recall by emotion and arm as a matrix of numbers, where there are not too many to be read."""
+    rows = found.of("classes", study, NESTED)
+    if rows.empty or rows["emotion"].nunique() > MOST_CLASSES or rows["recall"].isna().all():
+        return
+    wide = rows.pivot_table(index="arm", columns="emotion", values="recall", sort=False, dropna=False)
+    wide = wide.reindex([arm for arm in found.whole(study) if arm in wide.index])
+    if wide.empty:
+        return
+    title = "Recall of each emotion by arm"
+    yield Drawn(title, matrices.shares(wide, title), "Percent of the emotion’s utterances.")
+
+
+def speakers(found: Findings, study: str) -> Iterator[Drawn]:
+    """Arms by UA, with the speakers behind each mean."""
+    rows = found.of("speakers", study, NESTED)
+    if len(rows) and rows["ua"].notna().any():
+        scene = dots.speakers(rows, found.arms(study), found.whole(study), link_of(found, study))
+        yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
+
+
+def learning(found: Findings, study: str) -> Iterator[Drawn]:
+    """Curves of both stages, by arm."""
+    table = found.of("histories", study)
+    for (stage, column), (caption, label, percent) in CURVES.items() if len(table) else ():
+        rows = table[table["stage"] == stage]
+        yield from _some(caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent))
+
+
+def cells(found: Findings, study: str) -> Iterator[Drawn]:
+    """Typical cells."""
+    yield from found.cells.get(study, ())
+
+
+def alphas(found: Findings, study: str) -> Iterator[Drawn]:
+    """Alphas over epochs."""
+    yield from found.alphas.get(study, ())
+
+
+def operations(found: Findings, study: str) -> Iterator[Drawn]:
+    """How often each operation was chosen, by part."""
+    genes = found.of("genes", study)
+    for arm, rows in genes.groupby("arm", sort=False) if len(genes) else ():
+        counts = rows.pivot_table(index="operation", columns="part", values="count", aggfunc="sum", fill_value=0, observed=True)
+        title = f"Operations chosen by {arm}"
+        yield Drawn(title, matrices.shares(counts / counts.sum(), title), "Percent of a part’s kept edges.")
+
+
+def cost(found: Findings, study: str) -> Iterator[Drawn]:
+    """Hours by purpose; UA against what it takes."""
+    table = found.of("cost", study)
+    if len(table):
+        own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
+        rows = {arm: _named(_summed(part), "purpose", "seconds") for arm, part in own.items()}
+        yield from _some("Where the hours went", bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600))
+    points, order = found.of("pareto", study), found.arms(study)
+    if points.empty:
+        return
+    whose = points["chosen"].astype(bool)
+    tried = points[~whose].assign(ua=points["valid_ua"]).nlargest(MOST_POINTS, "ua")
+    for column, label in AXES.items():
+        scene = fronts.front(points[whose], column, label, order, link_of(found, study))
+        yield from _some(f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both.")
+    for column, label in AXES.items() if len(tried) > len(order) else ():
+        scene = fronts.front(tried, column, label, order)
+        yield from _some(f"Validation UA against {label}", scene, "A candidate each. Dashed: what no other one beats in both.")
+
+
+def components(found: Findings, study: str) -> Iterator[Drawn]:
+    """Standard deviation by its source."""
+    table = found.of("components", study)
+    rows = {str(arm): _named(group, "component", "sd") for arm, group in table.groupby("arm", sort=False)} if len(table) else {}
+    title = "What UA varies with"
+    yield from _some(title, bars.spread(title, "standard deviation, points of UA", rows, by=100))
+
+
+def importance(found: Findings, study: str) -> Iterator[Drawn]:
+    """Which settings matter, arm by arm."""
+    table = found.of("importance", study)
+    for arm, group in table.groupby("arm", sort=False) if len(table) else ():
+        title = f"Importance of settings, {arm}"
+        yield from _some(
+            title, bars.simple(title, "share of what validation UA varies with", _named(group, "setting", "importance"))
+        )
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("purpose", sort=False)["seconds"].sum().reset_index()
+
+
+def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:
+    return {str(key): float(each) for key, each in zip(rows[name], rows[value], strict=True) if wording.known(each)}
+
+
+def _some(caption: str, scene: Scene | None, note: str = "") -> Iterator[Drawn]:
+    if scene is not None:
+        yield Drawn(caption, scene, note)

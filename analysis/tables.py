@@ -1,0 +1,161 @@
+"""What the chosen candidates are worth: on each fold, over all folds, in each emotion and for each speaker.
+
+Comes in: the trials of one study and a choice. Goes out: frames. Seeds and retrain seeds are averaged inside a fold first; means
+and deviations are then over folds. Pooled scores are of the sum of all confusions. Means, sums and notes are those of
+`raysernas.record.summary`; nothing is averaged anew here that it averages.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.selection import Choice, folds_of
+from analysis.study import confusions
+from raysernas.config import Config
+from raysernas.record import summary
+from raysernas.record.metrics import Evaluation, evaluate
+
+FOLD_COLUMNS = (
+    *("study", "selection", "arm", "fold", "candidate", "ua", "wa", "f1", "ua_seed_sd", "n_test", "n_train", "n_valid", "seeds"),
+    *("parameters", "latency_ms", "search_s", "retrain_s", "search_mb", "retrain_mb"),
+)
+ARM_COLUMNS = (
+    *("study", "selection", "arm", "folds", "planned_folds", "seeds", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd"),
+    *("pooled_ua", "pooled_wa", "pooled_f1", "best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate"),
+    *("candidates", "failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
+)
+CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
+SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", "ua", "wa")
+SEEN = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "reason")
+OF_TRIAL = ("search_s", "search_mb")  # paid once, however many retrain seeds share them
+OF_RUN = ("n_train", "n_valid", "parameters", "latency_ms", "retrain_s", "retrain_mb")
+ENDS = ("best_fold", "best_ua", "worst_fold", "worst_ua")
+
+
+def picked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the trials whose candidates were chosen: finished and planned."""
+    done = trials[(trials["status"] == "finished") & trials["planned"]]
+    wanted = pd.MultiIndex.from_frame(chosen[["study", "arm", "fold", "candidate"]])
+    return done[pd.MultiIndex.from_frame(done[["study", "arm", "fold", "candidate"]]).isin(wanted)]
+
+
+def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `seeds` (runs: seeds x retrain seeds).
+
+    `ua_seed_sd` is the deviation over the runs. A score, size or time that one of the runs lacks is not known (NaN). `n_test` is
+    the number of utterances that were tested, `n_train` those of both halves.
+    """
+    rows = picked(trials, choice.chosen)
+    best = {f"{arm}-f{fold}": number for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)}
+    table = summary.fold_table(rows, best).rename(columns={"runs": "seeds"})
+    runs, searches = rows.groupby(["arm", "fold"]), rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"])
+    more = {"f1": _strict(runs, "test_f1"), "ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size())}
+    more |= {name: _strict(runs, name) for name in OF_RUN} | {name: _strict(searches, name) for name in OF_TRIAL}
+    table = table.join(pd.DataFrame(more), on=["arm", "fold"]).merge(choice.chosen, on=["arm", "fold"])
+    table["n_test"] = table["n_test"].where(table["n_test"] > 0)
+    return table[list(FOLD_COLUMNS)]
+
+
+def _strict(groups: Any, name: str) -> pd.Series:
+    """The mean of a column, where no row of the group lacks it."""
+    return groups[name].mean().where(groups[name].count() == groups.size())
+
+
+def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """ARM_COLUMNS, one row for each arm of the study, in its order, also for those without a result; `marks` are still to be set.
+
+    Args:
+        of_folds: what `folds` gives for this choice.
+    """
+    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]  # not the settings: rows are cut out of it many times
+    table = summary.arm_table(planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config)))
+    whole = table.loc[table["folds"].notna(), "arm"]  # nested, an arm has no scores before each fold has a candidate
+    of_folds = of_folds[of_folds["arm"].isin(whole)]
+    by_arm = of_folds.groupby("arm")
+    means = {name: _strict(by_arm, name) for name in ("f1", "latency_ms")}
+    means["f1_sd"] = by_arm["f1"].std(ddof=1).where(means["f1"].notna())
+    means["valid_ua"] = choice.chosen.groupby("arm")["valid_ua"].mean()
+    ends = pd.DataFrame([_ends(arm, group) for arm, group in by_arm], columns=["arm", *ENDS]).set_index("arm")
+    table = table.drop(columns="valid_ua").join(pd.DataFrame(means), on="arm").join(ends, on="arm")
+    table["valid_ua"] = table["valid_ua"].where(table["arm"].isin(whole))
+    return table.assign(study=_name(trials), selection=choice.selection, marks="")[list(ARM_COLUMNS)]
+
+
+def _ends(arm: object, group: pd.DataFrame) -> tuple[object, ...]:
+    """The best and the worst fold of an arm, the lower number on a tie; not known before all folds are."""
+    if group["ua"].isna().any():
+        return arm, np.nan, np.nan, np.nan, np.nan
+    ranked = group.sort_values(["ua", "fold"], ascending=[False, True])
+    worst = group.sort_values(["ua", "fold"]).iloc[0]
+    return arm, ranked["fold"].iloc[0], ranked["ua"].iloc[0], worst["fold"], worst["ua"]
+
+
+def _name(trials: pd.DataFrame) -> str:
+    return str(trials["study"].iloc[0]) if len(trials) else ""
+
+
+def confusion(rows: pd.DataFrame) -> pd.DataFrame:
+    """The sum of the confusions of some runs: index `truth`, columns `prediction`; counts of utterances x runs.
+
+    Empty when there is no run, or a confusion of one is missing or of other emotions.
+    """
+    emotions = rows["emotions"].unique()
+    each = confusions(rows["test_confusion"].tolist())
+    names: list[str] = json.loads(emotions[0] or "[]") if len(emotions) == 1 else []
+    if not each or any(one is None or len(one) != len(names) for one in each):
+        names, counts = [], np.zeros((0, 0), dtype=np.int64)
+    else:
+        counts = np.asarray(each).sum(axis=0)
+    return pd.DataFrame(counts, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="prediction"))
+
+
+def classes(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """CLASS_COLUMNS, one row for each arm and emotion, of the pooled confusion.
+
+    `n` is the number of test utterances of the emotion, each of which was heard by `runs` networks. Recall is not known for an
+    emotion that does not occur, precision for one that is never predicted, F1 for one that is neither.
+    """
+    found = []
+    for arm, rows in picked(trials, choice.chosen).groupby("arm"):
+        table, runs = confusion(rows), len(rows[["seed", "retrain_seed"]].drop_duplicates())
+        counts = table.to_numpy()
+        truth, taken, hits = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
+        shares = {"recall": Evaluation(counts).recalls, "precision": _share(hits, taken), "f1": _share(2 * hits, truth + taken)}
+        whole = {"emotion": table.index, "n": truth / max(runs, 1), "runs": runs, **shares}
+        found.append(pd.DataFrame(whole).assign(study=_name(trials), selection=choice.selection, arm=arm))
+    return joined(found, CLASS_COLUMNS)
+
+
+def _share(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+
+
+def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFrame:
+    """SPEAKER_COLUMNS, one row for each arm and test speaker: scores of all decisions on the speaker's utterances as one set.
+
+    `folds` names the folds that test the speaker, `n` counts the utterances, each of which was heard by `runs` networks. UA is over
+    the emotions that the speaker's utterances have.
+
+    Args:
+        decisions: as `predictions.decisions` gives them for the chosen trials; runs of a fold without them are left out.
+    """
+    found = []
+    for (arm, speaker), rows in decisions.groupby(["arm", "speaker"]):
+        names = sorted({*rows["emotion"], *rows["predicted"]})
+        truth, taken = (pd.Categorical(rows[name], categories=names).codes for name in ("emotion", "predicted"))
+        scores = evaluate(truth, taken, len(names))
+        heard = {"folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"]))), "n": rows["key"].nunique()}
+        runs = len(rows[["seed", "retrain_seed"]].drop_duplicates())
+        found.append({"study": study, "selection": choice.selection, "arm": arm, "speaker": speaker, **heard, "runs": runs})
+        found[-1] |= {"ua": scores.ua, "wa": scores.wa}
+    return pd.DataFrame(found, columns=list(SPEAKER_COLUMNS))
+
+
+def joined(frames: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Frames below one another, those without rows left out, in these columns."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True)[list(columns)] if filled else pd.DataFrame(columns=list(columns))
