@@ -75,7 +75,7 @@ def test_nested_numbers_are_scalars_by_their_way_and_what_is_only_shown_is_no_pa
     telemetry.stage("search", 1)(entry)
     telemetry.close()
     run = Run(files.tensorboard)
-    assert run.scalars == {"alphas/normal/node0_from1/skip_connect": {1: 0.75}, "search/timing/step_s": {1: 0.5}}
+    assert run.scalars == {"search_alphas/normal/node0_from1/skip_connect": {1: 0.75}, "search/timing/step_s": {1: 0.5}}
     assert run.texts["search/warning"] == {1: "every gene skips"}
     assert run.images == {}, "pictures_every=0"
     (line,) = files.history.read_text().splitlines()

@@ -113,7 +113,7 @@ class Telemetry:
         epoch, events = entry["epoch"], self.events
         for tag, value in _numbers(name, {key: value for key, value in entry.items() if key not in UNSHOWN}):
             events.scalar(tag, value, epoch)
-        for tag, value in _numbers("alphas", entry.get("shares")):  # so many that they have a place of their own
+        for tag, value in _numbers(f"{name}_alphas", entry.get("shares")):  # so many that they have a place of their own
             events.scalar(tag, value, epoch)
         if "warning" in entry:
             events.text(f"{name}/warning", entry["warning"], epoch)

@@ -52,8 +52,8 @@ def parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping
 def genotype(events: Events, found: Genotype) -> None:
     """The derived architecture, in words and as drawings."""
     pictures = drawing.cells(found)
-    words = "\n\n".join(f"{picture.description}" for picture in pictures.values())
-    events.text("genotype", f"{words}\n\n    {found.to_json()}")
+    words = "\n\n".join(picture.description for picture in pictures.values())
+    events.text("genotype", f"{words}\n\n`{found.to_json()}`")  # no block of code: that would not be wrapped
     for name, picture in pictures.items():
         events.image(f"genotype/{name}", picture, 0)
 
