@@ -11,6 +11,7 @@ AT_LEAST: dict[str, float] = {  # lowest sound value
     "study.resources.gpus_per_trial": 0.01,
     "study.resources.cache_gb": 0,
     "study.resources.checkpoint_s": 0,
+    "study.resources.pictures_every": 0,
     "study.resources.max_failures": 0,
     "study.resources.no_progress_s": 1,
     "study.generation": 0,

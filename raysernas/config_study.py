@@ -19,6 +19,7 @@ class ResourcesConfig:
     gpus_per_trial: float = 1.0  # where trials run on GPUs
     cache_gb: float = 200.0  # of features kept in study.storage; the least recently used go first
     checkpoint_s: float = 60.0  # between two checkpoints of a trial; stages always end with one
+    pictures_every: int = 5  # epochs, between two pictures of the same in TensorBoard; 0 = none but those of the end
     max_failures: int = 2  # so often a trial whose process was lost or ran out of memory is run again
     no_progress_s: float = 1800.0  # after which a trial without a step is killed, and a study without a report ends
 

@@ -9,17 +9,18 @@ speakers are opened once, in `_test`, after every choice has been made.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
 
-from raysernas.config import Config, Fault, TrialConfig, digest, settings, trial_config
+from raysernas.config import Config, Fault, TrialConfig, digest, trial_config
 from raysernas.config_arms import Arm
 from raysernas.config_file import assign, load
+from raysernas.config_study import StudyConfig
 from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.learn import architect, audit, checkpoint, durable, notice, outcome, training
@@ -27,12 +28,12 @@ from raysernas.learn.data import Data, prepare
 from raysernas.learn.determinism import device_of, pin, stream
 from raysernas.learn.durable import Checkpoints, Interrupted, Retryable, Steps
 from raysernas.learn.meter import metered
-from raysernas.learn.telemetry import Telemetry
+from raysernas.learn.telemetry import Progress, Telemetry
 from raysernas.learn.training import Fitted, Prediction
 from raysernas.learn.watchdog import watched
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network
-from raysernas.record import attempts, ledger, storage
+from raysernas.record import attempts, ending, ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype
@@ -41,32 +42,19 @@ from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 
-Stage = Literal["search", "checks", "retrain", "test"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far a trial is: what may be known about it before it has ended. Holds no test score."""
-
-    stage: Stage
-    epoch: int
-    epochs: int
-    loss: float = float("nan")
-    valid_ua: float = float("nan")
-
 
 def run(
-    trial: TrialConfig, *, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object] = lambda _: None,
-    checkpoint_s: float = 60.0, asked: Callable[[], str] = lambda: "", no_progress_s: float = 0.0,
+    trial: TrialConfig, *, study: StudyConfig, files: TrialFiles, cache: Path,
+    report: Callable[[Progress], object] = lambda _: None, asked: Callable[[], str] = lambda: "",
 ) -> pd.DataFrame:  # fmt: skip
     """Run a trial, or what is left of it, or return its rows if it has finished before.
 
     Args:
         trial: resolved (`resolve`): device and corpus fingerprint are known.
+        study: that it belongs to. Its resources say how often it writes checkpoints, and after how long without a step the process
+            is ended (exit code 70).
         report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a stage.
-        checkpoint_s: between two checkpoints; every stage ends with one.
         asked: called after each step: a reason to stop, or "".
-        no_progress_s: without a step after which the process is ended (exit code 70); 0 = never.
 
     Raises:
         Interrupted: when `asked` has given a reason. Run again, the trial goes on; there is no record yet.
@@ -79,28 +67,28 @@ def run(
         return done
     attempts.begin(files)
     try:
-        with watched(no_progress_s) as beat:
-            records = _attempt(trial, study, files, cache, report, checkpoint_s, asked, beat)
+        with watched(study.resources.no_progress_s) as beat:
+            records = _attempt(trial, study, files, cache, report, asked, beat)
     except (StorageFault, Interrupted):
         raise  # no fault of the trial: it is not recorded as failed, and goes on once there is room, or time
     except Exception as error:
         if durable.out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
-        records = [outcome.failed(trial, study, files.key, error)]
-    rows = ledger.write(files, records)
+        records = [outcome.failed(trial, study.name, files.key, error)]
+    rows = ending.end(files, trial, study, records)
     durable.forget(files)
     return rows
 
 
 # long because it is the method, step by step
 def _attempt(
-    trial: TrialConfig, study: str, files: TrialFiles, cache: Path, report: Callable[[Progress], object],
-    checkpoint_s: float, asked: Callable[[], str], beat: Callable[[], None],
+    trial: TrialConfig, study: StudyConfig, files: TrialFiles, cache: Path, report: Callable[[Progress], object],
+    asked: Callable[[], str], beat: Callable[[], None],
 ) -> list[TrialRecord]:  # fmt: skip
     pin(trial)
     device = device_of(trial)
-    telemetry = Telemetry(files, settings(trial))
-    checkpoints = Checkpoints(files, digest(trial), device, checkpoint_s, asked, beat, telemetry.remark)
+    telemetry = Telemetry(files, trial, study, report)
+    checkpoints = Checkpoints(files, digest(trial), device, study.resources.checkpoint_s, asked, beat, telemetry.remark)
     earlier = checkpoints.earlier  # seconds and memory of the attempts before this one, stage by stage
     try:
         # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and alphas halves
@@ -108,29 +96,29 @@ def _attempt(
         with metered(device) as cost:
             data = prepare(trial, cache)
         facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
+        telemetry.parts(facts, data.corpus.emotions)
         checkpoints.poll()
 
         # 3. search and 4. derive (or draw, or design) the architecture
         with metered(device, earlier) as cost:
-            reporter = _reporter("search", architect.steps(trial), telemetry, report)
-            found = architect.architecture(trial, data, reporter, checkpoints.stage)
+            found = architect.architecture(trial, data, telemetry.stage("search", architect.steps(trial)), checkpoints.stage)
         facts |= {**found.facts, "search_s": cost.seconds, "search_mb": cost.peak_mb}
         if found.genotype:
             storage.write_text(files.genotype, found.genotype.to_json() + "\n")
+            telemetry.genotype(found.genotype)
         if found.kept:
             checkpoint.save(files.supernet, found.kept)
 
         # how good the search itself was, if that is asked (validation speakers only)
         with metered(device, earlier) as cost:
-            reporter = _reporter("checks", audit.steps(trial, found), telemetry, report)
-            facts |= audit.checks(trial, data, found, reporter, checkpoints.stage)
+            facts |= audit.checks(trial, data, found, telemetry.stage("checks", audit.steps(trial, found)), checkpoints.stage)
         facts |= {"checks_s": cost.seconds}
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
         trained: list[outcome.Retrained] = []
-        reporter = _reporter("retrain", trial.retrain.epochs, telemetry, report)
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
+                reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
                 network, fitted = retrain(trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}"))
             checkpoint.save(files.weights(seed), network.state_dict())
             trained.append(outcome.Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
@@ -144,7 +132,7 @@ def _attempt(
         mean = float(np.mean([each.fitted.valid.ua for each in trained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return [
-            outcome.finished(trial, study, files.key, data=data, each=each, prediction=heard, facts=facts)
+            outcome.finished(trial, study.name, files.key, data=data, each=each, prediction=heard, facts=facts)
             for each, heard in zip(trained, predictions, strict=True)
         ]
     finally:
@@ -185,19 +173,6 @@ def _test(network: Network | Majority, data: Data, after: Callable[[], object]) 
     return training.evaluate(network, data.part("test"), after=after)
 
 
-def _reporter(
-    stage: Stage, epochs: int, telemetry: Telemetry, report: Callable[[Progress], object]
-) -> Callable[[dict[str, Any]], object]:
-    def at_epoch(entry: dict[str, Any]) -> None:
-        telemetry.epoch(stage, entry)
-        if "restored" in entry:
-            return
-        valid_ua = entry.get("valid_ua", float("nan"))
-        report(Progress(stage=stage, epoch=entry["epoch"], epochs=epochs, loss=entry.get("loss", float("nan")), valid_ua=valid_ua))
-
-    return at_epoch
-
-
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
     try:
@@ -227,17 +202,14 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
     if len(names) > 1:
         raise Fault("trial", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="run them one by one")
     config = load(next(iter(names), "laptop"), overrides)
-    cache, resources = cache_folder(config), config.study.resources
+    cache = cache_folder(config)
     with counted("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)
     config = resolve(config, corpus)
     trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
     files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
-    rows = run(
-        trial, study=config.study.name, files=files, cache=cache, report=_print, asked=asked,
-        checkpoint_s=resources.checkpoint_s, no_progress_s=resources.no_progress_s,
-    )  # fmt: skip
+    rows = run(trial, study=config.study, files=files, cache=cache, report=_print, asked=asked)
     row = rows.iloc[0]
     if row["status"] == "failed":
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)

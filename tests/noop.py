@@ -27,7 +27,7 @@ def trainable(config: dict[str, Any]) -> None:
     with board.asking(tune.get_context().get_trial_id() or "", str):
         chosen = trial_from(config)
         base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(key.fold % 11, 5, 5))
-        done = dataclasses.replace(base, study=config["study"], digest=digest(chosen), settings=settings(chosen))
+        done = dataclasses.replace(base, study=Path(config["root"]).name, digest=digest(chosen), settings=settings(chosen))
         ledger.write(seen(config["root"]).trial(key), [done])
         tune.report({"status": "finished", "reason": "", "valid_ua": 0.5})
 

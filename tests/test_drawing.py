@@ -160,7 +160,7 @@ def searched(seed: int = 0, cnn: str = "free") -> tuple[dict, dict, Genotype]:
     parts = space(NetworkConfig(cnn=cnn, nodes=3, recurrent="searched"))  # pyright: ignore[reportArgumentType]
     rng = np.random.default_rng(seed)
     size = {part: (np.ones(len(choice.operations)), len(choice.edges)) for part, choice in parts.items()}
-    mixing: dict[Part, Any] = {part: rng.dirichlet(*each) for part, each in size.items()}
+    mixing: dict[Part, Any] = {part: rng.dirichlet(*each) for part, each in size.items()}  # pyright: ignore[reportAssignmentType]
     return mixing, dict(parts), choose(mixing, parts)
 
 

@@ -15,6 +15,7 @@ from raysernas.record import ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
 from tests.faults import refusal
 from tests.fleet import drain, fail, finish, opened, proposed, scored, states, study
+from tests.runs import Run
 from tests.test_plan import planned
 
 RACE = ("study.arms=[darts]", "study.folds=[0,1,2,3]", "study.racing.on=true", "study.racing.looks=none", "study.candidates=4")
@@ -154,6 +155,8 @@ def test_a_hopeless_candidate_is_given_up_and_every_trial_has_one_record(tmp_pat
     reasons = ledger.validation(StudyFiles(tmp_path)).query("status == 'raced'")["reason"]
     assert reasons.str.startswith("raced out: ").all()
     assert raced(tmp_path, study(*RACE)) == []
+    (folder,) = [path.parent for path in StudyFiles(tmp_path).tensorboard.rglob("*tfevents*")]  # the others ran without telemetry
+    assert Run(folder).texts["status"][0].startswith("**raced**\n\nraced out: ")
 
 
 def test_optuna_is_told_what_the_candidate_would_have_had(tmp_path: Path) -> None:

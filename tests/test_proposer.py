@@ -21,7 +21,7 @@ from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.ledger import TrialRecord
 from tests import fleet, records
 
-EXTRA = {"study": "study", "root": "/results/study", "cache": "/results/.cache", "checkpoint_s": 60.0}
+EXTRA = {"root": "/results/study", "cache": "/results/.cache", "gpus_per_trial": 0.5}
 LIMIT_S = 600.0
 
 

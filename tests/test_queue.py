@@ -17,6 +17,7 @@ from raysernas.record import compaction, ledger, storage
 from raysernas.record.files import Line, StudyFiles, TrialKey
 from tests.faults import refusal
 from tests.fleet import drain, fail, finish, opened, params, states, study
+from tests.runs import Run
 
 
 def test_every_trial_runs_exactly_once(tmp_path: Path) -> None:
@@ -145,6 +146,9 @@ def test_a_trial_whose_process_died_gets_its_record(tmp_path: Path) -> None:
         row = ledger.validation(StudyFiles(tmp_path)).iloc[0]
         assert (row["status"], row["reason"], row["failure"]) == ("failed", "it diverged", "error")
         assert row["digest"] == digest(queue.trial(key))
+        run = Run(StudyFiles(tmp_path).trial(key).tensorboard)
+        assert (run.status, run.texts["status"][0]) == ("FAILURE", "**failed (error)**\n\nit diverged")
+        assert run.hparams["search.alphas_lr"] == 3e-3
 
 
 def test_a_process_that_died_after_its_record_has_finished(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from raysernas import trial as trial_room
 from raysernas.config import TrialConfig
 from raysernas.config_arms import Arm
 from raysernas.config_file import assign
+from raysernas.config_study import ResourcesConfig, StudyConfig
 from raysernas.learn import architect, training
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
@@ -24,7 +24,7 @@ from raysernas.record.storage import StorageFault
 from raysernas.trial import Interrupted, Progress, Retryable
 from tests import disks
 from tests.test_trial import TINY, resolved
-from tests.trials import assert_equal
+from tests.trials import assert_equal, assert_shown_alike
 
 ARMS: dict[str, tuple[Arm, dict]] = {
     "search": ("darts", {"search.warmup_epochs": 1, "search.eigenvalue_every": 2, "retrain.seeds": [0]}),
@@ -41,9 +41,10 @@ def planned(name: str) -> TrialConfig:
     return resolved(arm, assign(TINY, {"retrain.epochs": 2, **changes}))
 
 
-def run(root: Path, trial: TrialConfig, **more) -> tuple[pd.DataFrame, TrialFiles]:
+def run(root: Path, trial: TrialConfig, every_s: float = 60.0, **more) -> tuple[pd.DataFrame, TrialFiles]:
     files = TrialFiles(root, TrialKey(arm=trial.arm, candidate=0, fold=0, seed=0))
-    return trial_room.run(trial, study="small", files=files, cache=root.parent / "cache", **more), files
+    study = StudyConfig(name="small", resources=ResourcesConfig(checkpoint_s=every_s, pictures_every=1, no_progress_s=0.0))
+    return trial_room.run(trial, study=study, files=files, cache=root.parent / "cache", **more), files
 
 
 def after(polls: int) -> Callable[[], str]:
@@ -93,7 +94,7 @@ def test_stopped_after_nearly_every_step_a_trial_is_the_undisturbed_one(undistur
 def test_stopped_after_any_steps_a_trial_is_the_undisturbed_one(undisturbed, tmp_path_factory, gaps, every_s):
     _, whole = undisturbed("search")
     root = tmp_path_factory.mktemp("stopped")
-    stopped(root / "again", planned("search"), gaps, checkpoint_s=every_s)
+    stopped(root / "again", planned("search"), gaps, every_s=every_s)
     assert_equal(TrialFiles(root / "again", whole.key), whole)
 
 
@@ -107,15 +108,7 @@ def test_earlier_epochs_are_told_to_tensorboard_once_and_to_the_display_only_the
         except Interrupted:
             assert [(each.stage, each.epoch) for each in seen[-1]] == [("search", 1), ("search", 2), ("retrain", 1)]
     assert [(each.stage, each.epoch) for each in seen[1]] == [("search", 2), ("retrain", 1), ("retrain", 2), ("test", 1)]
-    steps = [scalars(files) for files in (TrialFiles(root / "told", whole.key), whole)]
-    assert steps[0] == steps[1]
-    assert all(each == sorted(set(each)) for each in steps[0].values())
-
-
-def scalars(files: TrialFiles) -> dict[str, list[int]]:
-    """Name -> steps of a TensorBoard run."""
-    reader = EventAccumulator(str(files.tensorboard)).Reload()
-    return {name: [event.step for event in reader.Scalars(name)] for name in reader.Tags()["scalars"]}
+    assert_shown_alike(TrialFiles(root / "told", whole.key), whole)
 
 
 def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):
@@ -148,7 +141,7 @@ def test_a_disk_that_is_full_of_checkpoints_is_a_fault_and_no_record(tmp_path):
     files = TrialFiles(tmp_path / "again", TrialKey(arm="darts", candidate=0, fold=0, seed=0))
     with disks.small(files.checkpoints, 16):
         with pytest.raises(StorageFault, match="No space left on device"):
-            run(tmp_path / "again", trial, checkpoint_s=0.0)
+            run(tmp_path / "again", trial, every_s=0.0)
         assert not files.record.exists()
     assert (run(tmp_path / "again", trial)[0]["status"] == "finished").all()
 

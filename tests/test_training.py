@@ -56,7 +56,9 @@ def test_fit_keeps_the_epoch_with_the_best_validation_ua_the_earlier_on_a_tie():
     scores = [entry["valid_ua"] for entry in fitted.history]
     assert fitted.epoch == 1 + int(np.argmax(scores))
     assert evaluate(net, valid).evaluation.ua == fitted.valid.ua == max(scores)
+    confusions = [entry.pop("confusion") for entry in seen]
     assert seen == fitted.history
+    assert confusions[fitted.epoch - 1] == fitted.valid.confusion.tolist()
 
 
 def test_fit_learns_what_can_be_learnt():

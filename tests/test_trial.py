@@ -26,6 +26,7 @@ from raysernas.config import (
     trial_config,
 )
 from raysernas.config_arms import Arm
+from raysernas.config_study import StudyConfig
 from raysernas.corpora import cache, catalogue, features, fold_file, folds
 from raysernas.corpora.corpus import Remark
 from raysernas.fleet import plan as planning
@@ -50,7 +51,7 @@ def resolved(arm: Arm = "darts", config: Config = TINY) -> TrialConfig:
 
 def run(tmp_path: Path, trial: TrialConfig, name: str = "study", report=lambda _: None) -> tuple[pd.DataFrame, TrialFiles]:
     files = TrialFiles(tmp_path / name, TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed))
-    return trial_room.run(trial, study=name, files=files, cache=tmp_path / "cache", report=report), files
+    return trial_room.run(trial, study=StudyConfig(name=name), files=files, cache=tmp_path / "cache", report=report), files
 
 
 @pytest.mark.parametrize("arm", ["darts", "random", "cnn_lstm_attention"])

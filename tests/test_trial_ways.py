@@ -10,6 +10,7 @@ import soundfile
 from raysernas import trial as trial_room
 from raysernas.config import CorpusConfig, TrialConfig, trial_config
 from raysernas.config_file import load
+from raysernas.config_study import StudyConfig
 from raysernas.corpora import catalogue
 from raysernas.record.files import TrialFiles, TrialKey
 
@@ -38,7 +39,7 @@ def resolved(*overrides: str) -> TrialConfig:
 
 def run(folder: Path, trial: TrialConfig, name: str = "study"):
     files = TrialFiles(folder / name, TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed))
-    return trial_room.run(trial, study=name, files=files, cache=folder / "cache"), files
+    return trial_room.run(trial, study=StudyConfig(name=name), files=files, cache=folder / "cache"), files
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -7,6 +7,7 @@ import pandas as pd
 from raysernas.learn import checkpoint
 from raysernas.record.files import TrialFiles
 from raysernas.record.ledger import MEASURED
+from tests.runs import Run, told
 from tests.searches import equal
 
 ITS_OWN = ("attempts", "host", "cpu")  # of an attempt, besides seconds and memory: what no two runs of a trial share
@@ -27,9 +28,22 @@ def assert_equal(one: TrialFiles, other: TrialFiles) -> None:
     for path in tensors(one):
         assert equal(checkpoint.load(path), checkpoint.load(twin(path, one, other)))
     assert len(tensors(one)) == len(tensors(other)) > 0
+    assert_shown_alike(one, other)
     for files in (one, other):
         assert not files.checkpoints.exists()
         assert not files.attempts.exists()
+
+
+def assert_shown_alike(one: TrialFiles, other: TrialFiles) -> None:
+    """Scalars, pictures and texts of the TensorBoard runs, each told once; not what a run says of its machine and its attempts."""
+    runs = [Run(files.tensorboard) for files in (one, other)]
+    scalars = [{tag: values for tag, values in run.scalars.items() if "/timing/" not in tag} for run in runs]
+    assert scalars[0] == scalars[1]
+    assert runs[0].images == runs[1].images
+    texts = [{tag: texts for tag, texts in run.texts.items() if tag not in ("protocol", "remarks")} for run in runs]
+    assert texts[0] == texts[1]
+    assert (runs[0].hparams, runs[0].status) == (runs[1].hparams, runs[1].status)
+    assert set(told(one.tensorboard).values()) == {1}
 
 
 def tensors(files: TrialFiles) -> list[Path]:

@@ -18,7 +18,7 @@ from raysernas.fleet.candidates import Candidates
 from raysernas.fleet.journal import Journal
 from raysernas.fleet.proposals import Outcome
 from raysernas.fleet.standing import Row, Standing
-from raysernas.record import ledger
+from raysernas.record import ending, ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
 
 RUN_AGAIN: tuple[ledger.Failure, ...] = (
@@ -128,7 +128,7 @@ class Queue:
             self._wait(key, first=True)
             return "again"
         told = "; then ".join(reasons)
-        ledger.write(self._files.trial(key), [ledger.failure(trial, self._study.name, key, told, kind)])
+        ending.end(self._files.trial(key), trial, self._study, [ledger.failure(trial, self._study.name, key, told, kind)])
         self.ended(key, "failed")
         return "failed"
 
@@ -175,8 +175,9 @@ class Queue:
         """Write the record of a trial whose candidate was given up."""
         self._check_held()
         why = self._standing.given_up(self._line(key), key.candidate)
-        record = ledger.raced(self.trial(key), self._study.name, key, why.reason if why else "")
-        ledger.write(self._files.trial(key), [record])
+        trial = self.trial(key)
+        record = ledger.raced(trial, self._study.name, key, why.reason if why else "")
+        ending.end(self._files.trial(key), trial, self._study, [record])
         self._end(key, [record.row()])
 
     def _compact(self) -> None:

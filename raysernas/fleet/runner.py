@@ -84,9 +84,8 @@ def _tune(plan: Plan, queue: Queue, display: Display, room: cluster.Room, folder
     resources = plan.config.study.resources
     course = Course(queue, display, room=room, write=Chalk().write, no_progress_s=resources.no_progress_s)
     extra = {
-        "study": plan.config.study.name, "root": str(plan.files.root), "cache": cache_text(plan.config),
-        "plan": fingerprint(storage.text(plan.files.config) or ""), "gpus_per_trial": plan.gpus_per_trial,
-        "checkpoint_s": resources.checkpoint_s, "no_progress_s": resources.no_progress_s,
+        "root": str(plan.files.root), "cache": cache_text(plan.config), "gpus_per_trial": plan.gpus_per_trial,
+        "plan": fingerprint(storage.text(plan.files.config) or ""),
     }  # fmt: skip
     display.expect(queue.left(), queue.done(), slots=room())
     tuner = tune.Tuner(

@@ -11,12 +11,13 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from raysernas.config import Fault, TrialConfig
-from raysernas.config_file import trial_from
+from raysernas.config_file import parse, trial_from
+from raysernas.config_study import StudyConfig
 from raysernas.fleet import board, notice
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey, seen
@@ -65,7 +66,7 @@ def attempt(config: dict[str, Any], key: TrialKey, asking: board.Asking, report:
     try:
         chosen = trial_from(config)
         files = seen(config["root"])
-        look(chosen, files, config["plan"])
+        study = study_of(look(chosen, files, config["plan"]))
         if reason := asking():
             return {"interrupted": reason}
         torch.set_num_threads(chosen.compute.threads)  # Ray has set it to the CPUs it gave
@@ -73,10 +74,8 @@ def attempt(config: dict[str, Any], key: TrialKey, asking: board.Asking, report:
             torch.cuda.empty_cache()  # of the trial before, in this process
             if reason := crowded(config["gpus_per_trial"], torch.cuda.mem_get_info, asking):
                 return {"died": "out_of_memory", "reason": reason}
-        rows = trial.run(
-            chosen, study=config["study"], files=files.trial(key), cache=Path(config["cache"]).expanduser(), report=report,
-            checkpoint_s=config["checkpoint_s"], asked=asking, no_progress_s=config["no_progress_s"],
-        )  # fmt: skip
+        cache = Path(config["cache"]).expanduser()
+        rows = trial.run(chosen, study=study, files=files.trial(key), cache=cache, report=report, asked=asking)
     except trial.Interrupted as stop:
         return {"interrupted": stop.reason}
     except trial.Retryable as error:
@@ -87,8 +86,8 @@ def attempt(config: dict[str, Any], key: TrialKey, asking: board.Asking, report:
     return {"status": str(first["status"]), "reason": str(first["reason"]), "valid_ua": float(rows["valid_ua"].mean())}
 
 
-def look(chosen: TrialConfig, files: StudyFiles, plan: str) -> None:
-    """Whether this node sees what the launch sees.
+def look(chosen: TrialConfig, files: StudyFiles, plan: str) -> str:
+    """Whether this node sees what the launch sees; the text of study.yaml.
 
     Raises:
         Fault: when it does not, with the node's name.
@@ -106,6 +105,13 @@ def look(chosen: TrialConfig, files: StudyFiles, plan: str) -> None:
                 "node", f"{here} does not see the corpus", got=why, expected=f"{name}, on every node at the same place",
                 do="mount or copy the corpus there on every node, or let every node read the bucket",
             )  # fmt: skip
+    return told
+
+
+@lru_cache(maxsize=1)  # a process runs many trials of one study
+def study_of(text: str) -> StudyConfig:
+    """The study that a study.yaml describes."""
+    return parse(text, "study.yaml").study
 
 
 def _unseen(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -63,6 +64,7 @@ class Descent:
         self.running: Pass | None = None
         self.losses: list[Tensor] = []  # of the running pass
         self.history: list[dict[str, Any]] = []
+        self.confusions: list[npt.NDArray[np.int64]] = []  # of the validation, for each epoch in the history
         self.best: Best | None = None
 
     def along(self, steps: Steps) -> float:
@@ -92,9 +94,14 @@ class Descent:
         """The epoch has ended: its entry of the history, and its weights if they are the best."""
         epoch = len(self.history) + 1
         self.history.append({"epoch": epoch, "loss": loss, "valid_ua": scores.ua, "valid_wa": scores.wa})
+        self.confusions.append(scores.confusion)
         if self.best is None or scores.ua > self.best.valid.ua:
             self.best = Best(epoch, scores, {name: value.clone() for name, value in self.judged.state_dict().items()})
         self.running, self.losses = None, []
+
+    def shown(self, number: int) -> dict[str, Any]:
+        """An entry of the history with what is only shown."""
+        return self.history[number] | {"confusion": self.confusions[number].tolist()}
 
     def kept(self) -> Kept:
         """A copy of everything, on the CPU."""
@@ -111,6 +118,7 @@ class Descent:
                 "running": self.running and self.running.kept(),
                 "losses": torch.stack(self.losses) if self.losses else torch.empty(0),
                 "history": json.dumps(self.history),
+                "confusions": torch.from_numpy(np.array(self.confusions, dtype=np.int32)),
                 "best": best and {"epoch": best.epoch, "confusion": best.valid.confusion.tolist(), "weights": best.weights},
             }
         )
@@ -131,6 +139,7 @@ class Descent:
             self.running = Pass(self.train, self.config.batch, self.streams["order"], self.draw, kept["running"])
         self.losses = [*kept["losses"].to(self.train.device).unbind()]
         self.history = json.loads(kept["history"])
+        self.confusions = [*kept["confusions"].numpy().astype(np.int64)]
         if best := kept["best"]:
             self.best = Best(best["epoch"], Evaluation(np.array(best["confusion"], dtype=np.int64)), best["weights"])
 

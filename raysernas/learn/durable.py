@@ -20,7 +20,7 @@ from raysernas.record import storage
 from raysernas.record.files import TrialFiles
 from raysernas.record.storage import StorageFault
 
-FORMAT = 1  # of the states; a checkpoint of another one is left aside
+FORMAT = 2  # of the states; a checkpoint of another one is left aside
 SPENT = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # memory, as a plain RuntimeError says it
 Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
 Entry = dict[str, Any]

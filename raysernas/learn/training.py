@@ -48,7 +48,8 @@ def fit(
     Args:
         config: may let the sound of the training part (and of no other) vary from use to use, and may have the moving average of
             the weights validated and kept instead of the last ones.
-        report: called after each epoch (counted from 1) with its entry of the history.
+        report: called after each epoch (counted from 1) with its entry of the history, and the `confusion` of the validation,
+            [truth, prediction], which is only shown.
         steps: where the steps are kept; a training that an earlier attempt has begun with the same arguments goes on from there,
             and first reports its epochs again.
 
@@ -63,14 +64,14 @@ def fit(
     steps, descent = steps or Unkept(), Descent(network, train, config, seed)
     if steps.kept is not None:
         descent.restore(steps.kept)
-        again(descent.history, report)
+        again([descent.shown(number) for number in range(len(descent.history))], report)
     for epoch in range(len(descent.history) + 1, config.epochs + 1):
         if isinstance(network.front, Cells):
             network.front.drop_path = config.drop_path * epoch / config.epochs
         loss = descent.along(steps)
         scores = evaluate(descent.judged, valid, after=lambda: steps.step(descent.kept)).evaluation
         descent.note(loss, scores)
-        report(descent.history[-1])
+        report(descent.shown(-1))
     steps.end(descent.kept)
     assert descent.best is not None
     network.load_state_dict(descent.best.weights)

@@ -140,6 +140,15 @@ class TrialFiles:
         """The folder of the trial's TensorBoard run."""
         return self.root / "tensorboard" / self.key.arm / f"c{self.key.candidate:03d}" / f"f{self.key.fold}" / f"s{self.key.seed}"
 
+    def events(self, when: str) -> Path:
+        """One file of that run, as TensorBoard knows it by its name; `when` sorts it."""
+        return self.tensorboard / f"events.out.tfevents.{when}"
+
+    @property
+    def events_end(self) -> Path:
+        """That of the end of the run: the last in the order of names, in which TensorBoard reads them."""
+        return self.events("end")
+
     @property
     def checkpoints(self) -> Path:
         """The folder of what lets an interrupted trial go on; deleted once its record is written."""

@@ -42,5 +42,9 @@ class Mirror:
         try:
             self.copy()
         finally:
-            if self.folder != self.place:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            self.drop()
+
+    def drop(self) -> None:
+        """Forget the folder here as it is; a local place stays."""
+        if self.folder != self.place:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,6 +16,7 @@ OPERATION_HEIGHT, SIDES, APART = 24.0, 18.0, 14.0  # of an operation's box: heig
 LANE = 13.0  # between two lanes
 STEP, BELOW = 50.0, 46.0  # from a state to the operations below it, and from these to their node
 PORT = 12.0  # from the middle of a state to where a line leaves or enters it below or above
+NARROWEST = 280.0  # a picture: TensorBoard stretches all to one width
 TEXT, LABEL = 11.5, 12.0  # sizes of type
 INPUTS: dict[Part, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
 JOINED: dict[Part, str] = {"normal": "concat", "reduction": "concat", "recurrent": "mean"}
@@ -85,7 +86,7 @@ def chain(genotype: Genotype) -> Picture:
         shapes.append(Line(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
         y += step
         shapes += _state(name, y, STATE_WIDTH) if number == len(slots) else _box(name, 0, y, wide)
-    across = wide / 2 + MARGIN
+    across = max(wide, NARROWEST) / 2 + MARGIN
     about = f"Conv and pool chain: input, then {', '.join(slots)}, then output."
     return Picture(
         2 * across, y + STATE_HEIGHT / 2 + MARGIN, "conv and pool chain", about, [_moved(each, across) for each in shapes]

@@ -1,0 +1,77 @@
+"""Laws of events: TensorBoard's own reader and checksums take what is written here for its own."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c, masked_crc32c
+
+from raysernas.record import drawing, events
+from raysernas.record.events import Events
+from tests.runs import Run, told
+
+
+@given(st.binary(min_size=1, max_size=600))
+@example(b"123456789")
+def test_the_checksum_is_that_of_tensorboard(content):
+    assert events.checksum(content) == crc32c(content)
+
+
+@pytest.mark.parametrize("size", [events.LONG - 1, events.LONG, events.LONG + 1, events.LONG + events.LANES, 50_003])
+def test_the_checksum_of_long_content_is_taken_side_by_side_and_the_same(size):
+    content = np.random.default_rng(size).bytes(size)
+    assert events.checksum(content) == crc32c(content)
+
+
+def test_the_checksum_of_nothing_and_the_published_check_value():
+    assert events.checksum(b"") == 0
+    assert events.checksum(b"123456789") == 0xE3069283
+
+
+def test_a_record_is_framed_as_tensorboard_frames_it():
+    framed, length = events.framed(b"abc"), struct.pack("<Q", 3)
+    assert framed == length + struct.pack("<I", masked_crc32c(length)) + b"abc" + struct.pack("<I", masked_crc32c(b"abc"))
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(numbers=st.lists(st.floats(width=32, allow_nan=False)), words=st.lists(texts))
+def test_numbers_and_texts_are_read_back(tmp_path_factory, numbers, words):
+    waiting, folder = Events(), tmp_path_factory.mktemp("run")
+    waiting.begin()
+    for step, number in enumerate(numbers):
+        waiting.scalar("a/b", number, step)
+    for step, word in enumerate(words):
+        waiting.text("words", word, step)
+    (folder / "events.out.tfevents.1").write_bytes(waiting.taken())
+    assert waiting.taken() == b""
+    run = Run(folder)
+    assert run.scalars.get("a/b", {}) == dict(enumerate(numbers))
+    assert run.texts.get("words", {}) == dict(enumerate(words))
+    assert sum(told(folder).values()) == len(numbers) + len(words)
+
+
+def test_a_picture_is_read_back_with_its_size(tmp_path):
+    picture, waiting = drawing.confusion([[3, 1], [0, 2]], ["joy", "fear"]), Events()
+    waiting.begin()
+    waiting.image("seen", picture, 7)
+    (tmp_path / "events.out.tfevents.1").write_bytes(waiting.taken())
+    content, width, height = drawing.png(picture)
+    run = Run(tmp_path)
+    assert run.images == {"seen": {7: content}}
+    (event,) = run._reader.Images("seen")
+    assert (event.width, event.height) == (width, height)
+
+
+def test_a_torn_end_costs_the_last_record_and_no_other(tmp_path):
+    waiting = Events()
+    waiting.begin()
+    for step in range(3):
+        waiting.scalar("a", float(step), step)
+    whole = waiting.taken()
+    for cut in (1, 5, 20):
+        (tmp_path / "events.out.tfevents.1").write_bytes(whole[:-cut])
+        assert list(Run(tmp_path).scalars["a"]) == [0, 1]
