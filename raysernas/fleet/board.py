@@ -13,8 +13,8 @@ from typing import Any, Self
 
 NAME = "raysernas-board"
 ASK_S = 1.0  # between two questions of a trial, and about two lines of the driver
-ANSWER_S = 3.0  # within which an answer comes
-LOST_S = 5.0  # without an answer; with a question under way and a step the trial stops within 10 s
+ANSWER_S = 5.0  # within which an answer comes
+LOST_S = 20.0  # without an answer: a busy machine is slow (5 s were seen), and Ray takes 25 s and more to give a silent node up
 LOST = "the launch does not answer"
 
 
