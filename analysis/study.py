@@ -95,11 +95,12 @@ def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """The trials without what cannot be, and remarks on it: scores outside 0..1 or not of their confusion, torn confusions, or
-    confusions of other emotions than study.yaml names (none named: than most trials have)."""
+    confusions of other emotions than study.yaml names (of none that it names: than most trials have)."""
     trials, remarks = trials.copy(), []
     done = trials["status"] == "finished"
-    finished, usual = done.to_numpy(), [json.dumps(list(emotions))] if emotions else trials.loc[done, "emotions"].mode().tolist()
-    strange = finished & (trials["emotions"] != "".join(usual[:1])).to_numpy()
+    finished, named, texts = done.to_numpy(), json.dumps(list(emotions)), trials.loc[done, "emotions"]
+    usual = named if (texts == named).any() else "".join(texts.mode().tolist()[:1])
+    strange = finished & (trials["emotions"] != usual).to_numpy()
     if strange.any():
         remarks.append(f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; they stand in no sum")
     for part in ("valid", "test"):
