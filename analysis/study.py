@@ -61,7 +61,7 @@ def read(root: Path) -> Study:
     config = need_config(files)
     rows, told = ledger.table_and_remarks(files)
     once, twice = single(known(rows))
-    trials, odd = sound(once)
+    trials, odd = sound(once, config.corpus.emotions)
     trials = trials.assign(study=config.study.name, planned=of_plan(trials, config))
     first = ["study", "trial", "planned"]
     trials = trials[[*first, *(column for column in trials if column not in first)]]
@@ -93,23 +93,30 @@ def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return trials[~bad].reset_index(drop=True), told
 
 
-def sound(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The trials without the scores that cannot be, and remarks on those: outside 0..1, or not what their confusion gives."""
+def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """The trials without what cannot be, and remarks on it: scores outside 0..1 or not of their confusion, torn confusions, or
+    confusions of other emotions than study.yaml names (of none that it names: than most trials have)."""
     trials, remarks = trials.copy(), []
-    finished = (trials["status"] == "finished").to_numpy()
+    done = trials["status"] == "finished"
+    finished, named, texts = done.to_numpy(), json.dumps(list(emotions)), trials.loc[done, "emotions"]
+    usual = named if (texts == named).any() else "".join(texts.mode().tolist()[:1])
+    strange = finished & (trials["emotions"] != usual).to_numpy()
+    if strange.any():
+        remarks.append(f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; they stand in no sum")
     for part in ("valid", "test"):
-        names = [f"{part}_{score}" for score in ("ua", "wa", "f1")]
-        given, texts = trials[names].to_numpy(dtype=float), trials[f"{part}_confusion"].tolist()
-        told = np.full(given.shape, np.nan)
-        told[finished] = _scores([text for text, ended in zip(texts, finished, strict=True) if ended])
-        outside = ((given < 0) | (given > 1)).any(axis=1)
-        unlike = (np.abs(given - told) > CLOSE).any(axis=1)
-        kinds = {"lie outside 0..1": outside, "do not fit their confusion": unlike & ~outside}
-        for reason, bad in kinds.items():
-            if (bad & finished).any():
-                trials.loc[bad & finished, names] = np.nan
-                trials.loc[bad & finished, f"{part}_confusion"] = ""
-                remarks.append(f"{part} scores of {few(trials.loc[bad & finished, 'trial'])} {reason} and count as not known")
+        names, confusion = [f"{part}_{score}" for score in ("ua", "wa", "f1")], f"{part}_confusion"
+        given, told = trials[names].to_numpy(dtype=float), np.full((len(trials), 3), np.nan)
+        told[finished], torn = _scores(trials.loc[finished, confusion].tolist())
+        outside = finished & ((given < 0) | (given > 1)).any(axis=1)
+        unlike = finished & (np.abs(given - told) > CLOSE).any(axis=1) & ~outside
+        torn = np.isin(np.arange(len(trials)), np.flatnonzero(finished)[torn])
+        for reason, bad in {"lie outside 0..1": outside, "do not fit their confusion": unlike}.items():
+            if bad.any():
+                trials.loc[bad, names] = np.nan
+                remarks.append(f"{part} scores of {few(trials.loc[bad, 'trial'])} {reason} and count as not known")
+        if torn.any():
+            remarks.append(f"the {part} confusion of {few(trials.loc[torn, 'trial'])} cannot be read and stands in no sum")
+        trials.loc[outside | unlike | torn | strange, confusion] = ""
         if (empty := finished & np.isnan(given[:, 0])).any():
             remarks.append(f"{few(trials.loc[empty, 'trial'])} finished without a {part} UA")
     return trials, remarks
@@ -148,13 +155,14 @@ def _square(counts: npt.NDArray[Any], axes: int) -> bool:
     return bool(fit and (counts >= 0).all())
 
 
-def _scores(texts: Sequence[str]) -> npt.NDArray[np.float64]:
-    """[row, (UA, WA, F1)], NaN for what is no confusion."""
+def _scores(texts: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """[row, (UA, WA, F1)], NaN for what is no confusion; and which rows have a text that is none."""
     found, told = confusions(texts), np.full((len(texts), 3), np.nan)
     for size in {len(one) for one in found if one is not None}:
         rows = [row for row, one in enumerate(found) if one is not None and len(one) == size]
         told[rows] = scores(np.stack([one for one in found if one is not None and len(one) == size]))
-    return told
+    torn = [one is None and text != "" for one, text in zip(found, texts, strict=True)]
+    return told, np.array(torn, dtype=bool)
 
 
 def _digests(genotypes: Iterable[str]) -> list[str]:

@@ -63,9 +63,8 @@ def test_no_other_choice_is_above_the_oracle(study: analysis.Results) -> None:
 
 
 def test_flat_takes_one_candidate_for_all_folds_and_nested_one_for_each(study: analysis.Results) -> None:
-    counted = study.chosen.groupby(["selection", "arm"])["candidate"].nunique()
-    assert {*counted[FLAT].tolist()} == {1}
-    assert counted[NESTED].max() > 1
+    counted = study.chosen.drop_duplicates(["selection", "arm", "candidate"])["selection"].value_counts()
+    assert counted[FLAT] == 2 < counted[NESTED]  # of two arms
     nested = study.choices["simulated"][0]
     for row in nested.chosen.itertuples():
         others = nested.tried[(nested.tried["arm"] == row.arm) & (nested.tried["fold"] == row.fold)]

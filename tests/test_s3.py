@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from tests.ledgers import simulated
 from tests.test_runner import descendants, table
 
 ROOT = Path(__file__).parent.parent
@@ -262,3 +263,17 @@ def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(tmp_path
     _, err = ended(machine.run("-c", FETCH, "s3://bucket/odd", str(tmp_path / "cache")), 1)
     assert "has a name that must not be followed\n  got: '../../evil.wav'" in err
     assert not list(tmp_path.rglob("evil.wav"))
+
+
+def test_the_analysis_of_a_bucket_is_that_of_a_folder(tmp_path: Path, endpoint: str, client: Any) -> None:
+    here, machine = tmp_path / "study", Machine(tmp_path / "machine", endpoint)
+    simulated(here, folds=2, seeds=1, predictions=True, histories=True)
+    for path in here.rglob("*.*"):
+        client.upload_file(str(path), "bucket", f"analysed/{path.relative_to(here).as_posix()}")
+    code = (
+        "import sys, analysis; results = analysis.load(sys.argv[1]); print(results.remarks)\n"
+        "print(results.arms.to_csv(), results.speakers.to_csv(), results.histories()[0].to_csv())"
+    )
+    one, two = (ended(machine.run("-c", code, root))[0] for root in (str(here), "s3://bucket/analysed"))
+    assert one == two
+    assert "()" in one.splitlines()[0]

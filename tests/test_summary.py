@@ -167,26 +167,6 @@ def test_the_size_of_a_fold_is_its_number_of_utterances() -> None:
     assert fold_table(rows(record(fold=4)), {"cnn": 0})["n_test"].tolist() == [10 * len(EMOTIONS)]
 
 
-def test_a_fold_with_a_run_that_has_no_score_has_none(tmp_path: Path) -> None:
-    """Nor has its arm: a mean over the runs that are left would be another number. Its utterances stand in no sum."""
-    files = study(tmp_path, assign(Config(), PLAN), *[record(fold=f, test=(9, 9, 9)) for f in (0, 1)])
-    frame = ledger.table(files)
-    frame.loc[1, ["test_ua", "test_wa", "test_confusion"]] = [math.nan, math.nan, ""]
-    assert fold_table(frame, {"cnn": 0})["ua"].isna().tolist() == [False, True]
-    arm = arm_table(frame, candidates(frame, **GRID), ["cnn"]).iloc[0]
-    assert arm[["ua", "ua_sd", "wa", "pooled_ua", "pooled_f1"]].isna().all()
-    assert arm["valid_ua"] == pytest.approx(0.5)
-
-
-@given(scores=st.lists(st.floats(0, 1), min_size=6, max_size=6), order=st.permutations(range(6)))
-def test_the_order_of_trials_moves_no_choice(scores: list[float], order: list[int]) -> None:
-    """Equal means are a tie even where their last bits differ by the order in which they were added up."""
-    records = [record(candidate=c, fold=f) for c, f in product((0, 1), (0, 1, 2))]
-    frame = rows(*records).assign(valid_ua=[*scores[:3], *np.array(scores[:3])[[2, 0, 1]]])
-    grid = GRID | {"folds": (0, 1, 2)}
-    assert best_of(frame, **grid) == best_of(frame.iloc[order], **grid) == {"cnn": 0}
-
-
 # --- the whole study --------------------------------------------------------------------------------------------------
 
 

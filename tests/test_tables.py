@@ -1,5 +1,6 @@
 """The tables of the analysis: on the stored ledger against scikit-learn, on random ones by their laws."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 import analysis
 from analysis import selection, tables
 from raysernas.record.files import StudyFiles
-from raysernas.record.summary import ARM_COLUMNS, summary
+from raysernas.record.summary import ARM_COLUMNS, arm_table, candidates, fold_table, summary, winners
+from tests import records
 from tests.golden_ledger import EMOTIONS, ROOT
 from tests.ledgers import simulated
 
@@ -207,3 +209,25 @@ def test_an_unknown_selection_is_refused_in_words(study: analysis.Results) -> No
     with pytest.raises(ValueError, match="there is no such selection of such a study"):
         study.confusion("simulated", "best", "cnn")
     assert study.confusion("simulated", selection.NESTED, "majority").empty
+
+
+# --- the aggregator below -----------------------------------------------------------------------------------------------
+
+
+def test_a_fold_with_a_run_that_has_no_score_has_none() -> None:
+    """Nor has its arm: a mean over the runs that are left would be another number. Its utterances stand in no sum."""
+    frame = records.rows(*[records.record(fold=f, test=(9, 9, 9)) for f in (0, 1)])
+    frame.loc[1, ["test_ua", "test_wa", "test_confusion"]] = [np.nan, np.nan, ""]
+    assert fold_table(frame, {"cnn": 0})["ua"].isna().tolist() == [False, True]
+    arm = arm_table(frame, candidates(frame, folds=(0, 1), seeds=(0,), retrain_seeds=(0,)), ["cnn"]).iloc[0]
+    assert arm[["ua", "ua_sd", "wa", "pooled_ua", "pooled_f1"]].isna().all()
+    assert arm["valid_ua"] == pytest.approx(0.5)
+
+
+@given(scores=st.lists(st.floats(0, 1), min_size=6, max_size=6), order=st.permutations(range(6)))
+def test_the_order_of_trials_moves_no_choice(scores: list[float], order: list[int]) -> None:
+    """Equal means are a tie even where their last bits differ by the order in which they were added up."""
+    frame = records.rows(*[records.record(candidate=c, fold=f) for c, f in product((0, 1), (0, 1, 2))])
+    frame = frame.assign(valid_ua=[*scores[:3], *np.array(scores[:3])[[2, 0, 1]]])
+    grid = {"folds": (0, 1, 2), "seeds": (0,), "retrain_seeds": (0,)}
+    assert winners(candidates(frame, **grid)) == winners(candidates(frame.iloc[order], **grid)) == {"cnn": 0}
