@@ -47,12 +47,10 @@ def missing() -> str:
 
 
 @contextmanager
-def served(folder: Path, *, runs: int, fast: bool = True) -> Iterator[str]:
+def served(folder: Path, *, runs: int) -> Iterator[str]:
     """The address of a TensorBoard that has read so many runs."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", "127.0.0.1", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--load_fast", "auto" if fast else "false", "--reload_interval", "1"], stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*command, "--reload_interval", "1"], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         address = next(found[0] for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/", line)))
