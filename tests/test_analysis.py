@@ -117,7 +117,8 @@ def test_every_table_and_figure_is_a_file_when_asked(tmp_path: Path) -> None:
 ODD: dict[str, dict[str, Any]] = {
     "one fold": {"folds": 1},
     "one arm": {"arms": ("darts",), "folds": 2}, "all failed": {"failed": 1.0, "singles": True},
-    "raced": {"candidates": 3, "raced": 0.5, "failed": 0.1, "arms": ("darts", "random")}, "one speaker": {"speakers": 1, "folds": 2},
+    "raced": {"candidates": 3, "raced": 0.5, "failed": 0.1, "arms": ("darts", "random")}, 
+    "one speaker": {"speakers": 1, "folds": 2},
     "nested": {"candidates": 2, "protocol": "nested", "folds": 3, "arms": ("random", "cnn")},
     "200 classes": {"emotions": [f"クラス{i}<b>&'" for i in range(200)], "takes": 1, "predictions": True,
                     "folds": 2},

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from analysis.report import markup, wording
 from analysis.report.findings import Findings
 from analysis.report.page import page
+from analysis.report.trials import columns
 from tests.findings import findings
 from tests.pages import Page
 
@@ -232,6 +233,16 @@ def test_ten_thousand_trials_are_data_and_not_elements() -> None:
     small, large = Page(page(few)), page(many)
     assert len(Page(large).elements) <= len(small.elements) * 1.05
     assert len(large) < 4_000_000
+
+
+def test_a_setting_that_some_arms_do_not_read_is_still_the_same_in_all_trials(found: Findings) -> None:
+    reads = found.trials["arm"] == "darts"
+    shown, same = columns(
+        found.trials.assign(**{"search.epochs": np.where(reads, 25.0, np.nan), "search.seed": np.where(reads, 1, 2)})
+    )
+    assert same["search.epochs"] == "25.0"
+    assert "search.epochs" not in {column["name"] for column in shown}
+    assert "search.seed" in {column["name"] for column in shown}
 
 
 def test_trials_keep_their_values(read: Page, found: Findings) -> None:

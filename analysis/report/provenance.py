@@ -80,7 +80,10 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
         "div", {"id": "trials-area", "hidden": True}, tag("div", {"class": "filters"}), tag("div", {"class": "chips"}), pager, inner
     )
     common = tag(
-        "details", None, tag("summary", None, f"What is the same in all of them ({len(same)})"), definitions(list(same.items()))
+        "details",
+        None,
+        tag("summary", None, f"What is the same in all that have it ({len(same)})"),
+        definitions(list(same.items())),
     )
     return section(
         "trials",

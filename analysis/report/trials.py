@@ -46,7 +46,7 @@ DIGITS = 6
 
 
 def columns(trials: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The columns in which trials differ, the usual ones first; and name -> value of what is the same in all of them.
+    """The columns in which trials differ, the usual ones first; and name -> value of what is the same in all that have it.
 
     A column is `{name, heading, kind, shown, values}`; those that links ask for are there, not shown, where all are alike. Text
     has `levels` and, for each row, the number of its level (-1: none).
@@ -57,9 +57,10 @@ def columns(trials: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, str]]
         values = trials[name]
         if name in LONG or name.endswith("_confusion") or not len(trials) or values.isna().all():
             continue
-        alike = values.map(str).nunique() == 1
+        told = [str(value) for value in values.tolist() if wording.known(value)]  # what an arm does not read is no other value
+        alike = len(set(told)) == 1 and (len(told) == len(values) or name not in FIRST)
         if alike and name not in ALWAYS:
-            same[name] = str(values.iloc[0])
+            same[name] = told[0]
         if not alike or name in FIRST:
             shown.append({**_column(name, values), "shown": not alike or name in ALWAYS})
     return shown, same
