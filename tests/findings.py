@@ -38,82 +38,55 @@ def findings(
     """A study of so many trials."""
     rng = np.random.default_rng(seed)
     plan = {
-        "study.name": "simulated",
-        "study.arms": list(arms),
-        "study.folds": list(range(folds)),
-        "study.candidates": candidates,
-        "study.seeds": list(range(seeds)),
-        "corpus.emotions": list(emotions),
-        "corpus.name": "emodb",
-    }
-    config = assign(Config(), plan)
+        "study.name": "simulated", "study.arms": list(arms), "study.folds": list(range(folds)), "study.candidates": candidates,
+        "study.seeds": list(range(seeds)), "corpus.emotions": list(emotions), "corpus.name": "emodb",
+    }  # fmt: skip
     trials = _trials(rng, arms, folds, seeds, candidates, failed, reason).assign(study=study)
-    finished = trials[trials["status"] == "finished"]
-    first = finished[finished["candidate"] == 0]
-    frames: dict[str, pd.DataFrame] = {"chosen": _each(first, ["arm", "fold"]).assign(candidate=0)}
-    frames["folds"] = _each(first, ["arm", "fold"]).assign(candidate=0)
-    frames["arms"] = _arms(frames["folds"], folds, trials).assign(marks=", ".join(marks or {}))
-    frames["classes"] = pd.DataFrame(
-        [
-            {
-                "selection": "nested",
-                "arm": arm,
-                "emotion": emotion,
-                "n": 40,
-                "recall": rng.random(),
-                "precision": rng.random(),
-                "f1": rng.random(),
-            }
-            for arm in arms
-            for emotion in emotions
-        ]
-    )
-    scored = first[["arm", "fold"]].drop_duplicates()
-    frames["speakers"] = scored.assign(
-        selection="nested", speaker=[f"simulated-{fold}" for fold in scored["fold"]], folds=scored["fold"].astype(str), runs=2,
-        n=40,
-        ua=rng.uniform(0.4, 0.9, len(scored)), wa=rng.uniform(0.4, 0.9, len(scored)),
-    )  # fmt: skip
-    frames["pairs"] = _pairs(rng, arms, folds)
-    frames["cost"] = pd.DataFrame(
-        [
-            {
-                "arm": arm,
-                "purpose": purpose,
-                "device": "cpu",
-                "trials": folds * seeds,
-                "seconds": rng.uniform(100, 9000),
-                "share": 0.25,
-            }
-            for arm in arms
-            for purpose in ("search", "retrain", "test", "features")
-        ]
-    )
-    prices = {"parameters": ("parameters", "mean"), "seconds": ("search_s", "mean"), "valid_ua": ("valid_ua", "mean")}
-    tried = finished.groupby(["arm", "candidate"], sort=False).agg(**prices).reset_index()
-    of_arms = tried.drop_duplicates("arm").assign(chosen=True, ua=[0.5 + 0.05 * i for i in range(tried["arm"].nunique())])
-    frames["pareto"] = pd.concat([of_arms, tried.assign(chosen=False, ua=np.nan)], ignore_index=True).assign(latency_ms=2.0)
-    frames["components"] = pd.DataFrame(
-        [
-            {"arm": arm, "component": name, "variance": 1e-4, "sd": rng.uniform(0, 0.05), "share": 0.25, "note": ""}
-            for arm in arms
-            for name in ("fold", "search_seed", "retrain_seed", "candidate", "residual")
-        ]
-    )
-    frames["histories"] = _histories(rng, arms, folds, epochs)
-    counts = pd.DataFrame(
-        rng.integers(0, 20, (len(emotions), len(emotions))) + 60 * np.eye(len(emotions), dtype=int), list(emotions), list(emotions)
-    )
+    frames = _scored(rng, trials, arms, folds, emotions, ", ".join(marks or {}))
+    frames |= {"pairs": _pairs(rng, arms, folds), "histories": _histories(rng, arms, folds, epochs)}
+    frames |= _spent(rng, trials, arms, folds * seeds)
+    size = len(emotions)
+    counts = pd.DataFrame(rng.integers(0, 20, (size, size)) + 60 * np.eye(size, dtype=int), list(emotions), list(emotions))
     return Findings(
-        trials=trials,
-        frames={name: frame.assign(study=study) for name, frame in frames.items()},
-        configs={study: config},
-        cards={study: {"corpus": "emodb, simulated", "folds": "speaker"}},
-        answers={study: [("best" if i == 0 else "sure", each) for i, each in enumerate(answers)]},
-        marks={study: marks or {}},
-        remarks=("All of this is simulated.",),
-        confusion=lambda of, selection, arm: counts,
-    )
+        trials=trials, frames={name: frame.assign(study=study) for name, frame in frames.items()},
+        configs={study: assign(Config(), plan)}, cards={study: {"corpus": "emodb, simulated", "folds": "speaker"}},
+        answers={study: [("best" if i == 0 else "sure", each) for i, each in enumerate(answers)]}, marks={study: marks or {}},
+        remarks=("All of this is simulated.",), confusion=lambda of, selection, arm: counts,
+    )  # fmt: skip
+
+
+def _scored(
+    rng: np.random.Generator, trials: pd.DataFrame, arms: Sequence[str], folds: int, emotions: Sequence[str], marks: str
+) -> dict[str, pd.DataFrame]:
+    """What the trials of candidate 0, which every selection has chosen, are worth."""
+    first = trials[(trials["status"] == "finished") & (trials["candidate"] == 0)]
+    each = _each(first, ["arm", "fold"]).assign(candidate=0)
+    shares = {name: rng.random(len(arms) * len(emotions)) for name in ("recall", "precision", "f1")}
+    grid = pd.MultiIndex.from_product([arms, emotions], names=["arm", "emotion"]).to_frame(index=False)
+    heard = first[["arm", "fold"]].drop_duplicates()
+    names, ua = [f"simulated-{fold}" for fold in heard["fold"]], rng.uniform(0.4, 0.9, len(heard))
+    return {
+        "chosen": each, "folds": each, "arms": _arms(each, folds, trials).assign(marks=marks),
+        "classes": grid.assign(selection="nested", n=40, runs=2, **shares),
+        "speakers": heard.assign(selection="nested", speaker=names, folds=heard["fold"].astype(str), n=40, runs=2, ua=ua, wa=ua),
+    }  # fmt: skip
+
+
+def _spent(rng: np.random.Generator, trials: pd.DataFrame, arms: Sequence[str], runs: int) -> dict[str, pd.DataFrame]:
+    """What they cost, and what their scores vary with."""
+    prices = {"parameters": ("parameters", "mean"), "seconds": ("search_s", "mean"), "valid_ua": ("valid_ua", "mean")}
+    tried = trials[trials["status"] == "finished"].groupby(["arm", "candidate"], sort=False).agg(**prices).reset_index()
+    of_arms = tried.drop_duplicates("arm").assign(chosen=True, ua=[0.5 + 0.05 * i for i in range(tried["arm"].nunique())])
+    purposes = pd.MultiIndex.from_product([arms, ("search", "retrain", "test", "features")], names=["arm", "purpose"])
+    sources = ("fold", "search_seed", "retrain_seed", "candidate", "residual")
+    parts = pd.MultiIndex.from_product([arms, sources], names=["arm", "component"]).to_frame(index=False)
+    cost = purposes.to_frame(index=False)
+    both = pd.concat([of_arms, tried.assign(chosen=False, ua=np.nan)], ignore_index=True)
+    return {
+        "cost": cost.assign(device="cpu", trials=runs, seconds=rng.uniform(100, 9000, len(cost)), share=0.25),
+        "pareto": both.assign(latency_ms=2.0),
+        "components": parts.assign(levels=5, variance=1e-4, sd=rng.uniform(0, 0.05, len(parts)), share=0.25, note=""),
+    }
 
 
 def _trials(
