@@ -34,8 +34,8 @@ def answers(
 ) -> pd.DataFrame:
     """The sentences on each study, in the order in which they are to be read; `arm` is the one that a sentence is about.
 
-    `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others), `random` (what it gains over
-    random architectures), `cost`, or `caution` (arms without a result, notes and marks).
+    `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others), `random` (what it gains
+    over random architectures), `cost`, or `caution` (arms without a result, notes and marks).
 
     Args:
         selection: whose scores are told, nested or flat.
@@ -84,7 +84,7 @@ def _best(scored: pd.DataFrame, selection: str) -> str:
         spread += f", from {percent(first['worst_ua'])} to {percent(first['best_ua'])}"
     else:
         spread = "on one fold, so that nobody knows how it varies"
-    so_far = f" Only {folds} of {planned} planned folds have ended." if folds < planned else ""
+    so_far = f" So far {folds} of {planned} planned folds count." if folds < planned else ""
     return f"{who} the highest UA: {percent(first['ua'])} % ({spread}; {CHOSEN[selection]}).{so_far}"
 
 
@@ -129,17 +129,23 @@ def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
     if known.empty:
         yield f"What {arm} cost is not known.{sized}"
         return
-    column = "device_s" if "device_s" in known else "seconds"
+    taken = (
+        known["device_s"].fillna(known["seconds"]) if "device_s" in known else known["seconds"]
+    )  # clock, where no device is known
     devices = known["device"] if "device" in known else pd.Series("", index=known.index)
-    totals = [
-        f"{duration(float(group[column].sum()))} {DEVICES.get(str(name), '')} time".replace("  ", " ")
-        for name, group in known.groupby(devices)
-    ]
-    shares = (known.groupby("purpose")[column].sum() / known[column].sum()).sort_values(ascending=False, kind="stable")
-    parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= SMALLEST_SHARE)
+    totals = [_took(float(seconds.sum()), str(device)) for device, seconds in taken.groupby(devices)]
+    shares = known.groupby("purpose")["seconds"].sum().sort_values(ascending=False, kind="stable") / max(
+        known["seconds"].sum(), 1e-9
+    )
+    parts = [f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= SMALLEST_SHARE]
     lost = own[own["seconds"].isna()]
-    unknown = f"; what {_listed(sorted(set(lost['purpose'])))} took is not known" if len(lost) else ""
-    yield f"{arm} took {_listed(totals)} in all ({parts}{unknown}).{sized}"
+    unknown = f"what {_listed(sorted(set(lost['purpose'])))} took is not known" if len(lost) else ""
+    told = "; ".join(filter(None, [", ".join(parts), unknown]))
+    yield f"{arm} took {_listed(totals)} in all{f' ({told})' if told else ''}.{sized}"
+
+
+def _took(seconds: float, device: str) -> str:
+    return f"{duration(seconds)} of {DEVICES[device]} time" if device in DEVICES else duration(seconds)
 
 
 def _cautions(arms: pd.DataFrame) -> Said:

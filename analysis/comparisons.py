@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.runs import finished
 from analysis.statistics import bootstrap, effect_sizes, holm, interval, p_value, practical
-from analysis.wording import SURE, ahead, few_draws, verdict
+from analysis.wording import FORBIDDEN, SURE, ahead, few_draws, verdict
 from raysernas.config import Fault
 from raysernas.record.resampling import paired
 
@@ -89,12 +89,14 @@ def over_random(folds: pd.DataFrame, trials: pd.DataFrame | None = None) -> pd.D
         for arm in [each for each in scores.columns if each != "random" and "random" in scores]:
             both = scores[[arm, "random"]].dropna()
             own, other = (float(both[name].mean()) if len(both) else math.nan for name in (arm, "random"))
-            row = dict(zip(FAMILY, family, strict=True)) | {"arm": arm, "folds": len(both), "draws": drawn}
+            row: dict[str, Any] = dict(zip(FAMILY, family, strict=True)) | {"arm": arm, "folds": len(both), "draws": drawn}
             row |= {"ua": own, "random_ua": other, "improvement": math.nan, "beaten": math.nan, "note": few_draws(drawn)}
             if not row["note"] and len(both) and other > 0:
                 row |= {"improvement": (own - other) / other, "beaten": _beaten(group, trials, arm)}
             elif not row["note"]:
                 row["note"] = "no fold in common" if not len(both) else "random architectures have a UA of 0"
+            if row["selection"] == FORBIDDEN:
+                row["note"] = "; ".join(["no evidence, as candidates were chosen by test scores", row["note"]]).removesuffix("; ")
             rows.append(row)
     return pd.DataFrame(rows, columns=list(RANDOM_COLUMNS))
 

@@ -218,8 +218,9 @@ def test_unknown_sizes_give_no_p_and_are_said() -> None:
 
 
 def test_a_choice_by_test_scores_is_no_evidence() -> None:
-    said = only(pairs(folds({"cnn": BAD, "darts": GOOD}, selection="oracle")))["verdict"]
-    assert said.startswith("no evidence, as candidates were chosen by test scores: darts is 9.3 points")
+    row = only(pairs(folds({"cnn": BAD, "darts": GOOD}, selection="oracle")))
+    assert (row["ahead"], only(pairs(folds({"cnn": BAD, "darts": GOOD})))["ahead"]) == ("", "darts")
+    assert row["verdict"].startswith("no evidence, as candidates were chosen by test scores: darts is 9.3 points")
 
 
 def test_one_arm_and_no_row_make_no_pair() -> None:
@@ -259,6 +260,11 @@ def test_only_runs_of_the_chosen_candidate_are_draws() -> None:
     trials = runs({"random": [[0.5] * 5, [0.6] * 5]})
     others = [trials.assign(candidate=1), trials.assign(status="failed", seed=9), trials.assign(planned=False, seed=8)]
     assert draws(told, pd.concat([trials, *others])) == 10
+
+
+def test_a_gain_by_test_scores_is_no_evidence() -> None:
+    told = folds({"darts": GOOD, "random": BAD}, selection="oracle")
+    assert only(over_random(told))["note"] == "no evidence, as candidates were chosen by test scores"
 
 
 def test_without_random_architectures_there_is_no_gain() -> None:

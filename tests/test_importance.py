@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import analysis
 from analysis.importance import COLUMNS, importance
+from raysernas.config import Config
+from raysernas.config_file import assign
 from tests.ledgers import simulated
 
 
@@ -78,6 +80,13 @@ def test_the_best_of_each_fold_count_where_candidates_belong_to_folds(tmp_path: 
     found = importance(results.trials, results.configs)
     assert set(found["candidates"]) == {120}
     assert found["setting"].iloc[0] == "retrain.lr"
+
+
+def test_a_hard_fold_has_no_worse_candidates() -> None:
+    rows, configs = trials(12, nested=True), {"s": assign(Config(), {"study.protocol": "nested"})}
+    hard = rows.assign(valid_ua=rows["valid_ua"] - 0.4 * rows["fold"])
+    assert shares(importance(hard, configs)) == pytest.approx(shares(importance(rows, configs)))
+    assert set(importance(rows, configs)["candidates"]) == {24}
 
 
 @settings(max_examples=5)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.statistics import bootstrap, effect_sizes, fewest_p, holm, interval, p_value, practical
 from raysernas.record.resampling import paired
+from tests.benchmarks.calibration import alarms
 from tests.oracles import correlated, describe, multipletests, stats
 
 DIFFERENCES = st.lists(st.integers(-500, 500), min_size=2, max_size=12).map(lambda told: [each / 1000 for each in told])
@@ -129,3 +130,15 @@ def test_the_bootstrap_the_other_way_round_is_the_negative(values: list[float]) 
 
 def test_one_speaker_has_no_interval() -> None:
     assert bootstrap([0.2], level=0.95, draws=10, seed=0) == (NAN, NAN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("way", "folds"), [("learnt", 5), ("learnt", 10), ("assumed", 5), ("assumed", 10)])
+def test_false_alarms_are_as_rare_as_is_said(way: str, folds: int) -> None:
+    """Two equally good recognisers, 1,500 times: within 4 standard errors of 0.05, or below; and seeds are no folds."""
+    found, error = alarms(way, 1500, folds, 10, seed=1), math.sqrt(0.05 * 0.95 / 1500)
+    assert found["corrected"] < 0.05 + 4 * error
+    assert found["seeds as folds"] > 0.3
+    if way == "assumed":
+        assert found["corrected"] > 0.05 - 4 * error
+        assert found["t-test"] > 0.05 + 4 * error
