@@ -16,7 +16,7 @@ from raysernas.learn import telemetry as telemetry_room
 from raysernas.learn.telemetry import Progress, Telemetry
 from raysernas.record import drawing, storage
 from raysernas.record.files import TrialFiles, TrialKey
-from raysernas.record.genotype import choose, draw, from_json, space
+from raysernas.record.genotype import Mixtures, choose, draw, from_json, space
 from raysernas.record.storage import StorageFault
 from tests.runs import Run, told
 
@@ -38,7 +38,7 @@ def opened(files: TrialFiles, every: int = 0, report=lambda _: None) -> Telemetr
 def searched(epoch: int) -> dict[str, Any]:
     """An entry of a search."""
     rng, parts = np.random.default_rng(epoch), space(TRIAL.network)
-    mixing = {part: rng.dirichlet(np.ones(len(choice.operations)), len(choice.edges)) for part, choice in parts.items()}
+    mixing: Mixtures = {part: rng.dirichlet(np.ones(len(choice.operations)), len(choice.edges)) for part, choice in parts.items()}
     genotype = choose(mixing, parts).to_json()
     return {
         "epoch": epoch,
