@@ -17,7 +17,20 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import cost, histories, predictions, protocol_card, selection, study, tables
+from analysis import (
+    answers,
+    architectures,
+    comparisons,
+    components,
+    cost,
+    histories,
+    importance,
+    predictions,
+    protocol_card,
+    selection,
+    study,
+    tables,
+)
 from analysis.protocol_card import Card
 from analysis.selection import FLAT, HEADLINE, Choice
 from analysis.study import Study
@@ -122,6 +135,46 @@ class Results:
             tried = {choice.selection: choice.tried for choice in self.choices[of.name]}
             each.append(cost.pareto(of.trials, headline, self._arms(of, headline), tried.get(FLAT, headline.tried)))
         return tables.joined(each, cost.PARETO_COLUMNS)
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """Which arm, by how much, how sure, at what cost, a sentence a row: `answers.answers`."""
+        return answers.answers(self.arms, self.pairs, self.cost, self.over_random)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """Every pair of arms on the same folds, with tests, intervals and a verdict in words: `comparisons.pairs`."""
+        return comparisons.pairs(self.folds, self.speakers, self.trials)
+
+    @cached_property
+    def over_random(self) -> pd.DataFrame:
+        """What each arm gains over the mean random architecture: `comparisons.over_random`."""
+        return comparisons.over_random(self.folds, self.trials)
+
+    @cached_property
+    def components(self) -> pd.DataFrame:
+        """How much of the variance of test UA is of folds, candidates and seeds: `components.components`."""
+        return components.components(self.trials, self.configs)
+
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """How much each searched setting mattered, by validation: `importance.importance`; loads Optuna."""
+        return importance.importance(self.trials, self.configs)
+
+    @cached_property
+    def genes(self) -> pd.DataFrame:
+        """How often each operation was chosen on each edge: `architectures.genes`."""
+        return architectures.genes(self.trials)
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame:
+        """How alike the architectures of other folds and seeds are, against chance: `architectures.agreement`."""
+        return architectures.agreement(self.trials, self.configs)
+
+    @cached_property
+    def typical(self) -> pd.DataFrame:
+        """The most frequent cell of each arm: `architectures.typical`."""
+        return architectures.typical(self.trials)
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ def test_studies_and_selections_are_families_of_their_own() -> None:
     assert (found["holm_p"] == found["nb_p"]).all()
 
 
-def test_only_common_scored_folds_are_compared() -> None:
+def test_only_scored_folds_of_both_are_compared() -> None:
     told = folds({"cnn": [0.5, 0.6, math.nan, 0.7], "darts": [0.6, math.nan, 0.7, 0.9]})
     row = only(pairs(told[~((told["arm"] == "cnn") & (told["fold"] == 4))]))
     assert (row["folds"], row["difference"]) == (2, pytest.approx(-0.15))

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
-from analysis import answers, architectures, comparisons, components, importance, writing
+from analysis import answers, writing
 from analysis.figures import raster, scene
 from analysis.figures.scene import Scene
 from analysis.loading import Results, load
@@ -57,19 +57,12 @@ def found_in(results: Results, report: Progress = lambda done, of: None) -> Find
 
 def _steps(results: Results) -> dict[str, Callable[[], Any]]:
     """How each frame is made, in order."""
-    of_results = ("chosen", "arms", "folds", "classes", "speakers", "cost", "pareto")
-    own: Mapping[str, Callable[[], Any]] = {name: lambda name=name: getattr(results, name) for name in of_results}
-    return {
-        **own,
-        "pairs": lambda: comparisons.pairs(results.folds, results.speakers, results.trials),
-        "over_random": lambda: comparisons.over_random(results.folds, results.trials),
-        "components": lambda: components.components(results.trials, results.configs),
-        "importance": lambda: importance.importance(results.trials, results.configs),
-        "genes": lambda: architectures.genes(results.trials),
-        "agreement": lambda: architectures.agreement(results.trials, results.configs),
-        "typical": lambda: architectures.typical(results.trials),
-        "histories": results.histories,
-    }
+    names = (
+        *("chosen", "arms", "folds", "classes", "speakers", "cost", "pareto", "pairs", "over_random"),
+        *("components", "importance", "genes", "agreement", "typical"),
+    )
+    frames: Mapping[str, Callable[[], Any]] = {name: lambda name=name: getattr(results, name) for name in names}
+    return {**frames, "histories": results.histories}
 
 
 def _gathered(steps: Mapping[str, Callable[[], Any]], report: Progress) -> tuple[dict[str, Any], list[str]]:
