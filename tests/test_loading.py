@@ -1,5 +1,6 @@
 """Loading: what is in a study folder, whatever state its files are in, becomes frames of one shape and remarks in words."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ from tests.records import study as by_hand
 
 SMALL: dict[str, Any] = {"arms": ("darts", "cnn"), "folds": 3, "seeds": 2, "candidates": 2}
 ONE: dict[str, Any] = {"arms": ("cnn",), "folds": 2, "seeds": 1, "singles": True}
-FRAMES = ("trials", "studies", "chosen", "folds", "arms", "classes", "speakers", "cost", "pareto", "decisions")
+FRAMES = (
+    *("trials", "studies", "chosen", "folds", "arms", "classes", "speakers", "cost", "pareto", "decisions"),
+    *("pairs", "over_random", "answers", "components", "importance", "genes", "agreement", "typical"),
+)
+README = Path(__file__).parents[1] / "README.md"
 PLAN: dict[str, Any] = {"study.arms": ["darts", "cnn"], "study.folds": [0, 1], "study.name": "small"}
 
 
@@ -238,3 +243,16 @@ def test_a_torn_configuration_is_told(tmp_path: Path) -> None:
     files = simulated(tmp_path, **ONE)
     storage.write_text(files.config, show(Config())[:-5] + "\n: [")
     assert "is not readable YAML" in refusal(lambda: analysis.load(tmp_path))
+
+
+def test_the_lines_that_readme_gives_for_a_researchers_questions_answer_them(tmp_path: Path) -> None:
+    table = README.read_text(encoding="utf-8").split("| question | line |")[1].split("\n\n")[0]
+    lines = re.findall(r"`(results\.[^`]+)`", table)
+    assert len(lines) == 6
+    results = analysis.load(simulated(tmp_path, arms=("darts", "random"), folds=3, seeds=2).root)
+    for line in lines:
+        found = eval(line, {"results": results})
+        assert isinstance(found, pd.DataFrame), line
+        assert len(found), line
+    best = eval(lines[0], {"results": results})
+    assert best["ua"].between(0, 1).all()
