@@ -216,5 +216,8 @@ def mentioned() -> list[str]:
 
 @pytest.mark.parametrize("path", mentioned())
 def test_what_the_readme_mentions_exists(path: str) -> None:
-    """From the root, or inside the package, where the map of the code stands."""
-    assert any(list(start.glob(path.rstrip("/"))) for start in (ROOT, ROOT / "raysernas", *(ROOT / "raysernas").iterdir())), path
+    """From the root, or inside the packages, where the map of the code stands."""
+    assert any(
+        list(start.glob(path.rstrip("/")))
+        for start in (ROOT, ROOT / "raysernas", ROOT / "analysis", *(ROOT / "raysernas").iterdir())
+    ), path

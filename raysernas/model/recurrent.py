@@ -5,7 +5,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from raysernas.model.sequence_rnn import turn, turning
+from raysernas.model.sequence_rnn import steps_of, turn, turning
 
 Sequence = Float[Tensor, "batch time channel"]
 Mask = Bool[Tensor, "batch time"]
@@ -33,7 +33,7 @@ class Recurrence(nn.Module):
 
     def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch time hidden"]:
         steps, order = rearrange(x, "batch time channel -> time batch channel"), turning(mask.T)
-        both = torch.cat([self.ahead(steps)[0], turn(self.back(turn(steps, order))[0], order)], dim=-1)
+        both = torch.cat([steps_of(self.ahead, steps), turn(steps_of(self.back, turn(steps, order)), order)], dim=-1)
         return rearrange(both, "time batch hidden -> batch time hidden")
 
 

@@ -106,11 +106,19 @@ def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "c
     return torch.stack(made, dim=1)
 
 
+def steps_of(rnn: Any, x: Steps) -> Float[Tensor, "time batch channel_made"]:
+    """What a layer of torch gives; on a CPU in single precision, because oneDNN has a bf16 LSTM for some CPUs only."""
+    if x.is_cuda or not torch.is_autocast_enabled("cpu"):
+        return rnn(x)[0]
+    with torch.autocast("cpu", enabled=False):
+        return rnn(x.to(rnn.weight_hh_l0.dtype))[0]
+
+
 def layers_one_by_one(
     rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
 ) -> Float[Tensor, "layer time batch channel_made"]:
     """Layers of torch, each on its own input."""
-    return torch.stack([rnn(each)[0] for rnn, each in zip(rnns, x, strict=True)])
+    return torch.stack([steps_of(rnn, each) for rnn, each in zip(rnns, x, strict=True)])
 
 
 def layers_together(
