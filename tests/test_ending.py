@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from raysernas.record import drawing, ending, ledger, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.storage import StorageFault
+from raysernas.record.telling import points
 from tests import records
 from tests.runs import SESSION, Run, told
 
@@ -91,12 +93,12 @@ def test_a_finished_run_has_its_scores_and_confusions(files):
     assert run.scalars["result/valid_ua"][0] == pytest.approx(np.mean([12 / 30, 16 / 30]))
     assert run.scalars["result/test_wa"][0] == pytest.approx(np.mean([12 / 30, 16 / 30]))
     assert run.scalars["result/finished"] == {0: 1.0}
-    assert "| retrain seed 6, epoch 9 | validation UA 53.3 %, test UA 53.3 %, test WA 53.3 % |" in run.texts["status"][0]
+    assert "- **retrain seed 6, epoch 9**: validation UA 53.3 %, test UA 53.3 %, test WA 53.3 %" in run.texts["status"][0]
     tags = {f"result/{role}_confusion-{seed}" for role in ("valid", "test") for seed in (2, 6)}
     assert {tag for tag in run.images if tag.startswith("result/")} == tags
     for record in ended:
         assert record.test is not None
-        heading = f"test, darts-c003-f2-s1, retrain seed {record.retrain_seed}"
+        heading = f"test, retrain seed {record.retrain_seed}"
         expected = drawing.confusion(record.test.confusion, record.emotions, heading)
         assert run.images[f"result/test_confusion-{record.retrain_seed}"] == {9: drawing.png(expected)[0]}
 
@@ -153,9 +155,11 @@ def test_the_end_in_a_store_is_an_object_beside_the_run(tmp_path):
     assert Run(tmp_path).status == "FAILURE"
 
 
-def test_settings_that_would_break_a_table_are_told_whole(tmp_path):
-    from raysernas.record.telling import table
+def test_what_markdown_would_take_for_its_own_is_told_as_it_is():
+    from markdown import markdown  # which TensorBoard uses
 
-    assert table({"a|b": ("x", "y"), "none": (), "lines": "1\n2"}) == (
-        "| | |\n|---|---|\n| a\\|b | x, y |\n| none | none |\n| lines | 1<br>2 |"
-    )
+    values = {"a_b_c": ("x*y*", "<b>"), "none": (), "lines": "1\n2", "list": '["_s_", {}]', "code": "`a` | #1 \\"}
+    text = "".join(ElementTree.fromstring(f"<all>{markdown(points(values))}</all>").itertext())
+    assert [line for line in text.splitlines() if line] == [
+        "a_b_c: x*y*, <b>", "none: none", "lines: 1 2", 'list: ["_s_", {}]', "code: `a` | #1 \\",
+    ]  # fmt: skip

@@ -23,8 +23,9 @@ from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
 from raysernas.trial import Interrupted, Progress, Retryable
 from tests import disks
+from tests.runs import Run
 from tests.test_trial import TINY, resolved
-from tests.trials import assert_equal, assert_shown_alike
+from tests.trials import assert_equal, assert_left_alike, assert_shown_alike
 
 ARMS: dict[str, tuple[Arm, dict]] = {
     "search": ("darts", {"search.warmup_epochs": 1, "search.eigenvalue_every": 2, "retrain.seeds": [0]}),
@@ -41,9 +42,9 @@ def planned(name: str) -> TrialConfig:
     return resolved(arm, assign(TINY, {"retrain.epochs": 2, **changes}))
 
 
-def run(root: Path, trial: TrialConfig, every_s: float = 60.0, **more) -> tuple[pd.DataFrame, TrialFiles]:
+def run(root: Path, trial: TrialConfig, every_s: float = 60.0, pictures: int = 1, **more) -> tuple[pd.DataFrame, TrialFiles]:
     files = TrialFiles(root, TrialKey(arm=trial.arm, candidate=0, fold=0, seed=0))
-    study = StudyConfig(name="small", resources=ResourcesConfig(checkpoint_s=every_s, pictures_every=1, no_progress_s=0.0))
+    study = StudyConfig(name="small", resources=ResourcesConfig(checkpoint_s=every_s, pictures_every=pictures, no_progress_s=0.0))
     return trial_room.run(trial, study=study, files=files, cache=root.parent / "cache", **more), files
 
 
@@ -109,6 +110,13 @@ def test_earlier_epochs_are_told_to_tensorboard_once_and_to_the_display_only_the
             assert [(each.stage, each.epoch) for each in seen[-1]] == [("search", 1), ("search", 2), ("retrain", 1)]
     assert [(each.stage, each.epoch) for each in seen[1]] == [("search", 2), ("retrain", 1), ("retrain", 2), ("test", 1)]
     assert_shown_alike(TrialFiles(root / "told", whole.key), whole)
+
+
+def test_pictures_change_no_number(undisturbed):
+    root, whole = undisturbed("search")
+    _, files = run(root / "bare", planned("search"), pictures=0)
+    assert_left_alike(files, whole)
+    assert {tag.split("/")[0] for tag in Run(files.tensorboard).images} == {"genotype", "result"}
 
 
 def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):

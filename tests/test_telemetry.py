@@ -122,8 +122,8 @@ def test_a_run_says_what_it_is_from_its_first_byte_on_and_can_be_read_while_it_g
     run = Run(files.tensorboard)
     assert run.hparams == {"arm": "darts", "candidate": "c003", "fold": "f2", "seed": "s1"}
     assert run.status is None
-    assert "| search.epochs | 30 |" in run.texts["settings"][0]
-    assert "| trial | darts-c003-f2-s1 |" in run.texts["protocol"][0]
+    assert "- **search.epochs**: 30" in run.texts["settings"][0]
+    assert "- **trial**: darts-c003-f2-s1" in run.texts["protocol"][0]
     for epoch in (1, 2):
         telemetry.stage("search", 9)({"epoch": epoch, "loss": 1.0})
         assert list(Run(files.tensorboard).scalars["search/loss"]) == [*range(1, epoch + 1)]
@@ -131,7 +131,7 @@ def test_a_run_says_what_it_is_from_its_first_byte_on_and_can_be_read_while_it_g
     telemetry.genotype(draw(np.random.default_rng(0), space(TRIAL.network)))
     telemetry.remark("a checkpoint is torn")
     run = Run(files.tensorboard)
-    assert '| test | 10 utterances of ["bert"] |' in run.texts["parts"][0]
+    assert "- **test**: 10 utterances of bert" in run.texts["parts"][0]
     assert "marked: unknown talkers" in run.texts["parts"][0]
     assert set(run.images) == {"genotype/normal", "genotype/reduction"}
     assert run.texts["remarks"] == {0: "a checkpoint is torn"}

@@ -19,6 +19,12 @@ def shared(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def assert_equal(one: TrialFiles, other: TrialFiles) -> None:
+    """All that two trials have left and shown, bit for bit."""
+    assert_left_alike(one, other)
+    assert_shown_alike(one, other)
+
+
+def assert_left_alike(one: TrialFiles, other: TrialFiles) -> None:
     """Record, genotype, weights, supernet, predictions and history, bit for bit; no checkpoint is left of either."""
     pd.testing.assert_frame_equal(shared(pd.read_parquet(one.record)), shared(pd.read_parquet(other.record)), check_exact=True)
     pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(other.predictions), check_exact=True)
@@ -28,7 +34,6 @@ def assert_equal(one: TrialFiles, other: TrialFiles) -> None:
     for path in tensors(one):
         assert equal(checkpoint.load(path), checkpoint.load(twin(path, one, other)))
     assert len(tensors(one)) == len(tensors(other)) > 0
-    assert_shown_alike(one, other)
     for files in (one, other):
         assert not files.checkpoints.exists()
         assert not files.attempts.exists()

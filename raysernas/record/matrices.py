@@ -16,6 +16,7 @@ from raysernas.record.shapes import DARK, Box, Picture, Shape, Tiles, Words, pri
 from raysernas.record.wiring import INPUTS, state_name
 
 PRINTED, NAMED = 20, 60  # classes
+ABREAST = 12  # operations
 MARGIN, GAP = 8.0, 6.0
 TYPE, SMALL = 12.0, 10.0
 LONGEST = 18  # characters of a name in a margin; the description has it whole
@@ -69,10 +70,12 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
     if not number or table.confusion.shape != (number, number):
         raise ValueError(f"counts {table.confusion.shape} are not of {number} emotions")
     names, values, side = [printed(name, LONGEST) for name in emotions], _of_rows(table.confusion), _side(number)
-    margin = max(24.0, *(width(name, _size(number, side)) for name in names)) + GAP
-    grid = Grid(MARGIN + margin + 18, MARGIN + LINE + margin + 20, side, side, number, number)
-    above = printed(f"{heading}: " if heading else "") + _scores(table)
-    shapes = [Words(MARGIN, MARGIN + TYPE / 2, above, TYPE, "start", bold=True), *grid.shaded(values)]
+    margin = _longest(names, _size(number, side))
+    above = [*([printed(heading)] if heading else []), _scores(table)]
+    grid = Grid(MARGIN + margin + 18, MARGIN + LINE * len(above) + margin + 20, side, side, number, number)
+    shapes = grid.shaded(values)
+    for line, text in enumerate(above):
+        shapes.append(Words(MARGIN, MARGIN + TYPE / 2 + 0.8 * LINE * line, text, TYPE, "start", bold=line == 0))
     shapes += [*_named(names, grid), *_recalls(table, grid)]
     below = ""
     if number <= PRINTED:
@@ -81,30 +84,35 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
     else:  # in words, for tiles too small for numbers
         below = printed(_confused(table, emotions, 1), 90)
         shapes.append(Words(MARGIN, grid.bottom + GAP + SMALL, below, SMALL, "start"))
-    recall = GAP + width(ABSENT, TYPE) if number <= NAMED else 0.0
-    across = max(grid.right + recall, MARGIN + max(width(above, 1.15 * TYPE), width(below, SMALL))) + MARGIN
+    recalls = [width(percent(value, ABSENT), TYPE) for value in table.recalls] if number <= NAMED else [0.0]
+    across = max(grid.right + GAP + max(recalls), MARGIN + max(*(width(text, 1.15 * TYPE) for text in above), width(below, SMALL)))
     about = f"confusion matrix, {heading}" if heading else "confusion matrix"
-    return Picture(across, grid.bottom + (30 if below else MARGIN), about, _told(table, emotions), shapes)
+    return Picture(across + MARGIN, grid.bottom + (30 if below else MARGIN), about, _told(table, emotions), shapes)
 
 
 def mixtures(mixing: Mixtures, space: Space, part: Part, genotype: Genotype | None = None) -> Picture:
-    """What each edge of a part weighs its operations with; the genes of `genotype` are framed."""
+    """What each edge of a part weighs its operations with, a row for each edge, or a column where there are too many operations;
+    the genes of `genotype` are framed."""
     choice, values = space[part], np.asarray(mixing[part], dtype=np.float64)
-    edges, operations = edge_names(part, choice), choice.operations
-    left = MARGIN + max(width(name, TYPE) for name in edges) + GAP
-    top = MARGIN + LINE + max(width(name, SMALL, mono=True) for name in operations) + GAP
-    grid = Grid(left, top, 36.0, 24.0, len(edges), len(operations))
+    edges, operations, kept = edge_names(part, choice), choice.operations, _kept(genotype, part, choice)
+    best = [f"{edge}: {operations[int(row.argmax())]} {row.max():.2f}" for edge, row in zip(edges, values, strict=True)]
+    down, beside, mono = edges, operations, False
+    if len(operations) > ABREAST:
+        down, beside, mono, values, kept = operations, edges, True, values.T, [(column, row) for row, column in kept]
+    left = MARGIN + max(width(name, TYPE, mono) for name in down) + GAP
+    top = MARGIN + LINE + max(width(name, SMALL, not mono) for name in beside) + GAP
+    grid = Grid(left, top, 36.0, 24.0, len(down), len(beside))
     title = f"softmaxed alphas of the {part} {'cell' if part in INPUTS else 'chain'}"
     shapes = [Words(MARGIN, MARGIN + TYPE / 2, title, TYPE, "start", bold=True), *grid.shaded(values)]
-    shapes += [Words(left - GAP, grid.middle(row, 0)[1], name, TYPE, "end") for row, name in enumerate(edges)]
-    for column, name in enumerate(operations):
-        shapes.append(Words(grid.middle(0, column)[0], top - GAP, name, SMALL, "start", mono=True, turned=True))
+    for row, name in enumerate(down):
+        shapes.append(Words(left - GAP, grid.middle(row, 0)[1], name, TYPE, "end", mono=mono))
+    for column, name in enumerate(beside):
+        shapes.append(Words(grid.middle(0, column)[0], top - GAP, name, SMALL, "start", mono=not mono, turned=True))
     for (row, column), value in np.ndenumerate(values):
         shapes.append(Words(*grid.middle(row, column), f"{value:.2f}", SMALL, look="paper" if value > DARK else "ink"))
-    for row, column in _kept(genotype, part, choice):
+    for row, column in kept:
         x, y = grid.middle(row - 0.5, column - 0.5)
         shapes.append(Box(x + 1, y + 1, grid.wide - 2, grid.high - 2, 2, filled=False, bold=True))
-    best = [f"{edge}: {operations[int(row.argmax())]} {row.max():.2f}" for edge, row in zip(edges, values, strict=True)]
     across = max(grid.right, MARGIN + width(title, 1.15 * TYPE)) + MARGIN
     return Picture(across, grid.bottom + MARGIN, title, f"Strongest on each edge: {'; '.join(best)}.", shapes)
 
@@ -131,6 +139,11 @@ def _size(classes: int, side: float) -> float:
     return TYPE if classes <= PRINTED else min(SMALL, max(side, 8.0))
 
 
+def _longest(names: Sequence[str], size: float) -> float:
+    """Room for the names in a margin."""
+    return max(24.0, *(width(name, size) for name in names)) + GAP
+
+
 def _of_rows(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Share of each row; NaN in a row of nothing."""
     sums = counts.sum(axis=1, keepdims=True)
@@ -147,7 +160,7 @@ def _named(names: Sequence[str], grid: Grid) -> list[Shape]:
     across, down = grid.middle(grid.rows / 2 - 0.5, grid.rows / 2 - 0.5)
     shapes: list[Shape] = [
         Words(MARGIN + 6, down, "truth", TYPE, look="faint", turned=True),
-        Words(across, MARGIN + LINE + TYPE / 2, "prediction", TYPE, look="faint"),
+        Words(across, grid.top - _longest(names, size) - 14, "prediction", TYPE, look="faint"),
     ]
     for at in range(0, grid.rows, 1 if grid.rows <= NAMED else -(-grid.rows // 20)):
         x, y = grid.middle(at, at)

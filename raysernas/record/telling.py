@@ -4,8 +4,11 @@ In: a trial and its study, later its records. Out: events. Whoever writes a tria
 driver for one whose process was lost or whose candidate was given up.
 """
 
+import json
+import re
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -32,8 +35,8 @@ def begin(events: Events, trial: TrialConfig, study: StudyConfig, key: TrialKey)
     events.plugin(*hparams.columns(study, now_s))
     events.plugin(*hparams.begun(trial, study, key, now_s))
     others = {name: value for name, value in own.items() if name not in searched}
-    events.text("settings", table({**{f"**{name}** (searched)": value for name, value in searched.items()}, **others}))
-    events.text("protocol", table(_protocol(trial, study, key)))
+    events.text("settings", points({**{f"{name} (searched)": value for name, value in searched.items()}, **others}))
+    events.text("protocol", points(_protocol(trial, study, key)))
 
 
 def parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping[str, Any]) -> None:
@@ -44,9 +47,9 @@ def parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping
     """
     counts = {name: f"{facts[key]} utterances" for key, name in SIZES.items()}
     for role in ("valid", "test"):
-        counts[SIZES[f"n_{role}"]] += f" of {facts[f'{role}_speakers']}"
+        counts[SIZES[f"n_{role}"]] += f" of {', '.join(json.loads(facts[f'{role}_speakers']))}"
     found = marks(_config(trial, study), **{name: facts[f"n_{name}"] for name in ("unknown", "skipped", "unlike")})
-    events.text("parts", table({**counts, **{f"marked: {mark}": why for mark, why in found.items()}}))
+    events.text("parts", points({**counts, **{f"marked: {mark}": why for mark, why in found.items()}}))
 
 
 def genotype(events: Events, found: Genotype) -> None:
@@ -67,7 +70,7 @@ def end(events: Events, records: Sequence[TrialRecord]) -> None:
     for record in records:
         for role, found in (("valid", record.valid), ("test", record.test)):
             if found is not None:
-                heading = f"{ROLES[role]}, {first.key.name}, retrain seed {record.retrain_seed}"
+                heading = f"{ROLES[role]}, retrain seed {record.retrain_seed}"
                 picture = drawing.confusion(found.confusion, record.emotions, heading)
                 events.image(f"result/{role}_confusion-{record.retrain_seed}", picture, int(record.facts.get("epoch", 0)))
     for tag in hparams.SCORES:
@@ -77,15 +80,15 @@ def end(events: Events, records: Sequence[TrialRecord]) -> None:
             events.scalar(tag, float(np.mean(known)), 0)
 
 
-def table(rows: Mapping[str, Any]) -> str:
-    """Name and value as a table of Markdown."""
-    lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join(["| | |", "|---|---|", *lines])
+def points(rows: Mapping[str, Any]) -> str:
+    """Names and values as a list in Markdown: a table would break its words."""
+    return "\n".join(f"- **{_told(name)}**: {_told(value)}" for name, value in rows.items())
 
 
-def _cell(value: Any) -> str:
-    shown = ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
-    return (shown or "none").replace("|", "\\|").replace("\n", "<br>")
+def _told(value: Any) -> str:
+    """A value as itself, whatever Markdown would make of its signs."""
+    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return re.sub(r"([\\`*_{}\[\]#])", r"\\\1", escape(" ".join(shown.split()), quote=False)) or "none"
 
 
 def _status(records: Sequence[TrialRecord]) -> str:
@@ -93,14 +96,14 @@ def _status(records: Sequence[TrialRecord]) -> str:
     first = records[0]
     if first.status != "finished":
         kind = f" ({first.failure})" if first.failure else ""
-        return f"**{first.status}{kind}**\n\n" + "\n\n".join(first.reason.splitlines())
+        return f"**{first.status}{kind}**\n\n" + "\n\n".join(map(_told, first.reason.splitlines()))
     lines = {}
     for record in records:
         assert record.valid is not None
         assert record.test is not None
         scores = f"validation UA {percent(record.valid.ua)}, test UA {percent(record.test.ua)}, test WA {percent(record.test.wa)}"
         lines[f"retrain seed {record.retrain_seed}, epoch {record.facts.get('epoch', 'unknown')}"] = scores
-    return "**finished**\n\n" + table(lines)
+    return "**finished**\n\n" + points(lines)
 
 
 def _protocol(trial: TrialConfig, study: StudyConfig, key: TrialKey) -> dict[str, Any]:
@@ -108,14 +111,14 @@ def _protocol(trial: TrialConfig, study: StudyConfig, key: TrialKey) -> dict[str
     return {
         "study": study.name,
         "trial": key.name,
-        "corpus": f"{corpus.name}, fingerprint {corpus.fingerprint or 'not known yet'}",
+        "corpus": f"{corpus.name}, fingerprint {corpus.fingerprint[:12] or 'not known yet'}",
         "folds": f"{corpus.folds}, this is fold {trial.fold}; speaker-dependent: {'yes' if corpus.speaker_dependent else 'no'}",
         "validation": corpus.valid,
         "normalisation": trial.features.normalisation,
         "candidates": f"{study.candidates} an arm, {study.protocol}, by {' against '.join(study.objectives)}",
         "retrain seeds": trial.retrain.seeds,
         "code": f"commit {made['commit'] or 'unknown'}",
-        "versions": made["versions"],
+        "versions": ", ".join(f"{name} {version or 'none'}" for name, version in json.loads(made["versions"]).items()),
         "machine": f"{made['host']}, {made['cpu']}",
         **{f"marked: {mark}": why for mark, why in found.items()},
     }
