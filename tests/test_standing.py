@@ -3,6 +3,7 @@
 import math
 import random
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def note(standing: Standing, found: list[TrialRecord]) -> None:
     standing.note(LINE, found[0].key, rows)
 
 
+@hypothesis.settings(max_examples=25)
 @given(right=hits, order=st.integers(0, 1000))
 def test_the_value_is_that_of_the_tables_in_any_order(right: list[int], order: int) -> None:
     trials = [pair(fold, seed, right) for fold in FOLDS for seed in SEEDS]
