@@ -32,7 +32,7 @@ ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519
 for number in 1 2 3; do machine "$number" "node-$number" "10.77.0.1$number" 24 10.77.0.1; done
 
 sed -e 's/YOUR_FIRST_ADDRESS/10.77.0.11/' -e 's/YOUR_SECOND_ADDRESS/10.77.0.12/' -e 's/YOUR_THIRD_ADDRESS/10.77.0.13/' \
-  -e 's/YOUR_USER/root/' "$repository/clusters/on_prem.yaml" >my_on_prem.yaml
+  -e 's|YOUR_USER|root|' "$repository/clusters/on_prem.yaml" >my_on_prem.yaml
 diff "$repository/clusters/on_prem.yaml" my_on_prem.yaml || true
 
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/home/.raysernas/auth_token RAY_USAGE_STATS_ENABLED=0
