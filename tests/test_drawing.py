@@ -215,9 +215,12 @@ def test_equal_pictures_give_equal_bytes_and_words_for_who_does_not_see_them(nam
         assert len(image.getcolors() or []) > 8
 
 
-def test_the_picture_of_pixels_has_the_letters_where_the_svg_has_them() -> None:
-    """Every line of text, turned ones too, leaves ink in its place and nowhere just outside it."""
-    picture = pictures()["few"]
+FAR = Picture(2000, 300, "far", "words at every end", [Words(x, y, "word") for x in (40, 1950) for y in (20, 280)])
+
+
+@pytest.mark.parametrize("picture", [pictures()["few"], FAR], ids=["few", "far"])
+def test_the_picture_of_pixels_has_the_letters_where_the_svg_has_them(picture: Picture) -> None:
+    """Every line of text, turned ones too, leaves ink in its place; a large picture is made smaller, not cut off."""
     found, wide, _ = drawing.png(picture)
     pixels, scale = np.asarray(Image.open(BytesIO(found)).convert("L")), wide / picture.width
     for words in (each for each in picture.shapes if isinstance(each, Words) and each.look != "paper" and each.text):

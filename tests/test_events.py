@@ -1,39 +1,11 @@
-"""Laws of events: TensorBoard's own reader and checksums take what is written here for its own."""
+"""Laws of events: TensorBoard's own reader takes what is written here for its own."""
 
-import struct
-
-import numpy as np
-import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c, masked_crc32c
 
-from raysernas.record import drawing, events
+from raysernas.record import drawing
 from raysernas.record.events import Events
 from tests.runs import Run, told
-
-
-@given(st.binary(min_size=1, max_size=600))
-@example(b"123456789")
-def test_the_checksum_is_that_of_tensorboard(content):
-    assert events.checksum(content) == crc32c(content)
-
-
-@pytest.mark.parametrize("size", [events.LONG - 1, events.LONG, events.LONG + 1, events.LONG + events.LANES, 50_003])
-def test_the_checksum_of_long_content_is_taken_side_by_side_and_the_same(size):
-    content = np.random.default_rng(size).bytes(size)
-    assert events.checksum(content) == crc32c(content)
-
-
-def test_the_checksum_of_nothing_and_the_published_check_value():
-    assert events.checksum(b"") == 0
-    assert events.checksum(b"123456789") == 0xE3069283
-
-
-def test_a_record_is_framed_as_tensorboard_frames_it():
-    framed, length = events.framed(b"abc"), struct.pack("<Q", 3)
-    assert framed == length + struct.pack("<I", masked_crc32c(length)) + b"abc" + struct.pack("<I", masked_crc32c(b"abc"))
-
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 

@@ -36,7 +36,7 @@ def png(picture: Picture) -> tuple[bytes, int, int]:
     image = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(image)
     for shape in picture.shapes:
-        _draw(image, draw, shape, SCALE)
+        _draw(image, draw, shape, scale)
     found = BytesIO()
     _flat(image).save(found, "png", compress_level=COMPRESSION)
     return found.getvalue(), *size
