@@ -6,7 +6,7 @@ kind of file that is missing or torn. Of a torn file the whole lines are kept.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,15 +48,14 @@ def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Line]]
     return found, told
 
 
-def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
+def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame) -> pd.DataFrame:
     """COLUMNS and every number of an epoch, one row for each epoch of each stage; texts and the alphas are left out.
 
-    `retrain_seed` is not known (NaN) in stages that have none, and where a history does not hold one retraining for each seed.
+    `retrain_seed` is not known (NaN) in stages that have none, and in histories of versions that did not note it.
     """
     rows = []
-    for of, seeds, line in _each(lines, trials, config):
-        stage, numbers = str(line["stage"]), dict(_numbers(line))
-        rows.append({**of, "stage": stage, "retrain_seed": seeds, **numbers})
+    for of, line in _each(lines, trials):
+        rows.append({**of, "stage": str(line["stage"]), "retrain_seed": np.nan, **dict(_numbers(line))})
     frame = pd.DataFrame(rows, columns=list(COLUMNS) if not rows else None)
     return frame[[*COLUMNS, *(name for name in frame if name not in COLUMNS)]]
 
@@ -67,7 +66,7 @@ def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config)
     Edge number `edge` leads from state `source` into `node`. Parts that do not fit the arm's space are left out.
     """
     found = []
-    for of, _, line in _each(lines, trials, config):
+    for of, line in _each(lines, trials):
         for part, values in (line.get("mixing") or {}).items() if of["arm"] in CHOSEN else ():
             choice = space(trial_config(config, arm=of["arm"], fold=0, seed=0).network).get(part)
             weights = np.asarray(values, dtype=float)
@@ -109,21 +108,10 @@ def _lines(content: bytes) -> tuple[list[Line], bool]:
     return found, whole
 
 
-def _each(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> Iterator[tuple[dict[Any, Any], float, Line]]:
-    """(trial, retrain seed, epoch) of every epoch."""
+def _each(lines: dict[str, list[Line]], trials: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], Line]]:
+    """(trial, epoch) of every epoch."""
     for of in trials.drop_duplicates("trial")[["study", "trial", *KEY]].to_dict("records"):
-        entries = lines.get(str(of["trial"]), [])
-        yield from ((of, seed, line) for line, seed in zip(entries, _seeds(entries, config.retrain.seeds), strict=True))
-
-
-def _seeds(entries: Sequence[Line], seeds: Sequence[int]) -> list[float]:
-    """The retrain seed of each epoch: one retraining follows the other, and each begins with epoch 1."""
-    starts = np.cumsum([line["stage"] == "retrain" and line["epoch"] == 1 for line in entries])
-    fits = len(starts) > 0 and starts[-1] == len(seeds)
-    return [
-        float(seeds[run - 1]) if fits and line["stage"] == "retrain" else float("nan")
-        for line, run in zip(entries, starts, strict=True)
-    ]
+        yield from ((of, line) for line in lines.get(str(of["trial"]), []))
 
 
 def _numbers(line: Line, prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -210,7 +210,7 @@ class Results:
         Raises:
             Fault: when a place does not answer.
         """
-        return self._epochs(trials, histories.epochs)
+        return self._epochs(trials, lambda lines, rows, _: histories.epochs(lines, rows))
 
     def mixtures(self, trials: pd.DataFrame | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """The softmaxed alphas of searches, epoch by epoch, as `histories.mixtures` describes them, and remarks; as `histories`."""

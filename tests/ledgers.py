@@ -293,8 +293,7 @@ def _search(plan: Plan, arm: Arm, rng: np.random.Generator) -> list[dict[str, An
 
 
 def _retraining(ends: Sequence[float]) -> list[dict[str, Any]]:
-    """The epochs of each retraining, one after the other, that end with these validation UAs."""
-    steps = [(epoch, end * epoch / EPOCHS) for end in ends for epoch in range(1, EPOCHS + 1)]
-    return [
-        {"stage": "retrain", "epoch": epoch, "loss": 2.0 - epoch / EPOCHS, "valid_ua": ua, "valid_wa": ua} for epoch, ua in steps
-    ]
+    """The epochs of each retraining, one after the other, that end with these validation UAs; seeds are 0, 1 ..."""
+    steps = [(seed, epoch, end * epoch / EPOCHS) for seed, end in enumerate(ends) for epoch in range(1, EPOCHS + 1)]
+    names = ("retrain_seed", "epoch", "valid_ua")
+    return [{"stage": "retrain", **dict(zip(names, step, strict=True)), "loss": 2.0 - step[1] / EPOCHS} for step in steps]
