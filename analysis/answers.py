@@ -85,7 +85,8 @@ def _best(scored: pd.DataFrame, selection: str) -> str:
     else:
         spread = "on one fold, so that nobody knows how it varies"
     so_far = f" So far {folds} of {planned} planned folds count." if folds < planned else ""
-    return f"{who} the highest UA: {percent(first['ua'])} % ({spread}; {CHOSEN[selection]}).{so_far}"
+    chosen = f"; {CHOSEN[selection]}" if (scored["candidates"] > 1).any() else ""
+    return f"{who} the highest UA: {percent(first['ua'])} % ({spread}{chosen}).{so_far}"
 
 
 def _sure(ranked: list[str], pairs: pd.DataFrame) -> Iterator[str]:

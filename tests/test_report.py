@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.report import markup, wording
+from analysis.report import gallery, markup, wording
 from analysis.report.findings import Findings
 from analysis.report.page import page
 from analysis.report.trials import columns
@@ -200,6 +200,23 @@ def test_without_anything_every_part_says_so(found: Findings) -> None:
     assert not read.named("table")
     assert "Nothing can be said yet" in next(each.text for each in read.named("p") if each.attributes.get("class") == "lead")
     assert all(len(part.text) > 25 for part in read.named("section"))
+
+
+def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Findings) -> None:
+    table = found.frames["histories"]
+    draws = table[table["stage"] == "search"].assign(arm="random", loss=99.0)
+    both = replace(found, frames={**found.frames, "histories": pd.concat([table, draws])})
+    assert [each.scene for each in gallery.learning(both, found.studies[0])] == [
+        each.scene for each in gallery.learning(found, found.studies[0])
+    ]
+
+
+def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
+    read = Page(page(findings(candidates=1)))
+    heads = [each.text for each in read.named("th")]
+    assert "UA" in heads
+    assert not {"UA, nested", "UA, flat", "UA, oracle"} & {*heads}
+    assert "no candidate was chosen" in next(part.text for part in read.named("section") if part.attributes.get("id") == "arms")
 
 
 def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Findings) -> None:

@@ -12,6 +12,7 @@ from analysis.figures import bars, curves, dots, fronts, matrices
 from analysis.figures.scene import Scene
 from analysis.report import wording
 from analysis.report.findings import NESTED, Drawn, Findings
+from raysernas.config_arms import SEARCHED
 from raysernas.record import drawing
 from raysernas.record.shapes import Picture
 
@@ -125,7 +126,7 @@ def learning(found: Findings, study: str) -> Iterator[Drawn]:
     """Curves of both stages, by arm."""
     table = found.of("histories", study)
     for (stage, column), (caption, label, percent) in CURVES.items() if len(table) else ():
-        rows = table[table["stage"] == stage]
+        rows = table[(table["stage"] == stage) & ((stage != "search") | table["arm"].isin(SEARCHED))]  # draws are no epochs
         yield from _some(caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent))
 
 

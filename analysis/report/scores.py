@@ -11,6 +11,12 @@ from analysis.report.grid import Column
 from analysis.report.markup import Markup, tag
 from analysis.report.pieces import figures, paragraph, section
 
+OVER_FOLDS = "mean ± standard deviation over folds, seeds averaged inside a fold first; percent."
+CHOSEN = (
+    f"Each outer fold’s candidate is the one that was best on that fold’s validation speakers (nested selection), {OVER_FOLDS} "
+    "Flat selection takes one candidate for all folds; what it gains over nested is usually optimism, not accuracy."
+)
+AS_WRITTEN = f"Every arm ran as written, so that no candidate was chosen; {OVER_FOLDS}"
 FORBIDDEN = (
     "Choosing a candidate by its test score is forbidden: this is what would have been reported by whoever did. It is shown to "
     "tell how much such a choice flatters, and no other number of this page has seen it."
@@ -19,22 +25,18 @@ FORBIDDEN = (
 
 def arms(found: Findings) -> Markup:
     """The headline scores, flat ones and the difference beside them; what they are the scores of; the forbidden ones."""
-    table, source, several = _beside_flat(found), found.source(None, NESTED, FLAT), len(found.studies) > 1
-    lead = [Column("study", "study")] if several else []
-    scores = [*lead, *_score_columns(found)]
-    runs = found.of("arms", selection=NESTED)
-    oracle = found.of("arms", selection=ORACLE)
+    runs, oracle = (found.of("arms", selection=selection) for selection in (NESTED, ORACLE))
+    chose = len(runs) > 0 and bool((runs["candidates"] > 1).any())
+    table, source = (_beside_flat(found), found.source(None, NESTED, FLAT)) if chose else (_ranked(runs), found.source())
+    lead = [Column("study", "study")] if len(found.studies) > 1 else []
+    scores = [*lead, *_score_columns(found, "UA, nested" if chose else "UA")]
     return section(
         "arms",
         "Arms",
-        paragraph(
-            "Each outer fold’s candidate is the one that was best on that fold’s validation speakers (nested selection), mean ± "
-            "standard deviation over folds, seeds averaged inside a fold first; percent. Flat selection takes one candidate for "
-            "all folds; what it gains over nested is usually optimism, not accuracy."
-        ),
+        paragraph(CHOSEN if chose else AS_WRITTEN),
         grid.table("Test scores of each arm", table, scores, source, head="arm", empty="no arm has a score yet."),
         grid.table("What these are the scores of", _runs(runs), [*lead, *_run_columns(found)], found.source(), head="arm"),
-        _forbidden(found, oracle, lead),
+        _forbidden(found, oracle, lead) if chose else None,
     )
 
 
@@ -100,11 +102,17 @@ def _beside_flat(found: Findings) -> pd.DataFrame:
     if table.empty or flat.empty:
         return table
     both = table.merge(flat[["study", "arm", "ua"]].rename(columns={"ua": "flat_ua"}), on=["study", "arm"], how="left")
-    both = both.assign(gain=both["flat_ua"] - both["ua"])
-    return both.sort_values(["study", "ua"], ascending=[True, False], na_position="last", kind="stable")
+    return _ranked(both.assign(gain=both["flat_ua"] - both["ua"]))
 
 
-def _score_columns(found: Findings, selection: str = NESTED) -> list[Column]:
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The best arm of each study first, those without a score last."""
+    if table.empty:
+        return table
+    return table.sort_values(["study", "ua"], ascending=[True, False], na_position="last", kind="stable")
+
+
+def _score_columns(found: Findings, heading: str, selection: str = NESTED) -> list[Column]:
     def own(row: grid.Row) -> Mapping[str, Any]:
         return found.rows(row, arm=row["arm"], chosen=selection)
 
@@ -114,7 +122,7 @@ def _score_columns(found: Findings, selection: str = NESTED) -> list[Column]:
     ]
     return [
         Column("arm", "arm", rows=lambda row: found.rows(row, arm=row["arm"])),
-        Column("ua", f"UA, {selection}", wording.percent, "ua_sd", own, "mean recall of the classes"),
+        Column("ua", heading, wording.percent, "ua_sd", own, "mean recall of the classes"),
         *(beside if selection == NESTED else []),
         Column("wa", "WA", wording.percent, "wa_sd", own, "plain accuracy"),
         Column("f1", "macro-F1", wording.percent, "f1_sd", own),
@@ -175,7 +183,9 @@ def _forbidden(found: Findings, oracle: pd.DataFrame, lead: list[Column]) -> Mar
         return None
     own = found.source(None, ORACLE)
     source = grid.Source({"forbidden": FORBIDDEN, **own.marks}, own.protocol, own.card)
-    table = grid.table("Oracle: chosen by test score", oracle, [*lead, *_score_columns(found, ORACLE)], source, head="arm")
+    table = grid.table(
+        "Oracle: chosen by test score", oracle, [*lead, *_score_columns(found, "UA, oracle", ORACLE)], source, head="arm"
+    )
     return tag(
         "details",
         {"class": "forbidden"},
