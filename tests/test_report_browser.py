@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.support.ui import WebDriverWait
 
 from analysis.report.page import page
 from tests import browser
@@ -140,3 +142,25 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_answer(chrome: Any, report:
     browser.look(chrome, report, width=1280)
     chrome.find_element("css selector", "body").send_keys("\ue004")
     assert chrome.execute_script("return document.activeElement.textContent") == "Skip to the answer"
+
+
+def test_a_page_that_is_written_anew_reads_itself_again_keeps_its_place_and_can_be_held(chrome: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    few, more = findings(folds=4, candidates=1, failed=0.0), findings(folds=4, candidates=4, failed=0.0)
+    path.write_text(page(few, refresh_s=1), encoding="utf-8")
+    browser.look(chrome, path, width=1280)
+    ended = texts(chrome, ".question")
+    chrome.execute_script("window.scrollTo(0, 900)")
+    chrome.find_element("css selector", ".fresh button").click()
+    path.write_text(page(more, refresh_s=1), encoding="utf-8")
+    with pytest.raises(TimeoutException):
+        WebDriverWait(chrome, 3).until(lambda _: texts(chrome, ".question") not in ([], ended))
+    seen = "return document.elementFromPoint(700, 300).closest('section').id"
+    section = chrome.execute_script(seen)
+    assert section != "answer"
+    chrome.execute_script("document.querySelector('.fresh button').click()")
+    WebDriverWait(chrome, 30).until(lambda _: texts(chrome, ".question") not in ([], ended))
+    WebDriverWait(chrome, 30).until(lambda _: chrome.execute_script(seen) == section)  # what is above may have grown
+    assert errors(chrome) == []
+    path.write_text(page(more), encoding="utf-8")  # the study has ended
+    WebDriverWait(chrome, 30).until(lambda _: chrome.execute_script("return document.querySelector('.fresh') === null"))

@@ -5,13 +5,14 @@ those of one search: of the headline's trials of an arm the one with the best va
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import pandas as pd
 
 from analysis.figures import alphas
 from analysis.report.findings import NESTED, Drawn, marked
 from raysernas.record import drawing
-from raysernas.record.genotype import Choice, from_json
+from raysernas.record.genotype import Choice, Part, from_json
 
 
 def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
@@ -46,10 +47,10 @@ def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterat
         whose = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA"
         note = f"{whose}; the stronger the colour, the larger the share."
         for part, table in own.groupby("part", sort=False) if len(own) else ():
-            yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, part), note)
+            yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, cast(Part, part)), note)
 
 
-def _evolution(table: pd.DataFrame, part: object) -> drawing.Picture:
+def _evolution(table: pd.DataFrame, part: Part) -> drawing.Picture:
     """Rows of one trial and part: epoch, edge, node, source, operation, weight."""
     edges = table.drop_duplicates("edge").sort_values("edge")
     first = table[(table["edge"] == edges["edge"].iloc[0]) & (table["epoch"] == table["epoch"].iloc[0])]
@@ -58,4 +59,4 @@ def _evolution(table: pd.DataFrame, part: object) -> drawing.Picture:
     columns = pd.MultiIndex.from_product([edges["edge"], operations])
     values = wide.reindex(columns=columns).sort_index().to_numpy().reshape(-1, len(edges), len(operations))
     choice = Choice(tuple(zip(edges["node"].astype(int), edges["source"].astype(int), strict=True)), operations)
-    return alphas.evolution(list(values), part, choice)  # type: ignore[arg-type]
+    return alphas.evolution(list(values), part, choice)

@@ -7,7 +7,9 @@ from analysis.report.findings import Findings
 from analysis.report.grid import Column
 from analysis.report.markup import Markup, data, join, tag
 from analysis.report.pieces import definitions, paragraph, section, sentences
+from analysis.runs import planned
 
+NO_REASON = "no reason was recorded"
 FILTERS = ("study", "arm", "fold", "seed", "candidate", "status", "chosen", "failure")
 
 
@@ -32,12 +34,14 @@ def protocol(found: Findings) -> Markup:
 
 
 def failures(found: Findings) -> Markup:
-    """Failed trials by their reason, with the number of trials that leads to them."""
-    failed = found.trials[found.trials["status"] == "failed"]
+    """The planned trials that failed, by their reason, with the number of trials that leads to them."""
+    failed = planned(found.trials)
+    failed = failed[failed["status"] == "failed"]
     lead = [Column("study", "study")] if len(found.studies) > 1 else []
 
     def own(row: grid.Row) -> dict[str, object]:
-        return found.rows(row, arm=row["arm"], status="failed", reason=row["reason"])
+        reason = {} if row["reason"] == NO_REASON else {"reason": row["reason"]}
+        return found.rows(row, arm=row["arm"], status="failed", **reason)
 
     columns = [
         *lead,
@@ -56,7 +60,7 @@ def failures(found: Findings) -> Markup:
 def _by_reason(failed: pd.DataFrame) -> pd.DataFrame:
     if failed.empty:
         return failed
-    rows = failed.assign(reason=failed["reason"].replace("", "no reason was recorded"))
+    rows = failed.assign(reason=failed["reason"].replace("", NO_REASON))
     counted = rows.groupby(["study", "arm", "failure", "reason"], dropna=False).size().rename("trials").reset_index()
     return counted.sort_values("trials", ascending=False, kind="stable")
 
