@@ -12,6 +12,12 @@ settings.register_profile("raysernas", deadline=None)  # a busy machine is no fa
 settings.load_profile("raysernas")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for the quick tests; the others start clusters, kill processes and count seconds: one after the other."""
+    quick = {"not slow", "not chaos"} <= {part.strip() for part in config.option.markexpr.split(" and ")}
+    return min(2, os.cpu_count() or 1) if quick else 0
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--emodb", metavar="PATH", help="folder of the real EmoDB, for the tests that read it")
 
