@@ -33,8 +33,8 @@ def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
 
     `trials` counts them, `seconds` are of the clock, `device_s` those times the threads (CPU) or the share of a GPU that a trial
     had, `share` is that of the arm's known seconds. The purposes from features to test are of the chosen trials; `other candidates`
-    are whole finished trials that were not chosen, `beyond the plan` those that study.yaml no longer plans. Seconds of trials that
-    did not finish are recorded by no version so far: they are not known, and `note` says of how many.
+    are whole finished trials that were not chosen, `beyond the plan` those that study.yaml no longer plans. Of a failed trial the
+    seconds of its last attempt are known, if its process lived to tell; of one that was given up none are: `note` says of how many.
     """
     each = per_trial(trials).assign(device=_device(trials))
     chosen = set(picked(trials, choice.chosen)["trial"])
@@ -59,7 +59,8 @@ def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
 def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
     """One row a trial with its SECONDS and their sum `seconds`: those of retraining and test over all retrain seeds.
 
-    What any of its rows lacks is not known, and then neither is the sum. A row of an arm without a stage has 0 there.
+    What any of its rows lacks is not known, and then neither is the sum. A row of an arm without a stage has 0 there. A trial that
+    did not finish has the `seconds` of its last attempt, if they are known.
     """
     runs = trials.groupby("trial", sort=False)
     frame = runs[["study", "arm", "candidate", "fold", "seed", "status", "planned"]].first()
@@ -67,7 +68,8 @@ def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
     for name in SECONDS:
         total = runs[name].sum(min_count=1) if name in OF_RUN else runs[name].first()
         frame[name] = total.where(runs[name].count() == runs.size())
-    return frame.assign(seconds=frame[list(SECONDS)].sum(axis=1, skipna=False)).reset_index()
+    whole = frame[list(SECONDS)].sum(axis=1, skipna=False)
+    return frame.assign(seconds=whole.where(frame["status"] == "finished", runs["failed_s"].first())).reset_index()
 
 
 def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:

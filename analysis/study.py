@@ -34,6 +34,7 @@ NUMBERS = (
     *("search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
     *SCORES,
     *SECONDS,
+    "failed_s",
 )
 WHOLE = ("candidate", "fold", "seed", "retrain_seed")
 CLOSE = 1e-6  # of a score and the one that its confusion gives

@@ -8,6 +8,7 @@ speakers are opened once, in `_test`, after every choice has been made.
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,7 @@ def run(
         durable.forget(files)
         return done
     attempts.begin(files)
+    began_s = time.monotonic()
     try:
         with watched(study.resources.no_progress_s) as beat:
             records = _attempt(trial, study, files, cache, report, asked, beat)
@@ -74,7 +76,7 @@ def run(
     except Exception as error:
         if durable.out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
-        records = [outcome.failed(trial, study.name, files.key, error)]
+        records = [outcome.failed(trial, study.name, files.key, error, time.monotonic() - began_s)]
     rows = ending.end(files, trial, study, records)
     durable.forget(files)
     return rows

@@ -1,5 +1,6 @@
 """What a study cost: nothing is left out, nothing unknown counts as nothing, and no front has a point that another one beats."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.cost import PRICES, cost, front, per_trial
 from raysernas.config_file import assign
 from tests.golden_ledger import ROOT
 from tests.ledgers import NAME, simulated
-from tests.records import record
+from tests.records import failure, record
 from tests.records import study as by_hand
 
 POINTS = st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3, np.nan]), st.sampled_from([1.0, 2.0, 3.0, np.nan])), max_size=8)
@@ -59,6 +60,18 @@ def test_what_failed_or_was_given_up_is_not_known_rather_than_free(study: analys
     assert len(lost) > 1
     assert lost["seconds"].isna().all()
     assert lost["note"].str.contains("are not recorded").all()
+
+
+def test_a_failed_trial_cost_its_last_attempt_if_that_is_known(tmp_path: Path) -> None:
+    config = assign(analysis.load(ROOT).configs["golden"], {"study.arms": ["cnn"], "study.folds": [0, 1], "study.seeds": [0]})
+    known, unknown = failure("cnn", 0, 0), failure("cnn", 0, 1)
+    by_hand(tmp_path / "one", config, replace(known, facts={"failed_s": 7.0}))
+    lost = of_purpose(analysis.load(tmp_path / "one"), "cnn")["failed"]
+    assert (lost["trials"], lost["seconds"], lost["note"]) == (1, 7.0, "")
+    by_hand(tmp_path / "both", config, replace(known, facts={"failed_s": 7.0}), unknown)
+    lost = of_purpose(analysis.load(tmp_path / "both"), "cnn")["failed"]
+    assert np.isnan(lost["seconds"])
+    assert lost["note"] == "seconds of 1 of 2 trials are not recorded; the others took 7 s"
 
 
 def test_trials_beyond_the_plan_were_paid_all_the_same(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_a_diverging_trial_ends_as_a_failed_record_with_its_reason(tmp_path):
     assert rows["reason"].iloc[0].startswith("training: the loss became ")
     assert rows["digest"].iloc[0] != digest(trial)
     assert np.isnan(rows["test_ua"].iloc[0])
+    assert 0 < rows["failed_s"].iloc[0] < 600
     assert files.record.exists()
 
 

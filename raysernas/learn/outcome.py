@@ -6,7 +6,7 @@ In: the resolved configuration and what the stages found. Out: rows for the ledg
 import json
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -82,10 +82,11 @@ def finished(
     )  # fmt: skip
 
 
-def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception) -> TrialRecord:
-    """The record of a trial that would fail again in the same way."""
+def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception, seconds: float) -> TrialRecord:
+    """The record of a trial that would fail again in the same way, after so many seconds of its last attempt."""
     reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
-    return ledger.failure(trial, study, key, reason, _kind(error))
+    record = ledger.failure(trial, study, key, reason, _kind(error))
+    return replace(record, facts=record.facts | {"failed_s": seconds})
 
 
 def _kind(error: Exception) -> Failure:
