@@ -155,7 +155,9 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     if len(table):
         own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
         rows = {arm: _named(_summed(part), "purpose", "seconds") for arm, part in own.items()}
-        yield from _some("Where the hours went", bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600))
+        scene = bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600)
+        lost = sorted({str(purpose) for purpose in table.loc[table["seconds"].isna(), "purpose"]})
+        yield from _some("Where the hours went", scene, f"Not drawn, as not known: {', '.join(lost)}." if lost else "")
     points, order = found.of("pareto", study), found.arms(study)
     if points.empty:
         return
@@ -183,12 +185,13 @@ def importance(found: Findings, study: str) -> Iterator[Drawn]:
     for arm, group in table.groupby("arm", sort=False) if len(table) else ():
         title = f"Importance of settings, {arm}"
         yield from _some(
-            title, bars.simple(title, "share of what validation UA varies with", _named(group, "setting", "importance"))
+            title, bars.simple(title, "importance for being among the best candidates", _named(group, "setting", "importance"))
         )
 
 
 def _summed(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.groupby("purpose", sort=False)["seconds"].sum().reset_index()
+    known = rows.groupby("purpose", sort=False)["seconds"]
+    return known.sum().where(known.count() == known.size()).reset_index()
 
 
 def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:
