@@ -160,10 +160,11 @@ class RetrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComputeConfig:
-    """What runs a trial; all of it changes bits of a result, so all of it is part of its identity."""
+    """What runs a trial; all of it may change bits of a result, so all of it is part of its identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
+    cuda_graph: bool = False  # a step is one launch on a GPU (alpha steps of second order, and retrain.drop_path, are not)
     precision: Precision = "fp32"  # of maps and products in forward and backward passes; norms, loss, weights, alphas: fp32
 
 

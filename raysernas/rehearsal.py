@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from raysernas.config import SearchConfig, TrialConfig
 from raysernas.config_arms import CHOSEN, SEARCHED
@@ -21,13 +21,14 @@ from raysernas.corpora.features import Part, Role, Scale
 from raysernas.learn import darts
 from raysernas.learn.curvature import alpha_curvature
 from raysernas.learn.determinism import device_of, pin
+from raysernas.learn.graphs import run_of
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.passes import Endless
 from raysernas.learn.state import begun
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 
-WARM = 1  # steps before the timed ones
+WARM = 2  # steps before the timed ones: `Graphs` records in the second
 TIMED = 2
 
 
@@ -47,7 +48,7 @@ class Rehearsal:
 
 def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
     """Time one step of each stage and multiply; evaluation is counted as a forward pass over the validation part."""
-    pin(trial)
+    pin(trial.compute)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
     weight_s, alpha_s, curvature_s = _search_steps(trial, len(corpus.emotions)) if trial.arm in SEARCHED else (0.0, 0.0, 0.0)
@@ -82,7 +83,8 @@ def _search_steps(trial: TrialConfig, classes: int) -> tuple[float, float, float
     network, noise, rng = _network(trial, classes), _noise(trial, "alphas", trial.search.batch, classes), np.random.default_rng(0)
     alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
     others = Endless(noise, len(noise), rng)
-    state, batch = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others), next(others)
+    batch = next(others)
+    state = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others, run_of(trial.compute))
 
     weight_s = _seconds(lambda: darts.weight_step(state, batch), device_of(trial))
     alpha_s = _seconds(lambda: darts.alpha_step(state, batch, batch), device_of(trial))
@@ -96,13 +98,18 @@ def _retrain_step(trial: TrialConfig, classes: int) -> float:
     if trial.arm == "majority":
         return 0.0
     network, noise = _network(trial, classes, chosen=True), _noise(trial, "train", trial.retrain.batch, classes)
-    loss_of = nn.CrossEntropyLoss()
+    loss_of, run = nn.CrossEntropyLoss(), run_of(trial.compute)
     batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(network.parameters())
 
+    def backwards(values: Tensor, frames: Tensor, emotion: Tensor) -> tuple[Tensor]:
+        network.zero_grad()
+        loss = loss_of(network(values, frames), emotion)
+        loss.backward()
+        return (loss.detach(),)
+
     def step() -> None:
-        optimizer.zero_grad()
-        loss_of(network(batch.features, batch.frames), batch.emotion).backward()
+        run("retrain", backwards, [*network.parameters()], *batch.tensors)
         optimizer.step()
 
     return _seconds(step, device_of(trial))

@@ -28,6 +28,7 @@ from raysernas.learn import architect, audit, checkpoint, durable, notice, outco
 from raysernas.learn.data import Data, prepare
 from raysernas.learn.determinism import device_of, pin, stream
 from raysernas.learn.durable import Checkpoints, Interrupted, Retryable, Steps
+from raysernas.learn.graphs import run_of
 from raysernas.learn.meter import metered
 from raysernas.learn.telemetry import Progress, Telemetry
 from raysernas.learn.training import Fitted, Prediction
@@ -87,7 +88,7 @@ def _attempt(
     trial: TrialConfig, study: StudyConfig, files: TrialFiles, cache: Path, report: Callable[[Progress], object],
     asked: Callable[[], str], beat: Callable[[], None],
 ) -> list[TrialRecord]:  # fmt: skip
-    pin(trial)
+    pin(trial.compute)
     device = device_of(trial)
     telemetry = Telemetry(files, trial, study, report)
     checkpoints = Checkpoints(files, digest(trial), device, study.resources.checkpoint_s, asked, beat, telemetry.remark)
@@ -149,12 +150,8 @@ def resolve(config: Config, corpus: Corpus) -> Config:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise Fault(
-            "trial",
-            "there is no GPU here",
-            got="compute.device=cuda",
-            expected="a GPU that torch sees",
-            do="set compute.device=cpu",
-        )
+            "trial", "there is no GPU here", got="compute.device=cuda", expected="a GPU for torch", do="set compute.device=cpu",
+        )  # fmt: skip
     chosen = folds.resolved(catalogue.resolved(config.corpus, corpus), corpus)
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
@@ -166,7 +163,10 @@ def retrain(
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
     network = architect.network_of(trial, data, genotype, f"network {retrain_seed}")
     seed = stream(trial, f"retrain {retrain_seed}")
-    fitted = training.fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report, steps=steps)
+    fitted = training.fit(
+        network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report, steps=steps,
+        run=run_of(trial.compute),
+    )  # fmt: skip
     return network, fitted
 
 

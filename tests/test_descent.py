@@ -5,11 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
 
 from raysernas.config import TrialConfig
 from raysernas.config_file import assign
 from raysernas.learn import architect
 from raysernas.learn.data import Data, prepare
+from raysernas.learn.descent import CrossEntropy
 from raysernas.learn.durable import Kept
 from raysernas.learn.training import Fitted, fit
 from raysernas.model.network import Network
@@ -76,3 +81,16 @@ def test_a_finished_training_is_resumed_to_its_result_without_a_step():
     assert more.states == []
     assert equal(dict(other.state_dict()), dict(net.state_dict()))
     assert (again.epoch, again.history) == (fitted.epoch, fitted.history)
+
+
+@given(st.integers(1, 9), st.integers(2, 7), st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 99))
+def test_the_loss_and_its_gradient_are_those_of_cross_entropy_with_weights_and_smoothing(count, classes, smoothing, seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, classes, generator=generator, dtype=torch.float64)
+    emotion = torch.randint(classes, (count,), generator=generator)
+    weights = 0.1 + torch.rand(classes, generator=generator, dtype=torch.float64)
+    one, other = (logits.clone().requires_grad_() for _ in range(2))
+    loss = CrossEntropy(weights, smoothing)(one, emotion)
+    expected = nn.CrossEntropyLoss(weights, label_smoothing=smoothing)(other, emotion)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(*torch.autograd.grad(loss, one), *torch.autograd.grad(expected, other), rtol=1e-12, atol=1e-12)

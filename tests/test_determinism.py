@@ -18,7 +18,7 @@ def test_streams_differ_by_purpose_seed_and_fold_and_by_nothing_else():
 def test_pin_sets_the_threads_of_the_configuration():
     before = torch.get_num_threads()
     try:
-        pin(TrialConfig(compute=ComputeConfig(threads=1)))
+        pin(ComputeConfig(threads=1))
         assert torch.get_num_threads() == 1
         assert torch.are_deterministic_algorithms_enabled()
     finally:

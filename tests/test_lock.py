@@ -211,6 +211,7 @@ def test_a_holder_that_has_heard_nothing_for_long_asks_before_it_writes(files: S
     assert "has been taken over" in refusal(lease.check)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_launch_that_loses_its_study_is_interrupted_and_says_why(files: StudyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "RENEW_S", 0.02)
     end = time.monotonic() + 60

@@ -132,14 +132,6 @@ def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_beh
     assert gone(everyone, within_s=180) == []  # Ray's agents look for their dead cluster for a minute
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A shell's background jobs ignore Ctrl-C, and so would the processes that a test starts from one."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -37,7 +37,7 @@ def test_cnn_lstm_beats_a_linear_model_on_mean_spectra_by_ten_points_over_three_
         config = load("laptop", ["study.space={}", f"corpus.synthetic_seed={seed}", "retrain.epochs=25"])
         config = resolve(config, catalogue.read(config.corpus, None))
         trial = trial_config(dataclasses.replace(config), arm="cnn_lstm", fold=seed, seed=0)
-        pin(trial)
+        pin(trial.compute)
         data = prepare(trial, tmp_path)
         linear.append(linear_ua(data))
         trained, _ = retrain(trial, data, None, 0, lambda _: None)

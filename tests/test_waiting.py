@@ -1,23 +1,27 @@
 """Law of the steps: none waits for a number of the device, after the first one."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from raysernas.config import NetworkConfig, SearchConfig
+from raysernas.config import NetworkConfig, RetrainConfig, SearchConfig
 from raysernas.corpora.features import Batch
 from raysernas.learn import darts
+from raysernas.learn.graphs import Work, eager
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.state import Endless, begun
+from raysernas.learn.training import fit
 from raysernas.model.network import build
 from raysernas.record.genotype import space
-from tests.small import noise_part
+from tests.small import network, noise_part
 
-WAITS = ("_local_scalar_dense", "item", "nonzero", "lift_fresh")  # a number read back; a list of numbers sent there
+WAITS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "lift_fresh")  # numbers or counts read back; a list sent there
 
 
 class Waits(TorchDispatchMode):
@@ -51,3 +55,21 @@ def test_no_search_step_waits_for_the_device(config, precision):
         with Waits() as waits:
             darts.weight_step(state, batch)
         assert step == 0 or waits.found == []
+
+
+@pytest.mark.parametrize("config", [RetrainConfig(), RetrainConfig(mixup=0.4, label_smoothing=0.0)])
+def test_no_training_step_waits_for_the_device(config):
+    """Of what may become a graph; before it a batch is masked and mixed."""
+    steps = 0
+
+    def watched(name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+        nonlocal steps
+        with Waits() as waits:
+            made = eager(name, work, learning, *given)
+        assert waits.found == []
+        steps += 1
+        return made
+
+    parts = noise_part("train", 13), noise_part("valid", 6)
+    fit(network("darts"), *parts, replace(config, epochs=2, batch=5), seed=0, report=lambda _: None, run=watched)
+    assert steps == 6

@@ -38,6 +38,11 @@ class Batch:
     frames: Int[Tensor, " batch"]
     emotion: Int[Tensor, " batch"]
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All of it."""
+        return self.features, self.frames, self.emotion
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -153,8 +158,12 @@ class Part:
         scales = [self.scale.of(self.indices[i], clip) for i, clip in zip(places, clips, strict=True)]
         mean, deviation = (np.stack(each)[:, None] for each in zip(*scales, strict=True))
         inputs = (inputs - mean) / deviation
-        tensors = (torch.from_numpy(array).to(self.device) for array in (inputs, lengths, self.emotion[list(places)]))
-        return Batch(*tensors)
+        return Batch(*(sent(torch.from_numpy(array), self.device) for array in (inputs, lengths, self.emotion[list(places)])))
+
+
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """On its way to a device; to a GPU from memory that it reads by itself, so that nobody waits for what it does before."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 
 def batch_sizes(count: int, batch: int) -> list[int]:

@@ -19,6 +19,7 @@ from raysernas.learn import darts, training
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
 from raysernas.learn.durable import Kept, Steps, StepsOf, marked, unkept
+from raysernas.learn.graphs import run_of
 from raysernas.learn.training import Fitted
 from raysernas.model.cost import multiply_adds
 from raysernas.model.designed import Majority
@@ -85,7 +86,7 @@ def shortly_trained(
     short = replace(trial.retrain, epochs=trial.checks.draw_epochs)
     fitted = training.fit(
         network, data.part("train"), data.part("valid"), short, seed=stream(trial, f"retrain {purpose}"), report=lambda _: None,
-        steps=steps,
+        steps=steps, run=run_of(trial.compute),
     )  # fmt: skip
     return network, fitted
 
@@ -95,7 +96,7 @@ def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> F
     assert isinstance(supernet, Network)
     found = darts.search(
         supernet, data.part("weights"), data.part("alphas"), trial.search, space(trial.network), seed=stream(trial, "search"),
-        report=report, steps=steps,
+        report=report, steps=steps, run=run_of(trial.compute),
     )  # fmt: skip
     passed = utterances(trial.search, len(data.part("weights")), len(data.part("alphas")), len(found.history))
     facts = {

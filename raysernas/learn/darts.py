@@ -19,8 +19,9 @@ from raysernas.corpora.features import Batch, Part
 from raysernas.learn import bilevel, collapse
 from raysernas.learn.bilevel import Ahead, Loss, Objective, Weights, statistics_kept, weights_frozen
 from raysernas.learn.curvature import alpha_curvature
-from raysernas.learn.descent import class_weights, descend
+from raysernas.learn.descent import class_weights, slopes
 from raysernas.learn.durable import Steps, Unkept, again
+from raysernas.learn.graphs import Run, eager
 from raysernas.learn.meter import peak_mb
 from raysernas.learn.mixture import Alphas, mixing, new_alphas, shares
 from raysernas.learn.passes import Endless, Kept, Pass
@@ -32,6 +33,7 @@ from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy
 
 Entry = dict[str, Any]
 Report = Callable[[Entry], object]
+Slopes = tuple[Tensor, Tensor, Tensor]  # loss, logits, norm of the gradient that was set (before it is clipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Searched:
 
 def search(
     network: Network, weights: Part, alphas: Part, config: SearchConfig, space: Space, *, seed: int, report: Report,
-    steps: Steps | None = None,
+    steps: Steps | None = None, run: Run = eager,
 ) -> Searched:  # fmt: skip
     """Search on a supernet.
 
@@ -56,6 +58,7 @@ def search(
             name, the `shares` of the operations.
         steps: where the steps are kept; a search that an earlier attempt has begun with the same arguments goes on from there,
             and first reports its epochs again.
+        run: how the GPU's part of a step is launched.
 
     Raises:
         DivergedError: when a loss is not finite.
@@ -67,7 +70,7 @@ def search(
     orders = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
     parameters = new_alphas(space, torch.Generator().manual_seed(seed), weights.device)
     loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
-    state = begun(network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]))
+    state = begun(network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]), run)
     if steps.kept is not None:
         state.restore(steps.kept, weights)
         again([_shown(*of, space) for of in zip(state.history, state.timings, strict=True)], report)
@@ -110,6 +113,23 @@ def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
         batch: of the weights half: what a second order takes the step of the weights on.
         held_out: of the alphas half.
     """
+    learning = [*state.alphas.values()]
+    run = state.run if state.config.order == "first" else eager  # the others put random states back, and look a changing rate ahead
+    loss, logits, norm = run("alphas", lambda *given: _alpha_slopes(state, batch, Batch(*given)), learning, *held_out.tensors)
+    state.by_adam.step()
+    return Seen(loss, logits, held_out.emotion, norm)
+
+
+def weight_step(state: State, batch: Batch) -> Seen:
+    """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
+    learning = [*state.network.parameters()]
+    loss, logits, norm = state.run("weights", lambda *given: _weight_slopes(state, Batch(*given)), learning, *batch.tensors)
+    state.by_sgd.step()
+    return Seen(loss, logits, batch.emotion, norm)
+
+
+def _alpha_slopes(state: State, batch: Batch, held_out: Batch) -> Slopes:
+    """Sets the gradient of the alphas."""
     alphas, validate = state.alphas, Objective(state.network, held_out, state.loss_of)
     if state.config.order == "first":
         with weights_frozen(state.network):
@@ -119,16 +139,15 @@ def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
             found = bilevel.second_order(state.config.order, *_bilevel(state, batch, validate))
     for value, gradient in zip(alphas.values(), found.gradients, strict=True):
         value.grad = gradient
-    state.by_adam.step()
-    return Seen(found.loss, validate.logits, held_out.emotion, nn.utils.get_total_norm(found.gradients))
+    return found.loss, validate.logits, nn.utils.get_total_norm(found.gradients)
 
 
-def weight_step(state: State, batch: Batch) -> Seen:
-    """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
+def _weight_slopes(state: State, batch: Batch) -> Slopes:
+    """Sets the gradient of the weights, clipped."""
     objective = Objective(state.network, batch, state.loss_of)
     loss = objective(None, {part: value.detach() for part, value in state.alphas.items()})
-    norm = descend(loss, state.network, state.by_sgd, state.config.weights_clip)
-    return Seen(loss.detach(), objective.logits, batch.emotion, norm)
+    norm = slopes(loss, state.network, state.config.weights_clip)
+    return loss.detach(), objective.logits, norm
 
 
 def _bilevel(state: State, batch: Batch, validate: Loss) -> tuple[Loss, Loss, Weights, Alphas, Ahead, float]:

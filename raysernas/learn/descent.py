@@ -13,7 +13,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from raysernas.config import Fault, RetrainConfig
@@ -23,6 +25,7 @@ from raysernas.corpora.features import Batch, Part
 from raysernas.learn.checkpoint import copied
 from raysernas.learn.determinism import generator_state, random_states, set_generator_state, set_random_states
 from raysernas.learn.durable import Kept, Steps
+from raysernas.learn.graphs import Run, eager
 from raysernas.learn.passes import Pass
 from raysernas.model.network import Network
 from raysernas.record.metrics import Evaluation
@@ -50,11 +53,11 @@ class Best:
 class Descent:
     """Every draw has a stream of its own, so that none of them depends on how often another is asked."""
 
-    def __init__(self, network: Network, train: Part, config: RetrainConfig, seed: int) -> None:
-        self.network, self.config = network, config
+    def __init__(self, network: Network, train: Part, config: RetrainConfig, seed: int, run: Run = eager) -> None:
+        self.network, self.config, self.run = network, config, run
         self.generator = torch.Generator().manual_seed(seed)  # of the masks
         self.streams = {name: np.random.default_rng([seed, at]) for at, name in enumerate(("order", "sound", "mixing"), 1)}
-        self.loss_of = nn.CrossEntropyLoss(class_weights(train, network.classes), label_smoothing=config.label_smoothing)
+        self.loss_of = CrossEntropy(class_weights(train, network.classes), config.label_smoothing)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         steps = config.epochs * -(-len(train) // config.batch)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _warm_cosine(step, steps))
@@ -72,23 +75,32 @@ class Descent:
         self.running = self.running or Pass(self.train, self.config.batch, self.streams["order"], self.draw)
         self.network.train()
         for batch in self.running:
-            loss = self.loss(batch)
-            descend(loss, self.network, self.optimizer, self.config.clip)
+            loss, _ = self.run("retrain", self._slopes, [*self.network.parameters()], *self.inputs(batch))
+            self.optimizer.step()
             self.schedule.step()
             if self.average:
                 self.average.update_parameters(self.network)
-            self.losses.append(loss.detach())
+            self.losses.append(loss)
             steps.step(self.kept)
         return finite(self.losses)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Of one batch, whose features are masked and mixed as the settings ask."""
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Of one step: a batch masked and mixed as the settings ask; if it is mixed, also the partners and the shares."""
         features = mask(batch.features, self.config, self.generator, self.train.fill)
         if not self.config.mixup:
-            return self.loss_of(self.network(features, batch.frames), batch.emotion)
+            return features, batch.frames, batch.emotion
         features, partner, share = mixed(features, self.config.mixup, self.streams["mixing"])
-        logits = self.network(features, batch.frames)
-        return share * self.loss_of(logits, batch.emotion) + (1 - share) * self.loss_of(logits, batch.emotion[partner])
+        shares = features.new_full((), share), features.new_full((), 1 - share)
+        return features, batch.frames, batch.emotion, batch.emotion[partner], *shares
+
+    def _slopes(self, features: Tensor, frames: Tensor, emotion: Tensor, *other: Tensor) -> tuple[Tensor, Tensor]:
+        """Sets the gradient of the weights, clipped; the loss, and the norm from before it was clipped."""
+        logits = self.network(features, frames)
+        loss = self.loss_of(logits, emotion)
+        if other:
+            of_partner, own, rest = other
+            loss = own * loss + rest * self.loss_of(logits, of_partner)
+        return loss.detach(), slopes(loss, self.network, self.config.clip)
 
     def note(self, loss: float, scores: Evaluation) -> None:
         """The epoch has ended: its entry of the history, and its weights if they are the best."""
@@ -144,13 +156,27 @@ class Descent:
             self.best = Best(best["epoch"], Evaluation(np.array(best["confusion"], dtype=np.int64)), best["weights"])
 
 
-def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
-    """One step of the weights down the gradient, whose norm is clipped; what it was before is returned."""
-    optimizer.zero_grad()
+class CrossEntropy(nn.Module):
+    """`nn.CrossEntropyLoss(weight, label_smoothing=smoothing)` without waiting for the device (torch 2.11 counts labels)."""
+
+    def __init__(self, weight: Tensor, smoothing: float) -> None:
+        super().__init__()
+        self.weight, self.smoothing = weight, smoothing
+
+    def forward(self, logits: Float[Tensor, "batch emotion"], emotion: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        logs = logits.log_softmax(dim=1)
+        loss = functional.nll_loss(logs, emotion, self.weight)
+        if not self.smoothing:
+            return loss
+        even = -(logs * self.weight).sum(dim=1).sum() / self.weight[emotion].sum()
+        return (1 - self.smoothing) * loss + self.smoothing / logs.shape[1] * even
+
+
+def slopes(loss: Tensor, network: nn.Module, clip: float) -> Tensor:
+    """Set the gradient of the weights, whose norm is clipped; what it was before is returned."""
+    network.zero_grad()
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
-    optimizer.step()
-    return norm
+    return nn.utils.clip_grad_norm_(network.parameters(), clip)
 
 
 def class_weights(part: Part, classes: int) -> Tensor:

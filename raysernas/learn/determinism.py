@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raysernas.config import TrialConfig
+from raysernas.config import ComputeConfig, TrialConfig
 
 
-def pin(trial: TrialConfig) -> None:
+def pin(compute: ComputeConfig) -> None:
     """Fix threads and algorithms of this process; Ray sets OMP_NUM_THREADS, which is not relied upon."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes cuBLAS and cuDNN's LSTM repeatable
-    torch.set_num_threads(trial.compute.threads)
+    torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue] - filled before it is read
+    torch.backends.cudnn.allow_tf32 = False  # or what is called fp32 has 10 bits of mantissa in a GPU's convolutions
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def stream(trial: TrialConfig, purpose: str) -> int:

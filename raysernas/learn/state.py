@@ -18,6 +18,7 @@ from raysernas.config import SearchConfig
 from raysernas.corpora.features import Part
 from raysernas.learn.checkpoint import copied
 from raysernas.learn.determinism import generator_state, random_state, random_states, set_generator_state, set_random_states
+from raysernas.learn.graphs import Run, eager
 from raysernas.learn.mixture import Alphas
 from raysernas.learn.passes import Endless, Kept, Pass
 from raysernas.learn.tally import Tally
@@ -61,6 +62,7 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     timings: list[dict[str, Any]] = field(default_factory=list)  # of each epoch in the history: no two runs share them
     running: Running | None = None  # None between two epochs
+    run: Run = eager  # the GPU's part of each step
 
     @property
     def device(self) -> torch.device:
@@ -112,8 +114,9 @@ class State:
 
 
 def begun(
-    network: Network, alphas: Alphas, loss_of: nn.Module, config: SearchConfig, rng: np.random.Generator, others: Endless
-) -> State:
+    network: Network, alphas: Alphas, loss_of: nn.Module, config: SearchConfig, rng: np.random.Generator, others: Endless,
+    run: Run = eager,
+) -> State:  # fmt: skip
     """A search before its first epoch: weights by SGD with a cosine of the learning rate, alphas by Adam.
 
     Raises:
@@ -127,7 +130,7 @@ def begun(
     )
     require_one_owner(network, alphas, by_sgd, by_adam)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(by_sgd, config.epochs, eta_min=config.weights_lr_min)
-    return State(network, alphas, loss_of, config, by_sgd, by_adam, schedule, rng, others)
+    return State(network, alphas, loss_of, config, by_sgd, by_adam, schedule, rng, others, run=run)
 
 
 def require_one_owner(network: nn.Module, alphas: Alphas, *optimizers: torch.optim.Optimizer) -> None:

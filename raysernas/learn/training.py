@@ -16,6 +16,7 @@ from raysernas.config import Fault, RetrainConfig
 from raysernas.corpora.features import Part, Role
 from raysernas.learn.descent import Descent, DivergedError
 from raysernas.learn.durable import Steps, Unkept, again
+from raysernas.learn.graphs import Run, eager
 from raysernas.model.designed import Majority
 from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
@@ -41,7 +42,7 @@ class Prediction:
 
 def fit(
     network: Network | Majority, train: Part, valid: Part, config: RetrainConfig, *, seed: int,
-    report: Callable[[dict[str, Any]], object], steps: Steps | None = None,
+    report: Callable[[dict[str, Any]], object], steps: Steps | None = None, run: Run = eager,
 ) -> Fitted:  # fmt: skip
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best validation UA.
 
@@ -52,6 +53,7 @@ def fit(
             [truth, prediction], which is only shown.
         steps: where the steps are kept; a training that an earlier attempt has begun with the same arguments goes on from there,
             and first reports its epochs again.
+        run: how the GPU's part of a step is launched; kernel by kernel in any case where edges are dropped, others each epoch.
 
     Raises:
         DivergedError: when the loss or a posterior is not finite.
@@ -61,7 +63,7 @@ def fit(
     require(valid, "valid")
     if isinstance(network, Majority):
         return _counted(network, train, valid)
-    steps, descent = steps or Unkept(), Descent(network, train, config, seed)
+    steps, descent = steps or Unkept(), Descent(network, train, config, seed, eager if config.drop_path else run)
     if steps.kept is not None:
         descent.restore(steps.kept)
         again([descent.shown(number) for number in range(len(descent.history))], report)

@@ -31,7 +31,7 @@ def main() -> None:
     """Print the ratios, and the size of a checkpoint."""
     config = assign(Config(), SETTINGS | {"compute.threads": int(sys.argv[1]) if sys.argv[1:] else 1})
     trial = trial_config(resolve(config, catalogue.read(config.corpus, None)), arm="darts", fold=0, seed=0)
-    pin(trial)
+    pin(trial.compute)
     data = prepare(trial, None)
     found = architect.architecture(trial, data, lambda _: None)  # warm
     stages = {

@@ -36,7 +36,7 @@ def main() -> None:
     root, *overrides = sys.argv[1:]
     config = load("published", [f"corpus.root={root}", *overrides])
     trial = trial_config(resolve(config, catalogue.read(config.corpus, None)), arm="darts", fold=0, seed=0)
-    pin(trial)
+    pin(trial.compute)
     data, device = prepare(trial, None), device_of(trial)
     weights, alphas = data.part("weights"), data.part("alphas")
     torch.manual_seed(stream(trial, "supernet"))

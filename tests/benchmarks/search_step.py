@@ -23,6 +23,17 @@ What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machin
 | the same, input gradients of strides through fp32 (12 -> 0.4 ms), blocks padded beforehand | 1.07, 1.20, 1.16 |
 | torch.compile of one normal cell of EmoDB's size, forward and backward: the plain operations, after 63 s of compiling | 0.59 |
 | the same of the fused cell, after 83 s | 1.00 |
+
+One H100, torch 2.11, fp32 without TF32, EmoDB's size and (in brackets) 16 channels; times as long as the product kernel by kernel:
+
+| variant | ratio |
+| --- | --- |
+| plain; plain, alphas only; channels last, alphas only | 0.56, 0.45, 0.48 (0.59, 0.49, 0.74): fewer launches |
+| bf16 | 1.23 (1.10): casts are launches too |
+| the product in a CUDA graph; in bf16 | 0.07, 0.08 (0.13, 0.15) |
+| plain, alphas only, in a graph; channels last | 0.09, 0.12 |
+| kernels alone, without the gaps between them: product, channels last plain | 17.4, 32.9 ms (95.5, 444.6 ms) |
+| several streams in a graph, stacked candidates | not tried |
 """
 
 import copy
@@ -36,9 +47,11 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig, SearchConfig
+from raysernas.config import ComputeConfig, NetworkConfig, SearchConfig
 from raysernas.corpora.features import Batch
 from raysernas.learn import darts
+from raysernas.learn.determinism import pin
+from raysernas.learn.graphs import Graphs, eager
 from raysernas.learn.mixture import mixing, new_alphas
 from raysernas.learn.state import State, begun
 from raysernas.model.cost import multiply_adds
@@ -48,6 +61,8 @@ from tests.reference_cells import reference
 
 ROUNDS = {"EmoDB": 6}  # of other sizes 2: a plain step takes up to a minute
 PLAIN = ("plain", "plain, alphas only", "channels last, alphas only", "bf16")
+GRAPHS = ("graph", "graph, bf16", "plain, alphas only, graph", "channels last, alphas only, graph")  # `compute.cuda_graph=true`
+GPU_ROUNDS = 5
 Size = tuple[int, int, int, NetworkConfig]
 SIZES: dict[str, Size] = {  # (batch, frames, bands, network)
     "EmoDB": (16, 150, 40, NetworkConfig()),
@@ -96,6 +111,13 @@ def peaks(device: torch.device) -> dict[str, float]:
     return found
 
 
+def highest_gb(device: torch.device) -> float:
+    """Memory of the device, or of this process, so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
 def state_of(network: Network, config: NetworkConfig, device: torch.device) -> State:
     """A search that is given its batches."""
     alphas, given = new_alphas(space(config), torch.Generator().manual_seed(0), device), cast(Any, None)
@@ -111,11 +133,15 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
     if len(variants) > 1:
         networks["plain"] = networks["plain, alphas only"] = plain_of(product, torch.contiguous_format)
         networks["channels last, alphas only"] = plain_of(product, torch.channels_last)
-        networks["bf16"] = copy.deepcopy(product)
-        networks["bf16"].precision = "bf16"
+        for name in variants[4:]:
+            networks[name] = copy.deepcopy(networks.get(name.removesuffix(", graph"), product))
+        for name, network in networks.items():
+            network.precision = "bf16" if "bf16" in name else "fp32"
     features, lengths = torch.randn(batch, frames, bands, device=device), torch.full((batch,), frames, device=device)
     inputs = Batch(features, lengths, torch.arange(batch, device=device) % 4)
     states = {name: state_of(network, config, device) for name, network in networks.items()}
+    for name in variants:
+        states[name].run = Graphs() if "graph" in name else eager
     best = dict.fromkeys(variants, float("inf"))
     for _ in range(rounds):
         for name in variants:
@@ -134,8 +160,9 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
 def main() -> None:
     """Print the ratios for each size, or the growth of the cost."""
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    torch.set_num_threads(numbers[0] if numbers else 1)
+    pin(ComputeConfig(threads=numbers[0] if numbers else 1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    others, rounds = (PLAIN, ROUNDS) if device.type == "cpu" else ((*PLAIN, *GRAPHS), dict.fromkeys(SIZES, GPU_ROUNDS))
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), best of 2 (EmoDB: 6)")
     if "growth" in sys.argv:
         start = measure(SIZES["EmoDB"], ("product",), device, 4)["product"]
@@ -146,9 +173,9 @@ def main() -> None:
     top = peaks(device)
     print(", ".join(f"{name} peak {value:.0f} GFLOP/s" for name, value in top.items()))
     for name, size in SIZES.items():
-        best = measure(size, ("product", *PLAIN), device, ROUNDS.get(name, 2))
-        ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in PLAIN)
-        speed, memory = best["GFLOP"] / best["product"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        best = measure(size, ("product", *others), device, rounds.get(name, 2))
+        ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in others)
+        speed, memory = best["GFLOP"] / best["product"], highest_gb(device)
         reached = f"{speed:.0f} GFLOP/s ({speed / top['convolution']:.0%} of the convolution's)"
         print(f"{name}: {best['product']:.3f} s a step, {reached}; {ratios}; highest memory so far {memory:.1f} GB", flush=True)
 
