@@ -28,6 +28,10 @@ ARM_COLUMNS = (
     *("pooled_ua", "pooled_wa", "pooled_f1", "best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate"),
     *("candidates", "failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
 )
+HEADLINE_COLUMNS = (
+    *("study", "arm", "folds", "seeds", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd", "pooled_ua", "pooled_wa", "parameters"),
+    *("search_s", "retrain_s", "entropy", "marks"),
+)
 CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
 SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", "ua", "wa")
 SEEN = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "reason")
@@ -83,6 +87,12 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
     table = table.drop(columns="valid_ua").join(pd.DataFrame(means), on="arm").join(ends, on="arm")
     table["valid_ua"] = table["valid_ua"].where(table["arm"].isin(whole))
     return table.assign(study=_name(trials), selection=choice.selection, marks="")[list(ARM_COLUMNS)]
+
+
+def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
+    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints. Nested selection only."""
+    nested = of_arms[of_arms["selection"] == "nested"]
+    return nested[list(HEADLINE_COLUMNS)].sort_values("ua", ascending=False, kind="stable", ignore_index=True)
 
 
 def _ends(arm: object, group: pd.DataFrame) -> tuple[object, ...]:

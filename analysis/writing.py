@@ -35,6 +35,7 @@ LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "±": r"$\pm$", "[": "{[}", "]": "{]}",  # a bracket that begins a row would be an option of the line break before it
 }  # fmt: skip
+FITTED = r"\resizebox{\ifdim\width>\linewidth \linewidth\else\width\fi}{!}{%"  # as wide as the text at most
 MARKDOWN = "\\`*_{}[]<>#|~!$"
 BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 ALL: tuple[Format, ...] = ("csv", "parquet", "md", "tex")
@@ -100,9 +101,9 @@ def as_latex(frame: pd.DataFrame, cards: Cards, title: str) -> str:
     heads = " & ".join(escaped(heading(name, frame)) for name in cells) + r" \\"
     kinds = "".join("r" if _is_number(frame[name]) else "l" for name in cells)
     caption = " ".join(f"{escaped(line)}." for line in (title, *card_lines(cards), DASH))
-    table = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"]
-    comments = [f"% {line}" for line in (r"needs \usepackage{booktabs}", *card_lines(cards))]
-    return "\n".join([*comments, r"\begin{table}", r"\centering", *table, rf"\caption{{{caption}}}", r"\end{table}", ""])
+    table = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}}"]
+    comments = [f"% {line}" for line in (r"needs \usepackage{booktabs} and \usepackage{graphicx}", *card_lines(cards))]
+    return "\n".join([*comments, r"\begin{table}", r"\centering", FITTED, *table, rf"\caption{{{caption}}}", r"\end{table}", ""])
 
 
 def card_lines(cards: Cards) -> list[str]:

@@ -107,6 +107,10 @@ def test_every_table_and_figure_is_a_file_when_asked(tmp_path: Path) -> None:
     assert {"trials", "arms", "folds", "pairs", "classes", "speakers", "cost", "components", "genes", "histories"} <= names
     read = pd.read_csv(tmp_path / "tables" / "arms.csv", comment="#")
     assert read["ua"].tolist() == pytest.approx(load(root).arms["ua"].tolist())
+    papers = pd.read_csv(tmp_path / "tables" / "headline.csv", comment="#")
+    nested = load(root).arms.query("selection == 'nested'").set_index("arm")
+    assert papers["ua"].tolist() == pytest.approx(sorted(nested["ua"], reverse=True))
+    assert papers["pooled_wa"].tolist() == pytest.approx(nested.loc[papers["arm"], "pooled_wa"].tolist())
     figures = {kind: {path.stem for path in (tmp_path / "figures").glob(f"*.{kind}")} for kind in ("svg", "png")}
     assert figures["svg"] == figures["png"]
     assert len(figures["svg"]) > 15

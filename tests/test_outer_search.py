@@ -219,7 +219,7 @@ def test_the_header_says_how_candidates_come_about(tmp_path: Path) -> None:
         "as written, point mine, tpe; by valid_ua; "
         "given up when worse than the best from 3 common folds on (p 0.1, looks: bonferroni)"
     )
-    assert text["optimistic"].startswith("an arm's candidate is chosen by validation speakers of one fold")
+    assert text["optimistic"].startswith("one candidate of an arm stands for all folds")
     nested = header(planned(tmp_path, space, "study.candidates=3", "study.protocol=nested", "study.generation=2", dry=True))
     assert "optimistic" not in nested
     assert nested["proposals"] == "as written, tpe; by valid_ua; 2 at a time"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analysis
+from analysis.__main__ import main
 from analysis.writing import BREAKS, MISSING, as_csv, as_latex, as_markdown, as_parquet, card_lines, escaped, shown, write
 from raysernas.record import storage
 from tests.ledgers import NAME, simulated
@@ -78,6 +81,22 @@ def test_a_latex_table_has_a_cell_for_each_cell_and_a_line_for_each_row(cells: l
     assert [printed(row[0].strip()) for row in rows] == [shown(table(cells))["arm"][i] for i in range(len(cells))]
     assert r"\caption{Arms\_1. study: one \& only. corpus: emo\_db, 100 \% \# clean." in body
     assert re.sub(r"\\[{}]", "", text).count("{") == re.sub(r"\\[{}]", "", text).count("}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex with booktabs, which is not installed")
+def test_latex_prints_every_table_and_none_is_wider_than_the_text(tmp_path: Path) -> None:
+    root = Path(__file__).parent / "golden" / "ledger"
+    assert main([str(root), "--tables", str(tmp_path), "--out", str(tmp_path / "report.html")]) == 0
+    tables = sorted(path.name for path in tmp_path.glob("*.tex"))
+    assert "headline.tex" in tables
+    packages = [rf"\usepackage{each}" for each in ("[utf8]{inputenc}", "[T1]{fontenc}", "{booktabs}", "{graphicx}")]
+    body = [r"\begin{document}", *(rf"\input{{{name}}}\clearpage" for name in tables), r"\end{document}"]
+    (tmp_path / "all.tex").write_text("\n".join([r"\documentclass{article}", *packages, *body]))
+    told = subprocess.run(["pdflatex", "-halt-on-error", "all.tex"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, told.stdout
+    assert f"({len(tables)} pages" in told.stdout
+    assert "Overfull" not in told.stdout
 
 
 @given(cells=CELLS)

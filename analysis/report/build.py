@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
-from analysis import answers, writing
+from analysis import answers, tables, writing
 from analysis.figures import raster, scene
 from analysis.figures.scene import Scene
 from analysis.loading import Results, load
@@ -116,12 +116,14 @@ def write_figures(found: Findings, folder: Path) -> int:
 
 
 def write_tables(found: Findings, folder: Path) -> int:
-    """Every frame in every format of `analysis.writing`, without rows that are no table; how many frames there are.
+    """Every frame in every format of `analysis.writing`, and `headline`, the table of a paper; how many they are.
+
+    A frame of very many rows is written for programs only.
 
     Raises:
         StorageFault: when the folder cannot be written.
     """
-    frames = {"trials": found.trials, **found.frames}
+    frames = {"headline": tables.headline(found.frames["arms"]), "trials": found.trials, **found.frames}
     cards = {study: dict(card) for study, card in found.cards.items()}
     with counted("Writing tables") as report:
         for done, (name, frame) in enumerate(frames.items()):

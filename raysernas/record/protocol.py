@@ -41,7 +41,7 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (
-            "an arm's candidate is chosen by validation speakers of one fold who are test speakers of another; "
+            "one candidate of an arm stands for all folds, chosen by validation speakers of one who are test speakers of another; "
             "study.protocol=nested chooses on each fold apart"
         )
     if corpus.folds == "published":
