@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
-from analysis import watching
+from analysis import watching, wording
 from raysernas.config import Fault
 from raysernas.record import storage
 from raysernas.record.counting import counted
@@ -63,11 +64,11 @@ def _once(roots: Sequence[Path], asked: argparse.Namespace, console: Console, re
     build.print_answers(found, console)
     for root in roots:
         if len(roots) > 1:
-            console.rule(str(root), align="left")
+            console.rule(Text(str(root)), align="left")
         print_tables(root, console)
     page = storage.place(asked.out) if asked.out else _beside(roots) / "report.html"
     storage.write_text(page, build.page(found, refresh_s=refresh_s))
-    remarks = f" ({len(found.remarks)} remarks on the files stand in it)" if found.remarks else ""
+    remarks = f" ({wording.counted(len(found.remarks), 'remark')} on the files in it)" if found.remarks else ""
     console.print(f"Report: {page}{remarks}", markup=False, highlight=False, soft_wrap=True)
     if asked.figures:
         build.write_figures(found, storage.place(asked.figures))

@@ -152,7 +152,8 @@ def _took(seconds: float, device: str) -> str:
 def _cautions(arms: pd.DataFrame) -> Said:
     for row in _rows(arms):
         if math.isnan(row["ua"]):
-            yield "caution", row["arm"], f"{row['arm']} has no result: {row['note'] or 'it has not ended'}."
+            why = "it has not ended" if math.isnan(row["folds"]) else "the test UA of a run is not known"
+            yield "caution", row["arm"], f"{row['arm']} has no result: {row['note'] or why}."
         elif row["note"]:
             yield "caution", row["arm"], f"{row['arm']}: {row['note']}."
     marks = list(dict.fromkeys(mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark))

@@ -72,7 +72,7 @@ def draws(folds: pd.DataFrame, trials: pd.DataFrame | None) -> int:
     """
     own = folds[folds["arm"] == "random"]
     if trials is None:
-        return int(own["seeds"].sum())
+        return int(own["runs"].sum())
     return len(_of_chosen(own, trials)[["fold", "seed"]].drop_duplicates())
 
 

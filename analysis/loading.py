@@ -31,7 +31,7 @@ from analysis import (
     study,
     tables,
 )
-from analysis.protocol_card import Card
+from analysis.protocol_card import Card, marks_told
 from analysis.selection import FLAT, HEADLINE, Choice
 from analysis.study import Study
 from raysernas.config import Config, Fault
@@ -74,7 +74,7 @@ class Results:
     @cached_property
     def cards(self) -> dict[str, Card]:
         """Study -> label -> text: under what conditions its numbers came about, and what its marks mean; goes with every table."""
-        marks = {name: "; ".join(f"{mark}: {told}" for mark, told in each.items()) for name, each in self.meanings.items()}
+        marks = {name: marks_told(each) for name, each in self.meanings.items()}
         return {name: card | {"marks": marks[name]} for name, card in _cards(self.members).items()}
 
     @cached_property

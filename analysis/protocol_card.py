@@ -62,6 +62,11 @@ def card(config: Config, trials: pd.DataFrame) -> Card:
     }
 
 
+def marks_told(marks: Mapping[str, str]) -> str:
+    """Mark -> meaning, as a line of a card."""
+    return "; ".join(f"{mark}: {meaning}" for mark, meaning in marks.items())
+
+
 def together(cards: Mapping[str, Card], mixed: bool) -> dict[str, str]:
     """Mark -> sentence for the tables of several studies; nothing when they may stand in one.
 
@@ -181,7 +186,7 @@ def _versions(texts: pd.Series) -> str:
 
 def _hardware(config: Config, done: pd.DataFrame) -> str:
     compute = config.compute
-    devices = [str(each) for each in done["compute.device"].unique()] if "compute.device" in done else [compute.device]
+    devices = [str(each) for each in done["compute.device"].dropna().unique()] if "compute.device" in done else [compute.device]
     gpu = ", GPU model not recorded" if "cuda" in devices else ""
     threads = "1 thread" if compute.threads == 1 else f"{compute.threads} threads"
     count = len({host for host in done["host"] if host})

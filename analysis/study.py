@@ -96,14 +96,14 @@ def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """The trials without what cannot be, and remarks on it: scores outside 0..1 or not of their confusion, torn confusions, or
-    confusions of other emotions than study.yaml names (of none that it names: than most trials have)."""
+    scores over other emotions than study.yaml names (of none that it names: than most trials have)."""
     trials, remarks = trials.copy(), []
     done = trials["status"] == "finished"
     finished, named, texts = done.to_numpy(), json.dumps(list(emotions)), trials.loc[done, "emotions"]
     usual = named if (texts == named).any() else "".join(texts.mode().tolist()[:1])
     strange = finished & (trials["emotions"] != usual).to_numpy()
     if strange.any():
-        remarks.append(f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; they stand in no sum")
+        remarks.append(f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; their scores count as not known")
     for part in ("valid", "test"):
         names, confusion = [f"{part}_{score}" for score in ("ua", "wa", "f1")], f"{part}_confusion"
         given, told = trials[names].to_numpy(dtype=float), np.full((len(trials), 3), np.nan)
@@ -118,6 +118,7 @@ def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFr
         if torn.any():
             remarks.append(f"the {part} confusion of {few(trials.loc[torn, 'trial'])} cannot be read and stands in no sum")
         trials.loc[outside | unlike | torn | strange, confusion] = ""
+        trials.loc[strange, names] = np.nan
         if (empty := finished & np.isnan(given[:, 0])).any():
             remarks.append(f"{few(trials.loc[empty, 'trial'])} finished without a {part} UA")
     return trials, remarks

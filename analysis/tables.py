@@ -20,16 +20,16 @@ from raysernas.record import summary
 from raysernas.record.metrics import Evaluation, evaluate
 
 FOLD_COLUMNS = (
-    *("study", "selection", "arm", "fold", "candidate", "ua", "wa", "f1", "ua_seed_sd", "n_test", "n_train", "n_valid", "seeds"),
+    *("study", "selection", "arm", "fold", "candidate", "ua", "wa", "f1", "ua_seed_sd", "n_test", "n_train", "n_valid", "runs"),
     *("parameters", "latency_ms", "search_s", "retrain_s", "search_mb", "retrain_mb"),
 )
 ARM_COLUMNS = (
-    *("study", "selection", "arm", "folds", "planned_folds", "seeds", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd"),
+    *("study", "selection", "arm", "folds", "planned_folds", "runs", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd"),
     *("pooled_ua", "pooled_wa", "pooled_f1", "best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate"),
     *("candidates", "failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
 )
 HEADLINE_COLUMNS = (
-    *("study", "arm", "folds", "seeds", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd", "pooled_ua", "pooled_wa", "parameters"),
+    *("study", "arm", "folds", "runs", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd", "pooled_ua", "pooled_wa", "parameters"),
     *("search_s", "retrain_s", "entropy", "marks"),
 )
 CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
@@ -48,14 +48,14 @@ def picked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `seeds` (runs: seeds x retrain seeds).
+    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `runs` (seeds x retrain seeds).
 
     `ua_seed_sd` is the deviation over the runs. A score, size or time that one of the runs lacks is not known (NaN). `n_test` is
     the number of utterances that were tested, `n_train` those of both halves.
     """
     rows = picked(trials, choice.chosen)
     best = {f"{arm}-f{fold}": number for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)}
-    table = summary.fold_table(rows, best).rename(columns={"runs": "seeds"})
+    table = summary.fold_table(rows, best)
     runs, searches = rows.groupby(["arm", "fold"]), rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"])
     more = {"f1": _strict(runs, "test_f1"), "ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size())}
     more |= {name: _strict(runs, name) for name in OF_RUN} | {name: _strict(searches, name) for name in OF_TRIAL}

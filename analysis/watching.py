@@ -37,8 +37,8 @@ def watch(
         Fault: of the first time: a folder that is not a study's will not become one.
     """
     known: Hashable = states(roots)
-    act()
     try:
+        act()
         while True:
             pause(POLL_S)
             try:

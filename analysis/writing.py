@@ -27,7 +27,8 @@ Cards = Mapping[str, Card]
 METADATA = b"raysernas.cards"  # key of the cards in a Parquet file: JSON, study -> label -> text
 MISSING = "-"
 DASH = f"{MISSING} in a cell: not known, or not one number"
-PERCENT = ("ua", "wa", "f1", "recall", "precision", "share")  # ends of the names of columns in 0..1
+PERCENT = ("ua", "wa", "f1", "recall", "precision", "share", "shared", "expected", "improvement", "beaten")  # ends of names, 0..1
+POINTS = ("difference", "sd", "ci_low", "ci_high", "boot_difference", "boot_low", "boot_high", "rope", "ua_seed_sd")  # of UA, 0..1
 WHOLE = ("parameters", "search_s", "retrain_s", "seconds", "device_s", "search_mb", "retrain_mb")
 HEADINGS = {"ua": "UA", "wa": "WA", "f1": "F1", "sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}
 LATEX = {
@@ -133,7 +134,8 @@ def shown(frame: pd.DataFrame) -> dict[str, list[str]]:
 def heading(name: str, frame: pd.DataFrame) -> str:
     """What stands above a column: `pooled_ua` is `pooled UA %`."""
     words = " ".join(HEADINGS.get(word, word) for word in name.split("_"))
-    return f"{words} %" if _is_percent(name) and _is_number(frame[name]) else words
+    unit = "points" if name in POINTS else "%" if _is_percent(name) else ""
+    return f"{words} {unit}" if unit and _is_number(frame[name]) else words
 
 
 def escaped(text: str) -> str:
@@ -149,7 +151,7 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     number = float(value)
-    if _is_percent(name):
+    if _is_percent(name) or name in POINTS:
         return f"{100 * number:.1f}"
     return f"{number:.0f}" if number.is_integer() or name in WHOLE else f"{number:.3g}"
 

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from analysis.__main__ import main
 from analysis.loading import load
+from analysis.report import gallery
+from analysis.report import page as pages
 from analysis.report.build import found_in
 from raysernas.config import Config
 from raysernas.config_file import assign
@@ -110,6 +112,9 @@ def test_every_table_and_figure_is_a_file_when_asked(tmp_path: Path) -> None:
     papers = pd.read_csv(tmp_path / "tables" / "headline.csv", comment="#")
     nested = load(root).arms.query("selection == 'nested'").set_index("arm")
     assert papers["ua"].tolist() == pytest.approx(sorted(nested["ua"], reverse=True))
+    forbidden = b"chosen by test scores"
+    assert forbidden not in (tmp_path / "tables" / "headline.md").read_bytes(), "it is in no table of a paper"
+    assert forbidden in (tmp_path / "tables" / "arms.md").read_bytes()
     assert papers["pooled_wa"].tolist() == pytest.approx(nested.loc[papers["arm"], "pooled_wa"].tolist())
     figures = {kind: {path.stem for path in (tmp_path / "figures").glob(f"*.{kind}")} for kind in ("svg", "png")}
     assert figures["svg"] == figures["png"]
@@ -174,3 +179,51 @@ def test_studies_of_unlike_protocols_need_to_be_asked_for(tmp_path: Path, capsys
     assert main([*roots, "--mixed"]) == 0
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert all("mixed protocols" in caption.text for caption in page.named("caption"))
+
+
+def test_figures_of_studies_whose_names_differ_in_signs_only_are_all_there(tmp_path: Path) -> None:
+    roots = [simulated(tmp_path / name, arms=("darts",), folds=2, histories=True).root for name in ("emo_db", "emo-db")]
+    assert main([*map(str, roots), "--mixed", "--figures", str(tmp_path / "both")]) == 0
+    assert main([str(roots[0]), "--figures", str(tmp_path / "one")]) == 0
+    one, both = (len(list((tmp_path / name).glob("*.svg"))) for name in ("one", "both"))
+    assert both == 2 * one
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(set(page.identities)) == len(page.identities)
+
+
+def test_every_figure_of_the_page_is_a_file(tmp_path: Path) -> None:
+    found = found_in(load(simulated(tmp_path, arms=("darts", "cnn"), folds=3, predictions=True, histories=True).root))
+    page = Page(pages.page(found))
+    assert len(gallery.every(found)) == len(list(page.named("figure")))
+
+
+def test_costs_lead_to_the_trials_they_are_of(tmp_path: Path) -> None:
+    """Also to those that study.yaml no longer plans."""
+    files = simulated(tmp_path, arms=("darts", "cnn"), folds=2, candidates=3, failed=0.2, seed=4)
+    storage.write_text(files.config, (storage.text(files.config) or "").replace("candidates: 3", "candidates: 2"))
+    found = found_in(load(files.root))
+    page, parts = Page(pages.page(found)), lambda link: set(link.partition("?")[2].split("&"))
+    cost = found.of("cost")
+    for arm, purpose, asked in (
+        *((arm, "beyond the plan", "planned=False") for arm in ("darts", "cnn")),
+        *((arm, "failed", "status=failed") for arm in ("darts", "cnn")),
+        *((arm, "retrain", "chosen=nested") for arm in ("darts", "cnn")),
+    ):
+        count = cost.loc[(cost["arm"] == arm) & (cost["purpose"] == purpose), "trials"].sum()
+        link = next(link for link in page.links if parts(link) in ({f"arm={arm}", asked}, {f"arm={arm}", asked, "status=finished"}))
+        assert len({found.trials["trial"].iloc[i] for i in page.rows(link)}) == count > 0
+
+
+def test_a_history_that_no_one_can_read_ends_no_report(tmp_path: Path) -> None:
+    root = simulated(tmp_path, arms=("darts",), folds=2, histories=True).root
+    for path in list((root / "history").iterdir()):
+        path.unlink()
+        path.mkdir()
+    assert main([str(root)]) == 0
+    assert "cannot read" in (root / "report.html").read_text(encoding="utf-8")
+
+
+def test_names_of_folders_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roots = [simulated(tmp_path / "a[/x]" / name, arms=("cnn",), folds=2).root for name in ("s", "t")]
+    assert main([*map(str, roots), "--mixed", "--out", str(tmp_path / "report.html")]) == 0
+    assert "a[/x]" in capsys.readouterr().out

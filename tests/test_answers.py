@@ -24,11 +24,11 @@ NOTHING = pd.DataFrame()
 def frames(scores: dict[str, list[float]], **columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The frames `arms` and `pairs` of one study."""
     rows = [
-        {"arm": arm, "fold": fold, "candidate": 0, "ua": ua, "n_test": 40, "n_train": 320, "seeds": 2}
+        {"arm": arm, "fold": fold, "candidate": 0, "ua": ua, "n_test": 40, "n_train": 320, "runs": 2}
         for arm, told in scores.items()
         for fold, ua in enumerate(told)
     ]
-    folds = pd.DataFrame(rows, columns=["arm", "fold", "candidate", "ua", "n_test", "n_train", "seeds"])
+    folds = pd.DataFrame(rows, columns=["arm", "fold", "candidate", "ua", "n_test", "n_train", "runs"])
     folds = folds.assign(study="s", selection="nested")
     arms = pd.DataFrame([
         {

@@ -38,7 +38,7 @@ def folds(scores: Mapping[str, Sequence[float]], **columns: Any) -> pd.DataFrame
         for arm, told in scores.items()
         for fold, ua in enumerate(told)
     ]
-    return pd.DataFrame(rows).assign(**{"seeds": 2, **columns})
+    return pd.DataFrame(rows).assign(**{"runs": 2, **columns})
 
 
 def speakers(scores: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -234,7 +234,7 @@ def test_one_arm_and_no_row_make_no_pair() -> None:
 
 def test_nine_random_draws_are_too_few_for_a_claim() -> None:
     """Three folds and three seeds; retrained twice they are no more."""
-    told = folds({"darts": [0.8, 0.82, 0.85], "random": [0.6, 0.61, 0.62]}, seeds=6)
+    told = folds({"darts": [0.8, 0.82, 0.85], "random": [0.6, 0.61, 0.62]}, runs=6)
     trials = runs({arm: [[0.7] * 3] * 3 for arm in ("darts", "random")}, retrain_seeds=2)
     assert draws(told, trials) == 9
     assert only(pairs(told, trials=trials))["verdict"].startswith("nothing can be concluded: 9 random draws: too few for a claim")
@@ -269,6 +269,6 @@ def test_a_gain_by_test_scores_is_no_evidence() -> None:
 
 def test_without_random_architectures_there_is_no_gain() -> None:
     assert over_random(folds({"darts": GOOD, "cnn": BAD})).empty
-    apart = folds({"darts": [0.8, 0.9, math.nan], "random": [math.nan, math.nan, 0.5]}, seeds=10)
+    apart = folds({"darts": [0.8, 0.9, math.nan], "random": [math.nan, math.nan, 0.5]}, runs=10)
     assert only(over_random(apart))["note"] == "no fold in common"
     assert only(over_random(folds({"darts": GOOD, "random": [0.0] * 6})))["note"] == "random architectures have a UA of 0"

@@ -139,7 +139,11 @@ def test_a_curve_is_the_mean_of_its_trials_and_ends_where_it_ends() -> None:
 def test_alphas_over_epochs_are_those_of_every_edge() -> None:
     choice = genotype.Choice(tuple(genotype.sources(2)), genotype.OPERATIONS)
     values = np.random.default_rng(0).dirichlet(np.ones(8), (3, 5))  # epoch, edge, operation
-    tiles = [shape for shape in alphas.evolution(list(values), "normal", choice).shapes if isinstance(shape, Tiles)]
+    tiles = [
+        shape
+        for shape in alphas.evolution(list(values), "normal", choice, range(1, len(values) + 1)).shapes
+        if isinstance(shape, Tiles)
+    ]
     assert len(tiles) == 5
     assert all((tile.values == values[:, edge].T).all() for edge, tile in enumerate(tiles))
 

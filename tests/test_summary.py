@@ -133,7 +133,7 @@ def test_retrain_seeds_are_runs_of_one_fold_too(tmp_path: Path) -> None:
     arms = summary(study(tmp_path, assign(Config(), PLAN | {"retrain.seeds": [0, 1]}), *records)).arms.set_index("arm")
     assert arms.loc["cnn", "ua"] == pytest.approx(0.5)
     assert arms.loc["cnn", "ua_sd"] == pytest.approx(np.std([0.3, 0.7], ddof=1))
-    assert (arms.loc["cnn", "folds"], arms.loc["cnn", "seeds"]) == (2, 2)
+    assert (arms.loc["cnn", "folds"], arms.loc["cnn", "runs"]) == (2, 2)
 
 
 @given(parts=st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=20), min_size=1, max_size=5))

@@ -66,7 +66,7 @@ def test_folds_are_those_of_scikit_learn(golden: analysis.Results, decisions: pd
         runs = np.array(of_fold(decisions, row, "test"))
         assert [row.ua, row.wa, row.f1] == pytest.approx(runs.mean(axis=0), abs=1e-12)
         assert row.ua_seed_sd == pytest.approx(runs[:, 0].std(ddof=1), abs=1e-12)
-        assert (row.seeds, row.n_test, row.n_train, row.n_valid) == (4, 5 if row.fold == 2 else 9, 19, 6)
+        assert (row.runs, row.n_test, row.n_train, row.n_valid) == (4, 5 if row.fold == 2 else 9, 19, 6)
         assert (row.search_s, row.retrain_s) == (15.0 if row.arm == "darts" else 0.0, 2.5)
 
 
@@ -81,7 +81,7 @@ def test_arms_are_those_of_scikit_learn(golden: analysis.Results, decisions: pd.
         assert [arm.pooled_ua, arm.pooled_wa, arm.pooled_f1] == pytest.approx(scored(whole), abs=1e-12)
         assert (arm.best_ua, arm.worst_ua) == pytest.approx((folds[:, 0].max(), folds[:, 0].min()), abs=1e-12)
         assert arm.best_fold == own["fold"].to_numpy()[folds[:, 0].argmax()]
-        assert (arm.folds, arm.planned_folds, arm.seeds, arm.candidates) == (3, 3, 4, 2)
+        assert (arm.folds, arm.planned_folds, arm.runs, arm.candidates) == (3, 3, 4, 2)
         assert arm.failed == (1 if arm.arm == "cnn" else 0)
 
 
@@ -145,7 +145,7 @@ def test_seeds_are_never_folds(tmp_path: Path) -> None:
     for name, runs in (("few", 1), ("many", 16)):
         results = analysis.load(tmp_path / name)
         arm, folds = results.arms.iloc[0], results.folds[results.folds["selection"] == "nested"]
-        assert (arm["folds"], arm["seeds"], len(folds)) == (3, runs, 3)
+        assert (arm["folds"], arm["runs"], len(folds)) == (3, runs, 3)
         assert arm["ua_sd"] == pytest.approx(folds["ua"].std(ddof=1))
         trials = results.trials.groupby("fold")["test_ua"].mean()
         assert folds["ua"].tolist() == pytest.approx(trials.tolist())
@@ -160,7 +160,7 @@ def test_repeating_every_run_changes_no_score_over_folds(study: analysis.Results
     choice = study.headline("simulated")
     copies = [study.trials.assign(seed=study.trials["seed"] + 100 * copy) for copy in range(number)]
     one, many = (tables.folds(rows, choice) for rows in (study.trials, pd.concat(copies, ignore_index=True)))
-    assert many["seeds"].tolist() == (number * one["seeds"]).tolist()
+    assert many["runs"].tolist() == (number * one["runs"]).tolist()
     assert many[["ua", "wa", "f1"]].to_numpy() == pytest.approx(one[["ua", "wa", "f1"]].to_numpy(), abs=1e-12)
 
 
@@ -175,7 +175,7 @@ def test_the_analysis_and_the_launch_say_the_same(tmp_path: Path, protocol: str,
     assert len(shared) > 18
     pd.testing.assert_frame_equal(ours[shared], printed.arms[shared], check_dtype=False, rtol=1e-12)
     folds = results.folds[results.folds["selection"] == protocol].sort_values(["arm", "fold"], ignore_index=True)
-    theirs = printed.folds.rename(columns={"runs": "seeds"})[["arm", "fold", "ua", "wa", "n_test", "seeds"]]
+    theirs = printed.folds[["arm", "fold", "ua", "wa", "n_test", "runs"]]
     whole = folds[folds["arm"].isin(printed.arms.loc[printed.arms["ua"].notna(), "arm"])]
     theirs = theirs[theirs["arm"].isin(whole["arm"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(whole[list(theirs)].reset_index(drop=True), theirs, check_dtype=False, rtol=1e-12)

@@ -17,11 +17,11 @@ HIGH, SIZE = 11.0, 9.0  # of an operation's row and of its name
 GAP, HEAD, COLUMNS = 16.0, 20.0, 2
 
 
-def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice) -> Picture:
+def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice, epochs: Sequence[int]) -> Picture:
     """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's mixture.
 
     Args:
-        mixing: [edge, operation] of each epoch.
+        mixing: [edge, operation] of each of the `epochs`.
     """
     values = np.asarray(mixing, dtype=np.float64).transpose(1, 2, 0)  # edge, operation, epoch
     edges, operations = edge_names(part, choice), choice.operations
@@ -36,7 +36,9 @@ def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Cho
             for row, operation in enumerate(operations):
                 shapes.append(Words(left - 6, y + HEAD + HIGH * (row + 0.5), operation, SIZE, "end", "faint", mono=True))
     high = tall * -(-len(edges) // columns)
-    shapes.append(Words(left, high, f"epoch 1 to {values.shape[2]}, from left to right", 10, "start", "faint"))
+    shapes.append(
+        Words(left, high, f"{values.shape[2]} epochs, {epochs[0]} to {epochs[-1]}, from left to right", 10, "start", "faint")
+    )
     last = [f"{name}: {operations[int(edge[:, -1].argmax())]}" for name, edge in zip(edges, values, strict=True)]
     about = f"Strongest operation of each edge in the last epoch: {'; '.join(last)}."
     return Picture(left + (ACROSS + GAP) * columns, high + 14, f"softmaxed alphas of the {part} part over epochs", about, shapes)

@@ -17,8 +17,10 @@ from analysis.figures.scene import SMALL, Dot, Line, Mark, Scene, Words
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 480.0, 320.0, 44.0, 32.0, 146.0, 42.0
 
 
-def front(points: pd.DataFrame, column: str, label: str, arms: Sequence[str], link: Link = nowhere) -> Scene | None:
-    """UA (column `ua`) of arms or candidates against a cost, both known; the line joins those that no other one beats."""
+def front(
+    points: pd.DataFrame, column: str, label: str, arms: Sequence[str], link: Link = nowhere, *, joined: bool = True
+) -> Scene | None:
+    """UA (column `ua`) of arms or candidates against a cost, both known; if `joined`, by a line through what no other one beats."""
     rows = points[points["ua"].notna() & (points[column] > 0)] if column in points else points.iloc[:0]
     if rows.empty:
         return None
@@ -26,7 +28,7 @@ def front(points: pd.DataFrame, column: str, label: str, arms: Sequence[str], li
     up = covering([100 * float(ua) for ua in rows["ua"]], HEIGHT - BOTTOM, TOP)
     marks = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(up, LEFT, WIDTH - RIGHT, "UA, percent")
     best = unbeaten([(float(cost), float(ua)) for cost, ua in zip(rows[column], rows["ua"], strict=True)])
-    marks.append(Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3"))
+    marks += [Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3")] if joined else []
     for row in rows.to_dict("records"):
         marks.append(_point(row, column, arms, across, up, link))
     return Scene(WIDTH, HEIGHT, f"UA against {label}", [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)])

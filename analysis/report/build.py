@@ -17,9 +17,10 @@ from analysis import answers, tables, writing
 from analysis.figures import raster, scene
 from analysis.figures.scene import Scene
 from analysis.loading import Results, load
+from analysis.protocol_card import marks_told
 from analysis.report import drawings, gallery
 from analysis.report import page as pages
-from analysis.report.findings import Findings
+from analysis.report.findings import NESTED, Findings
 from raysernas.config import Fault
 from raysernas.record import drawing, storage
 from raysernas.record.counting import counted
@@ -44,14 +45,15 @@ def found_in(results: Results, report: Progress = lambda done, of: None) -> Find
     frames, told = _gathered(_steps(results), report)
     histories, missing = frames.pop("histories", (pd.DataFrame(), ()))
     searched = drawings.searched(results.trials, frames.get("chosen", pd.DataFrame()))
-    mixtures, _ = results.mixtures(searched)  # what is missing of them is missing of the histories too
+    late, untold = _gathered({"alphas": lambda: results.mixtures(searched)}, lambda done, of: None)
+    mixtures, _ = late.get("alphas", (pd.DataFrame(), ()))  # what is missing of them is missing of the histories too
     typical = frames.pop("typical", pd.DataFrame())
     return Findings(
         trials=results.trials, frames={**frames, "histories": histories}, configs=results.configs, cards=results.cards,
         answers=_answers(frames), marks=results.meanings, confusion=results.confusion, 
         cells={study: list(drawings.cells(typical, study)) for study in results.configs},
         alphas={study: list(drawings.evolutions(searched, mixtures, study)) for study in results.configs},
-        remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told])),
+        remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told, *untold])),
     )  # fmt: skip
 
 
@@ -125,8 +127,10 @@ def write_tables(found: Findings, folder: Path) -> int:
     """
     frames = {"headline": tables.headline(found.frames["arms"]), "trials": found.trials, **found.frames}
     cards = {study: dict(card) for study, card in found.cards.items()}
+    own = {study: card | {"marks": marks_told(found.marked(study, NESTED))} for study, card in cards.items()}
     with counted("Writing tables") as report:
         for done, (name, frame) in enumerate(frames.items()):
             report(done, len(frames))
-            writing.write(folder, {name: frame}, cards, PLAIN if len(frame) > LONG else writing.ALL)
+            of_frame = own if name == "headline" else cards
+            writing.write(folder, {name: frame}, of_frame, PLAIN if len(frame) > LONG else writing.ALL)
     return len(frames)

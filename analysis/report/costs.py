@@ -1,7 +1,7 @@
 """The sections about what it costs and what the differences come from: seconds, Pareto fronts, variance, settings."""
 
 from analysis.report import gallery, grid, wording
-from analysis.report.findings import Findings
+from analysis.report.findings import NESTED, Findings
 from analysis.report.grid import Column
 from analysis.report.markup import Markup
 from analysis.report.pieces import figures, paragraph, section
@@ -63,8 +63,12 @@ def _importance(found: Findings) -> list[Markup | None]:
 
 def _cost_table(found: Findings) -> Markup:
     def of_purpose(row: grid.Row) -> dict[str, object]:
-        status = {"status": row["purpose"]} if row["purpose"] in ("failed", "raced") else {}
-        return found.rows(row, arm=row["arm"], **status)
+        arm, purpose = row["arm"], row["purpose"]
+        if purpose in ("failed", "raced"):
+            return found.rows(row, arm=arm, status=purpose, planned=None)
+        if purpose == "beyond the plan":
+            return found.rows(row, arm=arm, status="finished", planned=False)
+        return {} if purpose == "other candidates" else found.rows(row, arm=arm, chosen=NESTED)  # what was not chosen has no word
 
     table = found.of("cost")
     told = wording.seconds_like(table["seconds"].max() if len(table) else 0)

@@ -68,9 +68,11 @@ class Findings:
         return table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist() if len(table) else []
 
     def rows(self, row: Mapping[Hashable, Any], **fixed: Any) -> dict[str, Any]:
-        """The trials that a number stands for: those of its study, if there are several, and what else is said."""
+        """The trials that a number stands for: those of its study, if there are several, and what else is said; planned ones,
+        unless `planned` says otherwise (None: whether planned or not)."""
         study = {"study": row["study"]} if len(self.configs) > 1 else {}
-        return {**study, **fixed, **({} if "chosen" in fixed or self.all_planned else {"planned": True})}
+        planned = {} if self.all_planned or "chosen" in fixed else {"planned": True}
+        return {name: value for name, value in {**study, **planned, **fixed}.items() if value is not None}
 
     @cached_property
     def all_planned(self) -> bool:

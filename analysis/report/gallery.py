@@ -5,6 +5,7 @@ selection.
 """
 
 from collections.abc import Iterator
+from itertools import chain, count
 
 import pandas as pd
 
@@ -45,6 +46,7 @@ def every(found: Findings) -> dict[str, Scene | Picture]:
             speakers,
             learning,
             cells,
+            alphas,
             operations,
             cost,
             components,
@@ -52,7 +54,8 @@ def every(found: Findings) -> dict[str, Scene | Picture]:
         ):
             for drawn in part(found, study):
                 plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
-                shown["-".join(word for word in plain.split("-") if word)] = drawn.scene
+                name = "-".join(word for word in plain.split("-") if word)
+                shown[next(each for each in chain([name], (f"{name}-{n}" for n in count(2))) if each not in shown)] = drawn.scene
     return shown
 
 
@@ -118,7 +121,9 @@ def speakers(found: Findings, study: str) -> Iterator[Drawn]:
     """Arms by UA, with the speakers behind each mean."""
     rows = found.of("speakers", study, NESTED)
     if len(rows) and rows["ua"].notna().any():
-        scene = dots.speakers(rows, found.arms(study), found.whole(study), link_of(found, study))
+        heard = rows[rows["ua"].notna()].groupby("arm")["speaker"].nunique()  # predictions may be missing where scores are not
+        whole = [arm for arm in found.whole(study) if heard.get(arm) == heard.max()]
+        scene = dots.speakers(rows, found.arms(study), whole, link_of(found, study))
         yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
 
 
@@ -166,9 +171,11 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     for column, label in AXES.items():
         scene = fronts.front(points[whose], column, label, order, link_of(found, study))
         yield from _some(f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both.")
+    # nested, a candidate has a score for each fold, and one fold is easier than another
+    nested = "fold" in tried and bool(tried["fold"].notna().any())
+    note = "A candidate and fold each." if nested else "A candidate each. Dashed: what no other one beats in both."
     for column, label in AXES.items() if len(tried) > len(order) else ():
-        scene = fronts.front(tried, column, label, order)
-        yield from _some(f"Validation UA against {label}", scene, "A candidate each. Dashed: what no other one beats in both.")
+        yield from _some(f"Validation UA against {label}", fronts.front(tried, column, label, order, joined=not nested), note)
 
 
 def components(found: Findings, study: str) -> Iterator[Drawn]:

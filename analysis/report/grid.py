@@ -71,8 +71,8 @@ def badges(marks: Mapping[str, str]) -> Markup:
 
 
 def identity(title: str) -> str:
-    """A title as an id."""
-    return "t-" + "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in title.lower())
+    """A title as an id; another title has another one."""
+    return "t-" + "".join(letter if letter.isascii() and letter.isalnum() else f"_{ord(letter):x}_" for letter in title)
 
 
 def _under(source: Source, rows: int) -> Markup:

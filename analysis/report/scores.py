@@ -156,7 +156,7 @@ def _run_columns(found: Findings) -> list[Column]:
     return [
         Column("arm", "arm", rows=lambda row: found.rows(row, arm=row["arm"])),
         Column("of_folds", "folds", rows=own),
-        Column("seeds", "runs", wording.count, rows=own, note="of each fold: search seeds × retrain seeds"),
+        Column("runs", "runs", wording.count, rows=own, note="of each fold: search seeds × retrain seeds"),
         Column("valid_ua", "validation UA", wording.percent, rows=own),
         Column("candidates", "candidates", wording.count, rows=lambda row: found.rows(row, arm=row["arm"])),
         Column("failed", "failed", wording.count, rows=ended("failed")),

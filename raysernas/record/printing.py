@@ -78,7 +78,7 @@ def _scores(arms: pd.DataFrame) -> Table:
 
 def _runs(arms: pd.DataFrame) -> Table:
     table = _table()
-    for heading in ("folds", "seeds", "candidate", "valid UA", "parameters", "search s", "retrain s"):
+    for heading in ("folds", "runs", "candidate", "valid UA", "parameters", "search s", "retrain s"):
         table.add_column(heading, justify="right")
     for row in arms.to_dict("records"):
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
@@ -91,7 +91,7 @@ def _runs(arms: pd.DataFrame) -> Table:
         table.add_row(
             row["arm"],
             folds,
-            _count(row["seeds"]),
+            _count(row["runs"]),
             chosen,
             _percent(row["valid_ua"]),
             *(_count(row[name]) for name in ("parameters", "search_s", "retrain_s")),

@@ -50,7 +50,7 @@ ARM_COLUMNS = (
         "valid_ua",
         "folds",
         "planned_folds",
-        "seeds",
+        "runs",
         "ua",
         "ua_sd",
         "wa",
@@ -225,7 +225,7 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     whole = pooled(rows["test_confusion"].tolist())
     return {
         "folds": len(folds),
-        "seeds": len(rows[["seed", "retrain_seed"]].drop_duplicates()),
+        "runs": len(rows[["seed", "retrain_seed"]].drop_duplicates()),
         "ua": folds["ua"].mean(skipna=False),
         "ua_sd": folds["ua"].std(ddof=1, skipna=False),
         "wa": folds["wa"].mean(skipna=False),
