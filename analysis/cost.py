@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.selection import Choice
 from analysis.study import SECONDS
-from analysis.tables import joined, picked
+from analysis.tables import joined, name_of, picked
 from raysernas.config import Config
 from raysernas.record import summary
 
@@ -50,8 +50,7 @@ def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["arm", "device", "purpose", "trials", "seconds", "note"])
     factor = frame["device"].map({"cpu": config.compute.threads, "cuda": config.study.resources.gpus_per_trial})
     whole = frame.groupby("arm")["seconds"].transform("sum")
-    study = str(trials["study"].iloc[0]) if len(trials) else ""
-    return frame.assign(study=study, device_s=frame["seconds"] * factor.astype(float), share=frame["seconds"] / whole)[
+    return frame.assign(study=name_of(trials), device_s=frame["seconds"] * factor.astype(float), share=frame["seconds"] / whole)[
         list(COST_COLUMNS)
     ]
 
@@ -92,7 +91,7 @@ def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: p
     tried = tried.dropna(subset="valid_ua")
     lines = ["arm", "candidate"] if (tried["fold"] == summary.ALL_FOLDS).all() else ["arm", "fold", "candidate"]
     means = done.groupby(lines)[["parameters", "latency_ms"]].mean().join(each.groupby(lines)["seconds"].mean())
-    rows = tried.merge(means.reset_index(), on=lines).assign(chosen=False, ua=np.nan, study=_name(trials))
+    rows = tried.merge(means.reset_index(), on=lines).assign(chosen=False, ua=np.nan, study=name_of(trials))
     of_candidate = [_fronts(group, "valid_ua") for _, group in rows.groupby("fold")]
     table = joined([one.reindex(columns=list(PARETO_COLUMNS)) for one in (_fronts(of_arm, "ua"), *of_candidate)], PARETO_COLUMNS)
     return table.assign(fold=table["fold"].where(table["fold"] != summary.ALL_FOLDS))
@@ -128,7 +127,3 @@ def _spent(arm: str, device: str, purpose: str, seconds: pd.Series) -> tuple[obj
 def _device(trials: pd.DataFrame) -> Sequence[str]:
     first = trials.drop_duplicates("trial")
     return first["compute.device"].fillna("").astype(str).tolist() if "compute.device" in first else [""] * len(first)
-
-
-def _name(trials: pd.DataFrame) -> str:
-    return str(trials["study"].iloc[0]) if len(trials) else ""

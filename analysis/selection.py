@@ -15,7 +15,6 @@ from raysernas.config import Config
 from raysernas.record import summary
 
 NESTED, FLAT, ORACLE = "nested", "flat", "oracle"
-SELECTIONS = (NESTED, FLAT, ORACLE)
 HEADLINE = NESTED
 CHOSEN_COLUMNS = ("study", "selection", "arm", "fold", "candidate", "valid_ua")
 MEANT = {  # mark of a selection -> in what its scores are odd

@@ -86,7 +86,7 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
     ends = pd.DataFrame([_ends(arm, group) for arm, group in by_arm], columns=["arm", *ENDS]).set_index("arm")
     table = table.drop(columns="valid_ua").join(pd.DataFrame(means), on="arm").join(ends, on="arm")
     table["valid_ua"] = table["valid_ua"].where(table["arm"].isin(whole))
-    return table.assign(study=_name(trials), selection=choice.selection, marks="")[list(ARM_COLUMNS)]
+    return table.assign(study=name_of(trials), selection=choice.selection, marks="")[list(ARM_COLUMNS)]
 
 
 def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +104,8 @@ def _ends(arm: object, group: pd.DataFrame) -> tuple[object, ...]:
     return arm, ranked["fold"].iloc[0], ranked["ua"].iloc[0], worst["fold"], worst["ua"]
 
 
-def _name(trials: pd.DataFrame) -> str:
+def name_of(trials: pd.DataFrame) -> str:
+    """Of the study of some trials; empty if there are none."""
     return str(trials["study"].iloc[0]) if len(trials) else ""
 
 
@@ -136,7 +137,7 @@ def classes(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
         truth, taken, hits = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
         shares = {"recall": Evaluation(counts).recalls, "precision": _share(hits, taken), "f1": _share(2 * hits, truth + taken)}
         whole = {"emotion": table.index, "n": truth / max(runs, 1), "runs": runs, **shares}
-        found.append(pd.DataFrame(whole).assign(study=_name(trials), selection=choice.selection, arm=arm))
+        found.append(pd.DataFrame(whole).assign(study=name_of(trials), selection=choice.selection, arm=arm))
     return joined(found, CLASS_COLUMNS)
 
 

@@ -221,3 +221,13 @@ def test_a_png_shows_the_same_at_its_size() -> None:
         if not dot.hollow:
             red, green, blue = image[round(dot.y * by), round(dot.x * by)]
             assert f"#{red:02x}{green:02x}{blue:02x}" == palette.colours()[dot.role]
+
+
+@given(st.integers(1, 12), st.integers(0, 99))
+def test_no_two_parts_of_a_stacked_bar_share_a_colour_and_nothing_is_left_out(count: int, seed: int) -> None:
+    sizes = {f"part {i}": size for i, size in enumerate(1 + np.random.default_rng(seed).random(count))}
+    drawn = bars.stacked("title", "label", {"arm": sizes})
+    assert drawn is not None
+    boxes = [mark for mark in drawn.marks if isinstance(mark, Box) and mark.title]
+    assert len({box.role for box in boxes}) == len(boxes) == min(count, palette.SERIES)
+    assert sum(float(box.title.rpartition(" ")[2]) for box in boxes) == pytest.approx(sum(sizes.values()), rel=1e-3)

@@ -4,6 +4,7 @@ Comes in: rows of (name, parts). Goes out: scenes.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from analysis.figures import palette
@@ -11,11 +12,15 @@ from analysis.figures.axes import below, covering, cut
 from analysis.figures.scene import PLAIN, SMALL, Box, Dot, Line, Mark, Scene, Words
 
 WIDTH, LEFT, RIGHT, ROW = 480.0, 150.0, 64.0, 30.0
+OTHERS = "all others"
 
 
 def stacked(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0) -> Scene | None:
-    """One bar for each row, cut into its parts (those that are known and above 0), with a legend above."""
-    known = {name: {part: by * size for part, size in parts.items() if size > 0} for name, parts in rows.items()}
+    """One bar for each row, cut into its parts (those that are known and above 0), with a legend above.
+
+    If there are more parts than colours, the smallest are put together as OTHERS.
+    """
+    known = _few({name: {part: by * size for part, size in parts.items() if size > 0} for name, parts in rows.items()})
     known = {name: parts for name, parts in known.items() if parts}
     if not known:
         return None
@@ -33,6 +38,18 @@ def stacked(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, 
             marks.append(Box(x, y + 5, max(width - 1, 0.5), ROW - 10, role, f"{name}, {part}: {size:,.4g}"))
             x += width
     return Scene(WIDTH, bottom + 44, title, marks)
+
+
+def _few(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    totals: Counter[str] = Counter()
+    for parts in rows.values():
+        totals.update(parts)
+    if len(totals) <= palette.SERIES:
+        return {name: dict(parts) for name, parts in rows.items()}
+    kept = {part for part, _ in totals.most_common(palette.SERIES - 1)}
+    found = {name: {part: size for part, size in parts.items() if part in kept} for name, parts in rows.items()}
+    rest = {name: sum(size for part, size in parts.items() if part not in kept) for name, parts in rows.items()}
+    return {name: parts | ({OTHERS: rest[name]} if rest[name] else {}) for name, parts in found.items()}
 
 
 def spread(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0) -> Scene | None:

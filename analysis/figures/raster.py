@@ -67,6 +67,5 @@ def _dot(axes: Any, mark: Dot, colours: dict[str, str], where: dict[str, Any]) -
 
 def _words(axes: Any, mark: Words, colours: dict[str, str], where: dict[str, Any]) -> None:
     sides = {"start": "left", "middle": "center", "end": "right"}
-    look = {"color": colours[mark.role], "fontsize": mark.size * POINT, "fontweight": "bold" if mark.bold else "normal"}
-    turn = {"rotation": 90, "rotation_mode": "anchor"} if mark.turned else {}
-    axes.text(mark.x, mark.y, mark.text, ha=sides[mark.anchor], va="baseline", parse_math=False, **look, **turn, **where)
+    look = {"color": colours[mark.role], "fontsize": mark.size * POINT}
+    axes.text(mark.x, mark.y, mark.text, ha=sides[mark.anchor], va="baseline", parse_math=False, **look, **where)

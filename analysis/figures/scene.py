@@ -63,7 +63,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One line of text; `anchor` is start, middle or end; `turned` reads upwards."""
+    """One line of text; `anchor` is start, middle or end."""
 
     x: float
     y: float
@@ -71,8 +71,6 @@ class Words:
     role: str = "ink"
     size: float = PLAIN
     anchor: str = "start"
-    bold: bool = False
-    turned: bool = False
 
 
 Mark = Line | Area | Box | Dot | Words
@@ -157,11 +155,9 @@ def _dot(mark: Dot) -> str:
 
 
 def _words(mark: Words) -> str:
-    turn = f' transform="rotate(-90 {_n(mark.x)} {_n(mark.y)})"' if mark.turned else ""
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
-    bold = ' font-weight="600"' if mark.bold else ""
     place = f'x="{_n(mark.x)}" y="{_n(mark.y)}" font-size="{_n(mark.size)}"'
-    return f'<text class="f-{mark.role}" {place}{anchor}{bold}{turn}>{_escaped(mark.text)}</text>'
+    return f'<text class="f-{mark.role}" {place}{anchor}>{_escaped(mark.text)}</text>'
 
 
 def _linked(mark: Box | Dot, drawn: str) -> str:
