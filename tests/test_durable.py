@@ -170,6 +170,8 @@ def test_the_ways_to_run_out_of_memory_are_known():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert out_of_memory(caught.value)
+    assert out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
+    assert not out_of_memory(torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))
     assert out_of_memory(MemoryError())
     assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not out_of_memory(RuntimeError("shapes do not fit"))

@@ -21,7 +21,10 @@ from raysernas.record.files import TrialFiles
 from raysernas.record.storage import StorageFault
 
 FORMAT = 2  # of the states; a checkpoint of another one is left aside
-SPENT = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # memory, as a plain RuntimeError says it
+SPENT = (  # memory, as a plain RuntimeError says it
+    *("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
 Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
 Entry = dict[str, Any]
 StateOf = Callable[[], Kept]
