@@ -8,7 +8,7 @@ import pytest
 
 from raysernas.config import Config, trial_config
 from raysernas.config_file import load
-from raysernas.fleet.trainable import FREE_WAIT_S, crowded, fingerprint, look
+from raysernas.fleet.trainable import FREE_WAIT_S, crowded, fingerprint, look, spent
 from raysernas.record.files import StudyFiles
 from tests.faults import refusal
 
@@ -91,3 +91,13 @@ def test_a_node_that_does_not_see_the_corpus_is_named(files: StudyFiles, tmp_pat
     config = load(None, ["corpus.name=emodb", f"corpus.root={tmp_path / 'emodb'}"])
     told = refusal(lambda: look(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint(PLAN)))
     assert told.startswith(f"node: {platform.node()} does not see the corpus\n  got: no {tmp_path / 'emodb'}\n")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_process_is_used_again_unless_its_trial_died_or_failed_on_a_gpu(device):
+    """An illegal access stays with the process: the trials after it would fail too, each for good."""
+    failed = {"status": "failed", "reason": "CUDA error: an illegal memory access", "valid_ua": float("nan")}
+    assert spent({"died": "out_of_memory", "reason": "full"}, device)
+    assert spent(failed, device) == (device == "cuda")
+    assert not spent(failed | {"status": "finished"}, device)
+    assert not spent({"interrupted": "the launch ends"}, device)

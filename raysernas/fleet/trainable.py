@@ -45,8 +45,13 @@ def trainable(config: dict[str, Any]) -> None:
         tune.report(told)
     if asking.left and "interrupted" in told:
         stay(leaving)
-    if "died" in told:
+    if spent(told, config["compute.device"]):
         raise Replaced(told["reason"])
+
+
+def spent(told: Told, device: str) -> bool:
+    """Whether the process is of no more use: its trial has died, or failed on a GPU, some of whose errors stay with a process."""
+    return "died" in told or (device == "cuda" and told.get("status") == "failed")
 
 
 def stay(leaving: Callable[[], str]) -> None:
