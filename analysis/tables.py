@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.selection import Choice, folds_of
+from analysis.selection import HEADLINE, Choice, folds_of
 from analysis.study import confusions
 from raysernas.config import Config
 from raysernas.record import summary
@@ -90,8 +90,8 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
 
 
 def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
-    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints. Nested selection only."""
-    nested = of_arms[of_arms["selection"] == "nested"]
+    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints, by the headline's selection."""
+    nested = of_arms[of_arms["selection"] == HEADLINE]
     return nested[list(HEADLINE_COLUMNS)].sort_values("ua", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -58,3 +58,12 @@ def test_what_is_no_study_from_the_beginning_is_a_fault(tmp_path: Path) -> None:
 
     with pytest.raises(Fault):
         watch([tmp_path], act, lambda fault: None, pause=Looks(None))
+
+
+def test_ctrl_c_ends_it_while_it_acts_for_the_first_time(tmp_path: Path) -> None:
+    study(tmp_path, Config(), record("cnn", fold=0))
+
+    def act() -> None:
+        raise KeyboardInterrupt
+
+    watch([tmp_path], act, lambda fault: None, pause=Looks(None))

@@ -27,8 +27,9 @@ def front(
     across = covering([float(cost) for cost in rows[column]], LEFT, WIDTH - RIGHT, log=True, room=0.08)
     up = covering([100 * float(ua) for ua in rows["ua"]], HEIGHT - BOTTOM, TOP)
     marks = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(up, LEFT, WIDTH - RIGHT, "UA, percent")
-    best = unbeaten([(float(cost), float(ua)) for cost, ua in zip(rows[column], rows["ua"], strict=True)])
-    marks += [Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3")] if joined else []
+    if joined:
+        best = unbeaten([(float(cost), float(ua)) for cost, ua in zip(rows[column], rows["ua"], strict=True)])
+        marks.append(Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
         marks.append(_point(row, column, arms, across, up, link))
     return Scene(WIDTH, HEIGHT, f"UA against {label}", [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)])

@@ -5,7 +5,6 @@ selection.
 """
 
 from collections.abc import Iterator
-from itertools import chain, count
 
 import pandas as pd
 
@@ -55,7 +54,8 @@ def every(found: Findings) -> dict[str, Scene | Picture]:
             for drawn in part(found, study):
                 plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
                 name = "-".join(word for word in plain.split("-") if word)
-                shown[next(each for each in chain([name], (f"{name}-{n}" for n in count(2))) if each not in shown)] = drawn.scene
+                same = sum(each.partition("--")[0] == name for each in shown)  # of a study whose name differs in signs only
+                shown[f"{name}--{same + 1}" if same else name] = drawn.scene
     return shown
 
 
