@@ -25,6 +25,7 @@ from raysernas.learn.graphs import run_of
 from raysernas.learn.mixture import new_alphas
 from raysernas.learn.passes import Endless
 from raysernas.learn.state import begun
+from raysernas.learn.training import way
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 
@@ -47,16 +48,15 @@ class Rehearsal:
 
 
 def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
-    """Time one step of each stage and multiply; evaluation is counted as a forward pass over the validation part."""
+    """Time one step of each stage and multiply; evaluation is counted as forward passes over the validation part."""
     pin(trial.compute)
     split = folds.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
     weight_s, alpha_s, curvature_s = _search_steps(trial, len(corpus.emotions)) if trial.arm in SEARCHED else (0.0, 0.0, 0.0)
-    retrain_s = _retrain_step(trial, len(corpus.emotions))
+    retrain_s, forward_s = _retrain_steps(trial, len(corpus.emotions))
     weight_steps, alpha_steps, measurements = _counts(trial.search, weights)
     search = weight_steps * weight_s + alpha_steps * alpha_s + measurements * curvature_s
-    evaluation = 0.4 * len(split.valid) / trial.retrain.batch  # a forward pass costs less than half of a step
-    epoch = (-(-train // trial.retrain.batch) + evaluation) * retrain_s
+    epoch = -(-train // trial.retrain.batch) * retrain_s + len(split.valid) / trial.retrain.batch * forward_s
     short = trial.checks.draws * trial.checks.draw_epochs if trial.arm == "random_search" else _checked(trial) if weight_s else 0
     seconds = search + (short + len(trial.retrain.seeds) * trial.retrain.epochs) * epoch
     return Rehearsal(
@@ -94,25 +94,32 @@ def _search_steps(trial: TrialConfig, classes: int) -> tuple[float, float, float
     return weight_s, alpha_s, _timed(measure, device_of(trial))
 
 
-def _retrain_step(trial: TrialConfig, classes: int) -> float:
+def _retrain_steps(trial: TrialConfig, classes: int) -> tuple[float, float]:
+    """Seconds of a step of retraining, and of a forward pass over as many windows."""
     if trial.arm == "majority":
-        return 0.0
+        return 0.0, 0.0
     network, noise = _network(trial, classes, chosen=True), _noise(trial, "train", trial.retrain.batch, classes)
-    loss_of, run = nn.CrossEntropyLoss(), run_of(trial.compute)
+    loss_of, run = nn.CrossEntropyLoss(), way(network, trial.retrain, run_of(trial.compute))
     batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(network.parameters())
 
-    def backwards(values: Tensor, frames: Tensor, emotion: Tensor) -> tuple[Tensor]:
+    def backpropagate(values: Tensor, frames: Tensor, emotion: Tensor) -> tuple[Tensor]:
         network.zero_grad()
         loss = loss_of(network(values, frames), emotion)
         loss.backward()
         return (loss.detach(),)
 
     def step() -> None:
-        run("retrain", backwards, [*network.parameters()], *batch.tensors)
+        run("retrain", backpropagate, [*network.parameters()], *batch.tensors)
         optimizer.step()
 
-    return _seconds(step, device_of(trial))
+    @torch.no_grad()
+    def forward() -> None:
+        network(batch.features, batch.frames)
+
+    step_s = _seconds(step, device_of(trial))
+    network.eval()
+    return step_s, _seconds(forward, device_of(trial))
 
 
 def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:

@@ -26,9 +26,8 @@ from raysernas.corpora import catalogue, folds
 from raysernas.corpora.corpus import Corpus
 from raysernas.learn import architect, audit, checkpoint, durable, notice, outcome, training
 from raysernas.learn.data import Data, prepare
-from raysernas.learn.determinism import device_of, pin, stream
+from raysernas.learn.determinism import device_of, pin
 from raysernas.learn.durable import Checkpoints, Interrupted, Retryable, Steps
-from raysernas.learn.graphs import run_of
 from raysernas.learn.meter import metered
 from raysernas.learn.telemetry import Progress, Telemetry
 from raysernas.learn.training import Fitted, Prediction
@@ -150,8 +149,12 @@ def resolve(config: Config, corpus: Corpus) -> Config:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise Fault(
-            "trial", "there is no GPU here", got="compute.device=cuda", expected="a GPU for torch", do="set compute.device=cpu",
-        )  # fmt: skip
+            "trial",
+            "there is no GPU here",
+            got="compute.device=cuda",
+            expected="a GPU that torch sees",
+            do="set compute.device=cpu",
+        )
     chosen = folds.resolved(catalogue.resolved(config.corpus, corpus), corpus)
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
@@ -161,13 +164,7 @@ def retrain(
     steps: Steps | None = None,
 ) -> tuple[Network | Majority, Fitted]:  # fmt: skip
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    network = architect.network_of(trial, data, genotype, f"network {retrain_seed}")
-    seed = stream(trial, f"retrain {retrain_seed}")
-    fitted = training.fit(
-        network, data.part("train"), data.part("valid"), trial.retrain, seed=seed, report=report, steps=steps,
-        run=run_of(trial.compute),
-    )  # fmt: skip
-    return network, fitted
+    return architect.trained(trial, data, genotype, str(retrain_seed), report, steps)
 
 
 def _test(network: Network | Majority, data: Data, after: Callable[[], object]) -> Prediction:

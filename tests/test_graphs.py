@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from raysernas.config import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig
+from raysernas.config_arms import Arm
 from raysernas.corpora.features import Part
 from raysernas.learn import darts
 from raysernas.learn.determinism import pin
@@ -41,11 +42,11 @@ class Replayed:
     recorded: dict[Any, tuple[Work, tuple[Tensor, ...], list[Tensor]]] = field(default_factory=dict)
     replays: int = 0
 
-    def __call__(self, name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
         key = (name, *(x.shape for x in given))
         self.replays += key in self.recorded
-        work, kept, same = self.recorded.setdefault(key, (work, tuple(x.clone() for x in given), list(learning)))
-        assert all(one is other for one, other in zip(same, learning, strict=True)), "a graph writes where it wrote at first"
+        work, kept, same = self.recorded.setdefault(key, (work, tuple(x.clone() for x in given), list(parameters)))
+        assert all(one is other for one, other in zip(same, parameters, strict=True)), "a graph writes where it wrote at first"
         for old, new in zip(kept, given, strict=True):
             old.copy_(new)
         return work(*kept)
@@ -66,9 +67,10 @@ def searched(run: Run, config: NetworkConfig, device: torch.device = CPU, order:
     return found.genotype, found.history, dict(net.state_dict()), own(steps)
 
 
-def trained(run: Run, config: RetrainConfig, device: torch.device = CPU) -> tuple[Any, ...]:
+def trained(run: Run, config: RetrainConfig, device: torch.device = CPU, arm: Arm = "darts") -> tuple[Any, ...]:
+    """What a small training leaves."""
     torch.manual_seed(1)
-    net = network("darts", config=replace(NETWORK, dropout=0.3)).to(device)
+    net = network(arm, config=replace(NETWORK, dropout=0.3)).to(device)
     (train, valid), steps = parts(device, "train", "valid"), Watched()
     fitted = fit(net, train, valid, config, seed=0, report=lambda _: None, steps=steps, run=run)
     return fitted.epoch, fitted.history, dict(net.state_dict()), own(steps)
@@ -101,6 +103,13 @@ def test_the_work_of_a_training_step_depends_on_what_it_is_given_and_on_nothing_
     assert bool(run.replays) == (name != "edges dropped"), "others are dropped each time, so that is left to kernels"
 
 
+@pytest.mark.parametrize("arm", ["darts_ordered", "cnn"])
+def test_edges_that_are_not_there_take_the_graph_from_no_arm(arm):
+    run = Replayed()
+    trained(run, TRAININGS["edges dropped"], arm=arm)
+    assert run.replays
+
+
 @pytest.mark.parametrize(("device", "asked"), [("cpu", True), ("cpu", False), ("cuda", False)])
 def test_steps_run_kernel_by_kernel_unless_a_gpu_and_graphs_are_asked_for(device, asked):
     assert run_of(ComputeConfig(device=device, cuda_graph=asked)) is eager
@@ -112,16 +121,12 @@ def test_a_gpu_and_graphs_are_asked_for_by_settings():
 
 
 @GPU
-@pytest.mark.parametrize("name", SPACES)
-def test_on_a_gpu_a_search_by_graphs_is_the_search_by_kernels_bit_for_bit(name):
+@pytest.mark.parametrize("name", [*SPACES, *TRAININGS])
+def test_on_a_gpu_graphs_and_kernels_give_the_same_bits(name):
     pin(ComputeConfig())
     device = torch.device("cuda")
-    assert equal(searched(Graphs(), SPACES[name], device), searched(eager, SPACES[name], device))
-
-
-@GPU
-@pytest.mark.parametrize("name", TRAININGS)
-def test_on_a_gpu_a_training_by_graphs_is_the_training_by_kernels_bit_for_bit(name):
-    pin(ComputeConfig())
-    device = torch.device("cuda")
-    assert equal(trained(Graphs(), TRAININGS[name], device), trained(eager, TRAININGS[name], device))
+    made = [
+        searched(run, SPACES[name], device) if name in SPACES else trained(run, TRAININGS[name], device)
+        for run in (Graphs(), eager)
+    ]
+    assert equal(*made)

@@ -31,7 +31,7 @@ def test_each_kind_of_step_counts_as_often_as_the_search_takes_it(monkeypatch):
         TINY, search=dataclasses.replace(TINY.search, epochs=8, warmup_epochs=3, alphas_every=4, eigenvalue_every=3)
     )
     monkeypatch.setattr(rehearsal, "_search_steps", lambda *_: (1.0, 100.0, 10_000.0))
-    monkeypatch.setattr(rehearsal, "_retrain_step", lambda *_: 0.0)
+    monkeypatch.setattr(rehearsal, "_retrain_steps", lambda *_: (0.0, 0.0))
     corpus = catalogue.read(config.corpus, None)
     trial = trial_config(resolve(config, corpus), arm="darts", fold=0, seed=0)
     steps = -(-len(folds.split(corpus, trial.corpus, 0, 0).weights) // trial.search.batch)

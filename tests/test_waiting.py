@@ -62,10 +62,10 @@ def test_no_training_step_waits_for_the_device(config):
     """Of what may become a graph; before it a batch is masked and mixed."""
     steps = 0
 
-    def watched(name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+    def watched(name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
         nonlocal steps
         with Waits() as waits:
-            made = eager(name, work, learning, *given)
+            made = eager(name, work, parameters, *given)
         assert waits.found == []
         steps += 1
         return made

@@ -131,7 +131,7 @@ class Part:
         return replace(self, versions=tuple(tuple(clips[at : at + count]) for at in range(0, len(clips), count)))
 
     def _changed(self, places: Sequence[int], draw: Callable[[], Change]) -> list[Clip]:
-        """Clips made of the waveforms anew; without any change they are those of `frames`, bit for bit."""
+        """Clips made of the waveforms anew; without any change they are those of `frames`, on the same device bit for bit."""
         source = self.source
         if self.role != "train" or source is None:
             raise Fault(
@@ -162,7 +162,7 @@ class Part:
 
 
 def sent(x: Tensor, device: torch.device) -> Tensor:
-    """On its way to a device; to a GPU from memory that it reads by itself, so that nobody waits for what it does before."""
+    """On its way to a device; to a GPU from memory that it reads by itself, so that this copy does not wait for it."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 

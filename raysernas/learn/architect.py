@@ -77,17 +77,31 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
     return build(trial.arm, trial.network, data.size, classes, genotype, precision).to(data.device)
 
 
+def trained(
+    trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str, report: Report, steps: Steps | None = None,
+    epochs: int = 0,
+) -> tuple[Network | Majority, Fitted]:  # fmt: skip
+    """A network of the arm, trained from scratch: the same code and data for every arm.
+
+    Args:
+        purpose: on which the fresh weights and every draw depend, besides the trial's seed and fold.
+        epochs: of the training; 0 = `retrain.epochs`.
+    """
+    network = network_of(trial, data, genotype, f"network {purpose}")
+    config = replace(trial.retrain, epochs=epochs or trial.retrain.epochs)
+    fitted = training.fit(
+        network, data.part("train"), data.part("valid"), config, seed=stream(trial, f"retrain {purpose}"), report=report,
+        steps=steps, run=run_of(trial.compute),
+    )  # fmt: skip
+    return network, fitted
+
+
 def shortly_trained(
     trial: TrialConfig, data: Data, genotype: Genotype, purpose: str, steps: Steps | None = None
 ) -> tuple[Network, Fitted]:
     """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of validation speakers."""
-    network = network_of(trial, data, genotype, f"network {purpose}")
+    network, fitted = trained(trial, data, genotype, purpose, lambda _: None, steps, trial.checks.draw_epochs)
     assert isinstance(network, Network)
-    short = replace(trial.retrain, epochs=trial.checks.draw_epochs)
-    fitted = training.fit(
-        network, data.part("train"), data.part("valid"), short, seed=stream(trial, f"retrain {purpose}"), report=lambda _: None,
-        steps=steps, run=run_of(trial.compute),
-    )  # fmt: skip
     return network, fitted
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from raysernas.config import TrialConfig
-from raysernas.learn import training
-from raysernas.learn.architect import Found, network_of, shortly_trained
+from raysernas.learn.architect import Found, shortly_trained, trained
 from raysernas.learn.data import Data
 from raysernas.learn.determinism import stream
 from raysernas.learn.durable import StepsOf, marked, unkept
@@ -71,12 +70,8 @@ def anytime(
         genotype, restored = found.history[epoch - 1]["genotype"], False
         if genotype not in known:
             steps = steps_of(f"anytime-{epoch}")
-            restored, seed = steps.ended, trial.retrain.seeds[0]
-            network = network_of(trial, data, from_json(genotype), f"network {seed}")
-            known[genotype] = training.fit(
-                network, data.part("train"), data.part("valid"), trial.retrain, seed=stream(trial, f"retrain {seed}"),
-                report=lambda _: None, steps=steps,
-            ).valid.ua  # fmt: skip
+            restored, purpose = steps.ended, str(trial.retrain.seeds[0])
+            known[genotype] = trained(trial, data, from_json(genotype), purpose, lambda _: None, steps)[1].valid.ua
         report(marked({"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]}, restored))
     return [(epoch, known[found.history[epoch - 1]["genotype"]]) for epoch in epochs]
 

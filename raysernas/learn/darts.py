@@ -19,7 +19,7 @@ from raysernas.corpora.features import Batch, Part
 from raysernas.learn import bilevel, collapse
 from raysernas.learn.bilevel import Ahead, Loss, Objective, Weights, statistics_kept, weights_frozen
 from raysernas.learn.curvature import alpha_curvature
-from raysernas.learn.descent import class_weights, slopes
+from raysernas.learn.descent import backpropagate, class_weights
 from raysernas.learn.durable import Steps, Unkept, again
 from raysernas.learn.graphs import Run, eager
 from raysernas.learn.meter import peak_mb
@@ -33,7 +33,7 @@ from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy
 
 Entry = dict[str, Any]
 Report = Callable[[Entry], object]
-Slopes = tuple[Tensor, Tensor, Tensor]  # loss, logits, norm of the gradient that was set (before it is clipped)
+Backward = tuple[Tensor, Tensor, Tensor]  # loss, logits, norm of the gradient that was set (before it is clipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +107,29 @@ def _epoch(state: State, weights: Part, steps: Steps) -> tuple[Entry, Entry]:
 
 
 def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
-    """One Adam step on the alphas; leaves every weight, weight gradient, momentum and batch-norm buffer as it was.
+    """One Adam step on the alphas; leaves every weight, momentum and batch-norm buffer as it was, and weight gradients too, unless
+    it is a graph, which may have written over them: the next weight step makes them anew.
 
     Args:
         batch: of the weights half: what a second order takes the step of the weights on.
         held_out: of the alphas half.
     """
-    learning = [*state.alphas.values()]
+    alphas = [*state.alphas.values()]
     run = state.run if state.config.order == "first" else eager  # the others put random states back, and look a changing rate ahead
-    loss, logits, norm = run("alphas", lambda *given: _alpha_slopes(state, batch, Batch(*given)), learning, *held_out.tensors)
+    loss, logits, norm = run("alphas", lambda *given: _alpha_gradients(state, batch, Batch(*given)), alphas, *held_out.tensors)
     state.by_adam.step()
     return Seen(loss, logits, held_out.emotion, norm)
 
 
 def weight_step(state: State, batch: Batch) -> Seen:
     """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
-    learning = [*state.network.parameters()]
-    loss, logits, norm = state.run("weights", lambda *given: _weight_slopes(state, Batch(*given)), learning, *batch.tensors)
+    weights = [*state.network.parameters()]
+    loss, logits, norm = state.run("weights", lambda *given: _weight_gradients(state, Batch(*given)), weights, *batch.tensors)
     state.by_sgd.step()
     return Seen(loss, logits, batch.emotion, norm)
 
 
-def _alpha_slopes(state: State, batch: Batch, held_out: Batch) -> Slopes:
+def _alpha_gradients(state: State, batch: Batch, held_out: Batch) -> Backward:
     """Sets the gradient of the alphas."""
     alphas, validate = state.alphas, Objective(state.network, held_out, state.loss_of)
     if state.config.order == "first":
@@ -142,11 +143,11 @@ def _alpha_slopes(state: State, batch: Batch, held_out: Batch) -> Slopes:
     return found.loss, validate.logits, nn.utils.get_total_norm(found.gradients)
 
 
-def _weight_slopes(state: State, batch: Batch) -> Slopes:
+def _weight_gradients(state: State, batch: Batch) -> Backward:
     """Sets the gradient of the weights, clipped."""
     objective = Objective(state.network, batch, state.loss_of)
     loss = objective(None, {part: value.detach() for part, value in state.alphas.items()})
-    norm = slopes(loss, state.network, state.config.weights_clip)
+    norm = backpropagate(loss, state.network, state.config.weights_clip)
     return loss.detach(), objective.logits, norm
 
 

@@ -75,7 +75,7 @@ class Descent:
         self.running = self.running or Pass(self.train, self.config.batch, self.streams["order"], self.draw)
         self.network.train()
         for batch in self.running:
-            loss, _ = self.run("retrain", self._slopes, [*self.network.parameters()], *self.inputs(batch))
+            loss, _ = self.run("retrain", self._backpropagate, [*self.network.parameters()], *self.inputs(batch))
             self.optimizer.step()
             self.schedule.step()
             if self.average:
@@ -93,14 +93,14 @@ class Descent:
         shares = features.new_full((), share), features.new_full((), 1 - share)
         return features, batch.frames, batch.emotion, batch.emotion[partner], *shares
 
-    def _slopes(self, features: Tensor, frames: Tensor, emotion: Tensor, *other: Tensor) -> tuple[Tensor, Tensor]:
+    def _backpropagate(self, features: Tensor, frames: Tensor, emotion: Tensor, *other: Tensor) -> tuple[Tensor, Tensor]:
         """Sets the gradient of the weights, clipped; the loss, and the norm from before it was clipped."""
         logits = self.network(features, frames)
         loss = self.loss_of(logits, emotion)
         if other:
             of_partner, own, rest = other
             loss = own * loss + rest * self.loss_of(logits, of_partner)
-        return loss.detach(), slopes(loss, self.network, self.config.clip)
+        return loss.detach(), backpropagate(loss, self.network, self.config.clip)
 
     def note(self, loss: float, scores: Evaluation) -> None:
         """The epoch has ended: its entry of the history, and its weights if they are the best."""
@@ -172,7 +172,7 @@ class CrossEntropy(nn.Module):
         return (1 - self.smoothing) * loss + self.smoothing / logs.shape[1] * even
 
 
-def slopes(loss: Tensor, network: nn.Module, clip: float) -> Tensor:
+def backpropagate(loss: Tensor, network: nn.Module, clip: float) -> Tensor:
     """Set the gradient of the weights, whose norm is clipped; what it was before is returned."""
     network.zero_grad()
     loss.backward()

@@ -4,7 +4,8 @@ A step of a search is thousands of small kernels, which a CPU launches more slow
 and sets gradients, and what it is given. Out: what it gives, bit for bit. The first time that inputs of some shapes come the work
 simply runs, so that libraries choose and allocate what they need; the second time it is recorded; from then on it is replayed.
 Whatever else the work reads or writes (weights, alphas, running statistics) has to stay where it is in memory, and the work may not
-wait for the device. Dropout draws what it would have drawn: a replay takes its numbers from the generator as it stands.
+wait for the device. Gradients hold until the next replay of any work, which may use their memory. Dropout draws what it would have
+drawn: a replay takes its numbers from the generator as it stands.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,19 +23,19 @@ Work = Callable[..., tuple[Tensor, ...]]
 class Run(Protocol):
     """How the work of a step is run."""
 
-    def __call__(self, name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
         """What the work makes of what it is given.
 
         Args:
             name: of the work, one for each kind.
-            learning: the tensors whose gradients the work sets.
+            parameters: whose gradients the work sets.
         """
         ...
 
 
-def eager(name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+def eager(name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
     """Kernel by kernel."""
-    del name, learning
+    del name, parameters
     return work(*given)
 
 
@@ -51,12 +52,12 @@ class Graphs:
         self._stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()  # one for all: none of them runs while another one does
 
-    def __call__(self, name: str, work: Work, learning: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
         key = (name, *(x.shape for x in given))
         if key not in self._recorded:
             self._recorded[key] = None
             return self._beside(work, *given)
-        recorded = self._recorded[key] or _Recorded(work, learning, given, self._pool)
+        recorded = self._recorded[key] or _Recorded(work, parameters, given, self._pool)
         self._recorded[key] = recorded
         return recorded.replay(given)
 
@@ -71,19 +72,19 @@ class Graphs:
 
 
 class _Recorded:
-    def __init__(self, work: Work, learning: Sequence[Tensor], given: tuple[Tensor, ...], pool: Any) -> None:
-        self.learning, self.given = learning, tuple(x.clone() for x in given)
-        for each in learning:
+    def __init__(self, work: Work, parameters: Sequence[Tensor], given: tuple[Tensor, ...], pool: Any) -> None:
+        self.parameters, self.given = parameters, tuple(x.clone() for x in given)
+        for each in parameters:
             each.grad = None  # gradients are made anew, in the memory of the graph
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, pool=pool):
             self.made = work(*self.given)
-        self.gradients = [each.grad for each in learning]
+        self.gradients = [each.grad for each in parameters]
 
     def replay(self, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         for kept, new in zip(self.given, given, strict=True):
             kept.copy_(new)
         self.graph.replay()
-        for each, gradient in zip(self.learning, self.gradients, strict=True):
+        for each, gradient in zip(self.parameters, self.gradients, strict=True):
             each.grad = gradient
         return tuple(x.clone() for x in self.made)  # the next replay overwrites them

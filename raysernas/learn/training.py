@@ -17,6 +17,7 @@ from raysernas.corpora.features import Part, Role
 from raysernas.learn.descent import Descent, DivergedError
 from raysernas.learn.durable import Steps, Unkept, again
 from raysernas.learn.graphs import Run, eager
+from raysernas.model.cells import ChosenCell
 from raysernas.model.designed import Majority
 from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
@@ -53,7 +54,7 @@ def fit(
             [truth, prediction], which is only shown.
         steps: where the steps are kept; a training that an earlier attempt has begun with the same arguments goes on from there,
             and first reports its epochs again.
-        run: how the GPU's part of a step is launched; kernel by kernel in any case where edges are dropped, others each epoch.
+        run: how the GPU's part of a step is launched, where nothing is against it (`way`).
 
     Raises:
         DivergedError: when the loss or a posterior is not finite.
@@ -63,7 +64,7 @@ def fit(
     require(valid, "valid")
     if isinstance(network, Majority):
         return _counted(network, train, valid)
-    steps, descent = steps or Unkept(), Descent(network, train, config, seed, eager if config.drop_path else run)
+    steps, descent = steps or Unkept(), Descent(network, train, config, seed, way(network, config, run))
     if steps.kept is not None:
         descent.restore(steps.kept)
         again([descent.shown(number) for number in range(len(descent.history))], report)
@@ -78,6 +79,11 @@ def fit(
     assert descent.best is not None
     network.load_state_dict(descent.best.weights)
     return Fitted(descent.best.epoch, descent.best.valid, descent.history)
+
+
+def way(network: Network, config: RetrainConfig, run: Run) -> Run:
+    """How steps are launched: kernel by kernel where edges are dropped, others each time, which no graph can."""
+    return eager if config.drop_path and any(isinstance(each, ChosenCell) for each in network.modules()) else run
 
 
 def _counted(network: Majority, train: Part, valid: Part) -> Fitted:
