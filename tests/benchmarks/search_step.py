@@ -24,7 +24,8 @@ What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machin
 | torch.compile of one normal cell of EmoDB's size, forward and backward: the plain operations, after 63 s of compiling | 0.59 |
 | the same of the fused cell, after 83 s | 1.00 |
 
-One H100, torch 2.11, fp32 without TF32, EmoDB's size and (in brackets) 16 channels; times as long as the product kernel by kernel:
+One H100, torch 2.11, EmoDB's size (fp32 without TF32) and in brackets 16 channels (an earlier run, of which that is not recorded);
+times as long as the product kernel by kernel:
 
 | variant | ratio |
 | --- | --- |
@@ -163,7 +164,8 @@ def main() -> None:
     pin(ComputeConfig(threads=numbers[0] if numbers else 1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     others, rounds = (PLAIN, ROUNDS) if device.type == "cpu" else ((*PLAIN, *GRAPHS), dict.fromkeys(SIZES, GPU_ROUNDS))
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), best of 2 (EmoDB: 6)")
+    times = "best of 2 (EmoDB: 6)" if device.type == "cpu" else f"best of {GPU_ROUNDS}"
+    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), {times}")
     if "growth" in sys.argv:
         start = measure(SIZES["EmoDB"], ("product",), device, 4)["product"]
         for name, grown in GROWN.items():
