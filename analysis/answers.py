@@ -1,7 +1,7 @@
 """The beginning of a report: which arm, by how much, how sure, at what cost; and what cannot be concluded.
 
-In: the frames `arms`, `pairs`, `cost` and, if there is one, `over_random`. Out: the frame `answers`, a sentence a row. A sentence
-says no more than the frames do, and a number that they lack is said to be unknown.
+In: the frames `arms`, `pairs`, `cost` and, if there is one, `over_random`. Out: the frame `answers`, a
+sentence a row. A sentence says no more than the frames do, and a number that they lack is said to be unknown.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.wording import FORBIDDEN, SURE, counted, duration, percent
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 
 COLUMNS = ("study", "kind", "arm", "sentence")  # kind: best, sure, random, cost, caution
 CHOSEN = {
@@ -32,10 +32,12 @@ def answers(
     *,
     selection: str = "nested",
 ) -> pd.DataFrame:
-    """The sentences on each study, in the order in which they are to be read; `arm` is the one that a sentence is about.
+    """The sentences on each study, in the order in which they are to be read; `arm` is the one that a
+    sentence is about.
 
-    `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others), `random` (what it gains
-    over random architectures), `cost`, or `caution` (arms without a result, notes and marks).
+    `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others),
+    `random` (what it gains over random architectures), `cost`, or `caution` (arms without a result, notes and
+    marks).
 
     Args:
         selection: whose scores are told, nested or flat.
@@ -45,15 +47,25 @@ def answers(
     """
     if selection not in CHOSEN:
         raise Fault(
-            "answers", f"the selection {selection} answers nothing", got=selection, expected=" or ".join(CHOSEN),
-            do="ask for one of them" + (": this one chooses by test scores" if selection == FORBIDDEN else ""),
-        )  # fmt: skip
+            "answers",
+            f"the selection {selection} answers nothing",
+            got=selection,
+            expected=" or ".join(CHOSEN),
+            fix="ask for one of them"
+            + (": this one chooses by test scores" if selection == FORBIDDEN else ""),
+        )
     rows = []
     for study, group in arms.groupby("study", sort=False):
-        frames = {"arms": group, "pairs": pairs, "random": over_random if over_random is not None else pd.DataFrame()}
+        frames = {
+            "arms": group,
+            "pairs": pairs,
+            "random": over_random if over_random is not None else pd.DataFrame(),
+        }
         own = {name: _of(frame, str(study), selection) for name, frame in frames.items()}
         spent = cost[cost["study"] == study] if len(cost) else cost
-        rows += [(study, *said) for said in _study(own["arms"], own["pairs"], spent, own["random"], selection)]
+        rows += [
+            (study, *said) for said in _study(own["arms"], own["pairs"], spent, own["random"], selection)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -61,7 +73,9 @@ def _of(frame: pd.DataFrame, study: str, selection: str) -> pd.DataFrame:
     return frame[(frame["study"] == study) & (frame["selection"] == selection)] if len(frame) else frame
 
 
-def _study(arms: pd.DataFrame, pairs: pd.DataFrame, cost: pd.DataFrame, random: pd.DataFrame, selection: str) -> Said:
+def _study(
+    arms: pd.DataFrame, pairs: pd.DataFrame, cost: pd.DataFrame, random: pd.DataFrame, selection: str
+) -> Said:
     scored = arms.dropna(subset="ua").sort_values(["ua", "arm"], ascending=[False, True])
     if scored.empty:
         yield "best", "", "Nothing can be concluded: no arm has a result yet."
@@ -96,9 +110,13 @@ def _sure(ranked: list[str], pairs: pd.DataFrame) -> Iterator[str]:
         return
     best, second, *others = ranked
     own = {
-        row["arm_a"] if row["arm_b"] == best else row["arm_b"]: row for row in _rows(pairs) if best in (row["arm_a"], row["arm_b"])
+        row["arm_a"] if row["arm_b"] == best else row["arm_b"]: row
+        for row in _rows(pairs)
+        if best in (row["arm_a"], row["arm_b"])
     }
-    verdict = own[second]["verdict"] if second in own else "nothing can be concluded: the two were not compared"
+    verdict = (
+        own[second]["verdict"] if second in own else "nothing can be concluded: the two were not compared"
+    )
     yield f"Against {second}, the second: {verdict}."
     sure = [arm for arm in others if arm in own and own[arm]["ahead"] == best]
     if sure:
@@ -114,10 +132,19 @@ def _gain(best: str, random: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[str]
         if math.isnan(row["improvement"]):
             yield f"What {best} gains over random architectures is not known: {row['note']}."
             continue
-        sure = any(pair["ahead"] == best and "random" in (pair["arm_a"], pair["arm_b"]) for pair in _rows(pairs))
-        beaten = "" if math.isnan(row["beaten"]) else f", {100 * row['beaten']:.0f} % of which its runs beat on the same fold"
+        sure = any(
+            pair["ahead"] == best and "random" in (pair["arm_a"], pair["arm_b"]) for pair in _rows(pairs)
+        )
+        beaten = (
+            ""
+            if math.isnan(row["beaten"])
+            else f", {100 * row['beaten']:.0f} % of which its runs beat on the same fold"
+        )
         change = f"{'gains' if row['improvement'] >= 0 else 'loses'} {abs(100 * row['improvement']):.1f} %"
-        told = f"{best} {change} of the mean UA of random architectures ({counted(row['draws'], 'draw')}{beaten})"
+        told = (
+            f"{best} {change} of the mean UA of random architectures "
+            f"({counted(row['draws'], 'draw')}{beaten})"
+        )
         yield f"{told}{'.' if sure else ', which may be chance.'}"
 
 
@@ -156,7 +183,9 @@ def _cautions(arms: pd.DataFrame) -> Said:
             yield "caution", row["arm"], f"{row['arm']} has no result: {row['note'] or why}."
         elif row["note"]:
             yield "caution", row["arm"], f"{row['arm']}: {row['note']}."
-    marks = list(dict.fromkeys(mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark))
+    marks = list(
+        dict.fromkeys(mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark)
+    )
     if marks:
         yield "caution", "", f"These scores are marked: {', '.join(marks)}."
 

@@ -1,9 +1,10 @@
 """Where the variance of the scores comes from: folds, candidates, search seeds, retrain seeds.
 
-In: the frame `trials`. Out: the frame `components`, for each arm: score = mean + fold + candidate + (candidate on this fold) +
-search seed + retrain seed, all but the mean random. A search seed is nested in its candidate and fold (seed 0 of one fold has
-nothing to do with seed 0 of another), a retrain seed in its search. Estimated by the method of moments for unequal numbers
-(Henderson, 1953, method I; with equal numbers the analysis of variance). What the trials cannot tell apart is given together.
+In: the frame `trials`. Out: the frame `components`, for each arm: score = mean + fold + candidate +
+(candidate on this fold) + search seed + retrain seed, all but the mean random. A search seed is nested in its
+candidate and fold (seed 0 of one fold has nothing to do with seed 0 of another), a retrain seed in its
+search. Estimated by the method of moments for unequal numbers (Henderson, 1953, method I; with equal numbers
+the analysis of variance). What the trials cannot tell apart is given together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from analysis.runs import Configs, finished, is_nested, planned
 from analysis.wording import counted
 
 FEW_LEVELS = 5  # below which a variance over them is hardly known
-COMPONENTS: dict[str, tuple[str, ...]] = {  # component -> columns of which each combination is a level, coarsest first
+# component -> columns of which each combination is a level, coarsest first
+COMPONENTS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
     "candidate": ("candidate",),
     "candidate on fold": ("candidate", "fold"),
@@ -46,12 +48,16 @@ class Line:
     note: str
 
 
-def components(trials: pd.DataFrame, configs: Configs | None = None, *, score: str = "test_ua") -> pd.DataFrame:
-    """One row for each arm and component: `levels`, `variance` and `sd` (in units of UA), `share` of the sum, `note`.
+def components(
+    trials: pd.DataFrame, configs: Configs | None = None, *, score: str = "test_ua"
+) -> pd.DataFrame:
+    """One row for each arm and component: `levels`, `variance` and `sd` (in units of UA), `share` of the sum,
+    `note`.
 
-    A component that the trials cannot show has no variance, and its note says why; several that cannot be told apart have a row of
-    their own, named "a + b", or `residual` if retrain seeds are among them. A negative estimate is given as 0 and said. Candidates
-    that were given up are left out: their folds were not chosen by chance.
+    A component that the trials cannot show has no variance, and its note says why; several that cannot be
+    told apart have a row of their own, named "a + b", or `residual` if retrain seeds are among them. A
+    negative estimate is given as 0 and said. Candidates that were given up are left out: their folds were not
+    chosen by chance.
 
     Args:
         configs: to know which studies are nested; none = no study is.
@@ -66,7 +72,9 @@ def components(trials: pd.DataFrame, configs: Configs | None = None, *, score: s
         for line in lines:
             share = line.variance / total if total > 0 else np.nan
             note = "; ".join(filter(None, [line.note, left_out]))
-            rows.append((study, arm, line.component, line.levels, line.variance, np.sqrt(line.variance), share, note))
+            rows.append(
+                (study, arm, line.component, line.levels, line.variance, np.sqrt(line.variance), share, note)
+            )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -85,7 +93,9 @@ def decomposed(rows: pd.DataFrame, score: str, levels: Mapping[str, Sequence[str
         if name == "candidate on fold" and {"fold", "candidate"} & {line.component for line in lines}:
             continue  # with one fold or one candidate there is no such thing
         if _count(codes) < 2:
-            lines.append(Line(name, _count(codes), np.nan, f"{counted(_count(codes), _noun(name))}: cannot be known"))
+            lines.append(
+                Line(name, _count(codes), np.nan, f"{counted(_count(codes), _noun(name))}: cannot be known")
+            )
             continue
         same = next((first for first in kept if _alike(partitions[first], codes)), name)
         kept.setdefault(same, []).append(name)
@@ -93,7 +103,9 @@ def decomposed(rows: pd.DataFrame, score: str, levels: Mapping[str, Sequence[str
     for names, variance in zip(kept.values(), told, strict=True):
         lines += _together(names, _count(partitions[names[0]]), float(variance))
     order = list(levels)
-    return sorted(lines, key=lambda line: order.index(line.component) if line.component in order else len(order))
+    return sorted(
+        lines, key=lambda line: order.index(line.component) if line.component in order else len(order)
+    )
 
 
 def _noun(name: str) -> str:
@@ -122,15 +134,20 @@ def _alike(one: Codes, other: Codes) -> bool:
 def _solved(scores: Floats, partitions: Sequence[Codes]) -> Floats:
     """The variance of each component, negative ones included; NaN if the numbers of runs do not settle them.
 
-    The sum of squares of the group means of each grouping has an expectation that is linear in the variances: a component with n_gf
-    runs of level f in group g enters with the sum of n_gf² / n_g over both. As many groupings as components, minus the grand mean.
+    The sum of squares of the group means of each grouping has an expectation that is linear in the variances:
+    a component with n_gf runs of level f in group g enters with the sum of n_gf² / n_g over both. As many
+    groupings as components, minus the grand mean.
     """
     if not partitions:
         return np.empty(0)
     centred = (scores - scores.mean()).round(DIGITS)  # the mean does not matter
     whole = np.zeros(len(scores), dtype=np.int64)
-    squares = np.array([np.sum(np.bincount(codes, centred) ** 2 / np.bincount(codes)) for codes in partitions])
-    weights = np.array([[_weight(own, other) - _weight(whole, other) for other in partitions] for own in partitions])
+    squares = np.array(
+        [np.sum(np.bincount(codes, centred) ** 2 / np.bincount(codes)) for codes in partitions]
+    )
+    weights = np.array(
+        [[_weight(own, other) - _weight(whole, other) for other in partitions] for own in partitions]
+    )
     if np.linalg.matrix_rank(weights) < len(partitions):
         return np.full(len(partitions), np.nan)
     solved = np.linalg.solve(weights, squares)
@@ -155,7 +172,10 @@ def _together(names: Sequence[str], levels: int, variance: float) -> list[Line]:
     if len(names) == 1:
         return [Line(names[0], levels, told, note)]
     joint = "residual" if "retrain_seed" in names else " + ".join(names)
-    apart = [Line(name, levels, np.nan, f"not to be told apart from {_others(name, names)}: see {joint}") for name in names]
+    apart = [
+        Line(name, levels, np.nan, f"not to be told apart from {_others(name, names)}: see {joint}")
+        for name in names
+    ]
     return [*apart, Line(joint, levels, told, "; ".join(filter(None, [" + ".join(map(_noun, names)), note])))]
 
 

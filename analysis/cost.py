@@ -1,8 +1,8 @@
 """What the results of a study cost: seconds by what they were spent for, and what no other arm beats.
 
-Comes in: the trials of one study and its headline choice. Goes out: frames. Nothing is left out of the sum: what no chosen trial
-used was spent all the same, on other candidates, on trials that failed or were given up. Seconds that were not recorded are not
-known, and said to be so.
+Comes in: the trials of one study and its headline choice. Goes out: frames. Nothing is left out of the sum:
+what no chosen trial used was spent all the same, on other candidates, on trials that failed or were given up.
+Seconds that were not recorded are not known, and said to be so.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,22 @@ import pandas as pd
 from analysis.selection import Choice
 from analysis.study import SECONDS
 from analysis.tables import joined, name_of, picked
-from raysernas.config import Config
+from raysernas.config.schema import Config
 from raysernas.record import summary
 
 OF_TRIAL = ("features_s", "search_s", "checks_s")  # paid once, however many retrain seeds share them
 OF_RUN = ("retrain_s", "test_s")
-PURPOSES = ("features", "search", "checks", "retrain", "test", "other candidates", "beyond the plan", "failed", "raced")
+PURPOSES = (
+    "features",
+    "search",
+    "checks",
+    "retrain",
+    "test",
+    "other candidates",
+    "beyond the plan",
+    "failed",
+    "raced",
+)
 COST_COLUMNS = ("study", "arm", "purpose", "device", "trials", "seconds", "device_s", "share", "note")
 PARETO_COLUMNS = (
     *("study", "arm", "fold", "candidate", "chosen", "valid_ua", "ua", "parameters", "latency_ms", "seconds"),
@@ -31,10 +41,11 @@ PRICES = ("parameters", "latency_ms", "seconds")
 def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
     """COST_COLUMNS, one row for each arm, purpose and device that trials were run for.
 
-    `trials` counts them, `seconds` are of the clock, `device_s` those times the threads (CPU) or the share of a GPU that a trial
-    had, `share` is that of the arm's known seconds. The purposes from features to test are of the chosen trials; `other candidates`
-    are whole finished trials that were not chosen, `beyond the plan` those that study.yaml no longer plans. Of a failed trial the
-    seconds of its last attempt are known, if its process lived to tell; of one that was given up none are: `note` says of how many.
+    `trials` counts them, `seconds` are of the clock, `device_s` those times the threads (CPU) or the share of
+    a GPU that a trial had, `share` is that of the arm's known seconds. The purposes from features to test are
+    of the chosen trials; `other candidates` are whole finished trials that were not chosen, `beyond the plan`
+    those that study.yaml no longer plans. Of a failed trial the seconds of its last attempt are known, if its
+    process lived to tell; of one that was given up none are: `note` says of how many.
     """
     each = per_trial(trials).assign(device=_device(trials))
     chosen = set(picked(trials, choice.chosen)["trial"])
@@ -44,22 +55,32 @@ def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
         own = group[group["trial"].isin(chosen) & finished & planned]
         parts = {name.removesuffix("_s"): own[name] for name in SECONDS} if len(own) else {}
         other = group[finished & planned & ~group["trial"].isin(chosen)]
-        parts |= {"other candidates": other["seconds"], "beyond the plan": group.loc[finished & ~planned, "seconds"]}
+        parts |= {
+            "other candidates": other["seconds"],
+            "beyond the plan": group.loc[finished & ~planned, "seconds"],
+        }
         parts |= {status: group.loc[group["status"] == status, "seconds"] for status in ("failed", "raced")}
-        rows += [_spent(str(arm), str(device), name, seconds) for name, seconds in parts.items() if len(seconds)]
+        rows += [
+            _spent(str(arm), str(device), name, seconds) for name, seconds in parts.items() if len(seconds)
+        ]
     frame = pd.DataFrame(rows, columns=["arm", "device", "purpose", "trials", "seconds", "note"])
-    factor = frame["device"].map({"cpu": config.compute.threads, "cuda": config.study.resources.gpus_per_trial})
+    factor = frame["device"].map(
+        {"cpu": config.compute.threads, "cuda": config.study.resources.gpus_per_trial}
+    )
     whole = frame.groupby("arm")["seconds"].transform("sum")
-    return frame.assign(study=name_of(trials), device_s=frame["seconds"] * factor.astype(float), share=frame["seconds"] / whole)[
-        list(COST_COLUMNS)
-    ]
+    return frame.assign(
+        study=name_of(trials),
+        device_s=frame["seconds"] * factor.astype(float),
+        share=frame["seconds"] / whole,
+    )[list(COST_COLUMNS)]
 
 
 def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row a trial with its SECONDS and their sum `seconds`: those of retraining and test over all retrain seeds.
+    """One row a trial with its SECONDS and their sum `seconds`: those of retraining and test over all retrain
+    seeds.
 
-    What any of its rows lacks is not known, and then neither is the sum. A row of an arm without a stage has 0 there. A trial that
-    did not finish has the `seconds` of its last attempt, if they are known.
+    What any of its rows lacks is not known, and then neither is the sum. A row of an arm without a stage has
+    0 there. A trial that did not finish has the `seconds` of its last attempt, if they are known.
     """
     runs = trials.groupby("trial", sort=False)
     frame = runs[["study", "arm", "candidate", "fold", "seed", "status", "planned"]].first()
@@ -68,16 +89,19 @@ def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
         total = runs[name].sum(min_count=1) if name in OF_RUN else runs[name].first()
         frame[name] = total.where(runs[name].count() == runs.size())
     whole = frame[list(SECONDS)].sum(axis=1, skipna=False)
-    return frame.assign(seconds=whole.where(frame["status"] == "finished", runs["failed_s"].first())).reset_index()
+    return frame.assign(
+        seconds=whole.where(frame["status"] == "finished", runs["failed_s"].first())
+    ).reset_index()
 
 
 def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:
-    """PARETO_COLUMNS, one row for each arm with a result (`chosen`) and one for each complete candidate (not `chosen`).
+    """PARETO_COLUMNS, one row for each arm with a result (`chosen`) and one for each complete candidate (not
+    `chosen`).
 
-    Rows of arms have the test UA of the headline and stand on a front when no other arm is as good in UA and in the price and
-    better in one. Rows of candidates have validation UA only and are compared so with the candidates of all arms (nested: of the
-    same fold): nothing may be chosen by test scores. `seconds` are the mean of a trial; `candidate` is not known where each fold
-    has its own.
+    Rows of arms have the test UA of the headline and stand on a front when no other arm is as good in UA and
+    in the price and better in one. Rows of candidates have validation UA only and are compared so with the
+    candidates of all arms (nested: of the same fold): nothing may be chosen by test scores. `seconds` are the
+    mean of a trial; `candidate` is not known where each fold has its own.
 
     Args:
         of_arms: what `tables.arms` gives for the choice.
@@ -87,18 +111,29 @@ def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: p
     each = per_trial(done)
     whole = of_arms[of_arms["ua"].notna()]
     own = each[each["trial"].isin(picked(trials, choice.chosen)["trial"])].groupby("arm")["seconds"]
-    of_arm = whole.assign(chosen=True, fold=np.nan, seconds=whole["arm"].map(own.mean().where(own.count() == own.size())))
+    of_arm = whole.assign(
+        chosen=True, fold=np.nan, seconds=whole["arm"].map(own.mean().where(own.count() == own.size()))
+    )
     tried = tried.dropna(subset="valid_ua")
-    lines = ["arm", "candidate"] if (tried["fold"] == summary.ALL_FOLDS).all() else ["arm", "fold", "candidate"]
-    means = done.groupby(lines)[["parameters", "latency_ms"]].mean().join(each.groupby(lines)["seconds"].mean())
+    lines = (
+        ["arm", "candidate"] if (tried["fold"] == summary.ALL_FOLDS).all() else ["arm", "fold", "candidate"]
+    )
+    means = (
+        done.groupby(lines)[["parameters", "latency_ms"]].mean().join(each.groupby(lines)["seconds"].mean())
+    )
     rows = tried.merge(means.reset_index(), on=lines).assign(chosen=False, ua=np.nan, study=name_of(trials))
     of_candidate = [_fronts(group, "valid_ua") for _, group in rows.groupby("fold")]
-    table = joined([one.reindex(columns=list(PARETO_COLUMNS)) for one in (_fronts(of_arm, "ua"), *of_candidate)], PARETO_COLUMNS)
+    table = joined(
+        [one.reindex(columns=list(PARETO_COLUMNS)) for one in (_fronts(of_arm, "ua"), *of_candidate)],
+        PARETO_COLUMNS,
+    )
     return table.assign(fold=table["fold"].where(table["fold"] != summary.ALL_FOLDS))
 
 
 def front(gain: npt.NDArray[np.float64], price: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which pairs no other one beats: a gain at least as large at no higher price, and better in one. NaN never stands there."""
+    """Which pairs no other one beats: a gain at least as large at no higher price, and better in one. NaN
+    never stands there.
+    """
     known = ~(np.isnan(gain) | np.isnan(price))
     best, ahead = np.zeros(len(gain), dtype=bool), -np.inf
     order = np.lexsort((-gain, price))
@@ -113,7 +148,9 @@ def front(gain: npt.NDArray[np.float64], price: npt.NDArray[np.float64]) -> npt.
 
 def _fronts(table: pd.DataFrame, gain: str) -> pd.DataFrame:
     gains = table[gain].to_numpy(dtype=float)
-    return table.assign(**{f"front_{price}": front(gains, table[price].to_numpy(dtype=float)) for price in PRICES})
+    return table.assign(
+        **{f"front_{price}": front(gains, table[price].to_numpy(dtype=float)) for price in PRICES}
+    )
 
 
 def _spent(arm: str, device: str, purpose: str, seconds: pd.Series) -> tuple[object, ...]:
@@ -126,4 +163,8 @@ def _spent(arm: str, device: str, purpose: str, seconds: pd.Series) -> tuple[obj
 
 def _device(trials: pd.DataFrame) -> Sequence[str]:
     first = trials.drop_duplicates("trial")
-    return first["compute.device"].fillna("").astype(str).tolist() if "compute.device" in first else [""] * len(first)
+    return (
+        first["compute.device"].fillna("").astype(str).tolist()
+        if "compute.device" in first
+        else [""] * len(first)
+    )

@@ -1,8 +1,9 @@
 """What each epoch of a trial left: history/*.jsonl as frames.
 
-Comes in: a study's folder and the rows of the trials that are wanted. Goes out: one row an epoch with a column for each number that
-an epoch notes (dotted where it is nested), or one row for each edge and operation of the softmaxed alphas; and a sentence for each
-kind of file that is missing or torn. Of a torn file the whole lines are kept.
+Comes in: a study's folder and the rows of the trials that are wanted. Goes out: one row an epoch with a
+column for each number that an epoch notes (dotted where it is nested), or one row for each edge and operation
+of the softmaxed alphas; and a sentence for each kind of file that is missing or torn. Of a torn file the
+whole lines are kept.
 """
 
 import json
@@ -13,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.study import few
-from raysernas.config import Config, trial_config
-from raysernas.config_arms import CHOSEN
+from raysernas.config.arms import CHOSEN
+from raysernas.config.identity import trial_config
+from raysernas.config.schema import Config
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.genotype import Choice, space
@@ -44,14 +46,20 @@ def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Line]]
         found[str(each["trial"])], whole = _lines(content)
         if not whole:
             torn.append(str(each["trial"]))
-    told = [f"{few(names)} {why}" for names, why in ((missing, "left no history"), (torn, "left a torn history")) if names]
+    told = [
+        f"{few(names)} {why}"
+        for names, why in ((missing, "left no history"), (torn, "left a torn history"))
+        if names
+    ]
     return found, told
 
 
 def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame) -> pd.DataFrame:
-    """COLUMNS and every number of an epoch, one row for each epoch of each stage; texts and the alphas are left out.
+    """COLUMNS and every number of an epoch, one row for each epoch of each stage; texts and the alphas are
+    left out.
 
-    `retrain_seed` is not known (NaN) in stages that have none, and in histories of versions that did not note it.
+    `retrain_seed` is not known (NaN) in stages that have none, and in histories of versions that did not note
+    it.
     """
     rows = []
     for of, line in _each(lines, trials):
@@ -63,7 +71,8 @@ def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame) -> pd.DataFrame:
 def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
     """MIXTURE_COLUMNS: the softmaxed alphas of searches, one row for each epoch, part, edge and operation.
 
-    Edge number `edge` leads from state `source` into `node`. Parts that do not fit the arm's space are left out.
+    Edge number `edge` leads from state `source` into `node`. Parts that do not fit the arm's space are left
+    out.
     """
     found = []
     for of, line in _each(lines, trials):
@@ -72,16 +81,26 @@ def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config)
             weights = np.asarray(values, dtype=float)
             if choice is not None and weights.shape == (len(choice.edges), len(choice.operations)):
                 found.append(_table(weights, choice).assign(**of, epoch=line.get("epoch"), part=part))
-    return pd.concat(found, ignore_index=True)[list(MIXTURE_COLUMNS)] if found else pd.DataFrame(columns=list(MIXTURE_COLUMNS))
+    return (
+        pd.concat(found, ignore_index=True)[list(MIXTURE_COLUMNS)]
+        if found
+        else pd.DataFrame(columns=list(MIXTURE_COLUMNS))
+    )
 
 
 def _table(weights: Any, choice: Choice) -> pd.DataFrame:
     edge, operation = np.indices(weights.shape).reshape(2, -1)
     ends = np.array(choice.edges)
     operations = np.array(choice.operations, dtype=object)
-    return pd.DataFrame({
-        "edge": edge, "node": ends[edge, 0], "source": ends[edge, 1], "operation": operations[operation], "weight": weights.ravel(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "edge": edge,
+            "node": ends[edge, 0],
+            "source": ends[edge, 1],
+            "operation": operations[operation],
+            "weight": weights.ravel(),
+        }
+    )
 
 
 def _bytes(path: Any) -> bytes | None:

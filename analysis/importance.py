@@ -1,8 +1,9 @@
 """How much each setting mattered among the candidates of an arm, by validation alone.
 
-In: the frame `trials`, and the configurations of its studies. Out: the frame `importance`. Optuna's PED-ANOVA (Watanabe et al.,
-2023, arXiv 2304.10255): how unlike the settings of the best candidates are to those of all. It says what went with being among the
-best of what was tried; settings that go together share it. Refused under 20 candidates.
+In: the frame `trials`, and the configurations of its studies. Out: the frame `importance`. Optuna's PED-ANOVA
+(Watanabe et al., 2023, arXiv 2304.10255): how unlike the settings of the best candidates are to those of all.
+It says what went with being among the best of what was tried; settings that go together share it. Refused
+under 20 candidates.
 """
 
 import math
@@ -16,23 +17,26 @@ import pandas as pd
 
 from analysis.runs import Configs, is_nested, planned
 from analysis.wording import counted
-from raysernas.config import Config
+from raysernas.config.schema import Config
 from raysernas.record import summary
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST = 20  # candidates
-BEST, FEWEST_BEST = 0.1, 5  # the share of the candidates that count as the best, and how many at least (as Optuna advises)
+# the share of the candidates that count as the best, and how many at least (as Optuna advises)
+BEST, FEWEST_BEST = 0.1, 5
 COLUMNS = ("study", "arm", "setting", "importance", "candidates", "note")
 LINE = ["fold", "candidate"]
 
 
 def importance(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataFrame:
-    """One row for each arm and each setting that its candidates differ in, the most important first; shares that sum to 1.
+    """One row for each arm and each setting that its candidates differ in, the most important first; shares
+    that sum to 1.
 
-    An arm with nothing to say has one row without a setting, and `note` says why; else it says what the importance is for.
-    `candidates` counts those with a score (nested: on each fold) and those that were given up, which count as worse than any other.
+    An arm with nothing to say has one row without a setting, and `note` says why; else it says what the
+    importance is for. `candidates` counts those with a score (nested: on each fold) and those that were given
+    up, which count as worse than any other.
 
     Args:
         configs: of the studies, for what is planned, nested and logarithmic; none = what the trials show.
@@ -48,12 +52,23 @@ def importance(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataF
             note = note or "no setting tells the best candidates from the others"
             rows.append((study, arm, "", math.nan, len(tried), note))
         for setting, share in sorted(told.items(), key=lambda pair: (-pair[1], pair[0])):
-            rows.append((study, arm, setting, share, len(tried), f"for being among the best {_best(len(tried))} of {len(tried)}"))
+            rows.append(
+                (
+                    study,
+                    arm,
+                    setting,
+                    share,
+                    len(tried),
+                    f"for being among the best {_best(len(tried))} of {len(tried)}",
+                )
+            )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _scored(rows: pd.DataFrame, config: Config | None, *, nested: bool) -> pd.DataFrame:
-    """The candidates that ended, with `score`: mean validation UA (nested: above the mean of the fold), the worst if given up."""
+    """The candidates that ended, with `score`: mean validation UA (nested: above the mean of the fold), the
+    worst if given up.
+    """
     plan = {
         "folds": sorted(set(rows["fold"])),
         "seeds": config.study.seeds if config else sorted(set(rows["seed"])),
@@ -64,7 +79,9 @@ def _scored(rows: pd.DataFrame, config: Config | None, *, nested: bool) -> pd.Da
     visible = rows[["arm", "fold", "candidate", "seed", "retrain_seed", "status", "valid_ua"]]
     tried = summary.candidates(visible, **plan, nested=nested)
     tried = tried.assign(
-        score=tried["valid_ua"] - tried.groupby("fold")["valid_ua"].transform("mean") if nested else tried["valid_ua"]
+        score=tried["valid_ua"] - tried.groupby("fold")["valid_ua"].transform("mean")
+        if nested
+        else tried["valid_ua"]
     )
     given_up = tried["valid_ua"].isna() & (tried["raced"] > 0)
     tried.loc[given_up, "score"] = tried["score"].min() - 1
@@ -96,28 +113,44 @@ def _shares(tried: pd.DataFrame, varied: pd.DataFrame, config: Config | None) ->
     """Setting -> importance; empty if all of them are 0."""
     import optuna
 
-    axes = {str(name): _axis(varied[name], (config.study.space if config else {}).get(str(name), {})) for name in varied}
+    axes = {
+        str(name): _axis(varied[name], (config.study.space if config else {}).get(str(name), {}))
+        for name in varied
+    }
     with _quiet():
         study = optuna.create_study(direction="maximize")
         for score, row in zip(tried["score"], varied.to_dict("records"), strict=True):
-            params = {str(name): _plain(value, axes[str(name)]) for name, value in row.items() if not pd.isna(value)}
+            params = {
+                str(name): _plain(value, axes[str(name)]) for name, value in row.items() if not pd.isna(value)
+            }
             own = {name: axes[name] for name in params}
             study.add_trial(optuna.create_trial(params=params, distributions=own, value=float(score)))
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=_best(len(tried)) / len(tried))
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(
+            target_quantile=_best(len(tried)) / len(tried)
+        )
         found = evaluator.evaluate(study)
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total > 0 else {}
 
 
 def _axis(values: pd.Series, axis: Mapping[str, Any]) -> "BaseDistribution":
-    """What a setting was chosen from, as far as it is known: its choices, or a range that holds all of its values."""
+    """What a setting was chosen from, as far as it is known: its choices, or a range that holds all of its
+    values.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     known = values.dropna()
-    numbers = [value for value in known if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)]
+    numbers = [
+        value
+        for value in known
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
+    ]
     if "choices" in axis or len(numbers) < len(known):
         return CategoricalDistribution(_choices(known))
-    low, high = (float(end) for end in (min([axis.get("low", np.inf), *numbers]), max([axis.get("high", -np.inf), *numbers])))
+    low, high = (
+        float(end)
+        for end in (min([axis.get("low", np.inf), *numbers]), max([axis.get("high", -np.inf), *numbers]))
+    )
     log = bool(axis.get("log", False)) and low > 0
     whole = all(float(number).is_integer() for number in numbers) and float(axis.get("low", 0)).is_integer()
     return IntDistribution(int(low), int(high), log=log) if whole else FloatDistribution(low, high, log=log)

@@ -4,9 +4,9 @@
     results = analysis.load("results/emodb")
     results.arms
 
-Comes in: folders of studies, finished or not, or places of a bucket such as s3://bucket/results/emodb. Goes out: `Results`. Every
-frame has the column `study` first and an index without meaning; scores are in 0..1; NaN is what is not known, and `remarks` says in
-words what is missing.
+Comes in: folders of studies, finished or not, or places of a bucket such as s3://bucket/results/emodb. Goes
+out: `Results`. Every frame has the column `study` first and an index without meaning; scores are in 0..1; NaN
+is what is not known, and `remarks` says in words what is missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,8 @@ from analysis import (
 from analysis.protocol_card import Card, marks_told
 from analysis.selection import FLAT, HEADLINE, Choice
 from analysis.study import Study
-from raysernas.config import Config, Fault
+from raysernas.config.fault import Fault
+from raysernas.config.schema import Config
 from raysernas.record import storage, summary
 from raysernas.record.files import StudyFiles
 
@@ -55,16 +56,20 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """One row for each retrain seed of each ended trial, one for a trial that failed or was given up.
 
-        `trial` (its name), `planned` (whether study.yaml plans it: other rows stand in no table but that of the cost), all columns
-        of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty without a genotype), `n_train` (utterances
-        of both halves).
+        `trial` (its name), `planned` (whether study.yaml plans it: other rows stand in no table but that of
+        the cost), all columns of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty
+        without a genotype), `n_train` (utterances of both halves).
         """
         return pd.concat([each.trials for each in self.members], ignore_index=True)
 
     @cached_property
     def studies(self) -> pd.DataFrame:
-        """One row a study: `study`, `root`, `protocol`, `trials` (ended), `finished`, `failed`, `raced`, `marks` (headline's)."""
-        return pd.DataFrame([_row(each) | {"marks": ", ".join(self._marks(each, HEADLINE))} for each in self.members])
+        """One row a study: `study`, `root`, `protocol`, `trials` (ended), `finished`, `failed`, `raced`,
+        `marks` (headline's).
+        """
+        return pd.DataFrame(
+            [_row(each) | {"marks": ", ".join(self._marks(each, HEADLINE))} for each in self.members]
+        )
 
     @cached_property
     def configs(self) -> dict[str, Config]:
@@ -73,19 +78,29 @@ class Results:
 
     @cached_property
     def cards(self) -> dict[str, Card]:
-        """Study -> label -> text: under what conditions its numbers came about, and what its marks mean; goes with every table."""
+        """Study -> label -> text: under what conditions its numbers came about, and what its marks mean; goes
+        with every table.
+        """
         marks = {name: marks_told(each) for name, each in self.meanings.items()}
         return {name: card | {"marks": marks[name]} for name, card in _cards(self.members).items()}
 
     @cached_property
     def meanings(self) -> dict[str, dict[str, str]]:
         """Study -> mark -> in what its scores are optimistic or odd; every mark of any table stands here."""
-        told = {each.name: [self._marks(each, choice.selection) for choice in self.choices[each.name]] for each in self.members}
-        return {name: {mark: sentence for marks in each for mark, sentence in marks.items()} for name, each in told.items()}
+        told = {
+            each.name: [self._marks(each, choice.selection) for choice in self.choices[each.name]]
+            for each in self.members
+        }
+        return {
+            name: {mark: sentence for marks in each for mark, sentence in marks.items()}
+            for name, each in told.items()
+        }
 
     @cached_property
     def choices(self) -> dict[str, list[Choice]]:
-        """Study -> its selections: `nested` (the headline) first, then `flat` where the study permits it, and `oracle`."""
+        """Study -> its selections: `nested` (the headline) first, then `flat` where the study permits it, and
+        `oracle`.
+        """
         return {each.name: selection.choices(each.trials, each.config) for each in self.members}
 
     @cached_property
@@ -110,14 +125,22 @@ class Results:
 
     @cached_property
     def decisions(self) -> pd.DataFrame:
-        """What each chosen network of the headline said of each test utterance: `study` and `predictions.COLUMNS`."""
+        """What each chosen network of the headline said of each test utterance: `study` and
+        `predictions.COLUMNS`.
+        """
         return self._heard[0]
 
     @cached_property
     def speakers(self) -> pd.DataFrame:
-        """Scores on each test speaker, of the headline: `tables.speakers`; empty where predictions are missing."""
+        """Scores on each test speaker, of the headline: `tables.speakers`; empty where predictions are
+        missing.
+        """
         heard = dict(list(self.decisions.groupby("study")))
-        each = [tables.speakers(heard[of.name], self.headline(of.name), of.name) for of in self.members if of.name in heard]
+        each = [
+            tables.speakers(heard[of.name], self.headline(of.name), of.name)
+            for of in self.members
+            if of.name in heard
+        ]
         return tables.joined(each, tables.SPEAKER_COLUMNS)
 
     @cached_property
@@ -128,12 +151,16 @@ class Results:
 
     @cached_property
     def pareto(self) -> pd.DataFrame:
-        """Arms and candidates with accuracy, size, latency and seconds, and which no other one beats: `cost.pareto`."""
+        """Arms and candidates with accuracy, size, latency and seconds, and which no other one beats:
+        `cost.pareto`.
+        """
         each = []
         for of in self.members:
             headline = self.headline(of.name)
             tried = {choice.selection: choice.tried for choice in self.choices[of.name]}
-            each.append(cost.pareto(of.trials, headline, self._arms(of, headline), tried.get(FLAT, headline.tried)))
+            each.append(
+                cost.pareto(of.trials, headline, self._arms(of, headline), tried.get(FLAT, headline.tried))
+            )
         return tables.joined(each, cost.PARETO_COLUMNS)
 
     @cached_property
@@ -143,7 +170,9 @@ class Results:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair of arms on the same folds, with tests, intervals and a verdict in words: `comparisons.pairs`."""
+        """Every pair of arms on the same folds, with tests, intervals and a verdict in words:
+        `comparisons.pairs`.
+        """
         return comparisons.pairs(self.folds, self.speakers, self.trials)
 
     @cached_property
@@ -168,7 +197,9 @@ class Results:
 
     @cached_property
     def agreement(self) -> pd.DataFrame:
-        """How alike the architectures of other folds and seeds are, against chance: `architectures.agreement`."""
+        """How alike the architectures of other folds and seeds are, against chance:
+        `architectures.agreement`.
+        """
         return architectures.agreement(self.trials, self.configs)
 
     @cached_property
@@ -191,18 +222,26 @@ class Results:
         Raises:
             Fault: for a study or selection that is not here.
         """
-        known = {(of.name, choice.selection): (of, choice) for of in self.members for choice in self.choices[of.name]}
+        known = {
+            (of.name, choice.selection): (of, choice)
+            for of in self.members
+            for choice in self.choices[of.name]
+        }
         if (study, selection) not in known:
             raise Fault(
-                "analysis", "there is no such selection of such a study", got=f"{study}, {selection}",
-                expected=" or ".join(", ".join(each) for each in known), do="name one of them",
-            )  # fmt: skip
+                "analysis",
+                "there is no such selection of such a study",
+                got=f"{study}, {selection}",
+                expected=" or ".join(", ".join(each) for each in known),
+                fix="name one of them",
+            )
         of, choice = known[study, selection]
         rows = tables.picked(of.trials, choice.chosen)
         return tables.confusion(rows[rows["arm"] == arm])
 
     def histories(self, trials: pd.DataFrame | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """The epochs of some trials, as `histories.epochs` describes them, and remarks on missing or torn histories.
+        """The epochs of some trials, as `histories.epochs` describes them, and remarks on missing or torn
+        histories.
 
         Args:
             trials: rows of `trials`; none = those of the headline's candidates.
@@ -213,13 +252,21 @@ class Results:
         return self._epochs(trials, lambda lines, rows, _: histories.epochs(lines, rows))
 
     def mixtures(self, trials: pd.DataFrame | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """The softmaxed alphas of searches, epoch by epoch, as `histories.mixtures` describes them, and remarks; as `histories`."""
+        """The softmaxed alphas of searches, epoch by epoch, as `histories.mixtures` describes them, and
+        remarks; as `histories`.
+        """
         return self._epochs(trials, histories.mixtures)
 
-    def _epochs(self, trials: pd.DataFrame | None, act: Callable[..., pd.DataFrame]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    def _epochs(
+        self, trials: pd.DataFrame | None, act: Callable[..., pd.DataFrame]
+    ) -> tuple[pd.DataFrame, tuple[str, ...]]:
         frames, told = [], []
         for of in self.members:
-            rows = tables.picked(of.trials, self.headline(of.name).chosen) if trials is None else trials[trials["study"] == of.name]
+            rows = (
+                tables.picked(of.trials, self.headline(of.name).chosen)
+                if trials is None
+                else trials[trials["study"] == of.name]
+            )
             lines, remarks = histories.read(StudyFiles(storage.place(of.root)), rows)
             frames.append(act(lines, rows, of.config))
             told += [f"{of.name}: {remark}" for remark in remarks]
@@ -242,11 +289,15 @@ class Results:
 
     def _arms(self, of: Study, choice: Choice) -> pd.DataFrame:
         marks = self._marks(of, choice.selection)
-        return tables.arms(of.trials, choice, tables.folds(of.trials, choice), of.config).assign(marks=", ".join(marks))
+        return tables.arms(of.trials, choice, tables.folds(of.trials, choice), of.config).assign(
+            marks=", ".join(marks)
+        )
 
     def _all(self, act: Callable[[Study, Choice], pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
         """`act` on every study and selection."""
-        return tables.joined([act(of, choice) for of in self.members for choice in self.choices[of.name]], columns)
+        return tables.joined(
+            [act(of, choice) for of in self.members for choice in self.choices[of.name]], columns
+        )
 
 
 def load(*roots: str | Path, mixed: bool = False) -> Results:
@@ -257,11 +308,17 @@ def load(*roots: str | Path, mixed: bool = False) -> Results:
         mixed: take studies of unlike protocols into one table all the same; every table is marked.
 
     Raises:
-        Fault: for a folder that is not a study's, studies of unlike protocols, a record of a newer version, or a place that does
-            not answer.
+        Fault: for a folder that is not a study's, studies of unlike protocols, a record of a newer version,
+            or a place that does not answer.
     """
     if not roots:
-        raise Fault("analysis", "no study was named", got="nothing", expected="the folder of a study", do='load("results/laptop")')
+        raise Fault(
+            "analysis",
+            "no study was named",
+            got="nothing",
+            expected="the folder of a study",
+            fix='load("results/laptop")',
+        )
     found = _apart([study.read(storage.place(str(root))) for root in roots])
     return Results(found, protocol_card.together(_cards(found), mixed))
 
@@ -280,4 +337,10 @@ def _apart(found: Sequence[Study]) -> tuple[Study, ...]:
 def _row(of: Study) -> dict[str, Any]:
     ended = of.trials.drop_duplicates("trial")["status"]
     told = {status: int((ended == status).sum()) for status in ("finished", "failed", "raced")}
-    return {"study": of.name, "root": of.root, "protocol": of.config.study.protocol, "trials": len(ended), **told}
+    return {
+        "study": of.name,
+        "root": of.root,
+        "protocol": of.config.study.protocol,
+        "trials": len(ended),
+        **told,
+    }

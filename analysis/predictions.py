@@ -1,8 +1,9 @@
-"""What the tested networks said of each utterance: predictions/*.parquet of some trials, checked against the ledger.
+"""What the tested networks said of each utterance: predictions/*.parquet of some trials, checked against the
+ledger.
 
-Comes in: a study's folder and the rows of its trials. Goes out: one row for each utterance and run, and a sentence for each kind of
-file that is missing or cannot be used. A file whose decisions do not add up to the confusion of its record is of another attempt:
-nothing is taken from it.
+Comes in: a study's folder and the rows of its trials. Goes out: one row for each utterance and run, and a
+sentence for each kind of file that is missing or cannot be used. A file whose decisions do not add up to the
+confusion of its record is of another attempt: nothing is taken from it.
 """
 
 from io import BytesIO
@@ -34,7 +35,10 @@ def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list
     """
     keys = rows.drop_duplicates("trial")[["arm", "candidate", "fold", "seed", "trial"]].to_dict("records")
     paths = [
-        study.trial(TrialKey(**{name: each[name] for name in ("arm", "candidate", "fold", "seed")})).predictions for each in keys
+        study.trial(
+            TrialKey(**{name: each[name] for name in ("arm", "candidate", "fold", "seed")})
+        ).predictions
+        for each in keys
     ]
     read = storage.each(_read, paths)
     faults: dict[str, list[str]] = {}
@@ -45,9 +49,13 @@ def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list
         if isinstance(told, str):
             faults.setdefault(told, []).append(str(each["trial"]))
         else:
-            found.append(told.assign(**{name: each[name] for name in ("trial", "arm", "fold", "seed")})[list(COLUMNS)])
+            found.append(
+                told.assign(**{name: each[name] for name in ("trial", "arm", "fold", "seed")})[list(COLUMNS)]
+            )
     frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
-    return frame, [f"predictions of {few(trials)} {why}; no speaker is scored on them" for why, trials in faults.items()]
+    return frame, [
+        f"predictions of {few(trials)} {why}; no speaker is scored on them" for why, trials in faults.items()
+    ]
 
 
 def _read(path: Path) -> pd.DataFrame | str:
@@ -73,7 +81,9 @@ def _fit(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame | str:
         return "hold posteriors that are no numbers, or emotions without one"
     predicted = posteriors.argmax(axis=1)
     truth = pd.Categorical(table["emotion"], categories=names).codes
-    for again, confusion in zip(rows["retrain_seed"], confusions(rows["test_confusion"].tolist()), strict=True):
+    for again, confusion in zip(
+        rows["retrain_seed"], confusions(rows["test_confusion"].tolist()), strict=True
+    ):
         of_run = (table["retrain_seed"] == again).to_numpy()
         told = evaluate(truth[of_run], predicted[of_run], len(names)).confusion
         if confusion is None or not np.array_equal(told, confusion):

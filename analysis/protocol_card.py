@@ -1,7 +1,8 @@
 """Under what conditions the numbers of a study came about: a card that stands with every table of them.
 
-Comes in: a study's configuration and its trials. Goes out: label -> text, in reading order. Two studies may stand in one table when
-their cards agree in PROTOCOL, the lines that change what a score means; where code, versions or machines differ, a mark says so.
+Comes in: a study's configuration and its trials. Goes out: label -> text, in reading order. Two studies may
+stand in one table when their cards agree in PROTOCOL, the lines that change what a score means; where code,
+versions or machines differ, a mark says so.
 """
 
 import json
@@ -9,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from raysernas.config import Config, Fault, reads
-from raysernas.config_arms import SEARCHED
+from raysernas.config.arms import SEARCHED
+from raysernas.config.fault import Fault
+from raysernas.config.identity import reads
+from raysernas.config.schema import Config
 
 Card = dict[str, str]
 UNKNOWN, USUAL = "not recorded", "the usual ones of the corpus"
@@ -48,7 +51,8 @@ def card(config: Config, trials: pd.DataFrame) -> Card:
         "corpus": _corpus(config),
         "counts": _counts(done),
         "classes": _classes(config, done),
-        "merges": ", ".join(f"{old} counts as {new}" for old, new in config.corpus.merge.items()) or "as usual for the corpus",
+        "merges": ", ".join(f"{old} counts as {new}" for old, new in config.corpus.merge.items())
+        or "as usual for the corpus",
         "folds": _folds(config),
         "validation speakers": _inner(config),
         "normalisation": _normalisation(config),
@@ -74,7 +78,9 @@ def together(cards: Mapping[str, Card], mixed: bool) -> dict[str, str]:
         Fault: for studies of unlike protocols, unless they are to be `mixed`.
     """
     told = {
-        label: list(dict.fromkeys(each[label] for each in cards.values() if each[label] not in ("", UNKNOWN, USUAL)))
+        label: list(
+            dict.fromkeys(each[label] for each in cards.values() if each[label] not in ("", UNKNOWN, USUAL))
+        )
         for label in PROTOCOL
     }
     unlike = {label: texts for label, texts in told.items() if len(texts) > 1}
@@ -82,11 +88,12 @@ def together(cards: Mapping[str, Card], mixed: bool) -> dict[str, str]:
         return {}
     if not mixed:
         raise Fault(
-            "analysis", f"studies of unlike protocols do not belong in one table: {', '.join(cards)}",
+            "analysis",
+            f"studies of unlike protocols do not belong in one table: {', '.join(cards)}",
             got="; ".join(f"{label}: {' | '.join(texts)}" for label, texts in unlike.items()),
             expected="one corpus, one set of classes, folds and seeds, one budget",
-            do="look at each of them alone, or ask for mixed=True (--mixed), which marks every table",
-        )  # fmt: skip
+            fix="look at each of them alone, or ask for mixed=True (--mixed), which marks every table",
+        )
     return {MIXED: f"the studies differ in {', '.join(unlike)}: their scores are not of one experiment"}
 
 
@@ -101,14 +108,18 @@ def _counts(done: pd.DataFrame) -> str:
     """Utterances of a whole fold, of its parts, and tested speakers."""
     if done.empty:
         return UNKNOWN
-    parts = {name: done[f"n_{part}"] for name, part in {"training": "train", "validation": "valid", "test": "test"}.items()}
+    parts = {
+        name: done[f"n_{part}"]
+        for name, part in {"training": "train", "validation": "valid", "test": "test"}.items()
+    }
     sizes = [f"{name} {_range(sizes)}" for name, sizes in parts.items()]
     speakers = {one for text in done["test_speakers"].unique() for one in _json_list(text)}
     tested = f"; {len(speakers)} speakers tested" if speakers else ""
     skipped = int(done["n_skipped"].max()) if done["n_skipped"].notna().any() else 0
     left = f"; {skipped} files or rows left out" if skipped else ""
     return (
-        f"{_range(parts['training'] + parts['validation'] + parts['test'])} utterances in a fold: {', '.join(sizes)}{tested}{left}"
+        f"{_range(parts['training'] + parts['validation'] + parts['test'])} utterances in a fold: "
+        f"{', '.join(sizes)}{tested}{left}"
     )
 
 
@@ -122,14 +133,20 @@ def _range(numbers: pd.Series) -> str:
 def _classes(config: Config, done: pd.DataFrame) -> str:
     found = [_json_list(text) for text in done["emotions"].unique() if text]
     named = found[0] if len(found) == 1 else [*config.corpus.emotions]
-    return f"{len(named)}: {', '.join(named)}" if named else (USUAL if not found else "not the same in all trials")
+    return (
+        f"{len(named)}: {', '.join(named)}"
+        if named
+        else (USUAL if not found else "not the same in all trials")
+    )
 
 
 def _folds(config: Config) -> str:
     corpus = config.corpus
     groups = f" of {corpus.groups} groups" if corpus.folds in ("speaker_groups", "random") else ""
     dependent = (
-        "; speakers may be on two sides" if corpus.speaker_dependent or corpus.folds == "random" else "; speaker-independent"
+        "; speakers may be on two sides"
+        if corpus.speaker_dependent or corpus.folds == "random"
+        else "; speaker-independent"
     )
     numbers = f"folds {_list(config.study.folds)}" if config.study.folds else "all folds"
     lists = f", lists {corpus.folds_hash}" if corpus.folds_hash else ""
@@ -154,7 +171,10 @@ def _choosing(config: Config) -> str:
         return "as written: one candidate"
     raced = f", racing at p = {study.racing.p:g}" if study.racing.on else ""
     whose = "each arm and outer fold" if study.protocol == "nested" else "each arm"
-    return f"{study.candidates} candidates for {whose} ({study.protocol}), by {study.sampler} over {', '.join(study.space)}{raced}"
+    return (
+        f"{study.candidates} candidates for {whose} ({study.protocol}), by {study.sampler} over "
+        f"{', '.join(study.space)}{raced}"
+    )
 
 
 def _search(config: Config) -> str:
@@ -171,7 +191,10 @@ def _search(config: Config) -> str:
 def _retrain(config: Config) -> str:
     if not any(reads(arm, "retrain.epochs") for arm in config.study.arms):
         return ""
-    return f"{config.retrain.epochs} epochs, batch {config.retrain.batch}; the epoch is chosen on the validation speakers"
+    return (
+        f"{config.retrain.epochs} epochs, batch {config.retrain.batch}; the epoch is chosen on the "
+        "validation speakers"
+    )
 
 
 def _versions(texts: pd.Series) -> str:
@@ -180,13 +203,19 @@ def _versions(texts: pd.Series) -> str:
         return UNKNOWN
     names = list(dict.fromkeys(name for each in found for name in each))
     return ", ".join(
-        f"{name} {_several(pd.Series([each.get(name, '') for each in found]))}" for name in names if any(e.get(name) for e in found)
+        f"{name} {_several(pd.Series([each.get(name, '') for each in found]))}"
+        for name in names
+        if any(e.get(name) for e in found)
     )
 
 
 def _hardware(config: Config, done: pd.DataFrame) -> str:
     compute = config.compute
-    devices = [str(each) for each in done["compute.device"].dropna().unique()] if "compute.device" in done else [compute.device]
+    devices = (
+        [str(each) for each in done["compute.device"].dropna().unique()]
+        if "compute.device" in done
+        else [compute.device]
+    )
     gpu = ", GPU model not recorded" if "cuda" in devices else ""
     threads = "1 thread" if compute.threads == 1 else f"{compute.threads} threads"
     count = len({host for host in done["host"] if host})
@@ -197,7 +226,13 @@ def _hardware(config: Config, done: pd.DataFrame) -> str:
 def _several(texts: Iterable[str]) -> str:
     """One text, or all that occur."""
     found = list(dict.fromkeys(str(text) for text in texts if text))
-    return UNKNOWN if not found else found[0] if len(found) == 1 else f"not the same in all trials: {' | '.join(found)}"
+    return (
+        UNKNOWN
+        if not found
+        else found[0]
+        if len(found) == 1
+        else f"not the same in all trials: {' | '.join(found)}"
+    )
 
 
 def _list(numbers: Sequence[int]) -> str:

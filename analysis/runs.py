@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from raysernas.config import Config
+from raysernas.config.schema import Config
 
 Configs = Mapping[str, Config]  # by study
 

@@ -1,9 +1,11 @@
-"""Which candidate stands for an arm: chosen on validation speakers, in two ways, and in one forbidden way as a bound.
+"""Which candidate stands for an arm: chosen on validation speakers, in two ways, and in one forbidden way as
+a bound.
 
-`nested`: on each outer fold the candidate with the best mean validation UA of that fold alone: the headline. `flat`: one candidate
-for all folds, by its mean over them; optimistic, because validation speakers of one fold are test speakers of another. `oracle`: on
-each fold the best test UA, which no study may report as its result; it bounds what a better choice could have brought. A candidate
-counts only when all of its planned trials have finished. Nested and flat choices are made from `validation`, without test columns.
+`nested`: on each outer fold the candidate with the best mean validation UA of that fold alone: the headline.
+`flat`: one candidate for all folds, by its mean over them; optimistic, because validation speakers of one
+fold are test speakers of another. `oracle`: on each fold the best test UA, which no study may report as its
+result; it bounds what a better choice could have brought. A candidate counts only when all of its planned
+trials have finished. Nested and flat choices are made from `validation`, without test columns.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from raysernas.config import Config
+from raysernas.config.schema import Config
 from raysernas.record import summary
 
 NESTED, FLAT, ORACLE = "nested", "flat", "oracle"
@@ -19,10 +21,12 @@ HEADLINE = NESTED
 CHOSEN_COLUMNS = ("study", "selection", "arm", "fold", "candidate", "valid_ua")
 MEANT = {  # mark of a selection -> in what its scores are odd
     "leaky proposals": (
-        "candidates were proposed, or given up, by the validation speakers of all folds, who are test speakers of others; choosing "
+        "candidates were proposed, or given up, by the validation speakers of all folds, who are test "
+        "speakers of others; choosing "
         "on each fold apart does not undo that, study.protocol=nested does"
     ),
-    "chosen by test scores": "forbidden as a result: the best test score of each fold, which only bounds what a choice can bring",
+    "chosen by test scores": "forbidden as a result: the best test score of each fold, which only bounds "
+    "what a choice can bring",
 }
 
 
@@ -30,8 +34,8 @@ MEANT = {  # mark of a selection -> in what its scores are odd
 class Choice:
     """What one selection of one study has come to.
 
-    `tried`: every candidate, as `summary.candidates` gives it, by what it is ranked by. `chosen`: CHOSEN_COLUMNS, one row for each
-    arm and fold, `valid_ua` the mean of the candidate's runs on that fold.
+    `tried`: every candidate, as `summary.candidates` gives it, by what it is ranked by. `chosen`:
+    CHOSEN_COLUMNS, one row for each arm and fold, `valid_ua` the mean of the candidate's runs on that fold.
     """
 
     selection: str
@@ -40,7 +44,8 @@ class Choice:
 
 
 def choices(trials: pd.DataFrame, config: Config) -> list[Choice]:
-    """Every selection that a study permits; one whose candidates are others on each fold (nested) has no flat one.
+    """Every selection that a study permits; one whose candidates are others on each fold (nested) has no flat
+    one.
 
     Args:
         trials: of one study, as `study.read` gives them.
@@ -78,17 +83,21 @@ def chosen_by_test(trials: pd.DataFrame, config: Config) -> Choice:
 
 
 def marks(config: Config, selection: str, found: dict[str, str]) -> dict[str, str]:
-    """Mark -> sentence for the tables of a selection: those of the study, with what the selection mends or adds.
+    """Mark -> sentence for the tables of a selection: those of the study, with what the selection mends or
+    adds.
 
     Args:
-        found: marks of the study, as `summary.marks_of` gives them, in which `optimistic` is meant of the flat choice.
+        found: marks of the study, as `summary.marks_of` gives them, in which `optimistic` is meant of the
+            flat choice.
     """
     kept = {mark: told for mark, told in found.items() if mark != "optimistic" or selection == FLAT}
     study = config.study
     told = study.candidates > 1 and study.protocol == "flat" and len(study.folds) != 1
     proposed = study.sampler != "random" or study.racing.on
     extra = ["leaky proposals"] if told and proposed and selection != FLAT else []
-    return kept | {mark: MEANT[mark] for mark in [*extra, *(["chosen by test scores"] if selection == ORACLE else [])]}
+    return kept | {
+        mark: MEANT[mark] for mark in [*extra, *(["chosen by test scores"] if selection == ORACLE else [])]
+    }
 
 
 def folds_of(trials: pd.DataFrame, config: Config) -> tuple[int, ...]:
@@ -98,7 +107,9 @@ def folds_of(trials: pd.DataFrame, config: Config) -> tuple[int, ...]:
 
 def _choice(ranked: pd.DataFrame, seen: pd.DataFrame, config: Config, selection: str) -> Choice:
     folds, seeds, again = folds_of(seen, config), config.study.seeds, config.retrain.seeds
-    tried = summary.candidates(ranked, folds=folds, seeds=seeds, retrain_seeds=again, nested=selection != FLAT)
+    tried = summary.candidates(
+        ranked, folds=folds, seeds=seeds, retrain_seeds=again, nested=selection != FLAT
+    )
     best = summary.winners(tried)
     return Choice(selection, tried, _chosen(seen, best, folds, selection))
 
@@ -112,5 +123,9 @@ def _chosen(seen: pd.DataFrame, best: dict[str, int], folds: Sequence[int], sele
         for fold in folds:
             number = best.get(arm, best.get(f"{arm}-f{fold}"))
             if number is not None:
-                rows.append((seen["study"].iloc[0], selection, arm, fold, number, scores.get((arm, fold, number))))
-    return pd.DataFrame(rows, columns=list(CHOSEN_COLUMNS)).astype({"valid_ua": float, "fold": int, "candidate": int})
+                rows.append(
+                    (seen["study"].iloc[0], selection, arm, fold, number, scores.get((arm, fold, number)))
+                )
+    return pd.DataFrame(rows, columns=list(CHOSEN_COLUMNS)).astype(
+        {"valid_ua": float, "fold": int, "candidate": int}
+    )

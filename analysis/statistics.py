@@ -1,9 +1,9 @@
 """What differences between two arms say: tests, intervals and effect sizes, as pure functions of numbers.
 
-In: one difference for each fold (or speaker), seeds averaged inside first. Out: numbers; NaN for what so few of them, or such
-without any spread, cannot tell. Folds that share training speakers are allowed for in `raysernas.record.resampling`. No pandas, no
-files. Sources: Holm (1979); Corani and Benavoli (2015) and Benavoli et al. (2017, arXiv 1606.04316) on the correlated Bayesian t;
-Hedges (1981).
+In: one difference for each fold (or speaker), seeds averaged inside first. Out: numbers; NaN for what so few
+of them, or such without any spread, cannot tell. Folds that share training speakers are allowed for in
+`raysernas.record.resampling`. No pandas, no files. Sources: Holm (1979); Corani and Benavoli (2015) and
+Benavoli et al. (2017, arXiv 1606.04316) on the correlated Bayesian t; Hedges (1981).
 """
 
 import math
@@ -25,7 +25,9 @@ def p_value(found: Paired) -> float:
 
 
 def interval(found: Paired, level: float) -> tuple[float, float]:
-    """The t interval that contains the true difference in a share `level` of studies; as uncertain as the test."""
+    """The t interval that contains the true difference in a share `level` of studies; as uncertain as the
+    test.
+    """
     if not found.error > 0:
         return math.nan, math.nan
     half = float(stdtrit(found.df, (1 + level) / 2)) * found.error
@@ -33,13 +35,17 @@ def interval(found: Paired, level: float) -> tuple[float, float]:
 
 
 def practical(found: Paired, rope: float) -> tuple[float, float, float]:
-    """Posterior probabilities of a difference below -rope, of one that nobody would notice, and of one above rope."""
+    """Posterior probabilities of a difference below -rope, of one that nobody would notice, and of one above
+    rope.
+    """
     worse, better = found.below(-rope), found.above(rope)
     return worse, max(0.0, 1 - worse - better) if math.isfinite(worse) else math.nan, better
 
 
 def effect_sizes(found: Paired) -> tuple[float, float]:
-    """Mean over deviation (d_z), and that without the bias of few folds (Hedges); NaN without a spread, under three folds."""
+    """Mean over deviation (d_z), and that without the bias of few folds (Hedges); NaN without a spread, under
+    three folds.
+    """
     if not (found.sd > 0 and found.pairs > 2):
         return math.nan, math.nan
     standardised, half = found.difference / found.sd, found.df / 2
@@ -48,7 +54,9 @@ def effect_sizes(found: Paired) -> tuple[float, float]:
 
 
 def holm(p: Sequence[float] | Floats) -> Floats:
-    """Step-down adjusted p values of one family; a test that gave none (NaN) stays without one and is not of the family."""
+    """Step-down adjusted p values of one family; a test that gave none (NaN) stays without one and is not of
+    the family.
+    """
     values = np.asarray(p, dtype=np.float64)
     adjusted, known = np.full(len(values), np.nan), np.flatnonzero(~np.isnan(values))
     order = known[np.argsort(values[known], kind="stable")]
@@ -58,12 +66,17 @@ def holm(p: Sequence[float] | Floats) -> Floats:
 
 
 def fewest_p(pairs: int) -> float:
-    """The smallest two-sided p that a Wilcoxon signed-rank test of so many pairs can reach, whatever they are."""
+    """The smallest two-sided p that a Wilcoxon signed-rank test of so many pairs can reach, whatever they
+    are.
+    """
     return min(1.0, 2.0 ** (1 - pairs))
 
 
-def bootstrap(differences: Sequence[float] | Floats, *, level: float, draws: int, seed: int) -> tuple[float, float]:
-    """Percentile interval of the mean when speakers are drawn anew, each with all of her utterances in both arms.
+def bootstrap(
+    differences: Sequence[float] | Floats, *, level: float, draws: int, seed: int
+) -> tuple[float, float]:
+    """Percentile interval of the mean when speakers are drawn anew, each with all of her utterances in both
+    arms.
 
     Args:
         differences: one for each speaker, in an order that does not depend on that of any table.

@@ -1,8 +1,9 @@
 """One study folder as it was found: its configuration, the rows of its ledger, and what to know about both.
 
-Comes in: a folder or a place of a bucket. Goes out: a `Study`, whose frame of trials always has the same columns, whatever an older
-version did not record or a file has lost: a number that is not known is NaN, a text is empty, and a remark says so. Every record is
-believed only as far as it agrees with itself: a score that its own confusion contradicts is no score.
+Comes in: a folder or a place of a bucket. Goes out: a `Study`, whose frame of trials always has the same
+columns, whatever an older version did not record or a file has lost: a number that is not known is NaN, a
+text is empty, and a remark says so. Every record is believed only as far as it agrees with itself: a score
+that its own confusion contradicts is no score.
 """
 
 import hashlib
@@ -17,19 +18,40 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from raysernas.config import Config, reads
+from raysernas.config.identity import reads
+from raysernas.config.schema import Config
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import scores
 
 TEXTS = (
-    *("arm", "status", "reason", "failure", "digest", "genotype", "emotions", "valid_confusion", "test_confusion"),
+    *(
+        "arm",
+        "status",
+        "reason",
+        "failure",
+        "digest",
+        "genotype",
+        "emotions",
+        "valid_confusion",
+        "test_confusion",
+    ),
     *("test_speakers", "valid_speakers", "skipped", "unlike", "commit", "versions", "host", "cpu"),
 )
 SCORES = tuple(f"{part}_{score}" for part in ("valid", "test") for score in ("ua", "wa", "f1"))
 SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")
 NUMBERS = (
-    *("candidate", "fold", "seed", "retrain_seed", "schema_version", "attempts", "epoch", "parameters", "latency_ms"),
+    *(
+        "candidate",
+        "fold",
+        "seed",
+        "retrain_seed",
+        "schema_version",
+        "attempts",
+        "epoch",
+        "parameters",
+        "latency_ms",
+    ),
     *("n_weights", "n_alphas", "n_valid", "n_test", "n_unknown", "n_unlike", "n_skipped", "search_entropy"),
     *("search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
     *SCORES,
@@ -66,7 +88,9 @@ def read(root: Path) -> Study:
     trials = trials.assign(study=config.study.name, planned=of_plan(trials, config))
     first = ["study", "trial", "planned"]
     trials = trials[[*first, *(column for column in trials if column not in first)]]
-    return Study(config.study.name, str(root), config, trials, (*told, *twice, *odd, *_unlike_plan(trials, config)))
+    return Study(
+        config.study.name, str(root), config, trials, (*told, *twice, *odd, *_unlike_plan(trials, config))
+    )
 
 
 def renamed(of: Study, name: str) -> Study:
@@ -75,35 +99,56 @@ def renamed(of: Study, name: str) -> Study:
 
 
 def known(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a ledger with all columns of TEXTS and NUMBERS, each of its kind, `trial`, `genotype_digest` and `n_train`."""
-    columns = {name: pd.to_numeric(rows[name], errors="coerce") if name in rows else np.nan for name in NUMBERS}
+    """The rows of a ledger with all columns of TEXTS and NUMBERS, each of its kind, `trial`,
+    `genotype_digest` and `n_train`.
+    """
+    columns = {
+        name: pd.to_numeric(rows[name], errors="coerce") if name in rows else np.nan for name in NUMBERS
+    }
     texts = {name: rows[name].fillna("").astype(str) if name in rows else "" for name in TEXTS}
-    frame = rows.assign(**columns, **texts).astype(dict.fromkeys([name for name in NUMBERS if name not in WHOLE], float))
+    frame = rows.assign(**columns, **texts).astype(
+        dict.fromkeys([name for name in NUMBERS if name not in WHOLE], float)
+    )
     frame = frame.astype(dict.fromkeys(TEXTS, str)).astype(dict.fromkeys(WHOLE, "int64"))
     keys = zip(*(frame[name] for name in ("arm", "candidate", "fold", "seed")), strict=True)
-    names = [TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name for arm, candidate, fold, seed in keys]
+    names = [
+        TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name
+        for arm, candidate, fold, seed in keys
+    ]
     train = frame["n_weights"] + frame["n_alphas"]
-    return frame.assign(trial=pd.Series(names, frame.index, str), genotype_digest=_digests(frame["genotype"]), n_train=train)
+    return frame.assign(
+        trial=pd.Series(names, frame.index, str), genotype_digest=_digests(frame["genotype"]), n_train=train
+    )
 
 
 def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The trials that have one row for each retrain seed, and a remark on the others: nobody knows which of their rows is right."""
+    """The trials that have one row for each retrain seed, and a remark on the others: nobody knows which of
+    their rows is right.
+    """
     twice = trials.duplicated(["trial", "retrain_seed"], keep=False)
     bad = trials["trial"].isin(trials.loc[twice, "trial"])
-    told = [f"{few(trials.loc[bad, 'trial'])} have several rows for one retrain seed and count as not run"] if bad.any() else []
+    told = (
+        [f"{few(trials.loc[bad, 'trial'])} have several rows for one retrain seed and count as not run"]
+        if bad.any()
+        else []
+    )
     return trials[~bad].reset_index(drop=True), told
 
 
 def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """The trials without what cannot be, and remarks on it: scores outside 0..1 or not of their confusion, torn confusions, or
-    scores over other emotions than study.yaml names (of none that it names: than most trials have)."""
+    """The trials without what cannot be, and remarks on it: scores outside 0..1 or not of their confusion,
+    torn confusions, or scores over other emotions than study.yaml names (of none that it names: than most
+    trials have)."""
     trials, remarks = trials.copy(), []
     done = trials["status"] == "finished"
     finished, named, texts = done.to_numpy(), json.dumps(list(emotions)), trials.loc[done, "emotions"]
     usual = named if (texts == named).any() else "".join(texts.mode().tolist()[:1])
     strange = finished & (trials["emotions"] != usual).to_numpy()
     if strange.any():
-        remarks.append(f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; their scores count as not known")
+        remarks.append(
+            f"{few(trials.loc[strange, 'trial'])} tell other emotions than the study; their scores count as "
+            "not known"
+        )
     for part in ("valid", "test"):
         names, confusion = [f"{part}_{score}" for score in ("ua", "wa", "f1")], f"{part}_confusion"
         given, told = trials[names].to_numpy(dtype=float), np.full((len(trials), 3), np.nan)
@@ -114,9 +159,14 @@ def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFr
         for reason, bad in {"lie outside 0..1": outside, "do not fit their confusion": unlike}.items():
             if bad.any():
                 trials.loc[bad, names] = np.nan
-                remarks.append(f"{part} scores of {few(trials.loc[bad, 'trial'])} {reason} and count as not known")
+                remarks.append(
+                    f"{part} scores of {few(trials.loc[bad, 'trial'])} {reason} and count as not known"
+                )
         if torn.any():
-            remarks.append(f"the {part} confusion of {few(trials.loc[torn, 'trial'])} cannot be read and stands in no sum")
+            remarks.append(
+                f"the {part} confusion of {few(trials.loc[torn, 'trial'])} cannot be read and stands in no "
+                "sum"
+            )
         trials.loc[outside | unlike | torn | strange, confusion] = ""
         trials.loc[strange, names] = np.nan
         if (empty := finished & np.isnan(given[:, 0])).any():
@@ -125,7 +175,9 @@ def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFr
 
 
 def of_plan(trials: pd.DataFrame, config: Config) -> pd.Series:
-    """Whether study.yaml plans each row: its arm, candidate, fold and seed, and the retrain seed of a finished one."""
+    """Whether study.yaml plans each row: its arm, candidate, fold and seed, and the retrain seed of a
+    finished one.
+    """
     study = config.study
     folds = study.folds or tuple(sorted(set(trials["fold"])))
     planned = trials["arm"].isin(study.arms) & trials["fold"].isin(folds) & trials["seed"].isin(study.seeds)
@@ -174,7 +226,10 @@ def _digests(genotypes: Iterable[str]) -> list[str]:
 
 def _unlike_plan(trials: pd.DataFrame, config: Config) -> list[str]:
     """What has not ended, and what is there beyond the plan."""
-    beyond, ended = trials.loc[~trials["planned"], "trial"].nunique(), trials.loc[trials["planned"], "trial"].nunique()
+    beyond, ended = (
+        trials.loc[~trials["planned"], "trial"].nunique(),
+        trials.loc[trials["planned"], "trial"].nunique(),
+    )
     study, space = config.study, config.study.space
     folds = len(study.folds) or trials["fold"].nunique()
     each = [study.candidates if any(reads(arm, key) for key in space) else 1 for arm in study.arms]

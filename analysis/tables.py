@@ -1,8 +1,8 @@
 """What the chosen candidates are worth: on each fold, over all folds, in each emotion and for each speaker.
 
-Comes in: the trials of one study and a choice. Goes out: frames. Seeds and retrain seeds are averaged inside a fold first; means
-and deviations are then over folds. Pooled scores are of the sum of all confusions. Means, sums and notes are those of
-`raysernas.record.summary`; nothing is averaged anew here that it averages.
+Comes in: the trials of one study and a choice. Goes out: frames. Seeds and retrain seeds are averaged inside
+a fold first; means and deviations are then over folds. Pooled scores are of the sum of all confusions. Means,
+sums and notes are those of `raysernas.record.summary`; nothing is averaged anew here that it averages.
 """
 
 import json
@@ -15,21 +15,83 @@ import pandas as pd
 
 from analysis.selection import HEADLINE, Choice, folds_of
 from analysis.study import confusions
-from raysernas.config import Config
+from raysernas.config.schema import Config
 from raysernas.record import summary
 from raysernas.record.metrics import Evaluation, evaluate
 
 FOLD_COLUMNS = (
-    *("study", "selection", "arm", "fold", "candidate", "ua", "wa", "f1", "ua_seed_sd", "n_test", "n_train", "n_valid", "runs"),
+    *(
+        "study",
+        "selection",
+        "arm",
+        "fold",
+        "candidate",
+        "ua",
+        "wa",
+        "f1",
+        "ua_seed_sd",
+        "n_test",
+        "n_train",
+        "n_valid",
+        "runs",
+    ),
     *("parameters", "latency_ms", "search_s", "retrain_s", "search_mb", "retrain_mb"),
 )
 ARM_COLUMNS = (
-    *("study", "selection", "arm", "folds", "planned_folds", "runs", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd"),
-    *("pooled_ua", "pooled_wa", "pooled_f1", "best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate"),
-    *("candidates", "failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
+    *(
+        "study",
+        "selection",
+        "arm",
+        "folds",
+        "planned_folds",
+        "runs",
+        "ua",
+        "ua_sd",
+        "wa",
+        "wa_sd",
+        "f1",
+        "f1_sd",
+    ),
+    *(
+        "pooled_ua",
+        "pooled_wa",
+        "pooled_f1",
+        "best_fold",
+        "best_ua",
+        "worst_fold",
+        "worst_ua",
+        "valid_ua",
+        "candidate",
+    ),
+    *(
+        "candidates",
+        "failed",
+        "raced",
+        "parameters",
+        "latency_ms",
+        "search_s",
+        "retrain_s",
+        "entropy",
+        "note",
+        "marks",
+    ),
 )
 HEADLINE_COLUMNS = (
-    *("study", "arm", "folds", "runs", "ua", "ua_sd", "wa", "wa_sd", "f1", "f1_sd", "pooled_ua", "pooled_wa", "parameters"),
+    *(
+        "study",
+        "arm",
+        "folds",
+        "runs",
+        "ua",
+        "ua_sd",
+        "wa",
+        "wa_sd",
+        "f1",
+        "f1_sd",
+        "pooled_ua",
+        "pooled_wa",
+        "parameters",
+    ),
     *("search_s", "retrain_s", "entropy", "marks"),
 )
 CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
@@ -48,17 +110,29 @@ def picked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `runs` (seeds x retrain seeds).
+    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `runs` (seeds x retrain
+    seeds).
 
-    `ua_seed_sd` is the deviation over the runs. A score, size or time that one of the runs lacks is not known (NaN). `n_test` is
-    the number of utterances that were tested, `n_train` those of both halves.
+    `ua_seed_sd` is the deviation over the runs. A score, size or time that one of the runs lacks is not known
+    (NaN). `n_test` is the number of utterances that were tested, `n_train` those of both halves.
     """
     rows = picked(trials, choice.chosen)
-    best = {f"{arm}-f{fold}": number for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)}
+    best = {
+        f"{arm}-f{fold}": number
+        for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)
+    }
     table = summary.fold_table(rows, best)
-    runs, searches = rows.groupby(["arm", "fold"]), rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"])
-    more = {"f1": _strict(runs, "test_f1"), "ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size())}
-    more |= {name: _strict(runs, name) for name in OF_RUN} | {name: _strict(searches, name) for name in OF_TRIAL}
+    runs, searches = (
+        rows.groupby(["arm", "fold"]),
+        rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"]),
+    )
+    more = {
+        "f1": _strict(runs, "test_f1"),
+        "ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size()),
+    }
+    more |= {name: _strict(runs, name) for name in OF_RUN} | {
+        name: _strict(searches, name) for name in OF_TRIAL
+    }
     table = table.join(pd.DataFrame(more), on=["arm", "fold"]).merge(choice.chosen, on=["arm", "fold"])
     table["n_test"] = table["n_test"].where(table["n_test"] > 0)
     return table[list(FOLD_COLUMNS)]
@@ -70,14 +144,19 @@ def _strict(groups: Any, name: str) -> pd.Series:
 
 
 def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """ARM_COLUMNS, one row for each arm of the study, in its order, also for those without a result; `marks` are still to be set.
+    """ARM_COLUMNS, one row for each arm of the study, in its order, also for those without a result; `marks`
+    are still to be set.
 
     Args:
         of_folds: what `folds` gives for this choice.
     """
-    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]  # not the settings: rows are cut out of it many times
-    table = summary.arm_table(planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config)))
-    whole = table.loc[table["folds"].notna(), "arm"]  # nested, an arm has no scores before each fold has a candidate
+    # not the settings: rows are cut out of it many times
+    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]
+    table = summary.arm_table(
+        planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config))
+    )
+    # nested, an arm has no scores before each fold has a candidate
+    whole = table.loc[table["folds"].notna(), "arm"]
     of_folds = of_folds[of_folds["arm"].isin(whole)]
     by_arm = of_folds.groupby("arm")
     means = {name: _strict(by_arm, name) for name in ("f1", "latency_ms")}
@@ -90,7 +169,9 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
 
 
 def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
-    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints, by the headline's selection."""
+    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints, by the headline's
+    selection.
+    """
     nested = of_arms[of_arms["selection"] == HEADLINE]
     return nested[list(HEADLINE_COLUMNS)].sort_values("ua", ascending=False, kind="stable", ignore_index=True)
 
@@ -110,7 +191,8 @@ def name_of(trials: pd.DataFrame) -> str:
 
 
 def confusion(rows: pd.DataFrame) -> pd.DataFrame:
-    """The sum of the confusions of some runs: index `truth`, columns `prediction`; counts of utterances x runs.
+    """The sum of the confusions of some runs: index `truth`, columns `prediction`; counts of utterances x
+    runs.
 
     Empty when there is no run, or a confusion of one is missing or of other emotions.
     """
@@ -121,21 +203,28 @@ def confusion(rows: pd.DataFrame) -> pd.DataFrame:
         names, counts = [], np.zeros((0, 0), dtype=np.int64)
     else:
         counts = np.asarray(each).sum(axis=0)
-    return pd.DataFrame(counts, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="prediction"))
+    return pd.DataFrame(
+        counts, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="prediction")
+    )
 
 
 def classes(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """CLASS_COLUMNS, one row for each arm and emotion, of the pooled confusion.
 
-    `n` is the number of test utterances of the emotion, each of which was heard by `runs` networks. Recall is not known for an
-    emotion that does not occur, precision for one that is never predicted, F1 for one that is neither.
+    `n` is the number of test utterances of the emotion, each of which was heard by `runs` networks. Recall is
+    not known for an emotion that does not occur, precision for one that is never predicted, F1 for one that
+    is neither.
     """
     found = []
     for arm, rows in picked(trials, choice.chosen).groupby("arm"):
         table, runs = confusion(rows), len(rows[["seed", "retrain_seed"]].drop_duplicates())
         counts = table.to_numpy()
         truth, taken, hits = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
-        shares = {"recall": Evaluation(counts).recalls, "precision": _share(hits, taken), "f1": _share(2 * hits, truth + taken)}
+        shares = {
+            "recall": Evaluation(counts).recalls,
+            "precision": _share(hits, taken),
+            "f1": _share(2 * hits, truth + taken),
+        }
         whole = {"emotion": table.index, "n": truth / max(runs, 1), "runs": runs, **shares}
         found.append(pd.DataFrame(whole).assign(study=name_of(trials), selection=choice.selection, arm=arm))
     return joined(found, CLASS_COLUMNS)
@@ -146,22 +235,38 @@ def _share(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.ND
 
 
 def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFrame:
-    """SPEAKER_COLUMNS, one row for each arm and test speaker: scores of all decisions on the speaker's utterances as one set.
+    """SPEAKER_COLUMNS, one row for each arm and test speaker: scores of all decisions on the speaker's
+    utterances as one set.
 
-    `folds` names the folds that test the speaker, `n` counts the utterances, each of which was heard by `runs` networks. UA is over
-    the emotions that the speaker's utterances have.
+    `folds` names the folds that test the speaker, `n` counts the utterances, each of which was heard by
+    `runs` networks. UA is over the emotions that the speaker's utterances have.
 
     Args:
-        decisions: as `predictions.decisions` gives them for the chosen trials; runs of a fold without them are left out.
+        decisions: as `predictions.decisions` gives them for the chosen trials; runs of a fold without them
+            are left out.
     """
     found = []
     for (arm, speaker), rows in decisions.groupby(["arm", "speaker"]):
         names = sorted({*rows["emotion"], *rows["predicted"]})
-        truth, taken = (pd.Categorical(rows[name], categories=names).codes for name in ("emotion", "predicted"))
+        truth, taken = (
+            pd.Categorical(rows[name], categories=names).codes for name in ("emotion", "predicted")
+        )
         scores = evaluate(truth, taken, len(names))
-        heard = {"folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"]))), "n": rows["key"].nunique()}
+        heard = {
+            "folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"]))),
+            "n": rows["key"].nunique(),
+        }
         runs = len(rows[["seed", "retrain_seed"]].drop_duplicates())
-        found.append({"study": study, "selection": choice.selection, "arm": arm, "speaker": speaker, **heard, "runs": runs})
+        found.append(
+            {
+                "study": study,
+                "selection": choice.selection,
+                "arm": arm,
+                "speaker": speaker,
+                **heard,
+                "runs": runs,
+            }
+        )
         found[-1] |= {"ua": scores.ua, "wa": scores.wa}
     return pd.DataFrame(found, columns=list(SPEAKER_COLUMNS))
 
@@ -169,4 +274,6 @@ def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFram
 def joined(frames: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
     """Frames below one another, those without rows left out, in these columns."""
     filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True)[list(columns)] if filled else pd.DataFrame(columns=list(columns))
+    return (
+        pd.concat(filled, ignore_index=True)[list(columns)] if filled else pd.DataFrame(columns=list(columns))
+    )

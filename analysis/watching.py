@@ -1,14 +1,14 @@
 """Doing something again whenever a study has got further, until somebody stops it.
 
-Comes in: folders or places of studies. Goes out: calls. Only listings are asked for, so that a large ledger is not read to
-learn that nothing has changed.
+Comes in: folders or places of studies. Goes out: calls. Only listings are asked for, so that a large ledger
+is not read to learn that nothing has changed.
 """
 
 import time
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles
 
@@ -29,9 +29,11 @@ def watch(
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """`act` now, and after every change; a fault on the way is `told`, and the next look tries again. Ctrl-C ends it.
+    """`act` now, and after every change; a fault on the way is `told`, and the next look tries again. Ctrl-C
+    ends it.
 
-    A file may be gone between the listing and the reading, because the study goes on meanwhile: that is no end.
+    A file may be gone between the listing and the reading, because the study goes on meanwhile: that is no
+    end.
 
     Raises:
         Fault: of the first time: a folder that is not a study's will not become one.

@@ -1,7 +1,8 @@
 """Numbers as people say them, and what a comparison of two arms allows one to say.
 
-In: numbers, or a row of the frame `pairs`. Out: text. Scores come in 0..1 and are told in percent, differences in points of UA. A
-sentence never claims more than its test: what cannot be concluded is said to be so, with the reason.
+In: numbers, or a row of the frame `pairs`. Out: text. Scores come in 0..1 and are told in percent,
+differences in points of UA. A sentence never claims more than its test: what cannot be concluded is said to
+be so, with the reason.
 """
 
 import math
@@ -36,14 +37,28 @@ def chance(p: float) -> str:
 
 def probability(share: float) -> str:
     """Such as 0.97; never a certainty that no posterior has."""
-    return UNKNOWN if math.isnan(share) else "over 0.99" if share > 0.99 else "under 0.01" if share < 0.01 else f"{share:.2f}"
+    return (
+        UNKNOWN
+        if math.isnan(share)
+        else "over 0.99"
+        if share > 0.99
+        else "under 0.01"
+        if share < 0.01
+        else f"{share:.2f}"
+    )
 
 
 def duration(seconds: float) -> str:
     """Such as 45 s, 12 min or 3.2 h."""
     if math.isnan(seconds):
         return UNKNOWN
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:,.1f} h"
+    )
 
 
 def counted(number: int, noun: str) -> str:
@@ -53,11 +68,17 @@ def counted(number: int, noun: str) -> str:
 
 def few_draws(drawn: int) -> str:
     """Why nothing is claimed about random architectures; empty if there are enough."""
-    return f"{counted(drawn, 'random draw')}: too few for a claim, which takes {FEWEST_DRAWS}" if drawn < FEWEST_DRAWS else ""
+    return (
+        f"{counted(drawn, 'random draw')}: too few for a claim, which takes {FEWEST_DRAWS}"
+        if drawn < FEWEST_DRAWS
+        else ""
+    )
 
 
 def ahead(row: Mapping[str, Any], drawn: int) -> str:
-    """The arm of a row of `pairs` that may be called better; empty if neither may. Arguments as of `verdict`."""
+    """The arm of a row of `pairs` that may be called better; empty if neither may. Arguments as of
+    `verdict`.
+    """
     if _withheld(row, drawn) or row["selection"] == FORBIDDEN or not row["holm_p"] < SURE:
         return ""
     return row["arm_a"] if row["difference"] > 0 else row["arm_b"]
@@ -73,8 +94,15 @@ def verdict(row: Mapping[str, Any], *, tested: int, drawn: int) -> str:
     why = _withheld(row, drawn)
     said = f"nothing can be concluded: {why}" if why else _said(row, tested)
     if 0 < row["speakers"] < FEWEST_SPEAKERS:
-        said += f"; {counted(row['speakers'], 'speaker')}: too few for the bootstrap interval, which takes {FEWEST_SPEAKERS}"
-    return f"no evidence, as candidates were chosen by test scores: {said}" if row["selection"] == FORBIDDEN else said
+        said += (
+            f"; {counted(row['speakers'], 'speaker')}: too few for the bootstrap interval, which takes "
+            f"{FEWEST_SPEAKERS}"
+        )
+    return (
+        f"no evidence, as candidates were chosen by test scores: {said}"
+        if row["selection"] == FORBIDDEN
+        else said
+    )
 
 
 def _withheld(row: Mapping[str, Any], drawn: int) -> str:
@@ -94,7 +122,10 @@ def _untested(row: Mapping[str, Any]) -> str:
     if row["sd"] == 0:
         return f"the difference is the same on all {folds} folds ({_lead(row)}), which no test can judge"
     if math.isnan(row["nb_p"]):
-        return "how many utterances were trained on and tested is not known, and so not how far the folds overlap"
+        return (
+            "how many utterances were trained on and tested is not known, and so not how far the folds "
+            "overlap"
+        )
     return ""
 
 
@@ -108,16 +139,26 @@ def _lead(row: Mapping[str, Any]) -> str:
 
 
 def _said(row: Mapping[str, Any], tested: int) -> str:
-    low, high = (row["ci_low"], row["ci_high"]) if row["difference"] >= 0 else (-row["ci_high"], -row["ci_low"])
+    low, high = (
+        (row["ci_low"], row["ci_high"]) if row["difference"] >= 0 else (-row["ci_high"], -row["ci_low"])
+    )
     family = f" after Holm over {tested} pairs" if tested > 1 else ""
-    numbers = f"{100 * (1 - SURE):.0f} % interval {100 * low:.1f} to {100 * high:.1f}, {chance(row['holm_p'])}{family}"
+    numbers = (
+        f"{100 * (1 - SURE):.0f} % interval {100 * low:.1f} to {100 * high:.1f}, "
+        f"{chance(row['holm_p'])}{family}"
+    )
     rope = 100 * row["rope"]
-    same = f"less than {rope:g} point{'' if rope == 1 else 's'} apart with probability {probability(row['p_same'])}"
+    same = (
+        f"less than {rope:g} point{'' if rope == 1 else 's'} apart with probability "
+        f"{probability(row['p_same'])}"
+    )
     alike = row["p_same"] > 1 - SURE
     if row["holm_p"] < SURE:
         return f"{_lead(row)} ({numbers})" + (f", and yet {same}" if alike else "")
     if alike:
-        return f"{row['arm_a']} and {row['arm_b']} are the same for all practical purposes: {same} ({numbers})"
+        return (
+            f"{row['arm_a']} and {row['arm_b']} are the same for all practical purposes: {same} ({numbers})"
+        )
     told = (
         f"nothing can be concluded: {_lead(row)}, but that may be chance ({numbers})"
         if row["difference"]
@@ -125,5 +166,7 @@ def _said(row: Mapping[str, Any], tested: int) -> str:
     )
     reach = fewest_p(int(row["folds"]))
     return (
-        told if reach < SURE else f"{told}; no Wilcoxon test of {row['folds']} folds can reach p < {SURE:g} (at best {reach:.2g})"
+        told
+        if reach < SURE
+        else f"{told}; no Wilcoxon test of {row['folds']} folds can reach p < {SURE:g} (at best {reach:.2g})"
     )

@@ -1,9 +1,9 @@
 """Frames as files that others read: CSV and Parquet for programs, Markdown and LaTeX (booktabs) for people.
 
-Comes in: named frames and the protocol cards of their studies. Goes out: a file for each frame and format, every one with the
-cards: as comment lines (`#` in CSV, `%` in LaTeX besides the caption), as a footnote, or in the metadata of Parquet. Programs get
-every digit, and an empty cell where nothing is known; people get percent with one decimal, mean ± deviation in one column, and a
-dash.
+Comes in: named frames and the protocol cards of their studies. Goes out: a file for each frame and format,
+every one with the cards: as comment lines (`#` in CSV, `%` in LaTeX besides the caption), as a footnote, or
+in the metadata of Parquet. Programs get every digit, and an empty cell where nothing is known; people get
+percent with one decimal, mean ± deviation in one column, and a dash.
 """
 
 import csv
@@ -27,22 +27,50 @@ Cards = Mapping[str, Card]
 METADATA = b"raysernas.cards"  # key of the cards in a Parquet file: JSON, study -> label -> text
 MISSING = "-"
 DASH = f"{MISSING} in a cell: not known, or not one number"
-PERCENT = ("ua", "wa", "f1", "recall", "precision", "share", "shared", "expected", "improvement", "beaten")  # ends of names, 0..1
-POINTS = ("difference", "sd", "ci_low", "ci_high", "boot_difference", "boot_low", "boot_high", "rope", "ua_seed_sd")  # of UA, 0..1
+# ends of names, 0..1
+PERCENT = ("ua", "wa", "f1", "recall", "precision", "share", "shared", "expected", "improvement", "beaten")
+# of UA, 0..1
+POINTS = (
+    "difference",
+    "sd",
+    "ci_low",
+    "ci_high",
+    "boot_difference",
+    "boot_low",
+    "boot_high",
+    "rope",
+    "ua_seed_sd",
+)
 WHOLE = ("parameters", "search_s", "retrain_s", "seconds", "device_s", "search_mb", "retrain_mb")
 HEADINGS = {"ua": "UA", "wa": "WA", "f1": "F1", "sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}
 LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "[": "{[}", "]": "{]}",  # a bracket that begins a row would be an option of the line break before it
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # a bracket that begins a row would be an option of the line break before it
+    "±": r"$\pm$",
+    "[": "{[}",
+    "]": "{]}",
+}
 FITTED = r"\resizebox{\ifdim\width>\linewidth \linewidth\else\width\fi}{!}{%"  # as wide as the text at most
 MARKDOWN = "\\`*_{}[]<>#|~!$"
 BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 ALL: tuple[Format, ...] = ("csv", "parquet", "md", "tex")
 
 
-def write(folder: Path, frames: Mapping[str, pd.DataFrame], cards: Cards, formats: Sequence[Format] = ALL) -> list[Path]:
+def write(
+    folder: Path, frames: Mapping[str, pd.DataFrame], cards: Cards, formats: Sequence[Format] = ALL
+) -> list[Path]:
     """`NAME.csv`, `NAME.parquet`, `NAME.md` and `NAME.tex` of every frame; a local folder or one of a bucket.
 
     Args:
@@ -52,10 +80,11 @@ def write(folder: Path, frames: Mapping[str, pd.DataFrame], cards: Cards, format
         StorageFault: when the folder cannot be written.
     """
     made: dict[Format, Callable[[pd.DataFrame, str], bytes]] = {
-        "csv": lambda frame, _: as_csv(frame, cards).encode(), "parquet": lambda frame, _: as_parquet(frame, cards),
+        "csv": lambda frame, _: as_csv(frame, cards).encode(),
+        "parquet": lambda frame, _: as_parquet(frame, cards),
         "md": lambda frame, name: as_markdown(frame, cards, name).encode(),
         "tex": lambda frame, name: as_latex(frame, cards, name).encode(),
-    }  # fmt: skip
+    }
     paths = []
     for name, frame in frames.items():
         for kind in formats:
@@ -67,7 +96,8 @@ def write(folder: Path, frames: Mapping[str, pd.DataFrame], cards: Cards, format
 def as_csv(frame: pd.DataFrame, cards: Cards) -> str:
     """A CSV that begins with the cards as `#` lines: `pandas.read_csv(path, comment="#")` takes them away.
 
-    Every text is in quotes, so that none of its characters can begin a comment; a line break in one becomes a space.
+    Every text is in quotes, so that none of its characters can begin a comment; a line break in one becomes a
+    space.
     """
     told = io.StringIO()
     plain = frame.map(lambda cell: BREAKS.sub(" ", cell) if isinstance(cell, str) else cell)
@@ -78,7 +108,10 @@ def as_csv(frame: pd.DataFrame, cards: Cards) -> str:
 def as_parquet(frame: pd.DataFrame, cards: Cards) -> bytes:
     """A Parquet file whose schema carries the cards under METADATA; `pandas.read_parquet` gives the frame."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), METADATA: json.dumps({name: dict(card) for name, card in cards.items()}).encode()}
+    metadata = {
+        **(table.schema.metadata or {}),
+        METADATA: json.dumps({name: dict(card) for name, card in cards.items()}).encode(),
+    }
     content = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), content, write_page_checksum=True)
     return content.getvalue()
@@ -91,33 +124,69 @@ def as_markdown(frame: pd.DataFrame, cards: Cards, title: str) -> str:
     lines = [f"| {' | '.join(_markdown(cell) for cell in row)} |" for row in rows]
     lines.insert(1, f"| {' | '.join('---:' if _is_number(frame[name]) else '---' for name in cells)} |")
     return "\n".join(
-        [f"**{_markdown(title)}**", "", *lines, "", *(f"- {_markdown(line)}" for line in (*card_lines(cards), DASH)), ""]
+        [
+            f"**{_markdown(title)}**",
+            "",
+            *lines,
+            "",
+            *(f"- {_markdown(line)}" for line in (*card_lines(cards), DASH)),
+            "",
+        ]
     )
 
 
 def as_latex(frame: pd.DataFrame, cards: Cards, title: str) -> str:
-    """A `table` for the package booktabs, with the cards as comment lines and in the caption. UTF-8, as LaTeX expects it."""
+    """A `table` for the package booktabs, with the cards as comment lines and in the caption. UTF-8, as LaTeX
+    expects it.
+    """
     cells = shown(frame)
     rows = [" & ".join(escaped(cell) for cell in row) + r" \\" for row in zip(*cells.values(), strict=True)]
     heads = " & ".join(escaped(heading(name, frame)) for name in cells) + r" \\"
     kinds = "".join("r" if _is_number(frame[name]) else "l" for name in cells)
     caption = " ".join(f"{escaped(line)}." for line in (title, *card_lines(cards), DASH))
-    table = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}}"]
-    comments = [f"% {line}" for line in (r"needs \usepackage{booktabs} and \usepackage{graphicx}", *card_lines(cards))]
-    return "\n".join([*comments, r"\begin{table}", r"\centering", FITTED, *table, rf"\caption{{{caption}}}", r"\end{table}", ""])
+    table = [
+        rf"\begin{{tabular}}{{{kinds}}}",
+        r"\toprule",
+        heads,
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
+    comments = [
+        f"% {line}" for line in (r"needs \usepackage{booktabs} and \usepackage{graphicx}", *card_lines(cards))
+    ]
+    return "\n".join(
+        [
+            *comments,
+            r"\begin{table}",
+            r"\centering",
+            FITTED,
+            *table,
+            rf"\caption{{{caption}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
 def card_lines(cards: Cards) -> list[str]:
-    """`label: text` of each line of the cards, with the study before it where there are several; what is empty is left out."""
+    """`label: text` of each line of the cards, with the study before it where there are several; what is
+    empty is left out.
+    """
     several = len(cards) > 1
     return [
         _one_line(f"{f'{name}, ' if several else ''}{label}: {text}")
-        for name, card in cards.items() for label, text in card.items() if text
-    ]  # fmt: skip
+        for name, card in cards.items()
+        for label, text in card.items()
+        if text
+    ]
 
 
 def shown(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Column -> every cell as people read it; `X_sd` goes into `X` as mean ± deviation, where there is an `X`."""
+    """Column -> every cell as people read it; `X_sd` goes into `X` as mean ± deviation, where there is an
+    `X`.
+    """
     names = [str(name) for name in frame]
     cells = {}
     for name in names:
@@ -127,7 +196,9 @@ def shown(frame: pd.DataFrame) -> dict[str, list[str]]:
         if f"{name}_sd" in names:
             spreads = [_cell(name, value) for value in frame[f"{name}_sd"]]
             pairs = zip(cells[name], spreads, strict=True)
-            cells[name] = [mean if MISSING in (mean, spread) else f"{mean} ± {spread}" for mean, spread in pairs]
+            cells[name] = [
+                mean if MISSING in (mean, spread) else f"{mean} ± {spread}" for mean, spread in pairs
+            ]
     return cells
 
 

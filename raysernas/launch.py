@@ -2,7 +2,8 @@
 
     python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache | --compact]
 
-Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its result table.
+Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its
+result table.
 """
 
 import argparse
@@ -16,8 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config import Config, Fault, trial_config
-from raysernas.config_file import load
+from raysernas.config.fault import Fault
+from raysernas.config.files import load
+from raysernas.config.identity import trial_config
+from raysernas.config.schema import Config
 from raysernas.fleet import lock, runner
 from raysernas.fleet import plan as planning
 from raysernas.fleet.plan import Plan
@@ -28,13 +31,15 @@ from raysernas.record.files import StudyFiles, cache_folder, need_config, study_
 from raysernas.record.printing import PLAIN_WIDTH, print_tables
 
 if TYPE_CHECKING:
-    from raysernas.rehearsal import Rehearsal
+    from raysernas.estimate import Rehearsal
 
 DEFAULT = "laptop"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130 or 143: stopped by a signal."""
+    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130 or 143: stopped by a
+    signal.
+    """
     try:
         parsed = _parse(arguments)
         config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
@@ -57,15 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m raysernas.launch", description="Run a study; the same command continues it.", allow_abbrev=False
+        prog="python -m raysernas.launch",
+        description="Run a study; the same command continues it.",
+        allow_abbrev=False,
     )
     parser.add_argument(
-        "words", nargs="*", metavar="CONFIG | key=value", help=f"a YAML file or a shipped study (default {DEFAULT})"
+        "words",
+        nargs="*",
+        metavar="CONFIG | key=value",
+        help=f"a YAML file or a shipped study (default {DEFAULT})",
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--dry-run", action="store_true", help="print the plan and the expected time; write nothing")
-    instead.add_argument("--clear-cache", action="store_true", help="delete the features kept in study.storage, and run nothing")
-    instead.add_argument("--compact", action="store_true", help="put the records of the study into one file, and run nothing")
+    instead.add_argument(
+        "--dry-run", action="store_true", help="print the plan and the expected time; write nothing"
+    )
+    instead.add_argument(
+        "--clear-cache",
+        action="store_true",
+        help="delete the features kept in study.storage, and run nothing",
+    )
+    instead.add_argument(
+        "--compact", action="store_true", help="put the records of the study into one file, and run nothing"
+    )
     return parser.parse_intermixed_args(arguments)
 
 
@@ -73,13 +91,17 @@ def _name(words: Sequence[str]) -> str:
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         raise Fault(
-            "launch", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="launch them one by one"
+            "launch",
+            "more than one CONFIG",
+            got=" ".join(names),
+            expected="one, and key=value",
+            fix="launch them one by one",
         )
     return next(iter(names), DEFAULT)
 
 
 def _clear(config: Config) -> int:
-    from raysernas.corpora import cache
+    from raysernas.features import cache
 
     folder = cache_folder(config)
     print(f"{cache.clear(folder) / 1e6:,.1f} MB freed in {folder}")
@@ -123,13 +145,15 @@ def _curves(files: StudyFiles) -> str:
     if storage.is_local(files.root):
         return f"tensorboard --logdir {shlex.quote(str(files.tensorboard))}"
     here, place = shlex.quote(f"tensorboard-{files.root.name}"), shlex.quote(str(files.tensorboard))
-    fetch = f"gcloud storage rsync -r {place} {here}" if place.startswith("g") else f"aws s3 sync {place} {here}"
+    fetch = (
+        f"gcloud storage rsync -r {place} {here}" if place.startswith("g") else f"aws s3 sync {place} {here}"
+    )
     return f"{fetch} && tensorboard --logdir {here}"
 
 
 def _rehearse(plan: Plan, console: Console) -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
-    from raysernas.rehearsal import rehearse
+    from raysernas.estimate import rehearse
 
     study, seconds = plan.config.study, 0.0
     for arm in study.arms:
@@ -138,13 +162,23 @@ def _rehearse(plan: Plan, console: Console) -> None:
         seconds += told.seconds * plan.left(arm)
         _print_pairs(console, {arm: _told(told, plan.left(arm))})
     slots = max(1, plan.slots)
-    _print_pairs(console, {"expected": f"{duration(seconds / slots)} for what is not finished; nothing was written"})
+    _print_pairs(
+        console, {"expected": f"{duration(seconds / slots)} for what is not finished; nothing was written"}
+    )
 
 
 def _told(told: "Rehearsal", left: int) -> str:
-    steps = {"weight step": told.weight_step_s, "alpha step": told.alpha_step_s, "curvature": told.curvature_s}
+    steps = {
+        "weight step": told.weight_step_s,
+        "alpha step": told.alpha_step_s,
+        "curvature": told.curvature_s,
+    }
     each = [f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds]
-    each += [f"retrain step {1000 * told.retrain_step_s:.0f} ms", f"a trial {duration(told.seconds)}", f"{left} trials to run"]
+    each += [
+        f"retrain step {1000 * told.retrain_step_s:.0f} ms",
+        f"a trial {duration(told.seconds)}",
+        f"{left} trials to run",
+    ]
     return ", ".join(each)
 
 

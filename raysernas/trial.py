@@ -2,9 +2,10 @@
 
     python -m raysernas.trial CONFIG [arm=darts] [fold=0] [seed=0] [key=value ...]
 
-runs one here, without Ray. The last act of a trial is its record in the ledger; whatever goes wrong before becomes a failed
-record with its reason. A trial that was killed, or asked to stop, goes on from its last checkpoint when it is run again. The test
-speakers are opened once, in `_test`, after every choice has been made.
+runs one here, without Ray. The last act of a trial is its record in the ledger; whatever goes wrong before
+becomes a failed record with its reason. A trial that was killed, or asked to stop, goes on from its last
+checkpoint when it is run again. The test speakers are opened once, in `_test`, after every choice has been
+made.
 """
 
 import sys
@@ -18,23 +19,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from raysernas.config import Config, Fault, TrialConfig, digest, trial_config
-from raysernas.config_arms import Arm
-from raysernas.config_file import assign, load
-from raysernas.config_study import StudyConfig
-from raysernas.corpora import catalogue, folds
+from raysernas.arms import arm
+from raysernas.config.arms import Arm
+from raysernas.config.fault import Fault
+from raysernas.config.files import assign, load
+from raysernas.config.identity import digest, trial_config
+from raysernas.config.schema import Config, StudyConfig, TrialConfig
+from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
-from raysernas.learn import architect, audit, checkpoint, durable, notice, outcome, training
-from raysernas.learn.data import Data, prepare
-from raysernas.learn.determinism import device_of, pin
-from raysernas.learn.durable import Checkpoints, Interrupted, Retryable, Steps
-from raysernas.learn.meter import metered
-from raysernas.learn.telemetry import Progress, Telemetry
-from raysernas.learn.training import Fitted, Prediction
-from raysernas.learn.watchdog import watched
+from raysernas.corpora.folds import splits
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network
-from raysernas.record import attempts, ending, ledger, storage
+from raysernas.record import attempts, ledger, storage
 from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype
@@ -42,19 +38,36 @@ from raysernas.record.ledger import TrialRecord
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
+from raysernas.runtime import checkpoint_file, checkpointing, interrupts
+from raysernas.runtime.checkpointing import Checkpoints, Interrupted, Retryable, Steps
+from raysernas.runtime.determinism import device_of, pin
+from raysernas.runtime.resource_meter import metered
+from raysernas.runtime.watchdog import watched
+from raysernas.search import audit
+from raysernas.tensorboard import finalize
+from raysernas.tensorboard.telemetry import Progress, Telemetry
+from raysernas.training import fit, outcome, scratch
+from raysernas.training.data import Data, prepare
+from raysernas.training.fit import Fitted, Prediction
 
 
 def run(
-    trial: TrialConfig, *, study: StudyConfig, files: TrialFiles, cache: Path,
-    report: Callable[[Progress], object] = lambda _: None, asked: Callable[[], str] = lambda: "",
-) -> pd.DataFrame:  # fmt: skip
+    trial: TrialConfig,
+    *,
+    study: StudyConfig,
+    files: TrialFiles,
+    cache: Path,
+    report: Callable[[Progress], object] = lambda _: None,
+    asked: Callable[[], str] = lambda: "",
+) -> pd.DataFrame:
     """Run a trial, or what is left of it, or return its rows if it has finished before.
 
     Args:
         trial: resolved (`resolve`): device and corpus fingerprint are known.
-        study: that it belongs to. Its resources say how often it writes checkpoints, and after how long without a step the process
-            is ended (exit code 70).
-        report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a stage.
+        study: that it belongs to. Its resources say how often it writes checkpoints, and after how long
+            without a step the process is ended (exit code 70).
+        report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a
+            stage.
         asked: called after each step: a reason to stop, or "".
 
     Raises:
@@ -64,7 +77,7 @@ def run(
     """
     done = ledger.read(files)
     if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
-        durable.forget(files)
+        checkpointing.forget(files)
         return done
     attempts.begin(files)
     began_s = time.monotonic()
@@ -74,27 +87,35 @@ def run(
     except (StorageFault, Interrupted):
         raise  # no fault of the trial: it is not recorded as failed, and goes on once there is room, or time
     except Exception as error:
-        if durable.out_of_memory(error):
+        if checkpointing.out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
         records = [outcome.failed(trial, study.name, files.key, error, time.monotonic() - began_s)]
-    rows = ending.end(files, trial, study, records)
-    durable.forget(files)
+    rows = finalize.end(files, trial, study, records)
+    checkpointing.forget(files)
     return rows
 
 
 # long because it is the method, step by step
 def _attempt(
-    trial: TrialConfig, study: StudyConfig, files: TrialFiles, cache: Path, report: Callable[[Progress], object],
-    asked: Callable[[], str], beat: Callable[[], None],
-) -> list[TrialRecord]:  # fmt: skip
+    trial: TrialConfig,
+    study: StudyConfig,
+    files: TrialFiles,
+    cache: Path,
+    report: Callable[[Progress], object],
+    asked: Callable[[], str],
+    beat: Callable[[], None],
+) -> list[TrialRecord]:
     pin(trial.compute)
     device = device_of(trial)
     telemetry = Telemetry(files, trial, study, report)
-    checkpoints = Checkpoints(files, digest(trial), device, study.resources.checkpoint_s, asked, beat, telemetry.remark)
+    checkpoints = Checkpoints(
+        files, digest(trial), device, study.resources.checkpoint_s, asked, beat, telemetry.remark
+    )
     earlier = checkpoints.earlier  # seconds and memory of the attempts before this one, stage by stage
     try:
-        # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and alphas halves
-        # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
+        # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and
+        # alphas halves 2. features: scaled with the statistics of the training speakers (weights and alphas)
+        # only
         with metered(device) as cost:
             data = prepare(trial, cache)
         facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
@@ -103,17 +124,21 @@ def _attempt(
 
         # 3. search and 4. derive (or draw, or design) the architecture
         with metered(device, earlier) as cost:
-            found = architect.architecture(trial, data, telemetry.stage("search", architect.steps(trial)), checkpoints.stage)
+            found = arm.architecture(
+                trial, data, telemetry.stage("search", arm.steps(trial)), checkpoints.stage
+            )
         facts |= {**found.facts, "search_s": cost.seconds, "search_mb": cost.peak_mb}
         if found.genotype:
             storage.write_text(files.genotype, found.genotype.to_json() + "\n")
             telemetry.genotype(found.genotype)
         if found.kept:
-            checkpoint.save(files.supernet, found.kept)
+            checkpoint_file.save(files.supernet, found.kept)
 
         # how good the search itself was, if that is asked (validation speakers only)
         with metered(device, earlier) as cost:
-            facts |= audit.checks(trial, data, found, telemetry.stage("checks", audit.steps(trial, found)), checkpoints.stage)
+            facts |= audit.checks(
+                trial, data, found, telemetry.stage("checks", audit.steps(trial, found)), checkpoints.stage
+            )
         facts |= {"checks_s": cost.seconds}
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
@@ -121,20 +146,31 @@ def _attempt(
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
                 reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
-                network, fitted = retrain(trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}"))
-            checkpoint.save(files.weights(seed), network.state_dict())
-            trained.append(outcome.Retrained(seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}))
+                network, fitted = retrain(
+                    trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}")
+                )
+            checkpoint_file.save(files.weights(seed), network.state_dict())
+            trained.append(
+                outcome.Retrained(
+                    seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}
+                )
+            )
 
         # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
         with metered(device) as cost:
             predictions = [_test(each.network, data, checkpoints.poll) for each in trained]
         facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
-        posteriors = [outcome.posteriors(data, each.seed, heard) for each, heard in zip(trained, predictions, strict=True)]
+        posteriors = [
+            outcome.posteriors(data, each.seed, heard)
+            for each, heard in zip(trained, predictions, strict=True)
+        ]
         ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
         mean = float(np.mean([each.fitted.valid.ua for each in trained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return [
-            outcome.finished(trial, study.name, files.key, data=data, each=each, prediction=heard, facts=facts)
+            outcome.finished(
+                trial, study.name, files.key, data=data, each=each, prediction=heard, facts=facts
+            )
             for each, heard in zip(trained, predictions, strict=True)
         ]
     finally:
@@ -153,35 +189,42 @@ def resolve(config: Config, corpus: Corpus) -> Config:
             "there is no GPU here",
             got="compute.device=cuda",
             expected="a GPU that torch sees",
-            do="set compute.device=cpu",
+            fix="set compute.device=cpu",
         )
-    chosen = folds.resolved(catalogue.resolved(config.corpus, corpus), corpus)
+    chosen = splits.resolved(catalogue.resolved(config.corpus, corpus), corpus)
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
 
 def retrain(
-    trial: TrialConfig, data: Data, genotype: Genotype | None, retrain_seed: int, report: Callable[[dict[str, Any]], object],
+    trial: TrialConfig,
+    data: Data,
+    genotype: Genotype | None,
+    retrain_seed: int,
+    report: Callable[[dict[str, Any]], object],
     steps: Steps | None = None,
-) -> tuple[Network | Majority, Fitted]:  # fmt: skip
+) -> tuple[Network | Majority, Fitted]:
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    return architect.trained(trial, data, genotype, str(retrain_seed), report, steps)
+    return scratch.trained(trial, data, genotype, str(retrain_seed), report, steps)
 
 
 def _test(network: Network | Majority, data: Data, after: Callable[[], object]) -> Prediction:
     """The only place where the test speakers are heard."""
-    return training.evaluate(network, data.part("test"), after=after)
+    return fit.evaluate(network, data.part("test"), after=after)
 
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
     try:
-        with notice.noticed() as asked:
+        with interrupts.noticed() as asked:
             return _here(arguments, asked)
     except Interrupted as stop:
         print(f"stopped by {stop.reason}; the same command goes on from here", file=sys.stderr)
-        return notice.status(stop.reason)
+        return interrupts.status(stop.reason)
     except Retryable as stop:
-        print(f"out of memory; the same command goes on from the last checkpoint\n{stop.reason}", file=sys.stderr)
+        print(
+            f"out of memory; the same command goes on from the last checkpoint\n{stop.reason}",
+            file=sys.stderr,
+        )
         return 1
     except Fault as fault:
         print(fault, file=sys.stderr)
@@ -199,13 +242,21 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
         elif "=" in argument:
             overrides.append(argument)
     if len(names) > 1:
-        raise Fault("trial", "more than one CONFIG", got=" ".join(names), expected="one, and key=value", do="run them one by one")
+        raise Fault(
+            "trial",
+            "more than one CONFIG",
+            got=" ".join(names),
+            expected="one, and key=value",
+            fix="run them one by one",
+        )
     config = load(next(iter(names), "laptop"), overrides)
     cache = cache_folder(config)
     with counted("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)
     config = resolve(config, corpus)
-    trial = trial_config(config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen))
+    trial = trial_config(
+        config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen)
+    )
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
     files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
     rows = run(trial, study=config.study, files=files, cache=cache, report=_print, asked=asked)
@@ -214,8 +265,12 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
         return 1
     if row["commit"] != (now := provenance()["commit"]):
-        print(f"this record is an earlier one, of commit {row['commit'] or '-'}; the code here is {now or '-'}")
-    scores = ", ".join(f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1"))
+        print(
+            f"this record is an earlier one, of commit {row['commit'] or '-'}; the code here is {now or '-'}"
+        )
+    scores = ", ".join(
+        f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1")
+    )
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
     told = marks(
         assign(config, {"study.candidates": 1}),
@@ -229,7 +284,13 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
 
 def _number(name: str, chosen: dict[str, str]) -> int:
     if not chosen[name].isdecimal():
-        raise Fault("trial", f"{name} is not a number", got=chosen[name], expected="0, 1, 2, ...", do=f"write {name}=0")
+        raise Fault(
+            "trial",
+            f"{name} is not a number",
+            got=chosen[name],
+            expected="0, 1, 2, ...",
+            fix=f"write {name}=0",
+        )
     return int(chosen[name])
 
 

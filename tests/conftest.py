@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch loads: on maps this small, threads only wait for each other
+# read when torch loads: on maps this small, threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("raysernas", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("raysernas")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes for the quick tests; the others start clusters, kill processes and count seconds: one after the other."""
+    """Two processes for the quick tests; the others start clusters, kill processes and count seconds: one
+    after the other.
+    """
     quick = {"not slow", "not chaos"} <= {part.strip() for part in config.option.markexpr.split(" and ")}
     return min(2, os.cpu_count() or 1) if quick else 0
 
@@ -26,7 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """A shell's background jobs ignore Ctrl-C, and so would the tests that hear it, and the processes that they start."""
+    """A shell's background jobs ignore Ctrl-C, and so would the tests that hear it, and the processes that
+    they start.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

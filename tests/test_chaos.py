@@ -1,4 +1,6 @@
-"""Studies whose driver, trials and nodes are killed at random: every trial stands once, and the ledger is the undisturbed one."""
+"""Studies whose driver, trials and nodes are killed at random: every trial stands once, and the ledger is the
+undisturbed one.
+"""
 
 import os
 import random
@@ -16,22 +18,43 @@ import pytest
 
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
-from tests.raylets import Raylets, kill
+from tests.support.raylets import Raylets, kill
 
 pytestmark = pytest.mark.chaos
 
 Kind = Literal["driver", "trial", "node"]
 STUDY = (
-    "laptop", "study.name=chaos", "study.arms=[darts,cnn_lstm_attention]", "study.seeds=[0,1]", "study.candidates=4",
-    "study.generation=2", "study.space={search.alphas_lr: {low: 3e-3, high: 3e-2, log: true}, retrain.lr: {low: 1e-3, high: 1e-2}}",
-    "search.alphas_lr=0.01", "retrain.lr=0.002", "study.folds=[0,1]", "corpus.folds=speaker", "corpus.synthetic_speakers=5",
-    "corpus.synthetic_takes=3", "features.window_s=0.6", "features.bands=16", "network.nodes=1", "network.channels=2",
-    "network.hidden=4", "search.epochs=8", "search.batch=4", "network.designed_channels=2", "retrain.epochs=40",
-    "retrain.batch=8", "compute.threads=1", "compute.device=cpu", "study.resources.checkpoint_s=0.1",
+    "laptop",
+    "study.name=chaos",
+    "study.arms=[darts,cnn_lstm_attention]",
+    "study.seeds=[0,1]",
+    "study.candidates=4",
+    "study.generation=2",
+    "study.space={search.alphas_lr: {low: 3e-3, high: 3e-2, log: true}, retrain.lr: {low: 1e-3, high: 1e-2}}",
+    "search.alphas_lr=0.01",
+    "retrain.lr=0.002",
+    "study.folds=[0,1]",
+    "corpus.folds=speaker",
+    "corpus.synthetic_speakers=5",
+    "corpus.synthetic_takes=3",
+    "features.window_s=0.6",
+    "features.bands=16",
+    "network.nodes=1",
+    "network.channels=2",
+    "network.hidden=4",
+    "search.epochs=8",
+    "search.batch=4",
+    "network.designed_channels=2",
+    "retrain.epochs=40",
+    "retrain.batch=8",
+    "compute.threads=1",
+    "compute.device=cpu",
+    "study.resources.checkpoint_s=0.1",
     "study.resources.max_failures=100",
-)  # fmt: skip
+)
 TRIALS = 2 * 4 * 2 * 2
-UNLIKE = ("attempts", "host")  # columns in which a disturbed run may differ, besides those that end like MEASURED
+# columns in which a disturbed run may differ, besides those that end like MEASURED
+UNLIKE = ("attempts", "host")
 KEY = ["arm", "candidate", "fold", "seed"]
 DEADLINE_S = 900
 
@@ -46,7 +69,9 @@ def folder() -> Iterator[Path]:
 def launched(storage: Path, environment: dict[str, str], *settings: str) -> subprocess.Popen[str]:
     """The same command every time."""
     command = [sys.executable, "-m", "raysernas.launch", *STUDY, f"study.storage={storage}", *settings]
-    return subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    )
 
 
 def state(files: StudyFiles) -> set[tuple[str, int]]:
@@ -79,7 +104,9 @@ class Havoc:
         for _ in range(moves):
             before = state(self.files)
             while state(self.files) == before:
-                assert self.driver.poll() is None, f"it ended after {self.done}: {self.driver.communicate()[1]}"
+                assert self.driver.poll() is None, (
+                    f"it ended after {self.done}: {self.driver.communicate()[1]}"
+                )
                 assert time.monotonic() < last, f"nothing moves after {self.done}"
                 time.sleep(0.01)
 
@@ -105,7 +132,9 @@ class Havoc:
         assert self.driver.returncode == 0, told
 
 
-def ravaged(folder: Path, storage: Path, kinds: dict[Kind, int], *settings: str, seed: int = 0) -> Counter[Kind]:
+def ravaged(
+    folder: Path, storage: Path, kinds: dict[Kind, int], *settings: str, seed: int = 0
+) -> Counter[Kind]:
     """Run a study on two nodes while so many of each kind are killed, in random order; how many were."""
     (folder / "ray-").mkdir()
     with Raylets(folder / "ray-", 2) as cluster:
@@ -132,7 +161,9 @@ def texts(storage: Path, pattern: str) -> dict[str, str]:
     return {path.name: path.read_text() for path in (storage / "chaos").glob(pattern)}
 
 
-def test_after_twenty_one_kills_every_trial_stands_once_and_the_ledger_is_the_undisturbed_one(folder: Path, tmp_path: Path) -> None:
+def test_after_twenty_one_kills_every_trial_stands_once_and_the_ledger_is_the_undisturbed_one(
+    folder: Path, tmp_path: Path
+) -> None:
     kinds: dict[Kind, int] = {"driver": 6, "trial": 9, "node": 6}
     done = ravaged(folder, tmp_path / "ravaged", kinds)
     print(f"killed: {dict(done)}")
@@ -152,8 +183,18 @@ def test_after_twenty_one_kills_every_trial_stands_once_and_the_ledger_is_the_un
 
 
 def test_with_racing_too_every_trial_stands_once(folder: Path, tmp_path: Path) -> None:
-    racing = ("study.racing.on=true", "study.racing.pairs=2", "study.racing.p=0.45", "study.racing.looks=none")
-    plan = ("study.folds=[0,1,2,3]", "study.seeds=[0]", "study.generation=0", "study.arms=[cnn_lstm_attention]")
+    racing = (
+        "study.racing.on=true",
+        "study.racing.pairs=2",
+        "study.racing.p=0.45",
+        "study.racing.looks=none",
+    )
+    plan = (
+        "study.folds=[0,1,2,3]",
+        "study.seeds=[0]",
+        "study.generation=0",
+        "study.arms=[cnn_lstm_attention]",
+    )
     done = ravaged(folder, tmp_path, {"driver": 2, "trial": 2, "node": 1}, *racing, *plan, seed=1)
     assert done.total() == 5
     rows = ledger.table(StudyFiles(tmp_path / "chaos"))

@@ -1,4 +1,6 @@
-"""A trial whose process is killed, stopped by a signal or hangs: the same command ends bit for bit as if nothing had been."""
+"""A trial whose process is killed, stopped by a signal or hangs: the same command ends bit for bit as if
+nothing had been.
+"""
 
 import os
 import random
@@ -14,25 +16,51 @@ import pytest
 
 from raysernas.record import attempts
 from raysernas.record.files import TrialFiles, TrialKey
-from tests.trials import assert_equal
+from tests.support.trials import assert_equal
 
 pytestmark = pytest.mark.chaos
 
 KEY = TrialKey(arm="darts", candidate=0, fold=0, seed=0)
 SETTINGS = (
-    "study.name=small", "study.space={}", "corpus.synthetic_speakers=5", "corpus.synthetic_takes=3", "corpus.folds=speaker",
-    "features.window_s=0.6", "features.bands=16", "network.nodes=1", "network.channels=2", "network.hidden=4", "search.epochs=12",
-    "search.batch=4", "search.warmup_epochs=1", "retrain.epochs=30", "retrain.batch=8", "retrain.seeds=[0,1]", "retrain.mixup=0.5",
-    "retrain.average=0.9", "study.resources.checkpoint_s=0.02",
-)  # fmt: skip
+    "study.name=small",
+    "study.space={}",
+    "corpus.synthetic_speakers=5",
+    "corpus.synthetic_takes=3",
+    "corpus.folds=speaker",
+    "features.window_s=0.6",
+    "features.bands=16",
+    "network.nodes=1",
+    "network.channels=2",
+    "network.hidden=4",
+    "search.epochs=12",
+    "search.batch=4",
+    "search.warmup_epochs=1",
+    "retrain.epochs=30",
+    "retrain.batch=8",
+    "retrain.seeds=[0,1]",
+    "retrain.mixup=0.5",
+    "retrain.average=0.9",
+    "study.resources.checkpoint_s=0.02",
+)
 DEADLINE_S = 300
 
 
 def begun(storage: Path, *settings: str) -> subprocess.Popen[str]:
     """The command, in a process of its own."""
-    command = [sys.executable, "-m", "raysernas.trial", "laptop", "arm=darts", f"study.storage={storage}", *SETTINGS, *settings]
+    command = [
+        sys.executable,
+        "-m",
+        "raysernas.trial",
+        "laptop",
+        "arm=darts",
+        f"study.storage={storage}",
+        *SETTINGS,
+        *settings,
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def ended(process: subprocess.Popen[str], within_s: float = DEADLINE_S) -> tuple[int, str]:
@@ -76,7 +104,9 @@ def whole(tmp_path_factory) -> TrialFiles:
 
 
 def test_killed_again_and_again_at_random_moments_a_trial_is_the_undisturbed_one(whole, tmp_path):
-    """Each attempt is killed a random time after a random number of its checkpoints; now and then one while it starts."""
+    """Each attempt is killed a random time after a random number of its checkpoints; now and then one while
+    it starts.
+    """
     rng, files, kills = random.Random(0), files_in(tmp_path), 0
     while True:
         process = begun(tmp_path)

@@ -6,20 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from raysernas.config_file import load
-from raysernas.corpora import catalogue, features
+from raysernas.config.files import load
+from raysernas.corpora import catalogue
+from raysernas.features import parts
 from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.launch import main
 from raysernas.record.files import cache_folder
-from tests import fleet
-from tests.faults import told
+from tests.support import fleet
+from tests.support.faults import told
 
 SMALL = (
-    "study.arms=[cnn]", "study.folds=[0,1]", "study.seeds=[0]", "study.candidates=1", "study.space={}",
-    "corpus.name=synthetic", "corpus.folds=speaker", "corpus.synthetic_speakers=4", "corpus.synthetic_takes=2",
-    "network.designed_channels=2", "retrain.epochs=1",
-)  # fmt: skip
+    "study.arms=[cnn]",
+    "study.folds=[0,1]",
+    "study.seeds=[0]",
+    "study.candidates=1",
+    "study.space={}",
+    "corpus.name=synthetic",
+    "corpus.folds=speaker",
+    "corpus.synthetic_speakers=4",
+    "corpus.synthetic_takes=2",
+    "network.designed_channels=2",
+    "retrain.epochs=1",
+)
 
 
 def arguments(root: Path, *more: str) -> list[str]:
@@ -34,7 +43,9 @@ def ended(root: Path, *, failing: int) -> None:
             (fleet.fail if key.fold < failing else fleet.finish)(plan.files.root, queue, key)
 
 
-def test_a_finished_study_runs_nothing_and_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_study_runs_nothing_and_prints_its_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ended(tmp_path, failing=0)
     assert main(arguments(tmp_path)) == 0
     out = capsys.readouterr().out
@@ -55,11 +66,13 @@ def test_a_failed_trial_is_named_and_returned(tmp_path: Path, capsys: pytest.Cap
     assert "cnn-c000-f0-s0 failed: it diverged" in out
 
 
-def test_clearing_the_cache_deletes_features_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clearing_the_cache_deletes_features_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ended(tmp_path, failing=0)
     config = load("laptop", arguments(tmp_path)[1:])
     folder = cache_folder(config)
-    features.load(catalogue.read(config.corpus, folder), config.features, folder)
+    parts.load(catalogue.read(config.corpus, folder), config.features, folder)
     before = set((tmp_path / "small").rglob("*"))
     assert list(folder.glob("features-*/*.arrow"))
     assert main(arguments(tmp_path, "--clear-cache")) == 0
@@ -76,8 +89,17 @@ def test_a_dry_run_and_clearing_exclude_each_other(tmp_path: Path) -> None:
     assert ended.value.code == 2
 
 
-def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(tmp_path, "--dry-run", "study.arms=[cnn,darts]", "network.channels=2", "search.epochs=1")) == 0
+def test_a_dry_run_tells_the_time_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            arguments(
+                tmp_path, "--dry-run", "study.arms=[cnn,darts]", "network.channels=2", "search.epochs=1"
+            )
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["cnn", "darts", "expected"]
     assert "alpha step" in out
@@ -87,7 +109,9 @@ def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path: Path, capsys: pyt
 
 def test_more_than_one_configuration_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["laptop", "emodb"]) == 2
-    expected = told("more than one CONFIG", "laptop emodb", "one, and key=value", "launch them one by one", where="launch")
+    expected = told(
+        "more than one CONFIG", "laptop emodb", "one, and key=value", "launch them one by one", where="launch"
+    )
     assert capsys.readouterr().err == f"{expected}\n"
 
 
@@ -102,11 +126,13 @@ def test_more_than_one_configuration_is_refused(capsys: pytest.CaptureFixture[st
         ("corpus.synthetic_speakers=2", "folds: synthetic has too few speakers"),
     ],
 )
-def test_a_mistake_is_one_fault_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, what: str) -> None:
+def test_a_mistake_is_one_fault_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, what: str
+) -> None:
     assert main(arguments(tmp_path, more)) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith(what)
-    assert [line.split(":")[0] for line in captured.err.splitlines()[1:]] == ["  got", "  expected", "  do this"]
+    assert [line.split(":")[0] for line in captured.err.splitlines()[1:]] == ["  got", "  expected", "  fix"]
     assert captured.out == ""
 
 
@@ -122,7 +148,9 @@ def test_an_unknown_option_shows_the_usage(capsys: pytest.CaptureFixture[str]) -
     assert "unrecognized arguments: --dry" in capsys.readouterr().err
 
 
-def test_an_interrupt_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 

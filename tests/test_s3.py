@@ -1,4 +1,5 @@
-"""A study whose corpus and storage are in a bucket: its machine dies, another one with an empty disk ends it, every trial once.
+"""A study whose corpus and storage are in a bucket: its machine dies, another one with an empty disk ends it,
+every trial once.
 
 The bucket is moto's, a real HTTP server on loopback that speaks S3.
 """
@@ -20,25 +21,37 @@ import pandas as pd
 import pytest
 import soundfile
 
-from tests.ledgers import simulated
-from tests.test_runner import descendants, table
+from tests.fleet.test_runner import descendants, table
+from tests.support.ledgers import simulated
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 400
 TRIALS = 6
 SPEAKERS, EMOTIONS, TAKES = ("anna", "bert", "cleo", "dora"), ("anger", "calm"), 3
 STUDY = (
-    "laptop", "study.name=tiny", "study.arms=[cnn]", "study.candidates=3", "study.generation=1", "study.folds=[0,1]",
-    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}", "study.resources.cpus=2", "corpus.name=manifest",
-    "corpus.folds=speaker", "network.designed_channels=2", "retrain.epochs=2",
-)  # fmt: skip
-UNLIKE = {"attempts"}  # columns in which a disturbed study may differ from an undisturbed one, and those that are measured:
+    "laptop",
+    "study.name=tiny",
+    "study.arms=[cnn]",
+    "study.candidates=3",
+    "study.generation=1",
+    "study.folds=[0,1]",
+    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}",
+    "study.resources.cpus=2",
+    "corpus.name=manifest",
+    "corpus.folds=speaker",
+    "network.designed_channels=2",
+    "retrain.epochs=2",
+)
+# columns in which a disturbed study may differ from an undisturbed one, and those that are measured:
+UNLIKE = {"attempts"}
 MEASURED = ("_s", "_mb", "_ms")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One with an empty disk: its own home and working directory, and the way to the bucket in its environment."""
+    """One with an empty disk: its own home and working directory, and the way to the bucket in its
+    environment.
+    """
 
     folder: Path
     endpoint: str
@@ -48,14 +61,24 @@ class Machine:
         home = self.folder / "home"
         (self.folder / "work").mkdir(parents=True, exist_ok=True)
         environment = {
-            "PATH": os.environ["PATH"], "TMPDIR": os.environ["TMPDIR"], "HOME": str(home), "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1", "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1",
-        }  # fmt: skip
+            "PATH": os.environ["PATH"],
+            "TMPDIR": os.environ["TMPDIR"],
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         return subprocess.Popen(
-            [sys.executable, *words], cwd=self.folder / "work", env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, *words],
+            cwd=self.folder / "work",
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def launch(self, storage: str, corpus: str) -> subprocess.Popen[str]:
         """The command of the study."""
@@ -85,7 +108,9 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A local S3, with a bucket `bucket`."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -99,7 +124,7 @@ def client(endpoint: str) -> Iterator[Any]:
 
     found = boto3.client(
         "s3", endpoint_url=endpoint, aws_access_key_id="n", aws_secret_access_key="n", region_name="us-east-1"
-    )  # fmt: skip
+    )
     found.create_bucket(Bucket="bucket")
     yield found
     found.close()
@@ -148,7 +173,9 @@ def kill_machine(launch: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_a_study_in_a_bucket_is_ended_by_another_machine(tmp_path: Path, client: Any, endpoint: str, corpus: Path) -> None:
+def test_a_study_in_a_bucket_is_ended_by_another_machine(
+    tmp_path: Path, client: Any, endpoint: str, corpus: Path
+) -> None:
     first, second, third = (Machine(tmp_path / name, endpoint) for name in ("first", "second", "third"))
     storage, root = "s3://bucket/studies", "s3://bucket/corpus/labels.csv"
     launch = first.launch(storage, root)
@@ -170,7 +197,9 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(tmp_path: Path, client:
 
     told, _ = ended(third.run("-m", "analysis", f"{storage}/tiny"))
     assert "Test scores in percent" in told
-    assert table(told).partition("Report: ")[0].strip() in out, "the launch and the analysis print the same tables"
+    assert table(told).partition("Report: ")[0].strip() in out, (
+        "the launch and the analysis print the same tables"
+    )
 
     undisturbed, _ = ended(third.launch(str(tmp_path / "local"), str(corpus / "labels.csv")))
     assert table(undisturbed).splitlines()[:5] == table(out).splitlines()[:5]
@@ -186,7 +215,9 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(tmp_path: Path, client:
 def test_a_launch_that_slept_ends_when_it_wakes_in_a_study_that_another_runs(
     tmp_path: Path, client: Any, endpoint: str, corpus: Path
 ) -> None:
-    """As a laptop that was closed: all of its processes stop and go on, and in between another machine has taken over."""
+    """As a laptop that was closed: all of its processes stop and go on, and in between another machine has
+    taken over.
+    """
     first, second = Machine(tmp_path / "first", endpoint), Machine(tmp_path / "second", endpoint)
     where, end = ("s3://bucket/asleep", str(corpus / "labels.csv")), time.monotonic() + DEADLINE_S
     sleeper, other = first.launch(*where), None
@@ -219,7 +250,9 @@ def test_a_launch_that_slept_ends_when_it_wakes_in_a_study_that_another_runs(
 
 
 @pytest.mark.slow
-def test_a_launch_tells_that_there_is_no_such_bucket(tmp_path: Path, client: Any, endpoint: str, corpus: Path) -> None:
+def test_a_launch_tells_that_there_is_no_such_bucket(
+    tmp_path: Path, client: Any, endpoint: str, corpus: Path
+) -> None:
     machine = Machine(tmp_path / "first", endpoint)
     _, err = ended(machine.launch("s3://nosuch/studies", str(corpus / "labels.csv")), 2)
     assert err.startswith("storage: cannot write s3://nosuch/studies/tiny/leases/000001.json\n")
@@ -239,7 +272,9 @@ assert storage.read(path) == b"0"
 
 @pytest.mark.slow
 def test_an_object_that_is_there_is_not_created_anew(tmp_path: Path, client: Any, endpoint: str) -> None:
-    """By the store itself (`If-None-Match`). That it decides between requests at the same time S3 promises; moto does not."""
+    """By the store itself (`If-None-Match`). That it decides between requests at the same time S3 promises;
+    moto does not.
+    """
     ended(Machine(tmp_path / "first", endpoint).run("-c", CREATE, "s3://bucket/leases/000001.json"))
 
 
@@ -247,13 +282,19 @@ FETCH = """
 import sys
 from pathlib import Path
 from raysernas.corpora import fetched
-print(sorted(path.name for path in fetched.local(sys.argv[1], Path(sys.argv[2])).rglob("*") if not path.name.startswith(".")))
+found = fetched.local(sys.argv[1], Path(sys.argv[2])).rglob("*")
+print(sorted(path.name for path in found if not path.name.startswith(".")))
 """
 
 
 @pytest.mark.slow
-def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(tmp_path: Path, client: Any, endpoint: str) -> None:
-    machine, odd = Machine(tmp_path / "first", endpoint), ["a #1.wav", "b?.wav", "c%20.wav", "d ä.wav", "e+.wav"]
+def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(
+    tmp_path: Path, client: Any, endpoint: str
+) -> None:
+    machine, odd = (
+        Machine(tmp_path / "first", endpoint),
+        ["a #1.wav", "b?.wav", "c%20.wav", "d ä.wav", "e+.wav"],
+    )
     for name in odd:
         client.put_object(Bucket="bucket", Key=f"odd/{name}", Body=b"x")
     client.put_object(Bucket="bucket", Key="odd2/neighbour.wav", Body=b"x")

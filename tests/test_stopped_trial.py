@@ -1,4 +1,6 @@
-"""A trial that is stopped anywhere and run again is the undisturbed one bit for bit; what it cannot help is no failed record."""
+"""A trial that is stopped anywhere and run again is the undisturbed one bit for bit; what it cannot help is
+no failed record.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -13,25 +15,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysernas import trial as trial_room
-from raysernas.config import TrialConfig
-from raysernas.config_arms import Arm
-from raysernas.config_file import assign
-from raysernas.config_study import ResourcesConfig, StudyConfig
-from raysernas.learn import architect, training
+from raysernas.arms import arm
+from raysernas.config.arms import Arm
+from raysernas.config.files import assign
+from raysernas.config.schema import ResourcesConfig, StudyConfig, TrialConfig
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
+from raysernas.training import fit
 from raysernas.trial import Interrupted, Progress, Retryable
-from tests import disks
-from tests.runs import Run
+from tests.support import disks
+from tests.support.runs import Run
+from tests.support.trials import assert_equal, assert_left_alike, assert_shown_alike
 from tests.test_trial import TINY, resolved
-from tests.trials import assert_equal, assert_left_alike, assert_shown_alike
 
 ARMS: dict[str, tuple[Arm, dict]] = {
     "search": ("darts", {"search.warmup_epochs": 1, "search.eigenvalue_every": 2, "retrain.seeds": [0]}),
-    "checks": ("darts", {"search.epochs": 2, "checks.anytime_every": 1, "checks.ranking": 8, "checks.draw_epochs": 1}),
+    "checks": (
+        "darts",
+        {"search.epochs": 2, "checks.anytime_every": 1, "checks.ranking": 8, "checks.draw_epochs": 1},
+    ),
     "draws": ("random_search", {"checks.draws": 3, "checks.draw_epochs": 1}),
-    "retraining": ("random", {"retrain.speeds": [0.9, 1.1], "retrain.versions": 2, "retrain.mixup": 0.5, "retrain.average": 0.9}),
+    "retraining": (
+        "random",
+        {"retrain.speeds": [0.9, 1.1], "retrain.versions": 2, "retrain.mixup": 0.5, "retrain.average": 0.9},
+    ),
     "designed": ("cnn_lstm", {"retrain.shift_s": 0.1}),
 }
 
@@ -42,9 +50,14 @@ def planned(name: str) -> TrialConfig:
     return resolved(arm, assign(TINY, {"retrain.epochs": 2, **changes}))
 
 
-def run(root: Path, trial: TrialConfig, every_s: float = 60.0, pictures: int = 1, **more) -> tuple[pd.DataFrame, TrialFiles]:
+def run(
+    root: Path, trial: TrialConfig, every_s: float = 60.0, pictures: int = 1, **more
+) -> tuple[pd.DataFrame, TrialFiles]:
     files = TrialFiles(root, TrialKey(arm=trial.arm, candidate=0, fold=0, seed=0))
-    study = StudyConfig(name="small", resources=ResourcesConfig(checkpoint_s=every_s, pictures_every=pictures, no_progress_s=0.0))
+    study = StudyConfig(
+        name="small",
+        resources=ResourcesConfig(checkpoint_s=every_s, pictures_every=pictures, no_progress_s=0.0),
+    )
     return trial_room.run(trial, study=study, files=files, cache=root.parent / "cache", **more), files
 
 
@@ -78,7 +91,9 @@ def undisturbed(tmp_path_factory) -> Callable[[str], tuple[Path, TrialFiles]]:
     return made
 
 
-@pytest.mark.parametrize("name", [*(pytest.param(each, marks=pytest.mark.slow) for each in ARMS if each != "search"), "search"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(each, marks=pytest.mark.slow) for each in ARMS if each != "search"), "search"]
+)
 def test_stopped_after_nearly_every_step_a_trial_is_the_undisturbed_one(undisturbed, name):
     """Gaps of unlike lengths: every attempt does a little, and is stopped in every place that is asked."""
     root, whole = undisturbed(name)
@@ -107,8 +122,17 @@ def test_earlier_epochs_are_told_to_tensorboard_once_and_to_the_display_only_the
         try:
             run(root / "told", planned("search"), asked=after(polls), report=seen[-1].append)
         except Interrupted:
-            assert [(each.stage, each.epoch) for each in seen[-1]] == [("search", 1), ("search", 2), ("retrain", 1)]
-    assert [(each.stage, each.epoch) for each in seen[1]] == [("search", 2), ("retrain", 1), ("retrain", 2), ("test", 1)]
+            assert [(each.stage, each.epoch) for each in seen[-1]] == [
+                ("search", 1),
+                ("search", 2),
+                ("retrain", 1),
+            ]
+    assert [(each.stage, each.epoch) for each in seen[1]] == [
+        ("search", 2),
+        ("retrain", 1),
+        ("retrain", 2),
+        ("test", 1),
+    ]
     assert_shown_alike(TrialFiles(root / "told", whole.key), whole)
 
 
@@ -130,7 +154,9 @@ def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", None])
-def test_a_torn_checkpoint_or_one_of_other_settings_costs_time_and_nothing_else(undisturbed, tmp_path, content, capfd):
+def test_a_torn_checkpoint_or_one_of_other_settings_costs_time_and_nothing_else(
+    undisturbed, tmp_path, content, capfd
+):
     trial, (_, whole) = planned("search"), undisturbed("search")
     if content is None:
         other = resolved("darts", assign(TINY, {"retrain.epochs": 2, "search.weights_lr": 0.1}))
@@ -156,20 +182,22 @@ def test_a_disk_that_is_full_of_checkpoints_is_a_fault_and_no_record(tmp_path):
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no room")])
 def test_memory_that_does_not_suffice_is_retryable_and_no_record(undisturbed, tmp_path, monkeypatch, error):
-    """The shortage is made by hand, in the retraining; the second attempt goes on from the end of the search."""
+    """The shortage is made by hand, in the retraining; the second attempt goes on from the end of the
+    search.
+    """
     trial, (_, whole) = planned("search"), undisturbed("search")
 
     def full(*_, **__):
         raise error
 
-    monkeypatch.setattr(training, "fit", full)
+    monkeypatch.setattr(fit, "fit", full)
     with pytest.raises(Retryable) as caught:
         run(tmp_path / "again", trial)
     assert (caught.value.kind, str(error) in caught.value.reason) == ("out_of_memory", True)
     monkeypatch.undo()
     files = TrialFiles(tmp_path / "again", whole.key)
     assert not files.record.exists()
-    monkeypatch.setattr(architect.darts, "_epoch", full)
+    monkeypatch.setattr(arm.darts, "_epoch", full)
     run(tmp_path / "again", trial)
     assert_equal(files, whole)
 
@@ -183,7 +211,7 @@ def test_a_failure_has_its_kind(tmp_path, monkeypatch):
     }
     for kind, each in failing.items():
         if kind == "error":
-            monkeypatch.setattr(training, "fit", lambda *_, **__: 1 / 0)
+            monkeypatch.setattr(fit, "fit", lambda *_, **__: 1 / 0)
         rows, files = run(tmp_path / kind, each)
         assert rows[["status", "failure", "attempts"]].to_numpy().tolist() == [["failed", kind, 1]]
         assert not files.attempts.exists()
@@ -202,11 +230,13 @@ def test_a_record_that_stood_before_its_checkpoints_were_deleted_is_kept_and_the
 
 def test_the_ledger_of_before_is_read_beside_that_of_now(tmp_path):
     """Version 1 of the columns had no `failure` and no `attempts`."""
-    from tests import records
+    from tests.support import records
 
     study = records.study(tmp_path, TINY, records.record(fold=0), records.failure(fold=1))
     old = study.trial(records.record(fold=0).key)
-    ledger.write_table(old.record, pd.read_parquet(old.record).drop(columns=["failure", "attempts"]).assign(schema_version=1))
+    ledger.write_table(
+        old.record, pd.read_parquet(old.record).drop(columns=["failure", "attempts"]).assign(schema_version=1)
+    )
     table = ledger.table(study)
     assert table["schema_version"].tolist() == [1, 2]
     assert table["failure"].isna().tolist() == [True, False]

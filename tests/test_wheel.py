@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from raysernas.config_file import shipped
+from raysernas.config.files import shipped
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,7 +19,12 @@ def python(*arguments: str | Path, cwd: Path, path: Path | None = None) -> str:
     """What a fresh Python prints."""
     environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
     run = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
@@ -48,12 +53,17 @@ def test_the_wheel_carries_the_product_and_the_studies_and_no_tests(wheel: Path)
     assert carried == {path.name for path in shipped().iterdir()}
     modules = {name for name in names if name.endswith(".py")}
     assert modules == {
-        path.relative_to(ROOT).as_posix() for wing in ("raysernas", "analysis") for path in (ROOT / wing).rglob("*.py")
+        path.relative_to(ROOT).as_posix()
+        for wing in ("raysernas", "analysis")
+        for path in (ROOT / wing).rglob("*.py")
     }
 
 
 def test_an_installed_wheel_finds_its_studies_from_any_folder(installed: Path, tmp_path: Path) -> None:
-    code = "import raysernas.config_file as c; print(c.find('laptop')); print(c.load('configs/laptop.yaml').study.name)"
+    code = (
+        "import raysernas.config.files as c; print(c.find('laptop')); "
+        "print(c.load('configs/laptop.yaml').study.name)"
+    )
     found, name = python("-c", code, cwd=tmp_path, path=installed).splitlines()
     assert Path(found) == installed / "raysernas" / "configs" / "laptop.yaml"
     assert name == "laptop"
@@ -61,4 +71,6 @@ def test_an_installed_wheel_finds_its_studies_from_any_folder(installed: Path, t
 
 def test_an_installed_wheel_has_its_doors(installed: Path, tmp_path: Path) -> None:
     for door in ("raysernas.launch", "analysis"):
-        assert python("-m", door, "--help", cwd=tmp_path, path=installed).startswith(f"usage: python -m {door}")
+        assert python("-m", door, "--help", cwd=tmp_path, path=installed).startswith(
+            f"usage: python -m {door}"
+        )

@@ -1,6 +1,6 @@
 """How a search came to its choice: softmaxed alphas over epochs, one panel for each edge of a part.
 
-Comes in: the mixtures of every epoch of one search. Goes out: a picture of raysernas.record.shapes.
+Comes in: the mixtures of every epoch of one search. Goes out: a picture of raysernas.drawing.shapes.
 """
 
 from collections.abc import Sequence
@@ -8,24 +8,30 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from raysernas.drawing.matrices import edge_names
+from raysernas.drawing.shapes import Picture, Shape, Tiles, Words, width
 from raysernas.record.genotype import Choice, Part
-from raysernas.record.matrices import edge_names
-from raysernas.record.shapes import Picture, Shape, Tiles, Words, width
 
 ACROSS = 150.0  # of a panel
 HIGH, SIZE = 11.0, 9.0  # of an operation's row and of its name
 GAP, HEAD, COLUMNS = 16.0, 20.0, 2
 
 
-def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice, epochs: Sequence[int]) -> Picture:
-    """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's mixture.
+def evolution(
+    mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice, epochs: Sequence[int]
+) -> Picture:
+    """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's
+    mixture.
 
     Args:
         mixing: [edge, operation] of each of the `epochs`.
     """
     values = np.asarray(mixing, dtype=np.float64).transpose(1, 2, 0)  # edge, operation, epoch
     edges, operations = edge_names(part, choice), choice.operations
-    left, tall = 8 + max(width(name, SIZE, mono=True) for name in operations) + 6, HEAD + HIGH * len(operations) + GAP
+    left, tall = (
+        8 + max(width(name, SIZE, mono=True) for name in operations) + 6,
+        HEAD + HIGH * len(operations) + GAP,
+    )
     shapes: list[Shape] = []
     columns = min(COLUMNS, len(edges))
     for i, name in enumerate(edges):
@@ -34,11 +40,28 @@ def evolution(mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Cho
         shapes.append(Tiles(x, y + HEAD, ACROSS / values.shape[2], HIGH, values[i]))
         if i % columns == 0:
             for row, operation in enumerate(operations):
-                shapes.append(Words(left - 6, y + HEAD + HIGH * (row + 0.5), operation, SIZE, "end", "faint", mono=True))
+                shapes.append(
+                    Words(left - 6, y + HEAD + HIGH * (row + 0.5), operation, SIZE, "end", "faint", mono=True)
+                )
     high = tall * -(-len(edges) // columns)
     shapes.append(
-        Words(left, high, f"{values.shape[2]} epochs, {epochs[0]} to {epochs[-1]}, from left to right", 10, "start", "faint")
+        Words(
+            left,
+            high,
+            f"{values.shape[2]} epochs, {epochs[0]} to {epochs[-1]}, from left to right",
+            10,
+            "start",
+            "faint",
+        )
     )
-    last = [f"{name}: {operations[int(edge[:, -1].argmax())]}" for name, edge in zip(edges, values, strict=True)]
+    last = [
+        f"{name}: {operations[int(edge[:, -1].argmax())]}" for name, edge in zip(edges, values, strict=True)
+    ]
     about = f"Strongest operation of each edge in the last epoch: {'; '.join(last)}."
-    return Picture(left + (ACROSS + GAP) * columns, high + 14, f"softmaxed alphas of the {part} part over epochs", about, shapes)
+    return Picture(
+        left + (ACROSS + GAP) * columns,
+        high + 14,
+        f"softmaxed alphas of the {part} part over epochs",
+        about,
+        shapes,
+    )

@@ -9,7 +9,9 @@ from analysis.figures.scene import SMALL, Line, Mark, Words
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values `low` .. `high` are put between the places `start` and `stop`, linearly or by their logarithm."""
+    """Values `low` .. `high` are put between the places `start` and `stop`, linearly or by their
+    logarithm.
+    """
 
     low: float
     high: float
@@ -34,10 +36,13 @@ class Scale:
             found = [value for value in found if self.low * 0.999 <= value <= self.high * 1.001]
             if len(found) >= 3:
                 return found
-        return Scale(self.low, self.high, self.start, self.stop).ticks(3)  # less than a decade: round steps are readable
+        # less than a decade: round steps are readable
+        return Scale(self.low, self.high, self.start, self.stop).ticks(3)
 
 
-def covering(values: Iterable[float], start: float, stop: float, *, log: bool = False, room: float = 0.06) -> Scale:
+def covering(
+    values: Iterable[float], start: float, stop: float, *, log: bool = False, room: float = 0.06
+) -> Scale:
     """A scale that shows all values that are finite (log: and positive), with some room on both sides."""
     known = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(known), max(known)
@@ -48,23 +53,34 @@ def covering(values: Iterable[float], start: float, stop: float, *, log: bool = 
     return Scale(low - margin, high + margin, start, stop)
 
 
-def below(scale: Scale, top: float, bottom: float, label: str, *, grid: bool = True, wanted: int = 5) -> list[Mark]:
+def below(
+    scale: Scale, top: float, bottom: float, label: str, *, grid: bool = True, wanted: int = 5
+) -> list[Mark]:
     """The horizontal axis under a panel: faint lines through it, numbers, what they are."""
     marks: list[Mark] = []
     for value in scale.ticks(wanted):
         x = scale.at(value)
-        marks += [Line([(x, top), (x, bottom)], "rule", 1)] if grid else [Line([(x, bottom), (x, bottom + 4)], "soft", 1)]
+        marks += (
+            [Line([(x, top), (x, bottom)], "rule", 1)]
+            if grid
+            else [Line([(x, bottom), (x, bottom + 4)], "soft", 1)]
+        )
         marks.append(Words(x, bottom + 16, short(value), "soft", SMALL, "middle"))
     marks.append(Words((scale.start + scale.stop) / 2, bottom + 33, label, "soft", SMALL, "middle"))
     return marks
 
 
 def beside(scale: Scale, left: float, right: float, label: str, *, wanted: int = 5) -> list[Mark]:
-    """The vertical axis at the left of a panel; what it is stands above it, to be read without turning the head."""
+    """The vertical axis at the left of a panel; what it is stands above it, to be read without turning the
+    head.
+    """
     marks: list[Mark] = []
     for value in scale.ticks(wanted):
         y = scale.at(value)
-        marks += [Line([(left, y), (right, y)], "rule", 1), Words(left - 6, y + 4, short(value), "soft", SMALL, "end")]
+        marks += [
+            Line([(left, y), (right, y)], "rule", 1),
+            Words(left - 6, y + 4, short(value), "soft", SMALL, "end"),
+        ]
     marks.append(Words(left - 28, min(scale.start, scale.stop) - 10, label, "soft", SMALL))
     return marks
 

@@ -15,12 +15,16 @@ WIDTH, LEFT, RIGHT, ROW = 480.0, 150.0, 64.0, 30.0
 OTHERS = "all others"
 
 
-def stacked(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0) -> Scene | None:
+def stacked(
+    title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
+) -> Scene | None:
     """One bar for each row, cut into its parts (those that are known and above 0), with a legend above.
 
     If there are more parts than colours, the smallest are put together as OTHERS.
     """
-    known = _few({name: {part: by * size for part, size in parts.items() if size > 0} for name, parts in rows.items()})
+    known = _few(
+        {name: {part: by * size for part, size in parts.items() if size > 0} for name, parts in rows.items()}
+    )
     known = {name: parts for name, parts in known.items() if parts}
     if not known:
         return None
@@ -47,25 +51,39 @@ def _few(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]
     if len(totals) <= palette.SERIES:
         return {name: dict(parts) for name, parts in rows.items()}
     kept = {part for part, _ in totals.most_common(palette.SERIES - 1)}
-    found = {name: {part: size for part, size in parts.items() if part in kept} for name, parts in rows.items()}
-    rest = {name: sum(size for part, size in parts.items() if part not in kept) for name, parts in rows.items()}
+    found = {
+        name: {part: size for part, size in parts.items() if part in kept} for name, parts in rows.items()
+    }
+    rest = {
+        name: sum(size for part, size in parts.items() if part not in kept) for name, parts in rows.items()
+    }
     return {name: parts | ({OTHERS: rest[name]} if rest[name] else {}) for name, parts in found.items()}
 
 
-def spread(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0) -> Scene | None:
+def spread(
+    title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
+) -> Scene | None:
     """One row for each name, with a mark for each part where its size is: for sizes that do not add up."""
-    known = {name: {part: by * size for part, size in parts.items() if math.isfinite(size)} for name, parts in rows.items()}
+    known = {
+        name: {part: by * size for part, size in parts.items() if math.isfinite(size)}
+        for name, parts in rows.items()
+    }
     known = {name: parts for name, parts in known.items() if parts}
     if not known:
         return None
     parts = list(dict.fromkeys(part for row in known.values() for part in row))
     legend, top = _legend(parts, shapes=True)
     bottom = top + ROW * len(known)
-    scale = covering([0.0, *(size for row in known.values() for size in row.values())], LEFT, WIDTH - 16, room=0)
+    scale = covering(
+        [0.0, *(size for row in known.values() for size in row.values())], LEFT, WIDTH - 16, room=0
+    )
     marks = legend + below(scale, top, bottom, label)
     for i, (name, row) in enumerate(known.items()):
         y = top + ROW * (i + 0.5)
-        marks += [Words(LEFT - 10, y + 4, cut(name, 20), "ink", PLAIN, "end"), Line([(LEFT, y), (WIDTH - 16, y)], "rule", 1)]
+        marks += [
+            Words(LEFT - 10, y + 4, cut(name, 20), "ink", PLAIN, "end"),
+            Line([(LEFT, y), (WIDTH - 16, y)], "rule", 1),
+        ]
         for part, size in row.items():
             role, shape, _ = palette.series(parts.index(part))
             marks.append(Dot(scale.at(size), y, shape, role, 5, title=f"{name}, {part}: {size:,.3g}"))
@@ -74,7 +92,10 @@ def spread(title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, b
 
 def simple(title: str, label: str, rows: Mapping[str, float]) -> Scene | None:
     """One bar for each known number, the largest first, with the number at its end."""
-    known = sorted(((name, size) for name, size in rows.items() if math.isfinite(size)), key=lambda row: (-row[1], row[0]))
+    known = sorted(
+        ((name, size) for name, size in rows.items() if math.isfinite(size)),
+        key=lambda row: (-row[1], row[0]),
+    )
     if not known:
         return None
     left, bottom = LEFT + 50, 8 + ROW * len(known)
@@ -83,7 +104,16 @@ def simple(title: str, label: str, rows: Mapping[str, float]) -> Scene | None:
     for i, (name, size) in enumerate(known):
         y = 8 + ROW * i
         marks.append(Words(left - 10, y + ROW / 2 + 4, cut(name, 28), "ink", SMALL, "end"))
-        marks.append(Box(scale.start, y + 7, max(scale.at(size) - scale.start, 1), ROW - 14, "s0", f"{name}: {size:.3g}"))
+        marks.append(
+            Box(
+                scale.start,
+                y + 7,
+                max(scale.at(size) - scale.start, 1),
+                ROW - 14,
+                "s0",
+                f"{name}: {size:.3g}",
+            )
+        )
         marks.append(Words(WIDTH - 4, y + ROW / 2 + 4, f"{size:.2f}", "ink", PLAIN, "end"))
     return Scene(WIDTH, bottom + 44, title, marks)
 
@@ -97,6 +127,9 @@ def _legend(parts: list[str], *, shapes: bool = False) -> tuple[list[Mark], floa
         if x + width > WIDTH and x > 8:
             x, y = 8.0, y + 20
         role, shape, _ = palette.series(i)
-        marks += [Dot(x + 5, y, shape if shapes else "square", role, 5), Words(x + 16, y + 4, part, "ink", SMALL)]
+        marks += [
+            Dot(x + 5, y, shape if shapes else "square", role, 5),
+            Words(x + 16, y + 4, part, "ink", SMALL),
+        ]
         x += width
     return marks, y + 18

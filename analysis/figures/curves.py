@@ -17,7 +17,13 @@ GAP = 15.0  # between two names at the ends of curves
 
 
 def curves(
-    histories: pd.DataFrame, column: str, arms: Sequence[str], title: str, label: str, *, percent: bool = False
+    histories: pd.DataFrame,
+    column: str,
+    arms: Sequence[str],
+    title: str,
+    label: str,
+    *,
+    percent: bool = False,
 ) -> Scene | None:
     """One column over epochs, by arm; None where no trial has written it."""
     by = 100.0 if percent else 1.0
@@ -26,11 +32,18 @@ def curves(
         rows = histories[histories["arm"] == arm] if column in histories else histories.iloc[:0]
         if len(rows) and rows[column].notna().any():
             grouped = rows.groupby("epoch")[column]
-            found[arm] = pd.DataFrame({"mean": grouped.mean(), "low": grouped.min(), "high": grouped.max()}).dropna() * by
+            found[arm] = (
+                pd.DataFrame({"mean": grouped.mean(), "low": grouped.min(), "high": grouped.max()}).dropna()
+                * by
+            )
     if not found:
         return None
-    across = covering([float(epoch) for each in found.values() for epoch in each.index], LEFT, WIDTH - RIGHT, room=0)
-    up = covering([float(v) for each in found.values() for v in each.to_numpy().ravel()], HEIGHT - BOTTOM, TOP)
+    across = covering(
+        [float(epoch) for each in found.values() for epoch in each.index], LEFT, WIDTH - RIGHT, room=0
+    )
+    up = covering(
+        [float(v) for each in found.values() for v in each.to_numpy().ravel()], HEIGHT - BOTTOM, TOP
+    )
     marks = below(across, TOP, HEIGHT - BOTTOM, "epoch", grid=False) + beside(up, LEFT, WIDTH - RIGHT, label)
     ends = []
     for arm, each in found.items():
@@ -42,7 +55,9 @@ def curves(
 
 
 def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Scene | None:
-    """UA of each fold by arm, in percent: a fold that is hard for one arm is usually hard for all; None for under two folds."""
+    """UA of each fold by arm, in percent: a fold that is hard for one arm is usually hard for all; None for
+    under two folds.
+    """
     names = sorted(set(folds["fold"]))
     found = {arm: folds[folds["arm"] == arm].dropna(subset="ua").sort_values("fold") for arm in arms}
     found = {arm: rows for arm, rows in found.items() if len(rows)}
@@ -57,19 +72,25 @@ def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Scene | None:
     ends = []
     for arm, rows in found.items():
         role, shape, dash = palette.series(arms.index(arm))
-        points = [(across.at(fold), up.at(100 * ua)) for fold, ua in zip(rows["fold"], rows["ua"], strict=True)]
+        points = [
+            (across.at(fold), up.at(100 * ua)) for fold, ua in zip(rows["fold"], rows["ua"], strict=True)
+        ]
         marks += [Line(points, role, 1.5, dash), *(Dot(x, y, shape, role, 3.5) for x, y in points)]
         ends.append((points[-1][1], arm, (role, shape, dash)))
     return Scene(WIDTH, HEIGHT, "Test UA of every fold, arm by arm", [*marks, *_names(ends)])
 
 
-def _curve(each: pd.DataFrame, look: tuple[str, str, str], across: Scale, up: Scale) -> tuple[list[Mark], float]:
+def _curve(
+    each: pd.DataFrame, look: tuple[str, str, str], across: Scale, up: Scale
+) -> tuple[list[Mark], float]:
     role, _, dash = look
     x = [across.at(float(epoch)) for epoch in each.index]
     low, middle, high = ([up.at(value) for value in each[name]] for name in ("low", "mean", "high"))
     marks: list[Mark] = []
     if len(x) > 1 and any(a != b for a, b in zip(low, high, strict=True)):
-        marks.append(Area([*zip(x, low, strict=True), *reversed(list(zip(x, high, strict=True)))], role, 0.14))
+        marks.append(
+            Area([*zip(x, low, strict=True), *reversed(list(zip(x, high, strict=True)))], role, 0.14)
+        )
     marks.append(Line(list(zip(x, middle, strict=True)), role, 2, dash))
     return marks, middle[-1]
 
@@ -83,5 +104,8 @@ def _names(ends: list[tuple[float, str, tuple[str, str, str]]]) -> list[Mark]:
     for i, (end, arm, (role, shape, _)) in enumerate(wanted):
         latest = HEIGHT - BOTTOM - GAP * (len(wanted) - 1 - i) + max(overflow, 0)
         y = max(min(end, latest), y + GAP)
-        marks += [Dot(WIDTH - RIGHT + 16, y, shape, role, 4), Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL)]
+        marks += [
+            Dot(WIDTH - RIGHT + 16, y, shape, role, 4),
+            Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL),
+        ]
     return marks

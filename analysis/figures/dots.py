@@ -1,4 +1,5 @@
-"""Rows of dots: the folds, speakers or differences behind each mean, so that nobody sees a bar where there are five numbers.
+"""Rows of dots: the folds, speakers or differences behind each mean, so that nobody sees a bar where there
+are five numbers.
 
 Comes in: frames of one study and one selection, scores in 0..1. Goes out: scenes, in percent.
 """
@@ -24,18 +25,24 @@ def nowhere(rows: Mapping[str, object]) -> str:
 
 
 def folds(folds: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere) -> Scene:
-    """UA of each fold (hollow), the mean of an arm (filled) and one standard deviation over folds to each side.
+    """UA of each fold (hollow), the mean of an arm (filled) and one standard deviation over folds to each
+    side.
 
     Args:
         whole: arms that have a score on every fold; the others have no mean that could be compared.
     """
     points = {
-        arm: [(f"fold {fold}", 100 * ua, {"arm": arm, "fold": fold}) for fold, ua in _scores(folds, arm, "fold")] for arm in arms
+        arm: [
+            (f"fold {fold}", 100 * ua, {"arm": arm, "fold": fold}) for fold, ua in _scores(folds, arm, "fold")
+        ]
+        for arm in arms
     }
     return _strip("Test UA of every fold, by arm", "UA of a fold, percent", points, whole, link)
 
 
-def speakers(speakers: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere) -> Scene:
+def speakers(
+    speakers: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere
+) -> Scene:
     """UA of each test speaker, by arm, as `folds`."""
     points = {}
     for arm in arms:
@@ -46,7 +53,8 @@ def speakers(speakers: pd.DataFrame, arms: Sequence[str], whole: Collection[str]
 
 
 def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Scene:
-    """Mean difference of each pair of arms, its corrected interval, and the band in which they count as equal.
+    """Mean difference of each pair of arms, its corrected interval, and the band in which they count as
+    equal.
 
     An interval that is many times as wide as the others ends in an arrow, so that those can be read.
     """
@@ -55,7 +63,9 @@ def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Scene:
     rope = max([100 * row["rope"] for row in rows if math.isfinite(row["rope"])], default=0.0)
     scale = covering([*_limits(rows), -rope, rope], 2 * LEFT - 40, wide - RIGHT, room=0.02)
     left, right = scale.at(-rope), scale.at(rope)
-    marks: list[Mark] = [Area([(left, top), (right, top), (right, bottom), (left, bottom)], "band")] if rope else []
+    marks: list[Mark] = (
+        [Area([(left, top), (right, top), (right, bottom), (left, bottom)], "band")] if rope else []
+    )
     if rope:
         marks.append(Words((left + right) / 2, top - 8, f"equal within ±{rope:.3g}", "soft", SMALL, "middle"))
     marks += below(scale, top, bottom, "difference of UA over the same folds, points")
@@ -67,42 +77,74 @@ def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Scene:
 
 def _limits(rows: Sequence[Mapping[Hashable, Any]]) -> tuple[float, float]:
     """Points of UA within which every difference and most intervals lie."""
-    halves = sorted(50 * (row["ci_high"] - row["ci_low"]) for row in rows if math.isfinite(row["ci_high"] - row["ci_low"]))
+    halves = sorted(
+        50 * (row["ci_high"] - row["ci_low"]) for row in rows if math.isfinite(row["ci_high"] - row["ci_low"])
+    )
     most = max([abs(100 * row["difference"]) for row in rows], default=1.0)
     limit = max(1.3 * most, most + 2 * halves[len(halves) // 2] if halves else 0.0, 1.0)
-    ends = [100 * row[name] for row in rows for name in ("difference", "ci_low", "ci_high") if math.isfinite(row[name])]
+    ends = [
+        100 * row[name]
+        for row in rows
+        for name in ("difference", "ci_low", "ci_high")
+        if math.isfinite(row[name])
+    ]
     return max(-limit, min([0.0, *ends])), min(limit, max([0.0, *ends]))
 
 
 def _difference(row: Mapping[Hashable, Any], scale: Scale, y: float, right: float, link: Link) -> list[Mark]:
     value, low, high = (100 * row[name] for name in ("difference", "ci_low", "ci_high"))
-    marks: list[Mark] = [Words(scale.start - 16, y + 4, cut(f"{row['arm_a']} − {row['arm_b']}", 38), "ink", SMALL, "end")]
+    marks: list[Mark] = [
+        Words(scale.start - 16, y + 4, cut(f"{row['arm_a']} − {row['arm_b']}", 38), "ink", SMALL, "end")
+    ]
     if math.isfinite(low) and math.isfinite(high):
         ends = [scale.at(min(max(end, scale.low), scale.high)) for end in (low, high)]
         marks.append(Line([(ends[0], y), (ends[1], y)], "s0", 2))
         for end, beyond, way in ((ends[0], low < scale.low, 6), (ends[1], high > scale.high, -6)):
             marks += [Line([(end + way, y - 5), (end, y), (end + way, y + 5)], "s0", 2)] if beyond else []
-    told = f"{value:+.1f} points, from {low:+.1f} to {high:+.1f}" if math.isfinite(low) else f"{value:+.1f} points"
-    marks.append(Dot(scale.at(value), y, "diamond", "s0", 5, title=told, href=link({"arm": [row["arm_a"], row["arm_b"]]})))
+    told = (
+        f"{value:+.1f} points, from {low:+.1f} to {high:+.1f}"
+        if math.isfinite(low)
+        else f"{value:+.1f} points"
+    )
+    marks.append(
+        Dot(
+            scale.at(value),
+            y,
+            "diamond",
+            "s0",
+            5,
+            title=told,
+            href=link({"arm": [row["arm_a"], row["arm_b"]]}),
+        )
+    )
     return [*marks, Words(right, y + 4, f"{value:+.1f}".replace("-", "−"), "ink", PLAIN, "end")]
 
 
 def _scores(frame: pd.DataFrame, arm: str, by: str) -> list[tuple[int, float]]:
     rows = frame[frame["arm"] == arm]
-    return [(int(name), float(ua)) for name, ua in zip(rows[by], rows["ua"], strict=True) if math.isfinite(ua)]
+    return [
+        (int(name), float(ua)) for name, ua in zip(rows[by], rows["ua"], strict=True) if math.isfinite(ua)
+    ]
 
 
 def _strip(title: str, label: str, points: Mapping[str, Points], whole: Collection[str], link: Link) -> Scene:
-    """One row for each arm that has a point; dots stand a little above and below the row, in order, so that equal ones show."""
+    """One row for each arm that has a point; dots stand a little above and below the row, in order, so that
+    equal ones show.
+    """
     shown = {arm: told for arm, told in points.items() if told}
     top, bottom = 12.0, 12.0 + ROW * max(len(shown), 1)
     scale = covering([value for told in shown.values() for _, value, _ in told], LEFT, WIDTH - RIGHT)
     marks = below(scale, top, bottom, label)
     for i, (arm, told) in enumerate(shown.items()):
         role, y = palette.series(list(points).index(arm))[0], top + ROW * (i + 0.5)
-        marks += [Words(LEFT - 16, y + 4, cut(arm, 20), "ink", PLAIN, "end"), *_dots(arm, role, told, scale, y, link)]
+        marks += [
+            Words(LEFT - 16, y + 4, cut(arm, 20), "ink", PLAIN, "end"),
+            *_dots(arm, role, told, scale, y, link),
+        ]
         marks += (
-            _mean(arm, role, told, scale, y, link) if arm in whole else [Words(WIDTH - 4, y + 4, "partly", "soft", SMALL, "end")]
+            _mean(arm, role, told, scale, y, link)
+            if arm in whole
+            else [Words(WIDTH - 4, y + 4, "partly", "soft", SMALL, "end")]
         )
     return Scene(WIDTH, bottom + 44, title, marks)
 
@@ -123,5 +165,15 @@ def _mean(arm: str, role: str, told: Points, scale: Scale, y: float, link: Link)
         spread = math.sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))
         ends = [scale.at(min(max(middle + side * spread, scale.low), scale.high)) for side in (-1, 1)]
         marks.append(Line([(ends[0], y), (ends[1], y)], role, 2.5))
-    marks.append(Dot(scale.at(middle), y, "diamond", role, 5.5, title=f"{arm}: mean {middle:.1f}", href=link({"arm": arm})))
+    marks.append(
+        Dot(
+            scale.at(middle),
+            y,
+            "diamond",
+            role,
+            5.5,
+            title=f"{arm}: mean {middle:.1f}",
+            href=link({"arm": arm}),
+        )
+    )
     return [*marks, Words(WIDTH - 4, y + 4, f"{middle:.1f}", "ink", PLAIN, "end")]

@@ -18,37 +18,61 @@ WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 480.0, 320.0, 44.0, 32.0, 146.0, 42.0
 
 
 def front(
-    points: pd.DataFrame, column: str, label: str, arms: Sequence[str], link: Link = nowhere, *, joined: bool = True
+    points: pd.DataFrame,
+    column: str,
+    label: str,
+    arms: Sequence[str],
+    link: Link = nowhere,
+    *,
+    joined: bool = True,
 ) -> Scene | None:
-    """UA (column `ua`) of arms or candidates against a cost, both known; if `joined`, by a line through what no other one beats."""
+    """UA (column `ua`) of arms or candidates against a cost, both known; if `joined`, by a line through what
+    no other one beats.
+    """
     rows = points[points["ua"].notna() & (points[column] > 0)] if column in points else points.iloc[:0]
     if rows.empty:
         return None
     across = covering([float(cost) for cost in rows[column]], LEFT, WIDTH - RIGHT, log=True, room=0.08)
     up = covering([100 * float(ua) for ua in rows["ua"]], HEIGHT - BOTTOM, TOP)
-    marks = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(up, LEFT, WIDTH - RIGHT, "UA, percent")
+    marks = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(
+        up, LEFT, WIDTH - RIGHT, "UA, percent"
+    )
     if joined:
         best = unbeaten([(float(cost), float(ua)) for cost, ua in zip(rows[column], rows["ua"], strict=True)])
         marks.append(Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
         marks.append(_point(row, column, arms, across, up, link))
-    return Scene(WIDTH, HEIGHT, f"UA against {label}", [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)])
+    return Scene(
+        WIDTH,
+        HEIGHT,
+        f"UA against {label}",
+        [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)],
+    )
 
 
 def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) -> Scene | None:
-    """Test UA (`ua`) against validation UA (`valid_ua`) of the chosen candidate on each fold; on the line both are equal."""
+    """Test UA (`ua`) against validation UA (`valid_ua`) of the chosen candidate on each fold; on the line
+    both are equal.
+    """
     rows = points[points["ua"].notna() & points["valid_ua"].notna()]
     if rows.empty:
         return None
     values = [100 * float(value) for name in ("ua", "valid_ua") for value in rows[name]]
     across, up = covering(values, LEFT, WIDTH - RIGHT), covering(values, HEIGHT - BOTTOM, TOP)
-    marks = below(across, TOP, HEIGHT - BOTTOM, "validation UA, percent") + beside(up, LEFT, WIDTH - RIGHT, "test UA, percent")
+    marks = below(across, TOP, HEIGHT - BOTTOM, "validation UA, percent") + beside(
+        up, LEFT, WIDTH - RIGHT, "test UA, percent"
+    )
     marks.append(Line([(across.start, up.start), (across.stop, up.stop)], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
         role, shape, _ = palette.series(arms.index(row["arm"]))
-        told = f"{row['arm']}, fold {row['fold']}: validation {100 * row['valid_ua']:.1f}, test {100 * row['ua']:.1f}"
+        told = (
+            f"{row['arm']}, fold {row['fold']}: validation {100 * row['valid_ua']:.1f}, test "
+            f"{100 * row['ua']:.1f}"
+        )
         place = across.at(100 * row["valid_ua"]), up.at(100 * row["ua"])
-        marks.append(Dot(*place, shape, role, 4, title=told, href=link({"arm": row["arm"], "fold": row["fold"]})))
+        marks.append(
+            Dot(*place, shape, role, 4, title=told, href=link({"arm": row["arm"], "fold": row["fold"]}))
+        )
     return Scene(
         WIDTH,
         HEIGHT,
@@ -73,11 +97,24 @@ def legend(shown: Sequence[str], arms: Sequence[str]) -> list[Mark]:
     for i, arm in enumerate(shown):
         role, shape, _ = palette.series(arms.index(arm))
         y = TOP + 6 + 18 * i
-        marks += [Dot(WIDTH - RIGHT + 16, y, shape, role, 4), Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL)]
+        marks += [
+            Dot(WIDTH - RIGHT + 16, y, shape, role, 4),
+            Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL),
+        ]
     return marks
 
 
-def _point(row: Mapping[Hashable, Any], column: str, arms: Sequence[str], across: Scale, up: Scale, link: Link) -> Dot:
+def _point(
+    row: Mapping[Hashable, Any], column: str, arms: Sequence[str], across: Scale, up: Scale, link: Link
+) -> Dot:
     arm, ua, cost = str(row["arm"]), 100 * float(row["ua"]), float(row[column])
     role, shape, _ = palette.series(arms.index(arm))
-    return Dot(across.at(cost), up.at(ua), shape, role, 5, title=f"{arm}: UA {ua:.1f}, {cost:,.0f}", href=link({"arm": arm}))
+    return Dot(
+        across.at(cost),
+        up.at(ua),
+        shape,
+        role,
+        5,
+        title=f"{arm}: UA {ua:.1f}, {cost:,.0f}",
+        href=link({"arm": arm}),
+    )

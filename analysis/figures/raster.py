@@ -42,10 +42,22 @@ def _draw(axes: Any, mark: Mark, colours: dict[str, str], where: dict[str, Any])
             x, y = zip(*mark.points, strict=True)
             axes.plot(x, y, color=colours[mark.role], linewidth=mark.width * POINT, linestyle=style, **where)
         case Area():
-            axes.fill(*zip(*mark.points, strict=True), color=colours[mark.role], alpha=mark.opacity, linewidth=0, **where)
+            axes.fill(
+                *zip(*mark.points, strict=True),
+                color=colours[mark.role],
+                alpha=mark.opacity,
+                linewidth=0,
+                **where,
+            )
         case Box():
             right, low = mark.x + mark.width, mark.y + mark.height
-            axes.fill((mark.x, right, right, mark.x), (mark.y, mark.y, low, low), color=colours[mark.role], linewidth=0, **where)
+            axes.fill(
+                (mark.x, right, right, mark.x),
+                (mark.y, mark.y, low, low),
+                color=colours[mark.role],
+                linewidth=0,
+                **where,
+            )
         case Dot():
             _dot(axes, mark, colours, where)
         case Words():
@@ -55,17 +67,25 @@ def _draw(axes: Any, mark: Mark, colours: dict[str, str], where: dict[str, Any])
 def _dot(axes: Any, mark: Dot, colours: dict[str, str], where: dict[str, Any]) -> None:
     from matplotlib.patches import Circle, Polygon
 
-    look = {"facecolor": colours["paper" if mark.hollow else mark.role], "edgecolor": colours[mark.role], "linewidth": 1.5 * POINT}
+    look = {
+        "facecolor": colours["paper" if mark.hollow else mark.role],
+        "edgecolor": colours[mark.role],
+        "linewidth": 1.5 * POINT,
+    }
     if mark.shape in ("cross", "plus"):
         for points in scene.strokes(mark.shape, mark.x, mark.y, mark.size):
             axes.plot(*zip(*points, strict=True), color=colours[mark.role], linewidth=2 * POINT, **where)
     elif mark.shape == "circle":
         axes.add_patch(Circle((mark.x, mark.y), mark.size, **look, **where))
     else:
-        axes.add_patch(Polygon(scene.corners(mark.shape, mark.x, mark.y, mark.size), closed=True, **look, **where))
+        axes.add_patch(
+            Polygon(scene.corners(mark.shape, mark.x, mark.y, mark.size), closed=True, **look, **where)
+        )
 
 
 def _words(axes: Any, mark: Words, colours: dict[str, str], where: dict[str, Any]) -> None:
     sides = {"start": "left", "middle": "center", "end": "right"}
     look = {"color": colours[mark.role], "fontsize": mark.size * POINT}
-    axes.text(mark.x, mark.y, mark.text, ha=sides[mark.anchor], va="baseline", parse_math=False, **look, **where)
+    axes.text(
+        mark.x, mark.y, mark.text, ha=sides[mark.anchor], va="baseline", parse_math=False, **look, **where
+    )

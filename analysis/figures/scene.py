@@ -1,7 +1,7 @@
 """A figure as data: marks on a sheet of so many units, drawn as SVG here and as PNG by `raster`.
 
-Marks name roles of `palette`, not colours. The same marks give the same text of SVG, byte for byte; whatever stands in words is
-escaped. A unit is a CSS pixel at natural size.
+Marks name roles of `palette`, not colours. The same marks give the same text of SVG, byte for byte; whatever
+stands in words is escaped. A unit is a CSS pixel at natural size.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape as quoted
 
 from analysis.figures import palette
-from raysernas.record.shapes import printed
+from raysernas.drawing.shapes import printed
 
 Point = tuple[float, float]
 SMALL, PLAIN = 11.0, 13.0  # sizes of words
@@ -87,15 +87,23 @@ class Scene:
 
 
 def svg(scene: Scene, *, alone: bool = False) -> str:
-    """The figure as SVG text: for a page that defines the classes of `palette`, or `alone` for a file of its own (light)."""
-    size = f'viewBox="0 0 {_n(scene.width)} {_n(scene.height)}" width="{_n(scene.width)}" height="{_n(scene.height)}"'
+    """The figure as SVG text: for a page that defines the classes of `palette`, or `alone` for a file of its
+    own (light).
+    """
+    size = (
+        f'viewBox="0 0 {_n(scene.width)} {_n(scene.height)}" width="{_n(scene.width)}" '
+        f'height="{_n(scene.height)}"'
+    )
     linked = any(getattr(mark, "href", "") for mark in scene.marks)  # role img would hide links from readers
     role = "group" if linked else "img"
     body = "".join(_drawn(mark) for mark in scene.marks)
     name = 'xmlns="http://www.w3.org/2000/svg" ' if alone else ""
     rules = f"<style>{_rules_alone()}</style>" if alone else ""
     paper = f'<rect width="{_n(scene.width)}" height="{_n(scene.height)}" class="f-paper"/>' if alone else ""
-    return f'<svg {name}class="figure" {size} role="{role}" aria-label="{_escaped(scene.title)}">{rules}{paper}{body}</svg>'
+    return (
+        f'<svg {name}class="figure" {size} role="{role}" '
+        f'aria-label="{_escaped(scene.title)}">{rules}{paper}{body}</svg>'
+    )
 
 
 def corners(shape: str, x: float, y: float, size: float) -> list[Point]:
@@ -106,7 +114,11 @@ def corners(shape: str, x: float, y: float, size: float) -> list[Point]:
     if shape == "diamond":
         return [(x, y - size * 1.25), (x + size * 1.25, y), (x, y + size * 1.25), (x - size * 1.25, y)]
     up = -1.0 if shape == "triangle" else 1.0
-    return [(x, y + up * size * 1.15), (x + size * 1.1, y - up * size * 0.85), (x - size * 1.1, y - up * size * 0.85)]
+    return [
+        (x, y + up * size * 1.15),
+        (x + size * 1.1, y - up * size * 0.85),
+        (x - size * 1.1, y - up * size * 0.85),
+    ]
 
 
 def strokes(shape: str, x: float, y: float, size: float) -> list[list[Point]]:
@@ -132,7 +144,10 @@ def _drawn(mark: Mark) -> str:
             look = f'fill="none" stroke-width="{_n(mark.width)}"{dash}'
             return f'<polyline class="d-{mark.role}" points="{_points(mark.points)}" {look}/>'
         case Area():
-            return f'<polygon class="f-{mark.role}" points="{_points(mark.points)}" opacity="{_n(mark.opacity)}"/>'
+            return (
+                f'<polygon class="f-{mark.role}" points="{_points(mark.points)}" '
+                f'opacity="{_n(mark.opacity)}"/>'
+            )
         case Box():
             place = f'x="{_n(mark.x)}" y="{_n(mark.y)}" width="{_n(mark.width)}" height="{_n(mark.height)}"'
             return _linked(mark, f'<rect class="f-{mark.role}" {place}>{_title(mark.title)}</rect>')
@@ -151,7 +166,10 @@ def _dot(mark: Dot) -> str:
         lines = strokes(mark.shape, mark.x, mark.y, mark.size)
         way = "".join(f"M{_n(a[0])} {_n(a[1])}L{_n(b[0])} {_n(b[1])}" for a, b in lines)
         return f'<path class="d-{mark.role}" d="{way}" fill="none" stroke-width="2">{title}</path>'
-    return f'<polygon {look} points="{_points(corners(mark.shape, mark.x, mark.y, mark.size))}">{title}</polygon>'
+    return (
+        f"<polygon {look} "
+        f'points="{_points(corners(mark.shape, mark.x, mark.y, mark.size))}">{title}</polygon>'
+    )
 
 
 def _words(mark: Words) -> str:
@@ -175,5 +193,10 @@ def _points(points: Sequence[Point]) -> str:
 
 def _rules_alone() -> str:
     fixed = palette.colours()
-    rules = "".join(f".f-{role}{{fill:{colour}}}.d-{role}{{stroke:{colour}}}" for role, colour in fixed.items())
-    return rules + "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
+    rules = "".join(
+        f".f-{role}{{fill:{colour}}}.d-{role}{{stroke:{colour}}}" for role, colour in fixed.items()
+    )
+    return (
+        rules
+        + "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
+    )

@@ -1,7 +1,8 @@
-"""From study folders to what is shown of them: findings, the page, files of figures and tables, words on a terminal.
+"""From study folders to what is shown of them: findings, the page, files of figures and tables, words on a
+terminal.
 
-Comes in: places of studies. Goes out: `Findings`, HTML, files. A frame that cannot be computed is told in a remark; the others
-stand.
+Comes in: places of studies. Goes out: `Findings`, HTML, files. A frame that cannot be computed is told in a
+remark; the others stand.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,21 +22,25 @@ from analysis.protocol_card import marks_told
 from analysis.report import drawings, gallery
 from analysis.report import page as pages
 from analysis.report.findings import NESTED, Findings
-from raysernas.config import Fault
-from raysernas.record import drawing, storage
+from raysernas.config.fault import Fault
+from raysernas.drawing import pictures
+from raysernas.record import storage
 from raysernas.record.counting import counted
 
 Progress = Callable[[int, int], object]
 PLAIN: Sequence[writing.Format] = ("csv", "parquet")
 LONG = 2000  # rows, beyond which nobody reads a table as text
-STYLES = {"best": "bold", "caution": "yellow", "marks": "bold yellow"}  # of the kinds of sentences, on a terminal
+# of the kinds of sentences, on a terminal
+STYLES = {"best": "bold", "caution": "yellow", "marks": "bold yellow"}
 
 
 def findings(roots: Sequence[Path], report: Progress, *, mixed: bool = False) -> Findings:
-    """Everything that is known about some studies; `report` is told how many of the frames are made, and of how many.
+    """Everything that is known about some studies; `report` is told how many of the frames are made, and of
+    how many.
 
     Raises:
-        Fault: for a folder that is not a study's, or studies of unlike protocols unless they are to be `mixed`.
+        Fault: for a folder that is not a study's, or studies of unlike protocols unless they are to be
+            `mixed`.
     """
     return found_in(load(*[str(root) for root in roots], mixed=mixed), report)
 
@@ -46,15 +51,21 @@ def found_in(results: Results, report: Progress = lambda done, of: None) -> Find
     histories, missing = frames.pop("histories", (pd.DataFrame(), ()))
     searched = drawings.searched(results.trials, frames.get("chosen", pd.DataFrame()))
     late, untold = _gathered({"alphas": lambda: results.mixtures(searched)}, lambda done, of: None)
-    mixtures, _ = late.get("alphas", (pd.DataFrame(), ()))  # what is missing of them is missing of the histories too
+    # what is missing of them is missing of the histories too
+    mixtures, _ = late.get("alphas", (pd.DataFrame(), ()))
     typical = frames.pop("typical", pd.DataFrame())
     return Findings(
-        trials=results.trials, frames={**frames, "histories": histories}, configs=results.configs, cards=results.cards,
-        answers=_answers(frames), marks=results.meanings, confusion=results.confusion, 
+        trials=results.trials,
+        frames={**frames, "histories": histories},
+        configs=results.configs,
+        cards=results.cards,
+        answers=_answers(frames),
+        marks=results.meanings,
+        confusion=results.confusion,
         cells={study: list(drawings.cells(typical, study)) for study in results.configs},
         alphas={study: list(drawings.evolutions(searched, mixtures, study)) for study in results.configs},
         remarks=tuple(dict.fromkeys([*results.remarks, *missing, *told, *untold])),
-    )  # fmt: skip
+    )
 
 
 def _steps(results: Results) -> dict[str, Callable[[], Any]]:
@@ -63,7 +74,9 @@ def _steps(results: Results) -> dict[str, Callable[[], Any]]:
         *("chosen", "arms", "folds", "classes", "speakers", "cost", "pareto", "pairs", "over_random"),
         *("components", "importance", "genes", "agreement", "typical"),
     )
-    frames: Mapping[str, Callable[[], Any]] = {name: lambda name=name: getattr(results, name) for name in names}
+    frames: Mapping[str, Callable[[], Any]] = {
+        name: lambda name=name: getattr(results, name) for name in names
+    }
     return {**frames, "histories": results.histories}
 
 
@@ -81,12 +94,17 @@ def _gathered(steps: Mapping[str, Callable[[], Any]], report: Progress) -> tuple
 
 
 def _answers(frames: Mapping[str, pd.DataFrame]) -> dict[str, list[tuple[str, str]]]:
-    """Study -> (kind, sentence), the answer first; nothing where a frame that they are made of could not be."""
+    """Study -> (kind, sentence), the answer first; nothing where a frame that they are made of could not
+    be.
+    """
     if not {"arms", "pairs", "cost"} <= set(frames):
         return {}
     table = answers.answers(frames["arms"], frames["pairs"], frames["cost"], frames.get("over_random"))
     table["kind"] = table["kind"].where((table["kind"] != "caution") | (table["arm"] != ""), "marks")
-    return {str(name): list(zip(rows["kind"], rows["sentence"], strict=True)) for name, rows in table.groupby("study", sort=False)}
+    return {
+        str(name): list(zip(rows["kind"], rows["sentence"], strict=True))
+        for name, rows in table.groupby("study", sort=False)
+    }
 
 
 def page(found: Findings, *, refresh_s: int = 0) -> str:
@@ -112,13 +130,17 @@ def write_figures(found: Findings, folder: Path) -> int:
         for done, (name, figure) in enumerate(figures.items()):
             report(done, len(figures))
             own = isinstance(figure, Scene)
-            storage.write_text(folder / f"{name}.svg", scene.svg(figure, alone=True) if own else drawing.svg(figure, alone=True))
-            storage.put(folder / f"{name}.png", raster.png(figure) if own else drawing.png(figure)[0])
+            storage.write_text(
+                folder / f"{name}.svg",
+                scene.svg(figure, alone=True) if own else pictures.svg(figure, alone=True),
+            )
+            storage.put(folder / f"{name}.png", raster.png(figure) if own else pictures.png(figure)[0])
     return len(figures)
 
 
 def write_tables(found: Findings, folder: Path) -> int:
-    """Every frame in every format of `analysis.writing`, and `headline`, the table of a paper; how many they are.
+    """Every frame in every format of `analysis.writing`, and `headline`, the table of a paper; how many they
+    are.
 
     A frame of very many rows is written for programs only.
 

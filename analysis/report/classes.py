@@ -66,8 +66,13 @@ def speakers(found: Findings) -> Markup:
 
 
 def _with_folds(found: Findings, table: pd.DataFrame) -> pd.DataFrame:
-    """The same with the number of folds behind each arm: one that has not ended cannot be compared with the others."""
+    """The same with the number of folds behind each arm: one that has not ended cannot be compared with the
+    others.
+    """
     folds = found.of("folds", selection=NESTED)
     if table.empty or folds.empty:
         return table
-    return table.merge(folds.groupby(["study", "arm"])["fold"].nunique().rename("of_folds").reset_index(), on=["study", "arm"])
+    return table.merge(
+        folds.groupby(["study", "arm"])["fold"].nunique().rename("of_folds").reset_index(),
+        on=["study", "arm"],
+    )

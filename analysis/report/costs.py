@@ -1,4 +1,6 @@
-"""The sections about what it costs and what the differences come from: seconds, Pareto fronts, variance, settings."""
+"""The sections about what it costs and what the differences come from: seconds, Pareto fronts, variance,
+settings.
+"""
 
 from analysis.report import gallery, grid, wording
 from analysis.report.findings import NESTED, Findings
@@ -19,7 +21,9 @@ def components(found: Findings) -> Markup:
         *lead,
         Column("arm", "arm"),
         Column("component", "source"),
-        Column("levels", "drawn", wording.count, note="levels of the source: so many folds, candidates, seeds"),
+        Column(
+            "levels", "drawn", wording.count, note="levels of the source: so many folds, candidates, seeds"
+        ),
         Column("sd", "deviation", wording.points_of, note="points of UA"),
         Column("share", "share of the variance", wording.percent),
         Column("note", "beware"),
@@ -28,7 +32,8 @@ def components(found: Findings) -> Markup:
         "components",
         "What scores vary with",
         paragraph(
-            "One deviation for each source of luck, in points of UA: how much a score would move if only that were drawn anew."
+            "One deviation for each source of luck, in points of UA: how much a score would move if only "
+            "that were drawn anew."
         ),
         figures(found, gallery.components),
         grid.table(
@@ -68,7 +73,8 @@ def _cost_table(found: Findings) -> Markup:
             return found.rows(row, arm=arm, status=purpose, planned=None)
         if purpose == "beyond the plan":
             return found.rows(row, arm=arm, status="finished", planned=False)
-        return {} if purpose == "other candidates" else found.rows(row, arm=arm, chosen=NESTED)  # what was not chosen has no word
+        # what was not chosen has no word
+        return {} if purpose == "other candidates" else found.rows(row, arm=arm, chosen=NESTED)
 
     table = found.of("cost")
     told = wording.seconds_like(table["seconds"].max() if len(table) else 0)
@@ -83,7 +89,9 @@ def _cost_table(found: Findings) -> Markup:
         Column("share", "share of the arm", wording.percent),
         Column("note", "beware"),
     ]
-    return grid.table("Time by purpose", table, columns, found.source(), empty="no trial has recorded its seconds.")
+    return grid.table(
+        "Time by purpose", table, columns, found.source(), empty="no trial has recorded its seconds."
+    )
 
 
 def _lead(found: Findings) -> list[Column]:

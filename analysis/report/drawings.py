@@ -1,7 +1,9 @@
-"""The architectures of a study: for each arm that has any, the typical cells and, where it was searched, how its alphas went.
+"""The architectures of a study: for each arm that has any, the typical cells and, where it was searched, how
+its alphas went.
 
-Comes in: typical genotypes, the trials with their selections, mixtures over epochs. Goes out: figures for the gallery. Alphas are
-those of one search: of the headline's trials of an arm the one with the best validation UA, and the caption says so.
+Comes in: typical genotypes, the trials with their selections, mixtures over epochs. Goes out: figures for the
+gallery. Alphas are those of one search: of the headline's trials of an arm the one with the best validation
+UA, and the caption says so.
 """
 
 from collections.abc import Iterator
@@ -11,16 +13,20 @@ import pandas as pd
 
 from analysis.figures import alphas
 from analysis.report.findings import NESTED, Drawn, marked
-from raysernas.record import drawing
+from raysernas.drawing import pictures
 from raysernas.record.genotype import Choice, Part, from_json
 
 
 def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Of each study and arm with genotypes the row with the best validation UA among the headline's (the first on a tie)."""
+    """Of each study and arm with genotypes the row with the best validation UA among the headline's (the
+    first on a tie).
+    """
     rows = marked(trials, chosen)
     taken = [NESTED in str(words).split() for words in rows["chosen"]]
     rows = rows[pd.Series(taken, rows.index, dtype=bool) & (rows["genotype"].fillna("") != "")]
-    ranked = rows.sort_values(["valid_ua", "trial", "retrain_seed"], ascending=[False, True, True], kind="stable")
+    ranked = rows.sort_values(
+        ["valid_ua", "trial", "retrain_seed"], ascending=[False, True, True], kind="stable"
+    )
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 
 
@@ -28,10 +34,11 @@ def cells(typical: pd.DataFrame, study: str) -> Iterator[Drawn]:
     """The typical cells of one study, of a frame as `architectures.typical` gives it."""
     for row in typical[typical["study"] == study].to_dict("records") if len(typical) else ():
         told = (
-            f"The most frequent operations of {row['searches']} genotypes, each of which has {100 * row['shared']:.0f} % on average"
+            f"The most frequent operations of {row['searches']} genotypes, each of which has "
+            f"{100 * row['shared']:.0f} % on average"
         )
         note = "; ".join(filter(None, [told, row["note"]]))
-        for name, picture in drawing.cells(from_json(row["genotype"])).items():
+        for name, picture in pictures.cells(from_json(row["genotype"])).items():
             yield Drawn(f"{row['arm']}: typical {name}", picture, f"{note}.")
 
 
@@ -50,7 +57,7 @@ def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterat
             yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, cast(Part, part)), note)
 
 
-def _evolution(table: pd.DataFrame, part: Part) -> drawing.Picture:
+def _evolution(table: pd.DataFrame, part: Part) -> pictures.Picture:
     """Rows of one trial and part: epoch, edge, node, source, operation, weight."""
     edges = table.drop_duplicates("edge").sort_values("edge")
     first = table[(table["edge"] == edges["edge"].iloc[0]) & (table["epoch"] == table["epoch"].iloc[0])]
@@ -59,5 +66,7 @@ def _evolution(table: pd.DataFrame, part: Part) -> drawing.Picture:
     columns = pd.MultiIndex.from_product([edges["edge"], operations])
     wide = wide.reindex(columns=columns).sort_index()
     values = wide.to_numpy().reshape(-1, len(edges), len(operations))
-    choice = Choice(tuple(zip(edges["node"].astype(int), edges["source"].astype(int), strict=True)), operations)
+    choice = Choice(
+        tuple(zip(edges["node"].astype(int), edges["source"].astype(int), strict=True)), operations
+    )
     return alphas.evolution(list(values), part, choice, [int(epoch) for epoch in wide.index])

@@ -1,7 +1,7 @@
 """What the report shows, gathered once: the frames of `analysis.load`, each computed or told as missing.
 
-Comes in: `Results`. Goes out: `Findings`. A frame that cannot be computed is empty, and a remark says why: a report of what is
-there is worth more than none.
+Comes in: `Results`. Goes out: `Findings`. A frame that cannot be computed is empty, and a remark says why: a
+report of what is there is worth more than none.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -13,8 +13,8 @@ import pandas as pd
 
 from analysis.figures.scene import Scene
 from analysis.report.grid import Source
-from raysernas.config import Config
-from raysernas.record.shapes import Picture
+from raysernas.config.schema import Config
+from raysernas.drawing.shapes import Picture
 
 NESTED, FLAT, ORACLE = "nested", "flat", "oracle"
 
@@ -30,18 +30,22 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Frames by their names in `analysis.load`, each with the column `study`; what else stands on the page."""
+    """Frames by their names in `analysis.load`, each with the column `study`; what else stands on the
+    page.
+    """
 
     trials: pd.DataFrame
     frames: Mapping[str, pd.DataFrame]
     configs: Mapping[str, Config]
     cards: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> label -> text
-    answers: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)  # study -> (kind, sentence), the answer first
+    # study -> (kind, sentence), the answer first
+    answers: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # study -> word -> meaning
     remarks: Sequence[str] = ()
     confusion: Callable[[str, str, str], pd.DataFrame] | None = None  # (study, selection, arm) -> counts
     cells: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)  # study -> drawings of architectures
-    alphas: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)  # study -> how searches came to theirs
+    # study -> how searches came to theirs
+    alphas: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)
 
     @property
     def studies(self) -> list[str]:
@@ -59,17 +63,25 @@ class Findings:
     def arms(self, study: str) -> list[str]:
         """The arms of a study, the best headline score first, those without one last, as planned."""
         table = self.of("arms", study, NESTED)
-        scored = table.dropna(subset="ua").sort_values("ua", ascending=False, kind="stable")["arm"].tolist() if len(table) else []
+        scored = (
+            table.dropna(subset="ua").sort_values("ua", ascending=False, kind="stable")["arm"].tolist()
+            if len(table)
+            else []
+        )
         return [*scored, *(arm for arm in self.configs[study].study.arms if arm not in scored)]
 
     def whole(self, study: str) -> list[str]:
         """The arms of a study that have a score on every planned fold: only those can be compared."""
         table = self.of("arms", study, NESTED)
-        return table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist() if len(table) else []
+        return (
+            table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist()
+            if len(table)
+            else []
+        )
 
     def rows(self, row: Mapping[Hashable, Any], **fixed: Any) -> dict[str, Any]:
-        """The trials that a number stands for: those of its study, if there are several, and what else is said; planned ones,
-        unless `planned` says otherwise (None: whether planned or not)."""
+        """The trials that a number stands for: those of its study, if there are several, and what else is
+        said; planned ones, unless `planned` says otherwise (None: whether planned or not)."""
         study = {"study": row["study"]} if len(self.configs) > 1 else {}
         planned = {} if self.all_planned or "chosen" in fixed else {"planned": True}
         return {name: value for name, value in {**study, **planned, **fixed}.items() if value is not None}
@@ -80,17 +92,27 @@ class Findings:
         return "planned" not in self.trials or bool(self.trials["planned"].all())
 
     def marked(self, study: str, *selections: str) -> dict[str, str]:
-        """Mark -> meaning of the tables of some selections; all marks of the study where its table of arms does not tell."""
+        """Mark -> meaning of the tables of some selections; all marks of the study where its table of arms
+        does not tell.
+        """
         every, arms = self.marks.get(study, {}), self.of("arms", study)
         if arms.empty or "marks" not in arms:
             return dict(every)
-        words = {word for text in arms.loc[arms["selection"].isin(selections), "marks"] for word in str(text).split(", ")}
+        words = {
+            word
+            for text in arms.loc[arms["selection"].isin(selections), "marks"]
+            for word in str(text).split(", ")
+        }
         return {word: meaning for word, meaning in every.items() if word in words}
 
     def source(self, study: str | None = None, *selections: str) -> Source:
         """What stands on a table of one study, or of all; of the headline, or of some selections."""
         names = self.studies if study is None else [study]
-        marks = {word: meaning for name in names for word, meaning in self.marked(name, *(selections or (NESTED,))).items()}
+        marks = {
+            word: meaning
+            for name in names
+            for word, meaning in self.marked(name, *(selections or (NESTED,))).items()
+        }
         lines = [_line(name, self.configs[name], len(names) > 1) for name in names[:3]]
         more = [f"and {len(names) - 3} more studies"] if len(names) > 3 else []
         return Source(marks, "; ".join([*lines, *more]), "protocol")

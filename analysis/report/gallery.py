@@ -1,7 +1,7 @@
 """Every figure of the report, by section: what is drawn of which frame, under which caption.
 
-Comes in: findings. Goes out: scenes with captions, for the page and for files. Figures are of one study and of the headline
-selection.
+Comes in: findings. Goes out: scenes with captions, for the page and for files. Figures are of one study and
+of the headline selection.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,12 @@ from analysis.figures import bars, curves, dots, fronts, matrices
 from analysis.figures.scene import Scene
 from analysis.report import wording
 from analysis.report.findings import NESTED, Drawn, Findings
-from raysernas.config_arms import SEARCHED
-from raysernas.record import drawing
-from raysernas.record.shapes import Picture
+from raysernas.config.arms import SEARCHED
+from raysernas.drawing import pictures
+from raysernas.drawing.shapes import Picture
 
-MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500  # that a figure can show so that it is read
+# that a figure can show so that it is read
+MOST_FOLDS, MOST_PAIRS, MOST_CLASSES, MOST_POINTS = 40, 40, 30, 500
 AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms": "latency, ms an utterance"}
 HOLLOW = "Hollow: a {}. Diamond: the mean of an arm that has all folds. Line: ± one standard deviation."
 NUMBERS = "Number of utterances × runs, and percent of the row."
@@ -52,9 +53,12 @@ def every(found: Findings) -> dict[str, Scene | Picture]:
             importance,
         ):
             for drawn in part(found, study):
-                plain = "".join(letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower())
+                plain = "".join(
+                    letter if letter.isalnum() else "-" for letter in f"{study} {drawn.caption}".lower()
+                )
                 name = "-".join(word for word in plain.split("-") if word)
-                same = sum(each.partition("--")[0] == name for each in shown)  # of a study whose name differs in signs only
+                # of a study whose name differs in signs only
+                same = sum(each.partition("--")[0] == name for each in shown)
                 shown[f"{name}--{same + 1}" if same else name] = drawn.scene
     return shown
 
@@ -68,7 +72,9 @@ def answer(found: Findings, study: str) -> Iterator[Drawn]:
     """Arms by UA, with the folds behind each mean."""
     if len(rows := found.of("folds", study, NESTED)):
         yield Drawn(
-            "Test UA by arm", dots.folds(rows, found.arms(study), found.whole(study), link_of(found, study)), HOLLOW.format("fold")
+            "Test UA by arm",
+            dots.folds(rows, found.arms(study), found.whole(study), link_of(found, study)),
+            HOLLOW.format("fold"),
         )
 
 
@@ -80,10 +86,16 @@ def folds(found: Findings, study: str) -> Iterator[Drawn]:
     if len(set(rows["fold"])) <= MOST_FOLDS:
         yield from _some("Test UA of every fold", curves.profile(rows, order))
     chosen = found.of("chosen", study, NESTED)
-    points = rows if "valid_ua" in rows or chosen.empty else rows.merge(chosen[["arm", "fold", "valid_ua"]], on=["arm", "fold"])
+    points = (
+        rows
+        if "valid_ua" in rows or chosen.empty
+        else rows.merge(chosen[["arm", "fold", "valid_ua"]], on=["arm", "fold"])
+    )
     if "valid_ua" in points:
         scene = fronts.validation(points, order, link_of(found, study))
-        yield from _some("Test against validation", scene, "A mark a fold; on the dashed line both are equal.")
+        yield from _some(
+            "Test against validation", scene, "A mark a fold; on the dashed line both are equal."
+        )
 
 
 def pairs(found: Findings, study: str) -> Iterator[Drawn]:
@@ -101,7 +113,11 @@ def confusions(found: Findings, study: str) -> Iterator[Drawn]:
         counts = found.confusion(study, NESTED, arm)
         if len(counts):
             partly = "" if arm in found.whole(study) else " Of an arm that has not all of its folds."
-            yield Drawn(f"Confusions of {arm}", drawing.confusion(counts.to_numpy(), [*map(str, counts.index)]), NUMBERS + partly)
+            yield Drawn(
+                f"Confusions of {arm}",
+                pictures.confusion(counts.to_numpy(), [*map(str, counts.index)]),
+                NUMBERS + partly,
+            )
 
 
 def recalls(found: Findings, study: str) -> Iterator[Drawn]:
@@ -121,7 +137,8 @@ def speakers(found: Findings, study: str) -> Iterator[Drawn]:
     """Arms by UA, with the speakers behind each mean."""
     rows = found.of("speakers", study, NESTED)
     if len(rows) and rows["ua"].notna().any():
-        heard = rows[rows["ua"].notna()].groupby("arm")["speaker"].nunique()  # predictions may be missing where scores are not
+        # predictions may be missing where scores are not
+        heard = rows[rows["ua"].notna()].groupby("arm")["speaker"].nunique()
         whole = [arm for arm in found.whole(study) if heard.get(arm) == heard.max()]
         scene = dots.speakers(rows, found.arms(study), whole, link_of(found, study))
         yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
@@ -131,8 +148,11 @@ def learning(found: Findings, study: str) -> Iterator[Drawn]:
     """Curves of both stages, by arm."""
     table = found.of("histories", study)
     for (stage, column), (caption, label, percent) in CURVES.items() if len(table) else ():
-        rows = table[(table["stage"] == stage) & ((stage != "search") | table["arm"].isin(SEARCHED))]  # draws are no epochs
-        yield from _some(caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent))
+        # draws are no epochs
+        rows = table[(table["stage"] == stage) & ((stage != "search") | table["arm"].isin(SEARCHED))]
+        yield from _some(
+            caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent)
+        )
 
 
 def cells(found: Findings, study: str) -> Iterator[Drawn]:
@@ -149,7 +169,9 @@ def operations(found: Findings, study: str) -> Iterator[Drawn]:
     """How often each operation was chosen, by part."""
     genes = found.of("genes", study)
     for arm, rows in genes.groupby("arm", sort=False) if len(genes) else ():
-        counts = rows.pivot_table(index="operation", columns="part", values="count", aggfunc="sum", fill_value=0, observed=True)
+        counts = rows.pivot_table(
+            index="operation", columns="part", values="count", aggfunc="sum", fill_value=0, observed=True
+        )
         title = f"Operations chosen by {arm}"
         yield Drawn(title, matrices.shares(counts / counts.sum(), title), "Percent of a part’s kept edges.")
 
@@ -162,7 +184,9 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
         rows = {arm: _named(_summed(part), "purpose", "seconds") for arm, part in own.items()}
         scene = bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600)
         lost = sorted({str(purpose) for purpose in table.loc[table["seconds"].isna(), "purpose"]})
-        yield from _some("Where the hours went", scene, f"Not drawn, as not known: {', '.join(lost)}." if lost else "")
+        yield from _some(
+            "Where the hours went", scene, f"Not drawn, as not known: {', '.join(lost)}." if lost else ""
+        )
     points, order = found.of("pareto", study), found.arms(study)
     if points.empty:
         return
@@ -170,18 +194,32 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     tried = points[~whose].assign(ua=points["valid_ua"]).nlargest(MOST_POINTS, "ua")
     for column, label in AXES.items():
         scene = fronts.front(points[whose], column, label, order, link_of(found, study))
-        yield from _some(f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both.")
+        yield from _some(
+            f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both."
+        )
     # nested, a candidate has a score for each fold, and one fold is easier than another
     nested = "fold" in tried and bool(tried["fold"].notna().any())
-    note = "A candidate and fold each." if nested else "A candidate each. Dashed: what no other one beats in both."
+    note = (
+        "A candidate and fold each."
+        if nested
+        else "A candidate each. Dashed: what no other one beats in both."
+    )
     for column, label in AXES.items() if len(tried) > len(order) else ():
-        yield from _some(f"Validation UA against {label}", fronts.front(tried, column, label, order, joined=not nested), note)
+        yield from _some(
+            f"Validation UA against {label}",
+            fronts.front(tried, column, label, order, joined=not nested),
+            note,
+        )
 
 
 def components(found: Findings, study: str) -> Iterator[Drawn]:
     """Standard deviation by its source."""
     table = found.of("components", study)
-    rows = {str(arm): _named(group, "component", "sd") for arm, group in table.groupby("arm", sort=False)} if len(table) else {}
+    rows = (
+        {str(arm): _named(group, "component", "sd") for arm, group in table.groupby("arm", sort=False)}
+        if len(table)
+        else {}
+    )
     title = "What UA varies with"
     yield from _some(title, bars.spread(title, "standard deviation, points of UA", rows, by=100))
 
@@ -192,7 +230,12 @@ def importance(found: Findings, study: str) -> Iterator[Drawn]:
     for arm, group in table.groupby("arm", sort=False) if len(table) else ():
         title = f"Importance of settings, {arm}"
         yield from _some(
-            title, bars.simple(title, "importance for being among the best candidates", _named(group, "setting", "importance"))
+            title,
+            bars.simple(
+                title,
+                "importance for being among the best candidates",
+                _named(group, "setting", "importance"),
+            ),
         )
 
 
@@ -202,7 +245,11 @@ def _summed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:
-    return {str(key): float(each) for key, each in zip(rows[name], rows[value], strict=True) if wording.known(each)}
+    return {
+        str(key): float(each)
+        for key, each in zip(rows[name], rows[value], strict=True)
+        if wording.known(each)
+    }
 
 
 def _some(caption: str, scene: Scene | None, note: str = "") -> Iterator[Drawn]:

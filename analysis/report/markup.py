@@ -21,14 +21,20 @@ Child = str | None  # a plain string is escaped, a Markup is not
 
 def tag(name: str, attributes: Mapping[str, object] | None = None, *children: Child) -> Markup:
     """One element. Attributes that are None or False are left out, True ones have no value."""
-    shown = [(key, value) for key, value in (attributes or {}).items() if value is not None and value is not False]
+    shown = [
+        (key, value) for key, value in (attributes or {}).items() if value is not None and value is not False
+    ]
     opened = "".join(f" {key}" if value is True else f' {key}="{text(str(value))}"' for key, value in shown)
     return Markup(f"<{name}{opened}>" if name in VOID else f"<{name}{opened}>{join(children)}</{name}>")
 
 
 def join(children: Iterable[Child]) -> Markup:
     """Several pieces after one another; None is nothing."""
-    return Markup("".join(child if isinstance(child, Markup) else text(child) for child in children if child is not None))
+    return Markup(
+        "".join(
+            child if isinstance(child, Markup) else text(child) for child in children if child is not None
+        )
+    )
 
 
 def text(plain: str) -> str:

@@ -1,7 +1,7 @@
 """The whole report as one HTML file that needs no network and permits none.
 
-Comes in: findings. Goes out: text. Scripts and styles are our own and allowed by their hashes; everything else is forbidden to the
-page, so that a label of a ledger could do no harm even if it were not escaped.
+Comes in: findings. Goes out: text. Scripts and styles are our own and allowed by their hashes; everything
+else is forbidden to the page, so that a label of a ledger could do no harm even if it were not escaped.
 """
 
 import base64
@@ -40,7 +40,8 @@ def page(found: Findings, *, refresh_s: int = 0) -> str:
     """The report.
 
     Args:
-        refresh_s: of a page that is written anew while a study runs: so often it reads itself again; 0 = it does not.
+        refresh_s: of a page that is written anew while a study runs: so often it reads itself again; 0 = it
+            does not.
     """
     rows = marked(found.trials, found.of("chosen"))
     title = found.studies[0] if len(found.studies) == 1 else f"{len(found.studies)} studies"
@@ -102,9 +103,15 @@ def _answer(found: Findings) -> Markup:
     if single:
         parts.append(tag("p", {"class": "question"}, _question(found, found.studies[0])))
     for study in found.studies:
-        told = list(found.answers.get(study, ())) or [("best", "Nothing can be said yet: no arm has a score on every fold.")]
+        told = list(found.answers.get(study, ())) or [
+            ("best", "Nothing can be said yet: no arm has a score on every fold.")
+        ]
         name = None if single else tag("h2", None, study)
-        words = tag("div", None, *[each for kind, sentence in told if kind not in BELOW for each in _said(kind, sentence)])
+        words = tag(
+            "div",
+            None,
+            *[each for kind, sentence in told if kind not in BELOW for each in _said(kind, sentence)],
+        )
         drawn = [figure(each) for each in gallery.answer(found, study)]
         parts += [
             name,
@@ -119,7 +126,11 @@ def _question(found: Findings, study: str) -> str:
     config, arms = found.configs[study], found.of("arms", study)
     folds = int(arms["planned_folds"].max()) if len(arms) else len(config.study.folds)
     ended = found.trials.loc[found.trials["study"] == study, "trial"].nunique()
-    parts = [config.corpus.name, wording.counted(len(config.study.arms), "arm"), wording.counted(folds, "fold") if folds else None]
+    parts = [
+        config.corpus.name,
+        wording.counted(len(config.study.arms), "arm"),
+        wording.counted(folds, "fold") if folds else None,
+    ]
     parts += [wording.counted(len(config.study.seeds), "seed"), f"{wording.counted(ended, 'trial')} ended"]
     return " · ".join(part for part in parts if part)
 
@@ -142,7 +153,11 @@ def _beware(found: Findings, study: str, cautions: Sequence[str]) -> Markup | No
         return None
     told = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]
     told += [tag("p", None, each) for each in cautions]
-    return tag("div", {"class": "warnings", "role": "note", "aria-label": f"Beware of these scores of {study}"}, *told)
+    return tag(
+        "div",
+        {"class": "warnings", "role": "note", "aria-label": f"Beware of these scores of {study}"},
+        *told,
+    )
 
 
 def _top(found: Findings) -> Markup:
@@ -165,7 +180,8 @@ def _contents() -> Markup:
 
 def _foot() -> Markup:
     told = (
-        "Made by python -m analysis from the ledger alone. UA is the mean recall of the classes, WA the share of right answers. "
+        "Made by python -m analysis from the ledger alone. UA is the mean recall of the classes, WA the "
+        "share of right answers. "
         "Test scores decide nothing."
     )
     return tag("footer", None, tag("p", None, told))

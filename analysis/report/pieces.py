@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from analysis.figures.scene import Scene, svg
 from analysis.report.findings import Drawn, Findings
 from analysis.report.markup import Child, Markup, join, tag, trusted
-from raysernas.record import drawing
-from raysernas.record.shapes import Picture
+from raysernas.drawing import pictures
+from raysernas.drawing.shapes import Picture
 
-STYLED = re.compile(r'<style>.*?</style>|(?<=") style="[^"]*"')  # in the first tag of a picture; text has no quotes
+# in the first tag of a picture; text has no quotes
+STYLED = re.compile(r'<style>.*?</style>|(?<=") style="[^"]*"')
 WIDE = 520  # units; a wider figure scrolls on a narrow screen instead of becoming too small to read
 
 
@@ -24,8 +25,12 @@ def figure(drawn: Drawn, study: str = "") -> Markup:
     caption = f"{drawn.caption}, {study}" if study else drawn.caption
     inner = trusted(inline(drawn.scene))
     if drawn.scene.width > WIDE:
-        inner = tag("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption}, inner)
-    told = tag("figcaption", None, caption, tag("span", {"class": "note"}, drawn.note) if drawn.note else None)
+        inner = tag(
+            "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption}, inner
+        )
+    told = tag(
+        "figcaption", None, caption, tag("span", {"class": "note"}, drawn.note) if drawn.note else None
+    )
     return tag("figure", {"class": "wide" if drawn.scene.width > WIDE + 60 else None}, told, inner)
 
 
@@ -33,26 +38,39 @@ def inline(drawn: Scene | Picture) -> str:
     """A figure as SVG of the page, without styles of its own, which the page forbids: they are STYLES."""
     if isinstance(drawn, Scene):
         return svg(drawn)
-    return STYLED.sub("", drawing.svg(drawn)).replace(
+    return STYLED.sub("", pictures.svg(drawn)).replace(
         " viewBox", f' width="{drawn.width:.0f}" height="{drawn.height:.0f}" viewBox', 1
     )
 
 
 def styles() -> str:
     """CSS of the pictures of the record, once for the page."""
-    return "".join(re.findall(r"<style>(.*?)</style>", drawing.svg(Picture(1, 1, "", ""))))
+    return "".join(re.findall(r"<style>(.*?)</style>", pictures.svg(Picture(1, 1, "", ""))))
 
 
-def figures(found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]], small: bool = False) -> Markup | None:
-    """The figures of some parts of the gallery, of every study, beside one another as far as there is room."""
+def figures(
+    found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]], small: bool = False
+) -> Markup | None:
+    """The figures of some parts of the gallery, of every study, beside one another as far as there is
+    room.
+    """
     several = len(found.studies) > 1
-    shown = [figure(drawn, study if several else "") for part in parts for study in found.studies for drawn in part(found, study)]
+    shown = [
+        figure(drawn, study if several else "")
+        for part in parts
+        for study in found.studies
+        for drawn in part(found, study)
+    ]
     return tag("div", {"class": "figures small" if small else "figures"}, *shown) if shown else None
 
 
 def sentences(told: Sequence[str], *, empty: str) -> Markup:
     """A list of sentences."""
-    return tag("ul", {"class": "plain"}, *[tag("li", None, each) for each in told]) if told else tag("p", {"class": "empty"}, empty)
+    return (
+        tag("ul", {"class": "plain"}, *[tag("li", None, each) for each in told])
+        if told
+        else tag("p", {"class": "empty"}, empty)
+    )
 
 
 def paragraph(*children: Child) -> Markup:

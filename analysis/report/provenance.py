@@ -20,8 +20,14 @@ def protocol(found: Findings) -> Markup:
         title = tag("h3", None, study) if len(found.studies) > 1 else None
         card = list(found.cards.get(study, {}).items())
         cards += [title, definitions(card) if card else paragraph("No protocol card could be made.")]
-    marks = list({word: told for study in found.studies for word, told in found.marks.get(study, {}).items()}.items())
-    meanings = definitions(marks) if marks else paragraph("There is nothing to beware of: no mark stands on these tables.")
+    marks = list(
+        {word: told for study in found.studies for word, told in found.marks.get(study, {}).items()}.items()
+    )
+    meanings = (
+        definitions(marks)
+        if marks
+        else paragraph("There is nothing to beware of: no mark stands on these tables.")
+    )
     return section(
         "protocol",
         "Protocol",
@@ -53,7 +59,9 @@ def failures(found: Findings) -> Markup:
     return section(
         "failures",
         "Failures",
-        grid.table("Failed trials by reason", _by_reason(failed), columns, found.source(), empty="no trial failed."),
+        grid.table(
+            "Failed trials by reason", _by_reason(failed), columns, found.source(), empty="no trial failed."
+        ),
     )
 
 
@@ -61,7 +69,12 @@ def _by_reason(failed: pd.DataFrame) -> pd.DataFrame:
     if failed.empty:
         return failed
     rows = failed.assign(reason=failed["reason"].replace("", NO_REASON))
-    counted = rows.groupby(["study", "arm", "failure", "reason"], dropna=False).size().rename("trials").reset_index()
+    counted = (
+        rows.groupby(["study", "arm", "failure", "reason"], dropna=False)
+        .size()
+        .rename("trials")
+        .reset_index()
+    )
     return counted.sort_values("trials", ascending=False, kind="stable")
 
 
@@ -72,7 +85,11 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
     columns, same = trials.columns(table)
     name = "trials-caption"
     caption = grid.headed(name, "Every retraining of every ended trial", found.source().marks)
-    inner = tag("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-labelledby": name}, tag("table", None, caption))
+    inner = tag(
+        "div",
+        {"class": "scroll", "tabindex": "0", "role": "region", "aria-labelledby": name},
+        tag("table", None, caption),
+    )
     pager = tag(
         "div",
         {"class": "pager"},
@@ -81,7 +98,12 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
         tag("output", {"aria-live": "polite"}, ""),
     )
     area = tag(
-        "div", {"id": "trials-area", "hidden": True}, tag("div", {"class": "filters"}), tag("div", {"class": "chips"}), pager, inner
+        "div",
+        {"id": "trials-area", "hidden": True},
+        tag("div", {"class": "filters"}),
+        tag("div", {"class": "chips"}),
+        pager,
+        inner,
     )
     common = tag(
         "details",
@@ -93,12 +115,17 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
         "trials",
         "Trials",
         paragraph(
-            "One row for each retrain seed of each trial; scores in percent. Test scores stand here to be looked up, never to "
+            "One row for each retrain seed of each trial; scores in percent. Test scores stand here to be "
+            "looked up, never to "
             "choose by. ",
             tag("em", None, "chosen"),
             " says which selections took the row.",
         ),
-        tag("noscript", None, tag("p", None, "This table needs JavaScript; the same rows are in the files of --tables.")),
+        tag(
+            "noscript",
+            None,
+            tag("p", None, "This table needs JavaScript; the same rows are in the files of --tables."),
+        ),
         area,
         _source(found),
         common if same else None,
@@ -107,4 +134,9 @@ def every_trial(found: Findings, table: pd.DataFrame) -> Markup:
 
 
 def _source(found: Findings) -> Markup:
-    return tag("p", {"class": "source"}, f"{found.source().protocol} · ", tag("a", {"href": "#protocol"}, "protocol card"))
+    return tag(
+        "p",
+        {"class": "source"},
+        f"{found.source().protocol} · ",
+        tag("a", {"href": "#protocol"}, "protocol card"),
+    )

@@ -1,4 +1,6 @@
-"""The sections about scores: arms and how their candidates were chosen, pairs of arms, folds, validation against test."""
+"""The sections about scores: arms and how their candidates were chosen, pairs of arms, folds, validation
+against test.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,29 +15,44 @@ from analysis.report.pieces import figures, paragraph, section
 
 OVER_FOLDS = "mean ± standard deviation over folds, seeds averaged inside a fold first; percent."
 CHOSEN = (
-    f"Each outer fold’s candidate is the one that was best on that fold’s validation speakers (nested selection), {OVER_FOLDS} "
-    "Flat selection takes one candidate for all folds; what it gains over nested is usually optimism, not accuracy."
+    "Each outer fold’s candidate is the one that was best on that fold’s validation speakers (nested "
+    f"selection), {OVER_FOLDS} "
+    "Flat selection takes one candidate for all folds; what it gains over nested is usually optimism, not "
+    "accuracy."
 )
 AS_WRITTEN = f"Every arm ran as written, so that no candidate was chosen; {OVER_FOLDS}"
 FORBIDDEN = (
-    "Choosing a candidate by its test score is forbidden: this is what would have been reported by whoever did. It is shown to "
+    "Choosing a candidate by its test score is forbidden: this is what would have been reported by whoever "
+    "did. It is shown to "
     "tell how much such a choice flatters, and no other number of this page has seen it."
 )
 
 
 def arms(found: Findings) -> Markup:
-    """The headline scores, flat ones and the difference beside them; what they are the scores of; the forbidden ones."""
+    """The headline scores, flat ones and the difference beside them; what they are the scores of; the
+    forbidden ones.
+    """
     runs, oracle = (found.of("arms", selection=selection) for selection in (NESTED, ORACLE))
     chose = len(runs) > 0 and bool((runs["candidates"] > 1).any())
-    table, source = (_beside_flat(found), found.source(None, NESTED, FLAT)) if chose else (_ranked(runs), found.source())
+    table, source = (
+        (_beside_flat(found), found.source(None, NESTED, FLAT)) if chose else (_ranked(runs), found.source())
+    )
     lead = [Column("study", "study")] if len(found.studies) > 1 else []
     scores = [*lead, *_score_columns(found, "UA, nested" if chose else "UA")]
     return section(
         "arms",
         "Arms",
         paragraph(CHOSEN if chose else AS_WRITTEN),
-        grid.table("Test scores of each arm", table, scores, source, head="arm", empty="no arm has a score yet."),
-        grid.table("What these are the scores of", _runs(runs), [*lead, *_run_columns(found)], found.source(), head="arm"),
+        grid.table(
+            "Test scores of each arm", table, scores, source, head="arm", empty="no arm has a score yet."
+        ),
+        grid.table(
+            "What these are the scores of",
+            _runs(runs),
+            [*lead, *_run_columns(found)],
+            found.source(),
+            head="arm",
+        ),
         _forbidden(found, oracle, lead) if chose else None,
     )
 
@@ -56,8 +73,10 @@ def pairs(found: Findings) -> Markup:
         "pairs",
         "Pairs of arms",
         paragraph(
-            "Paired on the folds that both arms have. t and p are those of Nadeau and Bengio, corrected for training speakers that "
-            "folds share; Holm’s p allows for all pairs; the last three are the probabilities (Bayesian correlated t) "
+            "Paired on the folds that both arms have. t and p are those of Nadeau and Bengio, corrected for "
+            "training speakers that "
+            "folds share; Holm’s p allows for all pairs; the last three are the probabilities (Bayesian "
+            "correlated t) "
             "that the first arm is worse, practically the same, or better."
         ),
         figures(found, gallery.pairs),
@@ -87,11 +106,25 @@ def _gain_columns(found: Findings) -> list[Column]:
     return [
         Column("arm", "arm"),
         Column("folds", "folds", wording.count, rows=both),
-        Column("draws", "draws", wording.count, rows=lambda row: found.rows(row, arm="random", chosen=NESTED)),
+        Column(
+            "draws", "draws", wording.count, rows=lambda row: found.rows(row, arm="random", chosen=NESTED)
+        ),
         Column("ua", "UA", wording.percent, rows=both, note="on the folds that both have"),
         Column("random_ua", "UA of random", wording.percent, rows=both),
-        Column("improvement", "gain, % of that", wording.points, rows=both, note="(UA - UA of random) / UA of random"),
-        Column("beaten", "draws beaten, %", wording.percent, rows=both, note="by a run of the arm on the same fold"),
+        Column(
+            "improvement",
+            "gain, % of that",
+            wording.points,
+            rows=both,
+            note="(UA - UA of random) / UA of random",
+        ),
+        Column(
+            "beaten",
+            "draws beaten, %",
+            wording.percent,
+            rows=both,
+            note="by a run of the arm on the same fold",
+        ),
         Column("note", "beware"),
     ]
 
@@ -101,7 +134,9 @@ def _beside_flat(found: Findings) -> pd.DataFrame:
     flat = found.of("arms", selection=FLAT)
     if table.empty or flat.empty:
         return table
-    both = table.merge(flat[["study", "arm", "ua"]].rename(columns={"ua": "flat_ua"}), on=["study", "arm"], how="left")
+    both = table.merge(
+        flat[["study", "arm", "ua"]].rename(columns={"ua": "flat_ua"}), on=["study", "arm"], how="left"
+    )
     return _ranked(both.assign(gain=both["flat_ua"] - both["ua"]))
 
 
@@ -117,8 +152,18 @@ def _score_columns(found: Findings, heading: str, selection: str = NESTED) -> li
         return found.rows(row, arm=row["arm"], chosen=selection)
 
     beside = [
-        Column("flat_ua", "UA, flat", wording.percent, rows=lambda row: found.rows(row, arm=row["arm"], chosen=FLAT)),
-        Column("gain", "flat − nested", wording.points, note="points of UA by which flat selection is above nested selection"),
+        Column(
+            "flat_ua",
+            "UA, flat",
+            wording.percent,
+            rows=lambda row: found.rows(row, arm=row["arm"], chosen=FLAT),
+        ),
+        Column(
+            "gain",
+            "flat − nested",
+            wording.points,
+            note="points of UA by which flat selection is above nested selection",
+        ),
     ]
     return [
         Column("arm", "arm", rows=lambda row: found.rows(row, arm=row["arm"])),
@@ -144,7 +189,9 @@ def _runs(table: pd.DataFrame) -> pd.DataFrame:
 def _run_columns(found: Findings) -> list[Column]:
     def in_fold(name: str) -> Any:
         return lambda row: (
-            found.rows(row, arm=row["arm"], fold=int(row[name]), chosen=NESTED) if wording.known(row.get(name)) else {}
+            found.rows(row, arm=row["arm"], fold=int(row[name]), chosen=NESTED)
+            if wording.known(row.get(name))
+            else {}
         )
 
     def ended(status: str) -> Any:
@@ -160,7 +207,13 @@ def _run_columns(found: Findings) -> list[Column]:
         Column("valid_ua", "validation UA", wording.percent, rows=own),
         Column("candidates", "candidates", wording.count, rows=lambda row: found.rows(row, arm=row["arm"])),
         Column("failed", "failed", wording.count, rows=ended("failed")),
-        Column("raced", "raced", wording.count, rows=ended("raced"), note="trials of candidates that were given up"),
+        Column(
+            "raced",
+            "raced",
+            wording.count,
+            rows=ended("raced"),
+            note="trials of candidates that were given up",
+        ),
         Column("best_ua", "best fold", wording.percent, rows=in_fold("best_fold")),
         Column("worst_ua", "worst fold", wording.percent, rows=in_fold("worst_fold")),
         Column("parameters", "parameters", wording.count, rows=own),
@@ -184,7 +237,11 @@ def _forbidden(found: Findings, oracle: pd.DataFrame, lead: list[Column]) -> Mar
     own = found.source(None, ORACLE)
     source = grid.Source({"forbidden": FORBIDDEN, **own.marks}, own.protocol, own.card)
     table = grid.table(
-        "Oracle: chosen by test score", oracle, [*lead, *_score_columns(found, "UA, oracle", ORACLE)], source, head="arm"
+        "Oracle: chosen by test score",
+        oracle,
+        [*lead, *_score_columns(found, "UA, oracle", ORACLE)],
+        source,
+        head="arm",
     )
     return tag(
         "details",
@@ -198,15 +255,27 @@ def _forbidden(found: Findings, oracle: pd.DataFrame, lead: list[Column]) -> Mar
 def _fold_table(found: Findings, study: str) -> Markup:
     """One row a fold, one column an arm: folds are many, arms are few."""
     rows = found.of("folds", study, NESTED)
-    wide = rows.pivot_table(index="fold", columns="arm", values="ua", aggfunc="mean", dropna=False).reset_index()
+    wide = rows.pivot_table(
+        index="fold", columns="arm", values="ua", aggfunc="mean", dropna=False
+    ).reset_index()
     sizes = rows.groupby("fold")["n_test"].first().rename("n_test").reset_index()
     wide = sizes.merge(wide, on="fold").assign(study=study)
 
     def of_arm(arm: str) -> Column:
-        return Column(arm, arm, wording.percent, rows=lambda row: found.rows(row, arm=arm, fold=int(row["fold"]), chosen=NESTED))
+        return Column(
+            arm,
+            arm,
+            wording.percent,
+            rows=lambda row: found.rows(row, arm=arm, fold=int(row["fold"]), chosen=NESTED),
+        )
 
     columns = [
-        Column("fold", "fold", wording.count, rows=lambda row: found.rows(row, fold=int(row["fold"]), chosen=NESTED)),
+        Column(
+            "fold",
+            "fold",
+            wording.count,
+            rows=lambda row: found.rows(row, fold=int(row["fold"]), chosen=NESTED),
+        ),
         Column("n_test", "utterances", wording.count),
         *[of_arm(arm) for arm in found.arms(study) if arm in wide],
     ]
@@ -220,14 +289,21 @@ def _pair_columns(found: Findings) -> list[Column]:
 
     return [
         Column("pair", "pair", rows=both),
-        Column("difference", "difference", wording.points, "sd", both, "mean ± standard deviation over folds"),
+        Column(
+            "difference", "difference", wording.points, "sd", both, "mean ± standard deviation over folds"
+        ),
         Column("ci_low", "from", wording.points, note="lower end of the corrected interval"),
         Column("ci_high", "to", wording.points, note="upper end of the corrected interval"),
         Column("folds", "folds", wording.count, rows=both),
         Column("nb_p", "p", wording.chance),
         Column("holm_p", "Holm’s p", wording.chance),
         Column("effect", "effect d", wording.number, note="mean over standard deviation of the differences"),
-        Column("boot_low", "speakers, from", wording.points, note="lower end of the bootstrap interval over speakers"),
+        Column(
+            "boot_low",
+            "speakers, from",
+            wording.points,
+            note="lower end of the bootstrap interval over speakers",
+        ),
         Column("boot_high", "to", wording.points, note="upper end of the bootstrap interval over speakers"),
         Column("p_worse", "worse", wording.chance),
         Column("p_same", "same", wording.chance),

@@ -1,4 +1,6 @@
-"""The sections about training and searching: curves over epochs, alphas, the cells that were derived, what they agree on."""
+"""The sections about training and searching: curves over epochs, alphas, the cells that were derived, what
+they agree on.
+"""
 
 import pandas as pd
 
@@ -13,7 +15,8 @@ def learning(found: Findings) -> Markup:
     """Curves of both stages, by arm."""
     shown = figures(found, gallery.learning)
     told = (
-        "Line: the mean of an arm’s trials at that epoch. Band: from the lowest to the highest of them. Validation speakers only."
+        "Line: the mean of an arm’s trials at that epoch. Band: from the lowest to the highest of them. "
+        "Validation speakers only."
     )
     return section(
         "learning",
@@ -32,7 +35,12 @@ def architectures(found: Findings) -> Markup:
         Column("node", "node", wording.count),
         Column("source", "from state", wording.count),
         Column("operation", "operation"),
-        Column("count", "genotypes", wording.count, rows=lambda row: found.rows(row, arm=row["arm"], status="finished")),
+        Column(
+            "count",
+            "genotypes",
+            wording.count,
+            rows=lambda row: found.rows(row, arm=row["arm"], status="finished"),
+        ),
         Column("share", "share", wording.percent),
     ]
     agreement = found.of("agreement")
@@ -44,7 +52,11 @@ def architectures(found: Findings) -> Markup:
         figures(found, gallery.operations, small=True),
         _agreement(found, agreement),
         grid.table(
-            "How often each gene was chosen", found.of("genes"), columns, found.source(), empty="no arm chose an architecture."
+            "How often each gene was chosen",
+            found.of("genes"),
+            columns,
+            found.source(),
+            empty="no arm chose an architecture.",
         ),
     )
 
@@ -54,7 +66,11 @@ def _agreement(found: Findings, table: pd.DataFrame) -> Markup | None:
     if table.empty:
         return None
     columns = [
-        Column(name, name.replace("_", " "), wording.number if pd.api.types.is_numeric_dtype(table[name]) else None)
+        Column(
+            name,
+            name.replace("_", " "),
+            wording.number if pd.api.types.is_numeric_dtype(table[name]) else None,
+        )
         for name in map(str, table)
         if name != "study" or len(found.studies) > 1
     ]

@@ -1,4 +1,6 @@
-"""How numbers are said: percent with one decimal, counts with thin spaces, seconds in a readable unit, what is missing in words."""
+"""How numbers are said: percent with one decimal, counts with thin spaces, seconds in a readable unit, what
+is missing in words.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,7 +10,12 @@ from urllib.parse import quote
 from analysis.report.markup import Markup, join, tag
 
 THIN = "\u202f"  # narrow, and no line ends there
-MISSING = tag("span", {"class": "none"}, tag("span", {"aria-hidden": "true"}, "–"), tag("span", {"class": "unseen"}, "not known"))
+MISSING = tag(
+    "span",
+    {"class": "none"},
+    tag("span", {"aria-hidden": "true"}, "–"),
+    tag("span", {"class": "unseen"}, "not known"),
+)
 
 
 def known(value: Any) -> bool:
@@ -54,7 +61,9 @@ def chance(p: float) -> str:
 
 
 def seconds_like(most: float) -> Callable[[float], str]:
-    """How all times of a column are said whose largest is `most`: in one unit, so that they can be compared by eye."""
+    """How all times of a column are said whose largest is `most`: in one unit, so that they can be compared
+    by eye.
+    """
     unit, by = ("s", 1.0) if not most >= 300 else ("min", 60.0) if most < 3 * 3600 else ("h", 3600.0)
 
     def told(value: float) -> str:
@@ -72,6 +81,14 @@ def spread(mean: float, deviation: float, told: Any = percent) -> Markup:
 
 
 def address(rows: dict[str, Any]) -> str:
-    """The link that shows these rows of the trials table: column -> value, or several values of which each will do."""
-    pairs = [(key, each) for key, value in rows.items() for each in (value if isinstance(value, list | tuple) else [value])]
-    return "#trials?" + "&".join(f"{quote(str(key), safe='.')}={quote(str(value), safe='')}" for key, value in pairs)
+    """The link that shows these rows of the trials table: column -> value, or several values of which each
+    will do.
+    """
+    pairs = [
+        (key, each)
+        for key, value in rows.items()
+        for each in (value if isinstance(value, list | tuple) else [value])
+    ]
+    return "#trials?" + "&".join(
+        f"{quote(str(key), safe='.')}={quote(str(value), safe='')}" for key, value in pairs
+    )

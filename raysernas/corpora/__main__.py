@@ -2,7 +2,8 @@
 
     python -m raysernas.corpora check NAME ROOT [--json] [--label intended|perceived]
 
-Comes in: the name of a corpus and where it lies. Goes out: a report. Nothing is written, and nothing is changed.
+Comes in: the name of a corpus and where it lies. Goes out: a report. Nothing is written, and nothing is
+changed.
 """
 
 import argparse
@@ -14,9 +15,10 @@ from typing import get_args, get_type_hints
 
 from rich.console import Console
 
-from raysernas.config import CorpusConfig, Fault
-from raysernas.corpora.check import check
-from raysernas.corpora.check_printing import as_json, print_report
+from raysernas.config.fault import Fault
+from raysernas.config.schema import CorpusConfig
+from raysernas.corpora.check.checks import check
+from raysernas.corpora.check.printing import as_json, print_report
 from raysernas.record.counting import counted
 from raysernas.record.printing import PLAIN_WIDTH
 
@@ -24,7 +26,9 @@ NAMES = [name for name in get_args(get_type_hints(CorpusConfig)["name"]) if name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: nothing is bad and all published numbers fit; 1: something is; 2: a mistake to mend; 130: interrupted."""
+    """0: nothing is bad and all published numbers fit; 1: something is; 2: a mistake to mend; 130:
+    interrupted.
+    """
     parsed = _parse(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of few letters is no reason to stop
@@ -36,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever reads, such as head, has seen enough; what is left must not complain at the end
+    # whoever reads, such as head, has seen enough; what is left must not complain at the end
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -44,11 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m raysernas.corpora", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="check")
-    look = commands.add_parser("check", help="what lies in the folder of a corpus, and whether it is as it should be")
+    look = commands.add_parser(
+        "check", help="what lies in the folder of a corpus, and whether it is as it should be"
+    )
     look.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
     look.add_argument("root", metavar="ROOT", help="its folder, or the table of a manifest")
     look.add_argument("--json", action="store_true", help="print everything as one JSON document")
-    look.add_argument("--label", choices=["usual", "intended", "perceived"], default="usual", help="which label to read")
+    look.add_argument(
+        "--label", choices=["usual", "intended", "perceived"], default="usual", help="which label to read"
+    )
     return parser.parse_args(arguments)
 
 

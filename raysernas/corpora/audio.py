@@ -1,7 +1,8 @@
 """Reading sound: one stretch of one file as mono samples at the rate that is asked for.
 
-In: the path of a WAV, FLAC, OGG or MP3 file. Out: float32 samples in -1..1. Neither torch nor librosa is needed; files are read
-by libsndfile (soundfile) and resampled by soxr. A damaged file is refused here, with its name, and never repaired.
+In: the path of a WAV, FLAC, OGG or MP3 file. Out: float32 samples in -1..1. Neither torch nor librosa is
+needed; files are read by libsndfile (soundfile) and resampled by soxr. A damaged file is refused here, with
+its name, and never repaired.
 """
 
 import hashlib
@@ -14,13 +15,15 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
 END_SLACK_S = 0.01  # lists of segments round their ends; more than this past the end of the file is a mistake
-UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)  # TypeError: soundfile takes *.raw for samples without a header
-STREAMED = 0x7FFFF000  # bytes; sizes from here on are written by programs that did not know it: up to the end of the file
+# TypeError: soundfile takes *.raw for samples without a header
+UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)
+# bytes; sizes from here on are written by programs that did not know it: up to the end of the file
+STREAMED = 0x7FFFF000
 MEND_STRETCH = "mend start and end of this utterance"
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
@@ -29,7 +32,8 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
     """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples], channels averaged.
 
     Raises:
-        Fault: for a file that is missing, empty, no audio, cut off or without usable samples, and a stretch outside the file.
+        Fault: for a file that is missing, empty, no audio, cut off or without usable samples, and a stretch
+            outside the file.
     """
     _check_file(path)
     try:
@@ -40,19 +44,34 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
             whole = file.subtype == "PCM_16"  # half the bytes to move; the samples are the same, bit for bit
             samples = file.read(last - first, dtype="int16" if whole else "float32", always_2d=True)
     except UNREADABLE as error:
-        raise _fault(path, "is no audio that can be read", got=reason(error), expected="a WAV, FLAC, OGG or MP3 file") from error
+        raise _fault(
+            path, "is no audio that can be read", got=reason(error), expected="a WAV, FLAC, OGG or MP3 file"
+        ) from error
     if len(samples) != last - first:
-        raise _fault(path, "is cut off", got=f"{len(samples)} frames", expected=f"{last - first} frames from {start_s} s on")
+        raise _fault(
+            path,
+            "is cut off",
+            got=f"{len(samples)} frames",
+            expected=f"{last - first} frames from {start_s} s on",
+        )
     if not whole and not np.isfinite(samples).all():
         count = int((~np.isfinite(samples)).sum())
-        raise _fault(path, "has samples that are no numbers", got=f"{count} of {samples.size}", expected="finite samples")
+        raise _fault(
+            path,
+            "has samples that are no numbers",
+            got=f"{count} of {samples.size}",
+            expected="finite samples",
+        )
     if whole:
         samples = samples.astype(np.float32) * FULL_SCALE
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     wave = resampled(np.asarray(mono, np.float32), rate_hz, sample_rate_hz)
     if not len(wave):
         raise _fault(
-            path, "is too short", got=f"{len(samples)} samples at {rate_hz} Hz", expected=f"a sample at {sample_rate_hz} Hz"
+            path,
+            "is too short",
+            got=f"{len(samples)} samples at {rate_hz} Hz",
+            expected=f"a sample at {sample_rate_hz} Hz",
         )
     return wave
 
@@ -68,7 +87,9 @@ def opened(path: str | Path) -> soundfile.SoundFile:
 
 def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """The same sound at another rate (soxr, high quality); at the same rate the very same samples."""
-    return samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz).astype(np.float32, copy=False)
+    return (
+        samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz).astype(np.float32, copy=False)
+    )
 
 
 def content_hash(path: str | Path) -> str:
@@ -78,7 +99,8 @@ def content_hash(path: str | Path) -> str:
 
 
 def cut_off(path: str | Path) -> str:
-    """What is missing at the end of a WAV or OGG file, or nothing; libsndfile reads such files without a word.
+    """What is missing at the end of a WAV or OGG file, or nothing; libsndfile reads such files without a
+    word.
 
     Raises:
         OSError: for a file that cannot be read.
@@ -94,7 +116,9 @@ def cut_off(path: str | Path) -> str:
 
 
 def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tuple[int, int] | None:
-    """First and last frame (exclusive) of a stretch (`end_s` 0: up to the end); None if it does not lie in the file."""
+    """First and last frame (exclusive) of a stretch (`end_s` 0: up to the end); None if it does not lie in
+    the file.
+    """
     length_s = frames / rate_hz
     if not (0 <= start_s < length_s) or not (end_s == 0 or start_s < end_s <= length_s + END_SLACK_S):
         return None
@@ -127,16 +151,26 @@ def _stretch(path: str | Path, frames: int, rate_hz: int, start_s: float, end_s:
     found = frames_of(start_s, end_s, frames=frames, rate_hz=rate_hz)
     if found is None:
         raise _fault(
-            path, "does not hold the stretch that is asked for", got=f"start {start_s} s, end {end_s} s", do=MEND_STRETCH,
+            path,
+            "does not hold the stretch that is asked for",
+            got=f"start {start_s} s, end {end_s} s",
+            fix=MEND_STRETCH,
             expected=f"0 <= start < end <= {frames / rate_hz:.3f} s (end 0: up to the end)",
-        )  # fmt: skip
+        )
     if found[0] >= found[1]:
-        raise _fault(path, "has no samples there", got=f"start {start_s} s, end {end_s} s", expected="at least one frame")
+        raise _fault(
+            path,
+            "has no samples there",
+            got=f"start {start_s} s, end {end_s} s",
+            expected="at least one frame",
+        )
     return found
 
 
 def _wave_data_bytes(file: BinaryIO) -> tuple[int, int]:
-    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; the file stands behind its head."""
+    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; the file stands
+    behind its head.
+    """
     size = os.fstat(file.fileno()).st_size
     while len(chunk := file.read(8)) == 8:
         claimed = int.from_bytes(chunk[4:8], "little")
@@ -157,6 +191,11 @@ def _ogg_ends(file: BinaryIO) -> bool:
 
 
 def _fault(
-    path: str | Path, what: str, *, got: str, expected: str, do: str = "replace the file, or take it out of the corpus"
+    path: str | Path,
+    what: str,
+    *,
+    got: str,
+    expected: str,
+    fix: str = "replace the file, or take it out of the corpus",
 ) -> Fault:
-    return Fault("audio", f"{path} {what}", got=got, expected=expected, do=do)
+    return Fault("audio", f"{path} {what}", got=got, expected=expected, fix=fix)

@@ -1,8 +1,8 @@
 """The door to the speech: a corpus by its name, and the sound of its utterances.
 
-In: the corpus settings. Out: the `Corpus` that a study learns from, and the waveform of any of its utterances. A reader finds the
-release; here its classes are chosen, its files inspected, and what cannot be used is refused or, if the study says so, left out
-and remembered.
+In: the corpus settings. Out: the `Corpus` that a study learns from, and the waveform of any of its
+utterances. A reader finds the release; here its classes are chosen, its files inspected, and what cannot be
+used is refused or, if the study says so, left out and remembered.
 """
 
 import os
@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from raysernas.config import CorpusConfig, Fault
+from raysernas.config.fault import Fault
+from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import audio, comparison, fetched, fingerprint, inspection, selection, tree
 from raysernas.corpora.corpus import Corpus, Label, Release, Remark, Utterance
 from raysernas.corpora.readers import (
@@ -26,7 +27,7 @@ from raysernas.corpora.readers import (
     savee,
     synthetic,
     tess,
-)  # fmt: skip
+)
 from raysernas.record.files import STATE
 
 NAMED = 3  # of the bad files in a fault; the rest is counted
@@ -61,12 +62,17 @@ def release(config: CorpusConfig, memory: Path | None = None) -> Release:
         return READERS[config.name](root, config.label)
     except OSError as error:
         raise Fault(
-            "corpus", f"{tree.printable(str(error.filename or root))} cannot be read", got=audio.reason(error),
-            expected="files and folders that may be read", do="permit it, with chmod, or look after the disk",
-        ) from error  # fmt: skip
+            "corpus",
+            f"{tree.printable(str(error.filename or root))} cannot be read",
+            got=audio.reason(error),
+            expected="files and folders that may be read",
+            fix="permit it, with chmod, or look after the disk",
+        ) from error
 
 
-def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None) -> Corpus:
+def read(
+    config: CorpusConfig, memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None
+) -> Corpus:
     """The corpus that the settings name.
 
     Args:
@@ -74,12 +80,15 @@ def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int],
         report: called with the number of files inspected and to inspect.
 
     Raises:
-        Fault: for a corpus that is not there, an emotion that cannot be learned, files that cannot be used (unless
-            `corpus.on_bad_file` is skip), or another corpus than the one that `corpus.fingerprint` names.
+        Fault: for a corpus that is not there, an emotion that cannot be learned, files that cannot be used
+            (unless `corpus.on_bad_file` is skip), or another corpus than the one that `corpus.fingerprint`
+            names.
     """
     found = release(config, memory)
     chosen = selection.select(found, config)
-    real = [utterance.path for utterance in chosen.utterances if not utterance.path.startswith(synthetic.SCHEME)]
+    real = [
+        utterance.path for utterance in chosen.utterances if not utterance.path.startswith(synthetic.SCHEME)
+    ]
     sounds = inspection.inspect(real, memory, report)
     usable, bad = selection.usable(chosen.utterances, sounds)
     bad = (*(remark for remark in found.remarks if remark.kind == "bad"), *bad)
@@ -87,14 +96,23 @@ def read(config: CorpusConfig, memory: Path | None, report: Callable[[int, int],
         raise _unusable(found.name, bad)
     hashes = {path: sound.hash for path, sound in sounds.items()}
     corpus = Corpus(
-        name=found.name, emotions=chosen.emotions, utterances=usable, fingerprint=fingerprint.of(usable, hashes),
-        merge=chosen.merge, folds=found.folds, skipped=bad, unlike=comparison.unlike(found),
-    )  # fmt: skip
+        name=found.name,
+        emotions=chosen.emotions,
+        utterances=usable,
+        fingerprint=fingerprint.of(usable, hashes),
+        merge=chosen.merge,
+        folds=found.folds,
+        skipped=bad,
+        unlike=comparison.unlike(found),
+    )
     if config.fingerprint and config.fingerprint != corpus.fingerprint:
         raise Fault(
-            "corpus", f"{config.name} is not the corpus that this study began with", got=corpus.fingerprint,
-            expected=config.fingerprint, do="restore the recordings and labels, or begin a study under another study.name",
-        )  # fmt: skip
+            "corpus",
+            f"{config.name} is not the corpus that this study began with",
+            got=corpus.fingerprint,
+            expected=config.fingerprint,
+            fix="restore the recordings and labels, or begin a study under another study.name",
+        )
     selection.check_emotions(corpus, speaker_dependent=config.speaker_dependent)
     return corpus
 
@@ -112,11 +130,14 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
     """
     if utterance.path.startswith(synthetic.SCHEME):
         return synthetic.waveform(utterance.path, sample_rate_hz)
-    return audio.read(utterance.path, sample_rate_hz=sample_rate_hz, start_s=utterance.start_s, end_s=utterance.end_s)
+    return audio.read(
+        utterance.path, sample_rate_hz=sample_rate_hz, start_s=utterance.start_s, end_s=utterance.end_s
+    )
 
 
 def root_of(config: CorpusConfig, memory: Path | None = None) -> Path:
-    """Where the corpus lies on this machine, as an absolute path, because trials run in other working directories.
+    """Where the corpus lies on this machine, as an absolute path, because trials run in other working
+    directories.
 
     Raises:
         Fault: for a root that is not set, or not there.
@@ -124,12 +145,17 @@ def root_of(config: CorpusConfig, memory: Path | None = None) -> Path:
     meaning = "a manifest, CSV or Parquet" if config.name == "manifest" else f"the folder of {config.name}"
     if not config.root.strip():
         raise Fault(
-            "corpus", f"corpus.root is not set, so {config.name} cannot be found", got=repr(config.root), expected=meaning,
-            do="set corpus.root=PATH",
-        )  # fmt: skip
+            "corpus",
+            f"corpus.root is not set, so {config.name} cannot be found",
+            got=repr(config.root),
+            expected=meaning,
+            fix="set corpus.root=PATH",
+        )
     root = fetched.local(config.root, memory or STATE.expanduser(), known=bool(config.fingerprint))
     if not os.path.exists(root):
-        raise Fault("corpus", f"there is no {root}", got=config.root, expected=meaning, do="set corpus.root=PATH")
+        raise Fault(
+            "corpus", f"there is no {root}", got=config.root, expected=meaning, fix="set corpus.root=PATH"
+        )
     return root
 
 
@@ -137,7 +163,10 @@ def _unusable(name: str, bad: Sequence[Remark]) -> Fault:
     first = "".join(f"\n    {remark.subject} {remark.what}" for remark in bad[:NAMED])
     more = f"\n    and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     return Fault(
-        "corpus", f"{len(bad)} {'file or row' if len(bad) == 1 else 'files or rows'} of {name} cannot be used", got=first + more,
+        "corpus",
+        f"{len(bad)} {'file or row' if len(bad) == 1 else 'files or rows'} of {name} cannot be used",
+        got=first + more,
         expected="every file readable, with sound, and labelled once",
-        do=f"{bad[0].do}; or go without them: corpus.on_bad_file=skip (python -m raysernas.corpora check lists all)",
-    )  # fmt: skip
+        fix=f"{bad[0].fix}; or go without them: corpus.on_bad_file=skip (python -m raysernas.corpora check "
+        "lists all)",
+    )

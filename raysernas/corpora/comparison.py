@@ -1,7 +1,7 @@
 """Whether a release is the one that its authors and others have counted.
 
-In: a `Release` with its published tables. Out: each of them, cell by cell, beside what was found. Every key that is labelled counts
-once, with its audio or without.
+In: a `Release` with its published tables. Out: each of them, cell by cell, beside what was found. Every key
+that is labelled counts once, with its audio or without.
 """
 
 from collections import Counter
@@ -36,22 +36,32 @@ class Comparison:
 
 
 def of(release: Release) -> tuple[Comparison, ...]:
-    """All published tables of a release; what is found beyond a table counts as published 0, unless the table is partial."""
+    """All published tables of a release; what is found beyond a table counts as published 0, unless the table
+    is partial.
+    """
     once = {row.key: row for row in release.utterances}.values()
     found = []
     for expected in release.expected:
         kept = [
-            row for row in selection.merged_as(once, expected.merge) if not expected.emotions or row.emotion in expected.emotions
+            row
+            for row in selection.merged_as(once, expected.merge)
+            if not expected.emotions or row.emotion in expected.emotions
         ]
         counts = Counter(tuple(str(getattr(row, name)) for name in expected.by) for row in kept)
         values = sorted({*expected.counts} if expected.partial else {*expected.counts, *counts})
-        cells = [Cell(values=each, published=expected.counts.get(each, 0), found=counts[each]) for each in values]
-        found.append(Comparison(title=expected.title, source=expected.source, by=expected.by, cells=tuple(cells)))
+        cells = [
+            Cell(values=each, published=expected.counts.get(each, 0), found=counts[each]) for each in values
+        ]
+        found.append(
+            Comparison(title=expected.title, source=expected.source, by=expected.by, cells=tuple(cells))
+        )
     return tuple(found)
 
 
 def unlike(release: Release) -> tuple[str, ...]:
     """A sentence on each published table that does not fit."""
     return tuple(
-        f"{each.title}: {len(each.differing)} of {len(each.cells)} numbers differ" for each in of(release) if each.differing
+        f"{each.title}: {len(each.differing)} of {len(each.cells)} numbers differ"
+        for each in of(release)
+        if each.differing
     )

@@ -1,7 +1,7 @@
 """What a corpus is, whoever recorded it: utterances with a talker and an emotion, and what is odd about them.
 
-A reader finds a `Release`: everything that is labelled, before any choice. The catalogue makes the `Corpus` of a study of it:
-the classes that are asked for, without the files that cannot be used.
+A reader finds a `Release`: everything that is labelled, before any choice. The catalogue makes the `Corpus`
+of a study of it: the classes that are asked for, without the files that cannot be used.
 """
 
 from collections import Counter
@@ -11,7 +11,8 @@ from typing import Literal
 
 Gender = Literal["female", "male", "unknown"]
 Label = Literal["usual", "intended", "perceived"]
-NO_AGREEMENT, OTHER = "no_agreement", "other"  # labels of listeners that are no class unless a study names them
+# labels of listeners that are no class unless a study names them
+NO_AGREEMENT, OTHER = "no_agreement", "other"
 UNKNOWN_SPEAKER = ""  # of utterances whose talker nobody knows; on no side of speaker-disjoint folds
 
 
@@ -29,7 +30,8 @@ class Utterance:
     scenario: str = ""  # how it was elicited, such as improvised
     start_s: float = 0.0
     end_s: float = 0.0
-    split: Literal["", "train", "valid", "test", "test2", "test3"] = ""  # the official part, where a corpus has one
+    # the official part, where a corpus has one
+    split: Literal["", "train", "valid", "test", "test2", "test3"] = ""
     sample_rate_hz: int = 0  # of the file; known once it has been inspected
     channels: int = 0
 
@@ -38,14 +40,14 @@ class Utterance:
 class Remark:
     """What the user should know about one file or row.
 
-    bad: an utterance that should be there and cannot be used (`corpus.on_bad_file` decides); left out: not used, by a rule of
-    the release that the text gives; doubtful: used, but worth a look.
+    bad: an utterance that should be there and cannot be used (`corpus.on_bad_file` decides); left out: not
+    used, by a rule of the release that the text gives; doubtful: used, but worth a look.
     """
 
     kind: Literal["bad", "left out", "doubtful"]
     subject: str  # the file or row, relative to the root of the corpus
     what: str  # "is cut off: 100 bytes of sound, 400 in its header"
-    do: str  # "download it again"
+    fix: str  # "download it again"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +65,15 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """Everything that a reader finds: all labelled utterances in any order, audio there or not, and what is usual for it."""
+    """Everything that a reader finds: all labelled utterances in any order, audio there or not, and what is
+    usual for it.
+    """
 
     name: str
     utterances: tuple[Utterance, ...]
     emotions: tuple[str, ...] = ()  # the usual classes; none = all that occur, but for no_agreement and other
-    merge: Mapping[str, str] = field(default_factory=dict)  # usual with them: emotion -> the emotion that it counts as
+    # usual with them: emotion -> the emotion that it counts as
+    merge: Mapping[str, str] = field(default_factory=dict)
     folds: str = "speaker"  # the usual scheme
     remarks: tuple[Remark, ...] = ()  # about files and rows that are no utterance here
     notes: tuple[str, ...] = ()  # what was inferred or chosen about the whole, a sentence each
@@ -77,7 +82,9 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Corpus:
-    """What a study learns from: utterances in a fixed order (by key), its classes, and a hash of the content (audio, labels)."""
+    """What a study learns from: utterances in a fixed order (by key), its classes, and a hash of the content
+    (audio, labels).
+    """
 
     name: str
     emotions: tuple[str, ...]

@@ -1,8 +1,9 @@
 """A corpus that lies in a bucket, as a folder of this machine: every node fetches it once.
 
-In: a URI and a cache folder. Out: the local folder (or table) that the readers are given. One process fetches, others wait; a
-file is there whole or not at all, and a stopped fetch goes on where it was. What lies here already is compared with the bucket by
-size and version. Names in the bucket were chosen by others: one that would lead out of the cache folder ends the fetch.
+In: a URI and a cache folder. Out: the local folder (or table) that the readers are given. One process
+fetches, others wait; a file is there whole or not at all, and a stopped fetch goes on where it was. What lies
+here already is compared with the bucket by size and version. Names in the bucket were chosen by others: one
+that would lead out of the cache folder ends the fetch.
 """
 
 import hashlib
@@ -13,10 +14,11 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.record import storage
 
-INDEX = ".fetched.jsonl"  # name and version of each file that is here whole; one line a file, the last line of a name counts
+# name and version of each file that is here whole; one line a file, the last line of a name counts
+INDEX = ".fetched.jsonl"
 WHOLE = ".complete"  # there while every file of the last listing is, and says how many these are
 ROUNDS = 3  # of listing and fetching, where somebody changes the bucket meanwhile
 
@@ -26,7 +28,8 @@ def local(text: str, folder: Path, *, known: bool = False) -> Path:
 
     Args:
         folder: cache of this machine.
-        known: its content is checked by the caller, so that a whole copy is not compared with the bucket, only with its index.
+        known: its content is checked by the caller, so that a whole copy is not compared with the bucket,
+            only with its index.
 
     Raises:
         Fault: when there is nothing, or names that must not be followed.
@@ -63,14 +66,20 @@ def _fetch(root: Path, copy: Path) -> None:
             (copy / WHOLE).unlink()
         for start in range(0, len(missing), storage.THREADS):
             some = missing[start : start + storage.THREADS]
-            for name, content in zip(some, storage.each(_content, [root.joinpath(name) for name in some]), strict=True):
-                if content is not None and len(content) == _size(wanted[name]):  # else it has changed: seen in the next round
+            for name, content in zip(
+                some, storage.each(_content, [root.joinpath(name) for name in some]), strict=True
+            ):
+                # else it has changed: seen in the next round
+                if content is not None and len(content) == _size(wanted[name]):
                     storage.put(copy / name, content)
                     _note(copy, name, wanted[name])
     raise Fault(
-        "corpus", f"{root} changes while it is fetched", got=f"{len(missing)} files unlike their listing", expected="files at rest",
-        do="wait until whoever writes there has ended, then run the same command again",
-    )  # fmt: skip
+        "corpus",
+        f"{root} changes while it is fetched",
+        got=f"{len(missing)} files unlike their listing",
+        expected="files at rest",
+        fix="wait until whoever writes there has ended, then run the same command again",
+    )
 
 
 def _content(path: Path) -> bytes | None:
@@ -89,23 +98,37 @@ def _listed(root: Path) -> dict[str, list[Hashable]]:
     found: dict[str, list[Hashable]] = {}
     for name, state in storage.walked(root).items():
         parts = name.split("/")
-        if any(part in ("", ".", "..") for part in parts) or "\0" in name or "\\" in name or parts[0] in (INDEX, WHOLE):
+        if (
+            any(part in ("", ".", "..") for part in parts)
+            or "\0" in name
+            or "\\" in name
+            or parts[0] in (INDEX, WHOLE)
+        ):
             raise Fault(
-                "corpus", f"{root} has a name that must not be followed", got=repr(name), expected="names below the folder",
-                do="take this object out of the bucket, if you know who put it there",
-            )  # fmt: skip
+                "corpus",
+                f"{root} has a name that must not be followed",
+                got=repr(name),
+                expected="names below the folder",
+                fix="take this object out of the bucket, if you know who put it there",
+            )
         found[name] = list(state)
     if not found:
         raise Fault(
-            "corpus", f"{platform.node()} finds nothing at {root}", got="no objects", expected="the files of a corpus",
-            do="check corpus.root, and that this node may list the bucket",
-        )  # fmt: skip
+            "corpus",
+            f"{platform.node()} finds nothing at {root}",
+            got="no objects",
+            expected="the files of a corpus",
+            fix="check corpus.root, and that this node may list the bucket",
+        )
     folders = {str(parent) for name in found for parent in PurePosixPath(name).parents}
     if both := sorted(folders & found.keys()):
         raise Fault(
-            "corpus", f"{root} has a name that is a file and a folder", got=both[0], expected="one of the two",
-            do="rename one of them",
-        )  # fmt: skip
+            "corpus",
+            f"{root} has a name that is a file and a folder",
+            got=both[0],
+            expected="one of the two",
+            fix="rename one of them",
+        )
     return found
 
 
@@ -114,7 +137,9 @@ def _size(state: list[Hashable]) -> int:
 
 
 def _held(copy: Path) -> dict[str, list[Hashable]]:
-    """Name -> version of every file that is here whole; a line that a killed process left half written counts for nothing."""
+    """Name -> version of every file that is here whole; a line that a killed process left half written counts
+    for nothing.
+    """
     held: dict[str, list[Hashable]] = {}
     for line in (storage.text(copy / INDEX) or "").splitlines():
         with suppress(ValueError, KeyError, TypeError):

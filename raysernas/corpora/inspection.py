@@ -1,8 +1,10 @@
-"""What every audio file holds: its bytes as a hash, its whole sound decoded once, and what is wrong with it in a sentence.
+"""What every audio file holds: its bytes as a hash, its whole sound decoded once, and what is wrong with it
+in a sentence.
 
-In: paths. Out: a `Sound` for each; a bad file is never an exception, it says in `fault` what ails it and in `do` what helps.
-Decoding gigabytes takes minutes, so what good files hold is remembered by their absolute path, size and time of change, in one
-Parquet file of a folder. A bad file is looked at afresh every time: whatever ailed it may have been mended around it.
+In: paths. Out: a `Sound` for each; a bad file is never an exception, it says in `fault` what ails it and in
+`do` what helps. Decoding gigabytes takes minutes, so what good files hold is remembered by their absolute
+path, size and time of change, in one Parquet file of a folder. A bad file is looked at afresh every time:
+whatever ailed it may have been mended around it.
 """
 
 import os
@@ -29,11 +31,18 @@ FULL_SCALE_16_BIT = 32_767 / 32_768
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 SCHEMA = pa.schema(
     [
-        ("path", pa.binary()), ("size", pa.int64()), ("changed_ns", pa.int64()), ("hash", pa.string()), ("rate_hz", pa.int64()),
-        ("channels", pa.int64()), ("frames", pa.int64()), ("peak", pa.float64()), ("clipped", pa.float64()),
+        ("path", pa.binary()),
+        ("size", pa.int64()),
+        ("changed_ns", pa.int64()),
+        ("hash", pa.string()),
+        ("rate_hz", pa.int64()),
+        ("channels", pa.int64()),
+        ("frames", pa.int64()),
+        ("peak", pa.float64()),
+        ("clipped", pa.float64()),
     ],
     metadata={"version": VERSION},
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,11 @@ class Sound:
     peak: float  # highest absolute sample; 1 is full scale
     clipped: float  # share of samples at full scale or above, whether they follow on one another or not
     fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
-    do: str = ""
+    fix: str = ""
 
 
-Remembered = dict[bytes, tuple[int, int, Sound]]  # absolute path -> size in bytes, time of change in ns, what it holds
+# absolute path -> size in bytes, time of change in ns, what it holds
+Remembered = dict[bytes, tuple[int, int, Sound]]
 NOTHING = Sound(hash="", rate_hz=0, channels=0, frames=0, peak=0.0, clipped=0.0)
 COPY, PLACE = "replace it by a whole copy", "put the recording in its place"
 
@@ -62,7 +72,8 @@ def inspect(
 
     Args:
         memory: folder in which it is remembered; None remembers and writes nothing.
-        report: called with the number of files that are finished and of all files, from the thread that called.
+        report: called with the number of files that are finished and of all files, from the thread that
+            called.
 
     Raises:
         Fault: for a memory that cannot be written; never for a file.
@@ -75,7 +86,8 @@ def inspect(
     def look(part: Sequence[str]) -> list[tuple[str, Sound]]:
         return [(path, _look(path, old, new)) for path in part]
 
-    with ThreadPoolExecutor() as pool:  # decoding, hashing and arithmetic leave the interpreter to the other threads
+    # decoding, hashing and arithmetic leave the interpreter to the other threads
+    with ThreadPoolExecutor() as pool:
         try:
             for part in pool.map(look, [wanted[at : at + PART] for at in range(0, len(wanted), PART)]):
                 found.update(part)
@@ -96,7 +108,9 @@ def _look(path: str, old: Remembered, new: Remembered) -> Sound:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         return _unreachable(path, error)
     if not stat.S_ISREG(state.st_mode):
-        return replace(NOTHING, fault="is a folder" if stat.S_ISDIR(state.st_mode) else "is no file", do=PLACE)
+        return replace(
+            NOTHING, fault="is a folder" if stat.S_ISDIR(state.st_mode) else "is no file", fix=PLACE
+        )
     place = os.fsencode(os.path.abspath(path))
     size, changed_ns, sound = old.get(place, (0, 0, NOTHING))
     if (size, changed_ns) != (state.st_size, state.st_mtime_ns) or not size:
@@ -109,33 +123,39 @@ def _look(path: str, old: Remembered, new: Remembered) -> Sound:
 def _unreachable(path: str, error: OSError | ValueError) -> Sound:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if os.path.islink(path):
-            return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", do=PLACE)
-        return replace(NOTHING, fault="is missing", do=PLACE)
+            return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", fix=PLACE)
+        return replace(NOTHING, fault="is missing", fix=PLACE)
     if isinstance(error, PermissionError):
-        return replace(NOTHING, fault="may not be read", do="permit it to be read, with chmod")
-    return replace(NOTHING, fault=f"cannot be read: {audio.reason(error)}", do="look after the disk and the name")
+        return replace(NOTHING, fault="may not be read", fix="permit it to be read, with chmod")
+    return replace(
+        NOTHING, fault=f"cannot be read: {audio.reason(error)}", fix="look after the disk and the name"
+    )
 
 
 def _examined(path: str, size: int) -> Sound:
     """The whole of a file, hashed and decoded."""
     if not size:
-        return replace(NOTHING, fault="is empty: 0 bytes", do="fetch it again")
+        return replace(NOTHING, fault="is empty: 0 bytes", fix="fetch it again")
     try:
         with open(path, "rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                return replace(NOTHING, fault="is a Git-LFS pointer, not the audio", do="run git lfs pull in its folder")
+                return replace(
+                    NOTHING, fault="is a Git-LFS pointer, not the audio", fix="run git lfs pull in its folder"
+                )
         sound = replace(NOTHING, hash=audio.content_hash(path))
         missing = audio.cut_off(path)
     except OSError as error:
         return _unreachable(path, error)
     if missing:
-        return replace(sound, fault=f"is cut off: {missing}", do=COPY)
+        return replace(sound, fault=f"is cut off: {missing}", fix=COPY)
     try:
         with audio.opened(path) as file:
             return _decoded(file, sound.hash)
     except audio.UNREADABLE as error:
         return replace(
-            sound, fault=f"is no audio that can be read: {audio.reason(error)}", do="replace it by WAV, FLAC, OGG or MP3"
+            sound,
+            fault=f"is no audio that can be read: {audio.reason(error)}",
+            fix="replace it by WAV, FLAC, OGG or MP3",
         )
 
 
@@ -155,25 +175,36 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
     samples = frames * file.channels
     sound = Sound(content, file.samplerate, file.channels, frames, peak, clipped / max(samples, 1))
     if frames < file.frames:
-        return replace(sound, fault=f"is cut off: {frames} of {file.frames} frames can be decoded", do=COPY)
+        return replace(sound, fault=f"is cut off: {frames} of {file.frames} frames can be decoded", fix=COPY)
     if no_numbers:
-        return replace(sound, peak=0.0, fault=f"has samples that are no numbers: {no_numbers} of {samples}", do=COPY)
+        return replace(
+            sound, peak=0.0, fault=f"has samples that are no numbers: {no_numbers} of {samples}", fix=COPY
+        )
     if not frames:
-        return replace(sound, fault="has no samples", do=COPY)
+        return replace(sound, fault="has no samples", fix=COPY)
     if not peak:
-        return replace(sound, fault=f"is silent: all {samples} samples are 0", do="replace it, or take it out of the corpus")
+        return replace(
+            sound,
+            fault=f"is silent: all {samples} samples are 0",
+            fix="replace it, or take it out of the corpus",
+        )
     return sound
 
 
 def _recall(memory: Path | None) -> Remembered:
-    """What is remembered; a memory that cannot be understood counts as empty, because it can always be rebuilt."""
+    """What is remembered; a memory that cannot be understood counts as empty, because it can always be
+    rebuilt.
+    """
     if memory is None:
         return {}
     try:
         table = pq.ParquetFile(memory / MEMORY, page_checksum_verification=True).read()
     except (OSError, ValueError, pa.ArrowException):
         return {}
-    if not table.schema.equals(SCHEMA, check_metadata=False) or (table.schema.metadata or {}).get(b"version") != VERSION:
+    if (
+        not table.schema.equals(SCHEMA, check_metadata=False)
+        or (table.schema.metadata or {}).get(b"version") != VERSION
+    ):
         return {}
     path, size, changed_ns, *measures = (column.to_pylist() for column in table.columns)
     states = zip(size, changed_ns, map(Sound, *measures), strict=True)
@@ -181,6 +212,11 @@ def _recall(memory: Path | None) -> Remembered:
 
 
 def _save(file: Path, remembered: Remembered) -> None:
-    rows = [(path, size, changed_ns, *astuple(sound)[:6]) for path, (size, changed_ns, sound) in sorted(remembered.items())]
-    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    rows = [
+        (path, size, changed_ns, *astuple(sound)[:6])
+        for path, (size, changed_ns, sound) in sorted(remembered.items())
+    ]
+    columns = [
+        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+    ]
     pq.write_table(pa.table(columns, schema=SCHEMA), file, write_page_checksum=True)

@@ -1,14 +1,16 @@
-"""From everything that a release holds to what a study learns from: which classes, which scenarios, which files can be used.
+"""From everything that a release holds to what a study learns from: which classes, which scenarios, which
+files can be used.
 
-In: a `Release`, the settings, and what the files hold. Out: the chosen utterances; those that can be used, and a remark on each
-that cannot.
+In: a `Release`, the settings, and what the files hold. Out: the chosen utterances; those that can be used,
+and a remark on each that cannot.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from raysernas.config import CorpusConfig, Fault
+from raysernas.config.fault import Fault
+from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import audio, tree
 from raysernas.corpora.corpus import Corpus, Release, Remark, Utterance, usual_emotions
 from raysernas.corpora.inspection import Sound
@@ -18,7 +20,9 @@ Reason = tuple[str, str]  # what is wrong with an utterance, and what to do
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """The utterances of the chosen classes, merged, sorted by key, and whatever else is listed under a key of theirs."""
+    """The utterances of the chosen classes, merged, sorted by key, and whatever else is listed under a key of
+    theirs.
+    """
 
     emotions: tuple[str, ...]
     merge: Mapping[str, str]
@@ -36,25 +40,39 @@ def select(release: Release, config: CorpusConfig) -> Selection:
     merge = config.merge if config.merge or config.emotions else release.merge
     present = {utterance.emotion for utterance in release.utterances}
     _check_known("corpus.merge", list(merge), present | set(release.merge))
-    _check_known("corpus.scenarios", config.scenarios, {utterance.scenario for utterance in release.utterances} - {""})
+    _check_known(
+        "corpus.scenarios", config.scenarios, {utterance.scenario for utterance in release.utterances} - {""}
+    )
     merged = merged_as(release.utterances, merge)
-    offered = ({utterance.emotion for utterance in merged} | set(release.emotions)) - (set(merge) - set(merge.values()))
+    offered = ({utterance.emotion for utterance in merged} | set(release.emotions)) - (
+        set(merge) - set(merge.values())
+    )
     _check_known("corpus.emotions", config.emotions, offered)
-    spoken = [utterance for utterance in merged if not config.scenarios or utterance.scenario in config.scenarios]
+    spoken = [
+        utterance for utterance in merged if not config.scenarios or utterance.scenario in config.scenarios
+    ]
     usual = tuple(dict.fromkeys(merge.get(emotion, emotion) for emotion in release.emotions))
     emotions = config.emotions or usual or usual_emotions(spoken)
     keys = {utterance.key for utterance in spoken if utterance.emotion in emotions}
-    kept = [utterance for utterance in merged if utterance.key in keys]  # rows that disagree disagree whatever is chosen
-    return Selection(emotions=emotions, merge=merge, utterances=tuple(sorted(kept, key=lambda each: (each.key, each.path))))
+    # rows that disagree disagree whatever is chosen
+    kept = [utterance for utterance in merged if utterance.key in keys]
+    return Selection(
+        emotions=emotions, merge=merge, utterances=tuple(sorted(kept, key=lambda each: (each.key, each.path)))
+    )
 
 
 def merged_as(utterances: Iterable[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
     """The utterances with some emotions counted as others."""
-    return [replace(each, emotion=merge[each.emotion]) if each.emotion in merge else each for each in utterances]
+    return [
+        replace(each, emotion=merge[each.emotion]) if each.emotion in merge else each for each in utterances
+    ]
 
 
-def usable(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
-    """The utterances that can be learned from, with rate and channels of their files, and a remark on each of the others.
+def usable(
+    utterances: Sequence[Utterance], sounds: Mapping[str, Sound]
+) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
+    """The utterances that can be learned from, with rate and channels of their files, and a remark on each of
+    the others.
 
     Args:
         sounds: what each audio file holds, by path; a path without an entry is no file (synthetic speech).
@@ -63,8 +81,8 @@ def usable(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> tupl
     good, bad = [], []
     for at, utterance in enumerate(utterances):
         if at in reasons:
-            what, do = reasons[at]
-            bad.append(Remark(kind="bad", subject=utterance.key, what=what, do=do))
+            what, fix = reasons[at]
+            bad.append(Remark(kind="bad", subject=utterance.key, what=what, fix=fix))
         elif utterance.path in sounds:
             sound = sounds[utterance.path]
             good.append(replace(utterance, sample_rate_hz=sound.rate_hz, channels=sound.channels))
@@ -74,11 +92,13 @@ def usable(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> tupl
 
 
 def flaws(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """Why utterances cannot be used, by their place: first a bad file, then a place outside it, then what others say of it."""
+    """Why utterances cannot be used, by their place: first a bad file, then a place outside it, then what
+    others say of it.
+    """
     found: dict[int, Reason] = {}
     for at, utterance in enumerate(utterances):
         if (sound := sounds.get(utterance.path)) is not None:
-            reason = (sound.fault, sound.do) if sound.fault else _outside(utterance, sound)
+            reason = (sound.fault, sound.fix) if sound.fault else _outside(utterance, sound)
             if reason[0]:
                 found[at] = reason
     return _same_sound(utterances, sounds) | _repeated(utterances, sounds) | found
@@ -91,9 +111,11 @@ def stretch_s(utterance: Utterance, sound: Sound) -> tuple[float, float]:
 
 
 def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
-    """Both halves of the training part need every emotion, and a held-out speaker must not take the only examples along.
+    """Both halves of the training part need every emotion, and a held-out speaker must not take the only
+    examples along.
 
-    Where no talker is known at all, or folds may mix speakers, nobody need be held out, and two utterances will do.
+    Where no talker is known at all, or folds may mix speakers, nobody need be held out, and two utterances
+    will do.
 
     Raises:
         Fault: for an emotion that cannot be learned and tested, or fewer than two of them.
@@ -112,24 +134,36 @@ def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
         learnable = [emotion for emotion in corpus.emotions if emotion not in {fault[0] for fault in faults}]
         rest = f"set corpus.emotions=[{','.join(learnable)}]" if len(learnable) > 1 else "add recordings"
         raise Fault(
-            "corpus", f"the emotion {emotion!r} cannot be learned and tested", got=f"utterances: {count}, speakers: {speakers}",
-            expected="at least 2 utterances, of at least 2 speakers", do=rest,
-        )  # fmt: skip
+            "corpus",
+            f"the emotion {emotion!r} cannot be learned and tested",
+            got=f"utterances: {count}, speakers: {speakers}",
+            expected="at least 2 utterances, of at least 2 speakers",
+            fix=rest,
+        )
     if len(corpus.emotions) < 2:
         raise Fault(
-            "corpus", "there is only one emotion", got=list(corpus.emotions), expected="at least two", do="set corpus.emotions"
+            "corpus",
+            "there is only one emotion",
+            got=list(corpus.emotions),
+            expected="at least two",
+            fix="set corpus.emotions",
         )
 
 
 def _check_known(setting: str, named: Sequence[str], known: set[str]) -> None:
     if unknown := [name for name in named if name not in known]:
         raise Fault(
-            "corpus", f"{setting} names {unknown[0]!r}", got=list(named), expected=f"some of {sorted(known)}", do=f"set {setting}"
+            "corpus",
+            f"{setting} names {unknown[0]!r}",
+            got=list(named),
+            expected=f"some of {sorted(known)}",
+            fix=f"set {setting}",
         )
 
 
 def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """Of equal utterances with one key the first is kept; if they disagree, nobody knows which is right, so none is.
+    """Of equal utterances with one key the first is kept; if they disagree, nobody knows which is right, so
+    none is.
 
     Two files that hold the same bytes are equal.
     """
@@ -139,7 +173,9 @@ def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> d
     found: dict[int, Reason] = {}
     for places in by_key.values():
         rows = [_content(utterances[at], sounds) for at in places]
-        differing = [spec.name for spec in fields(Utterance) if len({getattr(row, spec.name) for row in rows}) > 1]
+        differing = [
+            spec.name for spec in fields(Utterance) if len({getattr(row, spec.name) for row in rows}) > 1
+        ]
         if differing:
             names = ", ".join("file" if name == "path" else name for name in differing)
             text = f"is listed {len(places)} times, with differing {names}"
@@ -152,7 +188,10 @@ def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> d
 def _again(first: Utterance, other: Utterance) -> Reason:
     if first.path == other.path:
         return "is listed more than once", "list it once"
-    return f"lies in two files, {tree.printable(first.path)} and {tree.printable(other.path)}", "keep one of them"
+    return (
+        f"lies in two files, {tree.printable(first.path)} and {tree.printable(other.path)}",
+        "keep one of them",
+    )
 
 
 def _content(utterance: Utterance, sounds: Mapping[str, Sound]) -> Utterance:
@@ -175,7 +214,11 @@ def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) ->
     for same, group in by_sound.items():
         if len({(utterance.speaker, utterance.emotion) for utterance in group}) > 1:
             for at, utterance in zip(places[same], group, strict=True):
-                other = next(each for each in group if (each.speaker, each.emotion) != (utterance.speaker, utterance.emotion))
+                other = next(
+                    each
+                    for each in group
+                    if (each.speaker, each.emotion) != (utterance.speaker, utterance.emotion)
+                )
                 what = f"is the same sound as {other.key}, which has another speaker or emotion"
                 found[at] = (what, "find out which label is right")
     return found
@@ -184,7 +227,11 @@ def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) ->
 def _outside(utterance: Utterance, sound: Sound) -> Reason:
     """Whether the stretch of an utterance lies in its file."""
     found = audio.frames_of(utterance.start_s, utterance.end_s, frames=sound.frames, rate_hz=sound.rate_hz)
-    stretch = f"{utterance.start_s} s to {utterance.end_s} s" if utterance.end_s else f"from {utterance.start_s} s on"
+    stretch = (
+        f"{utterance.start_s} s to {utterance.end_s} s"
+        if utterance.end_s
+        else f"from {utterance.start_s} s on"
+    )
     if found is None:
         length_s = sound.frames / sound.rate_hz
         return f"lies outside its file, which is {length_s:.3f} s long: {stretch}", audio.MEND_STRETCH

@@ -1,4 +1,6 @@
-"""The folder of a release: which audio files lie in it, once each, and the one way to say that it is not what a reader expects."""
+"""The folder of a release: which audio files lie in it, once each, and the one way to say that it is not what
+a reader expects.
+"""
 
 import os
 import unicodedata
@@ -6,21 +8,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.corpora.corpus import Label, Remark, Utterance
 
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
-    """All files under `root` with one of the suffixes (`.wav`, any case), sorted by path; links are followed, once.
+    """All files under `root` with one of the suffixes (`.wav`, any case), sorted by path; links are followed,
+    once.
 
-    Hidden files and folders (`._03a01Fa.wav`, `.git`, `__MACOSX`) are no recordings. A link to a folder that has been walked
-    already, a loop among them, is not walked again.
+    Hidden files and folders (`._03a01Fa.wav`, `.git`, `__MACOSX`) are no recordings. A link to a folder that
+    has been walked already, a loop among them, is not walked again.
     """
     wanted = tuple(suffix.lower() for suffix in suffixes)
     return sorted(path for path in _files(root, set()) if path.suffix.lower() in wanted)
 
 
-def once(files: Iterable[Path], root: Path, key: Callable[[Path], str] = lambda file: file.stem) -> tuple[list[Path], list[Remark]]:
+def once(
+    files: Iterable[Path], root: Path, key: Callable[[Path], str] = lambda file: file.stem
+) -> tuple[list[Path], list[Remark]]:
     """The shallowest file of each key, and a remark for each folder that holds others of these keys.
 
     A file of another size is no copy: it is kept too, and whoever chooses the utterances refuses both.
@@ -33,30 +38,42 @@ def once(files: Iterable[Path], root: Path, key: Callable[[Path], str] = lambda 
             copies[_apart(file, first, root)] += 1
     remarks = [
         Remark(
-            kind="left out", subject=relative(doubled, root), do="nothing; every file is read once",
+            kind="left out",
+            subject=relative(doubled, root),
+            fix="nothing; every file is read once",
             what=f"holds {count} files a second time" if doubled.is_dir() else "is there a second time",
         )
         for doubled, count in copies.items()
-    ]  # fmt: skip
+    ]
     return list(kept.values()), remarks
 
 
 def relative(path: Path, root: Path) -> str:
-    """How a file is named in a remark: below the root of the corpus, with forward slashes, always printable."""
+    """How a file is named in a remark: below the root of the corpus, with forward slashes, always
+    printable.
+    """
     return printable(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 def printable(name: str) -> str:
-    r"""A name with line ends and bytes that are no text (from a disk of another time) spelled out, as in `a\nb`."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+    r"""A name with line ends and bytes that are no text (from a disk of another time) spelled out, as in
+    `a\nb`.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
+    )
 
 
 def plain(text: str) -> str:
-    """Letters with accents in their one composed form, without outer blanks: what labels and speakers are compared by."""
+    """Letters with accents in their one composed form, without outer blanks: what labels and speakers are
+    compared by.
+    """
     return unicodedata.normalize("NFC", text).strip()
 
 
-def text(path: Path, *, expected: str, do: str = "copy it from the release again", otherwise: str = "") -> str:
+def text(
+    path: Path, *, expected: str, fix: str = "copy it from the release again", otherwise: str = ""
+) -> str:
     """A file of labels as text: UTF-8, with a mark at its beginning or without.
 
     Args:
@@ -74,18 +91,31 @@ def text(path: Path, *, expected: str, do: str = "copy it from the release again
                 return data.decode(otherwise)
             raise
     except (OSError, UnicodeDecodeError) as error:
-        raise Fault("corpus", f"{path} cannot be read", got=str(error), expected=expected, do=do) from error
+        raise Fault("corpus", f"{path} cannot be read", got=str(error), expected=expected, fix=fix) from error
 
 
 def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
     """The fault of a folder that does not hold the release."""
-    return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, do="set corpus.root=PATH/TO/THE/RELEASE")
+    return Fault(
+        "corpus",
+        f"{root} does not hold {corpus}",
+        got=got,
+        expected=expected,
+        fix="set corpus.root=PATH/TO/THE/RELEASE",
+    )
 
 
 def named(
-    corpus: str, root: Path, files: Sequence[Path], understood: Callable[[Path], Utterance | None], *, shape: str, do: str
+    corpus: str,
+    root: Path,
+    files: Sequence[Path],
+    understood: Callable[[Path], Utterance | None],
+    *,
+    shape: str,
+    fix: str,
 ) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
-    """The utterances of a corpus whose labels stand in the names of its files, and a remark on each name that is not one.
+    """The utterances of a corpus whose labels stand in the names of its files, and a remark on each name that
+    is not one.
 
     Args:
         understood: gives the utterance of a file, None for a name of another shape.
@@ -101,7 +131,7 @@ def named(
         names = ", ".join(relative(file, root) for file in files[:3])
         raise unlike(corpus, root, got=f"{len(files)} files *.wav {names}".strip(), expected=shape)
     remarks = tuple(
-        Remark(kind="bad", subject=relative(file, root), what=f"is not a name of {corpus}: {shape}", do=do)
+        Remark(kind="bad", subject=relative(file, root), what=f"is not a name of {corpus}: {shape}", fix=fix)
         for file, each in found.items()
         if each is None
     )
@@ -119,7 +149,9 @@ def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:
     if wanted not in offered:
         what = f"{corpus} has no {wanted} labels"
         expected = ", ".join(("usual", *offered))
-        raise Fault("corpus", what, got=f"corpus.label={wanted}", expected=expected, do="set corpus.label=usual")
+        raise Fault(
+            "corpus", what, got=f"corpus.label={wanted}", expected=expected, fix="set corpus.label=usual"
+        )
     return wanted
 
 
@@ -131,7 +163,9 @@ def need_folder(corpus: str, root: Path, *inside: str) -> Path:
     """
     found = first(root, inside or ("",), os.path.isdir)
     if found is None:
-        raise unlike(corpus, root, got=listing(root), expected="a folder " + " or ".join(inside or (str(root),)))
+        raise unlike(
+            corpus, root, got=listing(root), expected="a folder " + " or ".join(inside or (str(root),))
+        )
     return found
 
 
@@ -158,13 +192,17 @@ def _files(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise Fault(
-            "corpus", f"the folder {folder} cannot be read", got=error.strerror, expected="a folder that may be listed",
-            do="allow it, or take the folder out of the corpus",
-        ) from error  # fmt: skip
+            "corpus",
+            f"the folder {folder} cannot be read",
+            got=error.strerror,
+            expected="a folder that may be listed",
+            fix="allow it, or take the folder out of the corpus",
+        ) from error
     if (state.st_dev, state.st_ino) in walked:
         return
     walked.add((state.st_dev, state.st_ino))
-    for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):  # real folders before links to them
+    # real folders before links to them
+    for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             continue
         if os.path.isdir(entry.path):
@@ -181,7 +219,9 @@ def _size(file: Path) -> int:
 
 
 def _apart(copy: Path, first: Path, root: Path) -> Path:
-    """The highest folder above the copy, below the root, in which the first does not lie; else the copy itself."""
+    """The highest folder above the copy, below the root, in which the first does not lie; else the copy
+    itself.
+    """
     below = [folder for folder in copy.parents if folder.is_relative_to(root)]
     return next((folder for folder in reversed(below) if not first.is_relative_to(folder)), copy)
 

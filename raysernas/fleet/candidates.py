@@ -1,8 +1,10 @@
-"""Candidates: the settings that are tried in one line, each an object in the study's folder before it is used.
+"""Candidates: the settings that are tried in one line, each an object in the study's folder before it is
+used.
 
-Comes in: the study's configuration, the objects that earlier launches have written, and how the candidates fared. Goes out: the
-settings of candidate n. Candidate 0 is the configuration as written, then come `study.points`, then Optuna's proposals. The objects
-are the truth about what was proposed, and about what was given up; how a candidate fared is in the ledger.
+Comes in: the study's configuration, the objects that earlier launches have written, and how the candidates
+fared. Goes out: the settings of candidate n. Candidate 0 is the configuration as written, then come
+`study.points`, then Optuna's proposals. The objects are the truth about what was proposed, and about what was
+given up; how a candidate fared is in the ledger.
 """
 
 import json
@@ -12,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raysernas.config import Config, Fault, flatten
-from raysernas.config_file import assign
+from raysernas.config.fault import Fault
+from raysernas.config.files import assign
+from raysernas.config.identity import flatten
+from raysernas.config.schema import Config
 from raysernas.fleet.journal import Journal, View
 from raysernas.fleet.proposals import Outcome, Proposal, Proposals, axes, directions
 from raysernas.record import storage
@@ -44,14 +48,17 @@ class Candidate:
 class Candidates:
     """The candidates of one line; the settings as written are there from the beginning."""
 
-    def __init__(self, config: Config, line: Line, files: StudyFiles, journal: Journal, found: Mapping[int, Candidate]):
+    def __init__(
+        self, config: Config, line: Line, files: StudyFiles, journal: Journal, found: Mapping[int, Candidate]
+    ):
         """`found`: the objects of this line, by number.
 
         Raises:
             Fault: when one is missing, or they have other keys than the space.
         """
         self._config, self._line, self._files = config, line, files
-        self._bare = replace(config, study=replace(config.study, space={}, points={}))  # whose axes are not checked each time
+        # whose axes are not checked each time
+        self._bare = replace(config, study=replace(config.study, space={}, points={}))
         self._axes = axes(config, line.arm)
         self._all = [found[number] for number in sorted(found)]
         self._check(found)
@@ -60,7 +67,9 @@ class Candidates:
         self._ended = 0  # so many of the first have ended
         self._proposals = Proposals(config.study, self._axes, self._known)
         suffix = "" if line.fold is None else f"/f{line.fold}"
-        self._view = View(journal, f"{config.study.name}/{line.arm}{suffix}", directions(config.study), self._axes)
+        self._view = View(
+            journal, f"{config.study.name}/{line.arm}{suffix}", directions(config.study), self._axes
+        )
         if not self._known:
             self.propose(lambda _: Outcome("running"))
 
@@ -90,7 +99,9 @@ class Candidates:
         origin, fixed = self._given(number)
         proposal = self._proposals.next(outcome, before=self._first(number), fixed=fixed)
         generation = number // study.generation if study.generation else None
-        self._write(number, Candidate(proposal=proposal, origin=origin, sampler=study.sampler, generation=generation))
+        self._write(
+            number, Candidate(proposal=proposal, origin=origin, sampler=study.sampler, generation=generation)
+        )
         self._known.append(proposal)
         self._view.add(proposal)
         return number
@@ -102,7 +113,9 @@ class Candidates:
     def show(self, outcome: Callable[[int], Outcome]) -> None:
         """Let the journal say what is known, once, at the start."""
         planned = self._config.study.candidates
-        self._view.show(self._known, [outcome(number) if number < planned else None for number in range(len(self))])
+        self._view.show(
+            self._known, [outcome(number) if number < planned else None for number in range(len(self))]
+        )
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Note in the journal how a candidate fared."""
@@ -132,15 +145,22 @@ class Candidates:
         if missing := sorted(set(range(max(found, default=-1))) - found.keys()):
             path = self._files.candidate(self._line, missing[0])
             raise Fault(
-                "study", f"{path} is missing", got="candidates after it", expected="every candidate that was proposed",
-                do="put it back, or set another study.name",
-            )  # fmt: skip
-        if odd := [number for number, each in found.items() if each.proposal.settings.keys() != self._axes.keys()]:
+                "study",
+                f"{path} is missing",
+                got="candidates after it",
+                expected="every candidate that was proposed",
+                fix="put it back, or set another study.name",
+            )
+        if odd := [
+            number for number, each in found.items() if each.proposal.settings.keys() != self._axes.keys()
+        ]:
             raise Fault(
-                "study", f"{self._files.candidate(self._line, odd[0])} holds other keys than study.space",
-                got=sorted(found[odd[0]].proposal.settings), expected=sorted(self._axes),
-                do="set another study.name, or put back the candidates that belong to this study",
-            )  # fmt: skip
+                "study",
+                f"{self._files.candidate(self._line, odd[0])} holds other keys than study.space",
+                got=sorted(found[odd[0]].proposal.settings),
+                expected=sorted(self._axes),
+                fix="set another study.name, or put back the candidates that belong to this study",
+            )
 
 
 def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
@@ -149,7 +169,11 @@ def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
     Raises:
         Fault: for an object that cannot be read.
     """
-    named = {path: match for path in storage.listed(files.candidates, ".json") if (match := NAME.fullmatch(path.name))}
+    named = {
+        path: match
+        for path in storage.listed(files.candidates, ".json")
+        if (match := NAME.fullmatch(path.name))
+    }
     found: dict[str, dict[int, Candidate]] = {}
     for match, candidate in zip(named.values(), storage.each(_loaded, named), strict=True):
         found.setdefault(match["line"], {})[int(match["number"])] = candidate
@@ -162,24 +186,36 @@ def _loaded(path: Path) -> Candidate:
         return _candidate(json.loads(content))
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(
-            "study", f"cannot read {path}", got=str(error) or type(error).__name__, expected="a candidate as written",
-            do="put it back, or set another study.name",
-        ) from error  # fmt: skip
+            "study",
+            f"cannot read {path}",
+            got=str(error) or type(error).__name__,
+            expected="a candidate as written",
+            fix="put it back, or set another study.name",
+        ) from error
 
 
 def _text(line: Line, number: int, candidate: Candidate) -> str:
     why = candidate.given_up
     plain = {
-        "arm": line.arm, "fold": line.fold, "number": number, "origin": candidate.origin, "sampler": candidate.sampler,
-        "generation": candidate.generation, "settings": candidate.proposal.settings, "notes": candidate.proposal.notes,
+        "arm": line.arm,
+        "fold": line.fold,
+        "number": number,
+        "origin": candidate.origin,
+        "sampler": candidate.sampler,
+        "generation": candidate.generation,
+        "settings": candidate.proposal.settings,
+        "notes": candidate.proposal.notes,
         "given_up": {"reason": why.reason, "valid_ua": why.valid_ua} if why else None,
-    }  # fmt: skip
+    }
     return json.dumps(plain, indent=1) + "\n"
 
 
 def _candidate(plain: dict[str, Any]) -> Candidate:
     why = plain["given_up"]
     return Candidate(
-        proposal=Proposal(dict(plain["settings"]), dict(plain["notes"])), origin=plain["origin"], sampler=plain["sampler"],
-        generation=plain["generation"], given_up=GivenUp(why["reason"], float(why["valid_ua"])) if why else None,
-    )  # fmt: skip
+        proposal=Proposal(dict(plain["settings"]), dict(plain["notes"])),
+        origin=plain["origin"],
+        sampler=plain["sampler"],
+        generation=plain["generation"],
+        given_up=GivenUp(why["reason"], float(why["valid_ua"])) if why else None,
+    )

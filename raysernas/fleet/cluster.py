@@ -1,8 +1,8 @@
 """The cluster: Ray for the time of one study, started here or joined.
 
-Comes in: a plan. Goes out: how many trials it takes at once, asked again and again because a cluster grows and shrinks.
-Without an address Ray is started here: on loopback, without a dashboard, behind a token that nobody else is told, in a
-folder that is deleted at the end, or by the next launch if this one is killed.
+Comes in: a plan. Goes out: how many trials it takes at once, asked again and again because a cluster grows
+and shrinks. Without an address Ray is started here: on loopback, without a dashboard, behind a token that
+nobody else is told, in a folder that is deleted at the end, or by the next launch if this one is killed.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.fleet.plan import Plan, cpus
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
@@ -66,11 +66,14 @@ def running(plan: Plan, folder: str) -> Iterator[Room]:
             ray.shutdown()
 
 
-def room(plan: Plan, resources: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.monotonic) -> Room:
+def room(
+    plan: Plan, resources: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.monotonic
+) -> Room:
     """How many trials to have at once, those that wait for a machine included.
 
-    `study.resources.trials_at_once` if it is set; here, what this machine takes; on a cluster, what it takes and one more,
-    which waits, so that an autoscaler sees that it is short of a machine (of the first one, too).
+    `study.resources.trials_at_once` if it is set; here, what this machine takes; on a cluster, what it takes
+    and one more, which waits, so that an autoscaler sees that it is short of a machine (of the first one,
+    too).
     """
     if fixed := plan.config.study.resources.trials_at_once or plan.slots:
         return lambda: fixed
@@ -85,7 +88,9 @@ def room(plan: Plan, resources: Callable[[], Mapping[str, float]], clock: Callab
 
 
 def fit(plan: Plan, found: Mapping[str, float]) -> int:
-    """Trials for which a cluster has CPUs and GPUs; those of different nodes are not added up by Ray, so it may be fewer."""
+    """Trials for which a cluster has CPUs and GPUs; those of different nodes are not added up by Ray, so it
+    may be fewer.
+    """
     most = found.get("CPU", 0) / plan.cpus_per_trial
     if plan.gpus_per_trial:
         most = min(most, found.get("GPU", 0) / plan.gpus_per_trial)
@@ -97,18 +102,25 @@ def _join(address: str) -> None:
 
     if address.startswith("ray://"):
         raise Fault(
-            "cluster", "a study is not run through Ray Client", got=address, expected="auto, or HOST:PORT of a head",
-            do="start the launch on a node of the cluster: `ray job submit -- python -m raysernas.launch ...`",
-        )  # fmt: skip
+            "cluster",
+            "a study is not run through Ray Client",
+            got=address,
+            expected="auto, or HOST:PORT of a head",
+            fix="start the launch on a node of the cluster: `ray job submit -- python -m raysernas.launch "
+            "...`",
+        )
     _close_token()
     try:
         _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except OSError as error:  # no connection, no such host, no answer in time
         raise Fault(
-            "cluster", f"Ray at {address} does not answer", got=str(error).splitlines()[0], expected="a running Ray cluster",
-            do="check study.resources.address, or leave it empty to run here",
-        ) from error  # fmt: skip
+            "cluster",
+            f"Ray at {address} does not answer",
+            got=str(error).splitlines()[0],
+            expected="a running Ray cluster",
+            fix="check study.resources.address, or leave it empty to run here",
+        ) from error
 
 
 def _close_token() -> None:
@@ -130,14 +142,22 @@ def _start_here(plan: Plan, folder: str) -> None:
 
     if ray.util.get_node_ip_address() != "127.0.0.1":
         raise Fault(
-            "cluster", "Ray would listen on the network", got="Ray was loaded before the launch", expected="loopback only",
-            do="run the launch in a process of its own",
-        )  # fmt: skip
+            "cluster",
+            "Ray would listen on the network",
+            got="Ray was loaded before the launch",
+            expected="loopback only",
+            fix="run the launch in a process of its own",
+        )
     ray.init(
         address="local",  # never the cluster that RAY_ADDRESS or an earlier launch names
-        num_cpus=cpus(plan.config), num_gpus=None if plan.gpus_per_trial else 0, object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, _temp_dir=folder,
-    )  # fmt: skip
+        num_cpus=cpus(plan.config),
+        num_gpus=None if plan.gpus_per_trial else 0,
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+        _temp_dir=folder,
+    )
 
 
 @functools.cache
@@ -171,7 +191,9 @@ def sweep(parent: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """The file that says whose it was goes last: Ray's agents outlive their cluster by a minute, and go on writing."""
+    """The file that says whose it was goes last: Ray's agents outlive their cluster by a minute, and go on
+    writing.
+    """
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

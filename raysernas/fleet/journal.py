@@ -1,8 +1,8 @@
 """The journal: candidates and outcomes as Optuna studies, for whoever opens a study with Optuna's own tools.
 
-Comes in: the candidates of each line and how they fared. Goes out: a file of Optuna's JournalStorage on the local disk. It is a
-view: nothing is read from it but to see whether it still agrees, and it is written anew where it does not. Whoever opens it
-holds the study (`lock.held`). Source: Optuna's JournalStorage.
+Comes in: the candidates of each line and how they fared. Goes out: a file of Optuna's JournalStorage on the
+local disk. It is a view: nothing is read from it but to see whether it still agrees, and it is written anew
+where it does not. Whoever opens it holds the study (`lock.held`). Source: Optuna's JournalStorage.
 """
 
 import json
@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.fleet.proposals import Direction, Outcome, Proposal, frozen, told
 from raysernas.record.storage import write
 
@@ -35,13 +35,16 @@ class Journal:
 class View:
     """One line of candidates as an Optuna study; candidate n is its trial n."""
 
-    def __init__(self, journal: Journal, name: str, directions: Sequence[Direction], axes: dict[str, BaseDistribution]):
+    def __init__(
+        self, journal: Journal, name: str, directions: Sequence[Direction], axes: dict[str, BaseDistribution]
+    ):
         """Nothing is written before `show`."""
         self._journal, self._name, self._directions, self._axes = journal, name, directions, axes
         self._study: optuna.Study | None = None
 
     def show(self, known: Sequence[Proposal], outcomes: Sequence[Outcome | None]) -> None:
-        """Make the study say this: what it lacks is added, and where it says something else it is written anew.
+        """Make the study say this: what it lacks is added, and where it says something else it is written
+        anew.
 
         Args:
             outcomes: of each candidate; None for one that the present plan does without.
@@ -50,14 +53,19 @@ class View:
             study = self._created()
             trials = study.get_trials(deepcopy=False)
             pairs = zip(trials, known, outcomes, strict=False)
-            if study.directions != self._wanted() or len(trials) > len(known) or not all(_agrees(*each) for each in pairs):
+            if (
+                study.directions != self._wanted()
+                or len(trials) > len(known)
+                or not all(_agrees(*each) for each in pairs)
+            ):
                 optuna.delete_study(study_name=self._name, storage=self._journal.storage)
                 study, trials = self._created(), []
             self._study = study
             for number, (proposal, outcome) in enumerate(zip(known, outcomes, strict=True)):
                 if number >= len(trials):
                     study.add_trial(frozen(proposal, self._axes, outcome or Outcome("running")))
-                elif outcome is not None and not trials[number].state.is_finished():  # left over by a launch that was killed
+                # left over by a launch that was killed
+                elif outcome is not None and not trials[number].state.is_finished():
                     self.tell(number, outcome)
 
     def add(self, proposal: Proposal) -> None:
@@ -73,7 +81,9 @@ class View:
         state, values = told(outcome)
         storage = self._journal.storage
         with _writing(self._journal.path):
-            trial_id = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(self._name), number)
+            trial_id = storage.get_trial_id_from_study_id_trial_number(
+                storage.get_study_id_from_name(self._name), number
+            )
             if storage.get_trial(trial_id).state.is_finished():
                 return
             if outcome.raced:
@@ -82,7 +92,9 @@ class View:
 
     def _created(self) -> optuna.Study:
         storage, name = self._journal.storage, self._name
-        return optuna.create_study(storage=storage, study_name=name, directions=self._directions, load_if_exists=True)
+        return optuna.create_study(
+            storage=storage, study_name=name, directions=self._directions, load_if_exists=True
+        )
 
     def _wanted(self) -> list[Any]:
         return [optuna.study.StudyDirection[name.upper()] for name in self._directions]
@@ -110,7 +122,8 @@ def opened(path: Path) -> Iterator[Journal]:
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # left by a killed launch; Optuna would wait 30 s for it
+        # left by a killed launch; Optuna would wait 30 s for it
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
         mend(path)
         storage = _storage(path)
     yield Journal(path, storage)
@@ -121,7 +134,8 @@ def _storage(path: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path)))
     except OSError:
         raise
-    except Exception:  # lines that are JSON but no journal; whatever Optuna trips over, the candidates are the truth
+    # lines that are JSON but no journal; whatever Optuna trips over, the candidates are the truth
+    except Exception:
         _keep(path, b"")
         return JournalStorage(JournalFileBackend(str(path)))
 
@@ -132,13 +146,18 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Fault(
-            "storage", f"cannot write {path}", got=error.strerror or str(error), expected="a writable folder with free space",
-            do="make room there or set study.storage to another folder, then run the same command again",
-        ) from error  # fmt: skip
+            "storage",
+            f"cannot write {path}",
+            got=error.strerror or str(error),
+            expected="a writable folder with free space",
+            fix="make room there or set study.storage to another folder, then run the same command again",
+        ) from error
 
 
 def mend(path: Path) -> None:
-    """Cut off a last line that a killed process left half written; the journal as it was is kept beside it."""
+    """Cut off a last line that a killed process left half written; the journal as it was is kept beside
+    it.
+    """
     whole = path.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     last = kept.splitlines()[-1] if kept else b"{}"

@@ -1,10 +1,11 @@
 """One launch of a study at a time, and no lock that outlives its owner.
 
-Comes in: a study. Goes out: a `Hold`, while which no other launch runs it. A local folder is held by a locked file, which ends
-with the process. A bucket cannot be locked: there each launch creates the next lease exclusively (000001.json, 000002.json ...)
-and renews its own; the highest number holds the study. A lease that is not renewed for LEASE_S, by the clock of whoever watches
-it, may be followed by the next one. So of two that follow only one succeeds, clocks need not agree, and a launch that was
-asleep finds a higher number than its own when it wakes, and ends.
+Comes in: a study. Goes out: a `Hold`, while which no other launch runs it. A local folder is held by a locked
+file, which ends with the process. A bucket cannot be locked: there each launch creates the next lease
+exclusively (000001.json, 000002.json ...) and renews its own; the highest number holds the study. A lease
+that is not renewed for LEASE_S, by the clock of whoever watches it, may be followed by the next one. So of
+two that follow only one succeeds, clocks need not agree, and a launch that was asleep finds a higher number
+than its own when it wakes, and ends.
 """
 
 import _thread
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.storage import StorageFault
@@ -36,11 +37,13 @@ class Hold:
     """A held study."""
 
     check: Callable[[], object] = lambda: None
-    """Raises a Fault when the study is no longer held; to be asked before something is written that others may write too."""
+    """Raises a Fault when the study is no longer held. Call it before writing what others may write too."""
 
 
 @contextmanager
-def held(files: StudyFiles, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)) -> Iterator[Hold]:
+def held(
+    files: StudyFiles, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)
+) -> Iterator[Hold]:
     """The study, for this launch alone.
 
     Args:
@@ -117,7 +120,12 @@ def _renewed(lease: "Lease") -> Iterator[Hold]:
 class Lease:
     """One launch's lease of a study. `clock` counts seconds, those of a sleeping machine too."""
 
-    def __init__(self, files: StudyFiles, clock: Callable[[], float] | None = None, wait: Callable[[float], object] = time.sleep):
+    def __init__(
+        self,
+        files: StudyFiles,
+        clock: Callable[[], float] | None = None,
+        wait: Callable[[float], object] = time.sleep,
+    ):
         self.files, self.owner, self.lost = files, uuid.uuid4().hex, False
         self._clock, self._wait = clock or _clock, wait
         self._number, self._beat, self._confirmed = 0, 0, 0.0
@@ -133,12 +141,16 @@ class Lease:
         before = storage.text(last) if last else None
         running = last is not None and before is not None and not _parsed(before).get("ended")
         if last is not None and running:
-            say(f"{self.files.root} is held by {_who(_parsed(before or ''))}; watching for {LEASE_S:.0f} s whether it still runs")
+            say(
+                f"{self.files.root} is held by {_who(_parsed(before or ''))}; watching for {LEASE_S:.0f} s "
+                "whether it still runs"
+            )
             self._watch(last, before)
         self._number, begun = 1 + (_number(last) if last else 0), self._clock()
         if not storage.create(self._path(), self._text()):
             raise _refused(self.files, storage.text(self._path()))
-        # the holder writes its beat and then looks for a successor, this one does the reverse: one of them sees the other
+        # the holder writes its beat and then looks for a successor, this one does the reverse: one of them
+        # sees the other
         revived = last is not None and running and not _same(storage.text(last), before)
         if revived or self._superseded():
             storage.delete(self._path())
@@ -183,10 +195,12 @@ class Lease:
     def fault(self) -> Fault:
         """What a launch says that has lost its study."""
         return Fault(
-            "study", f"{self.files.root} has been taken over by another launch",
-            got=f"this one did not renew its lease for {LEASE_S:.0f} s", expected="a process that is not put to sleep",
-            do="nothing, if the other launch is meant to go on; else stop it and run the same command again",
-        )  # fmt: skip
+            "study",
+            f"{self.files.root} has been taken over by another launch",
+            got=f"this one did not renew its lease for {LEASE_S:.0f} s",
+            expected="a process that is not put to sleep",
+            fix="nothing, if the other launch is meant to go on; else stop it and run the same command again",
+        )
 
     def _watch(self, last: Path, before: str | None) -> None:
         """Wait until a lease is old, or its launch ends.
@@ -248,6 +262,9 @@ def _clock() -> float:
 
 def _refused(files: StudyFiles, told: str | bytes | None) -> Fault:
     return Fault(
-        "study", f"{files.root} is being run by another process", got=_who(_parsed(told)), expected="one launch at a time",
-        do="wait for the other launch, or stop it",
-    )  # fmt: skip
+        "study",
+        f"{files.root} is being run by another process",
+        got=_who(_parsed(told)),
+        expected="one launch at a time",
+        fix="wait for the other launch, or stop it",
+    )

@@ -1,12 +1,13 @@
-"""The notice: a node that is about to be taken away says so, and its trials write their checkpoints and go elsewhere.
+"""The notice: a node that is about to be taken away says so, and its trials write their checkpoints and go
+elsewhere.
 
     python -m raysernas.fleet.notice [--cloud aws|gcp|azure|none] [--address HOST:PORT] [--node-id ID]
 
-runs beside `ray start` on every spot node, in the same container. Comes in: the cloud's notice, from its metadata service, or
-SIGTERM. Goes out: a file that this node's trials look at once a second, and Ray's own `drain-node`, after which Ray starts
-nothing here. The file counts while it is fresh, so that a notice that was taken back ends by itself.
-Sources: AWS "spot instance interruption notices" and "rebalance recommendations" (IMDSv2); GCP "preempted" metadata; Azure
-"Scheduled Events".
+runs beside `ray start` on every spot node, in the same container. Comes in: the cloud's notice, from its
+metadata service, or SIGTERM. Goes out: a file that this node's trials look at once a second, and Ray's own
+`drain-node`, after which Ray starts nothing here. The file counts while it is fresh, so that a notice that
+was taken back ends by itself. Sources: AWS "spot instance interruption notices" and "rebalance
+recommendations" (IMDSv2); GCP "preempted" metadata; Azure "Scheduled Events".
 """
 
 import argparse
@@ -28,7 +29,11 @@ POLL_S = 5.0
 FRESH_S = 30.0  # a file that has not been written again for so long is of another time
 ANSWER_S = 2.0  # of a metadata service
 DEADLINE_S = {"aws": 120, "gcp": 30, "azure": 30, "SIGTERM": 30}  # until the node is gone, at the least
-HOSTS = {"aws": "http://169.254.169.254", "gcp": "http://metadata.google.internal", "azure": "http://169.254.169.254"}
+HOSTS = {
+    "aws": "http://169.254.169.254",
+    "gcp": "http://metadata.google.internal",
+    "azure": "http://169.254.169.254",
+}
 EVERY_NODE = "node"  # of this machine
 
 
@@ -65,7 +70,9 @@ def _folder() -> Path:
 
 
 def asked(cloud: str, host: str = "") -> str:
-    """What the cloud says about this machine's end: a reason, or nothing. An answer that does not come is nothing."""
+    """What the cloud says about this machine's end: a reason, or nothing. An answer that does not come is
+    nothing.
+    """
     ask = {"aws": _aws, "gcp": _gcp, "azure": _azure}[cloud]
     try:
         return ask(host or HOSTS[cloud])
@@ -75,7 +82,10 @@ def asked(cloud: str, host: str = "") -> str:
 
 def _aws(host: str) -> str:
     token = _get(f"{host}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, method="PUT")
-    for path, told in (("spot/instance-action", "a spot interruption"), ("events/recommendations/rebalance", "a rebalance advice")):
+    for path, told in (
+        ("spot/instance-action", "a spot interruption"),
+        ("events/recommendations/rebalance", "a rebalance advice"),
+    ):
         try:
             notice = json.loads(_get(f"{host}/latest/meta-data/{path}", {"X-aws-ec2-metadata-token": token}))
             return f"{told} of AWS, at {notice.get('time') or notice.get('noticeTime')}"
@@ -90,12 +100,20 @@ def _gcp(host: str) -> str:
 
 
 def _azure(host: str) -> str:
-    events = json.loads(_get(f"{host}/metadata/scheduledevents?api-version=2020-07-01", {"Metadata": "true"})).get("Events", [])
+    events = json.loads(
+        _get(f"{host}/metadata/scheduledevents?api-version=2020-07-01", {"Metadata": "true"})
+    ).get("Events", [])
     name = ""
     if events:
-        name = json.loads(_get(f"{host}/metadata/instance/compute?api-version=2021-02-01", {"Metadata": "true"})).get("name", "")
+        name = json.loads(
+            _get(f"{host}/metadata/instance/compute?api-version=2021-02-01", {"Metadata": "true"})
+        ).get("name", "")
     ours = [event for event in events if not name or name in event.get("Resources", [name])]
-    ends = [event["EventType"] for event in ours if event.get("EventType") in ("Preempt", "Terminate", "Redeploy", "Reboot")]
+    ends = [
+        event["EventType"]
+        for event in ours
+        if event.get("EventType") in ("Preempt", "Terminate", "Redeploy", "Reboot")
+    ]
     return f"a scheduled event of Azure: {ends[0]}" if ends else ""
 
 
@@ -108,9 +126,17 @@ def _get(url: str, headers: Mapping[str, str], method: str = "GET") -> str:
 def drain(reason: str, deadline_s: int, *, address: str = "", node_id: str = "") -> str:
     """Have Ray start nothing more on this node; what it said if it refused."""
     command = [
-        sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION",
-        "--reason-message", reason, "--deadline-remaining-seconds", str(deadline_s),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "drain-node",
+        "--reason",
+        "DRAIN_NODE_REASON_PREEMPTION",
+        "--reason-message",
+        reason,
+        "--deadline-remaining-seconds",
+        str(deadline_s),
+    ]
     command += ["--address", address] if address else []
     command += ["--node-id", node_id] if node_id else []
     try:
@@ -123,7 +149,14 @@ def drain(reason: str, deadline_s: int, *, address: str = "", node_id: str = "")
 class Agent:
     """Watches for a notice; announces and drains once, and announces again while the notice stands."""
 
-    def __init__(self, ask: Callable[[], str], drain: Callable[[str, int], str], *, cloud: str, node_id: str = EVERY_NODE):
+    def __init__(
+        self,
+        ask: Callable[[], str],
+        drain: Callable[[str, int], str],
+        *,
+        cloud: str,
+        node_id: str = EVERY_NODE,
+    ):
         self._ask, self._drain, self._cloud, self._node_id = ask, drain, cloud, node_id
         self._drained = False
 
@@ -143,7 +176,12 @@ class Agent:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT, which it takes for a notice."""
     parser = argparse.ArgumentParser(prog="python -m raysernas.fleet.notice", allow_abbrev=False)
-    parser.add_argument("--cloud", choices=[*HOSTS, "none"], default="none", help="whose notices to watch for, besides SIGTERM")
+    parser.add_argument(
+        "--cloud",
+        choices=[*HOSTS, "none"],
+        default="none",
+        help="whose notices to watch for, besides SIGTERM",
+    )
     parser.add_argument("--host", default="", help="of the metadata service, if it is not the usual one")
     parser.add_argument("--address", default="", help="of the Ray cluster, if there are several here")
     parser.add_argument("--node-id", default="", help="of this node, if there are several here")
@@ -151,8 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     agent = Agent(
         (lambda: asked(given.cloud, given.host)) if given.cloud != "none" else (lambda: ""),
         lambda reason, deadline_s: drain(reason, deadline_s, address=given.address, node_id=given.node_id),
-        cloud=given.cloud, node_id=given.node_id or EVERY_NODE,
-    )  # fmt: skip
+        cloud=given.cloud,
+        node_id=given.node_id or EVERY_NODE,
+    )
     told, end = [""], threading.Event()
 
     def hear(number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,8 @@
 """The plan: what a study will run, on what, before anything is started or written.
 
-Comes in: the configuration as the user gave it. Goes out: the same, resolved (device, content of the corpus, list of folds),
-with every fold checked and the study's folder compared with it. Knows no Ray; torch is only asked for its GPUs.
+Comes in: the configuration as the user gave it. Goes out: the same, resolved (device, content of the corpus,
+list of folds), with every fold checked and the study's folder compared with it. Knows no Ray; torch is only
+asked for its GPUs.
 """
 
 from collections import Counter
@@ -10,13 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from raysernas.config import Config, Fault, StudyConfig, differences, reads
-from raysernas.config_arms import Arm
-from raysernas.config_file import show
-from raysernas.config_together import check_together
-from raysernas.corpora import catalogue, fold_file, folds
+from raysernas.config.arms import Arm
+from raysernas.config.fault import Fault
+from raysernas.config.files import show
+from raysernas.config.identity import differences, reads
+from raysernas.config.rules import check_together
+from raysernas.config.schema import Config, StudyConfig
+from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
-from raysernas.corpora.fold_file import Fold
+from raysernas.corpora.folds import fold_file, splits
+from raysernas.corpora.folds.fold_file import Fold
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
 from raysernas.record.protocol import marks
@@ -62,7 +66,9 @@ class Plan:
         return study_files(self.config)
 
     def candidates(self, arm: Arm) -> int:
-        """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the space."""
+        """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the
+        space.
+        """
         study = self.config.study
         return study.candidates if any(reads(arm, key) for key in study.space) else 1
 
@@ -76,8 +82,11 @@ class Plan:
         return self.trials(arm) - self.finished.get(arm, 0) - self.raced.get(arm, 0) - kept
 
 
-def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None) -> Plan:
-    """Look at the corpus, the machine and the study's folder; write `study.yaml` and `folds.csv` unless `dry`.
+def resolve(
+    config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None
+) -> Plan:
+    """Look at the corpus, the machine and the study's folder; write `study.yaml` and `folds.csv` unless
+    `dry`.
 
     Args:
         report: called with the number of audio files inspected, and to inspect.
@@ -85,28 +94,34 @@ def resolve(config: Config, *, dry: bool = False, report: Callable[[int, int], o
     Raises:
         Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
     """
-    places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}  # trials run elsewhere
+    # trials run elsewhere
+    places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}
     config = replace(config, corpus=replace(config.corpus, **places))
     corpus = catalogue.read(config.corpus, None if dry else cache_folder(config), report)
     gpus, gpu = _gpus()
-    names = folds.names(corpus, config.corpus)
+    names = splits.names(corpus, config.corpus)
     config = replace(
         config,
-        corpus=folds.resolved(catalogue.resolved(config.corpus, corpus), corpus),
+        corpus=splits.resolved(catalogue.resolved(config.corpus, corpus), corpus),
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
     check_together(config)  # now that all folds are known
-    found = folds.of(corpus, config.corpus)
+    found = splits.of(corpus, config.corpus)
     for fold in config.study.folds:
         for seed in config.study.seeds:
-            folds.halved(corpus, config.corpus, found[fold], fold, seed)
+            splits.halved(corpus, config.corpus, found[fold], fold, seed)
     files = study_files(config)
     _compare(config, files)
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
-    return _plan(config, corpus, names, _room(config, gpus, gpu) | _odd(corpus, [found[fold] for fold in config.study.folds]))
+    return _plan(
+        config,
+        corpus,
+        names,
+        _room(config, gpus, gpu) | _odd(corpus, [found[fold] for fold in config.study.folds]),
+    )
 
 
 def header(plan: Plan) -> dict[str, str]:
@@ -115,13 +130,16 @@ def header(plan: Plan) -> dict[str, str]:
     counts = ", ".join(f"{emotion} {count}" for emotion, count in corpus.counts().items())
     arms = ", ".join(f"{arm} ({plan.candidates(arm)})" for arm in study.arms)
     total = sum(plan.trials(arm) for arm in study.arms)
-    ended = {word: sum(count.values()) for word, count in (("failed", plan.failed), ("raced out", plan.raced))}
+    ended = {
+        word: sum(count.values()) for word, count in (("failed", plan.failed), ("raced out", plan.raced))
+    }
     other = "".join(f", {count} {word}" for word, count in ended.items() if count)
     each = "of each on each fold" if study.protocol == "nested" else "of each"
     at_once = f"{plan.slots} at once" if plan.slots else "as many at once as the cluster takes"
     return {
         "study": f"{study.name} in {plan.files.root}",
-        "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers ({counts})",
+        "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers "
+        f"({counts})",
         "protocol": _protocol(plan),
         **marks(plan.config, unknown=plan.unknown, unlike=len(corpus.unlike)),
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
@@ -145,7 +163,7 @@ def _protocol(plan: Plan) -> str:
     corpus, study = plan.config.corpus, plan.config.study
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
     count = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
-    parts = f"{SCHEMES[corpus.folds]}, {count}, {seeds}; validation: {folds.rule(plan.corpus, corpus)}"
+    parts = f"{SCHEMES[corpus.folds]}, {count}, {seeds}; validation: {splits.rule(plan.corpus, corpus)}"
     known = "known speaker" if plan.unknown else "speaker"
     return parts if corpus.speaker_dependent else f"{parts}; no {known} is on two sides"
 
@@ -158,7 +176,10 @@ def _proposals(study: StudyConfig) -> str:
         parts.append(f"{study.generation} at a time")
     if study.racing.on:
         fewest, p = study.racing.pairs, study.racing.p
-        parts.append(f"given up when worse than the best from {fewest} common folds on (p {p:g}, looks: {study.racing.looks})")
+        parts.append(
+            f"given up when worse than the best from {fewest} common folds on (p {p:g}, looks: "
+            f"{study.racing.looks})"
+        )
     return "; ".join(parts)
 
 
@@ -184,9 +205,12 @@ def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:
     chosen = config.study.folds or tuple(range(len(names)))
     if unknown := [fold for fold in chosen if not 0 <= fold < len(names)]:
         raise Fault(
-            "config", f"study.folds names fold {unknown[0]}", got=list(chosen), expected=f"numbers from 0 to {len(names) - 1}",
-            do="set study.folds",
-        )  # fmt: skip
+            "config",
+            f"study.folds names fold {unknown[0]}",
+            got=list(chosen),
+            expected=f"numbers from 0 to {len(names) - 1}",
+            fix="set study.folds",
+        )
     return tuple(dict.fromkeys(chosen))
 
 
@@ -202,9 +226,12 @@ def _device(config: Config, gpus: int) -> Literal["cpu", "cuda"]:
     wanted = config.compute.device
     if wanted == "cuda" and not gpus and not config.study.resources.address:
         raise Fault(
-            "config", "compute.device is cuda, but there is no GPU here", got=wanted, expected="auto or cpu",
-            do="set compute.device=auto, or study.resources.address to a cluster that has GPUs",
-        )  # fmt: skip
+            "config",
+            "compute.device is cuda, but there is no GPU here",
+            got=wanted,
+            expected="auto or cpu",
+            fix="set compute.device=auto, or study.resources.address to a cluster that has GPUs",
+        )
     return ("cuda" if gpus else "cpu") if wanted == "auto" else wanted
 
 
@@ -214,7 +241,11 @@ def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     here = cpus(config)
     each = threads if remote else min(threads, here)
     share = config.study.resources.gpus_per_trial if config.compute.device == "cuda" else 0.0
-    where = f"the cluster at {config.study.resources.address}" if remote else f"{here} CPU{'s' if here > 1 else ''}"
+    where = (
+        f"the cluster at {config.study.resources.address}"
+        if remote
+        else f"{here} CPU{'s' if here > 1 else ''}"
+    )
     text = f"{threads} thread{'s' if threads > 1 else ''} a trial"
     if not share:
         slots = 0 if remote else here // each
@@ -222,7 +253,12 @@ def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     fit = int(1 / share) * gpus if share <= 1 else int(gpus // share)
     slots = 0 if remote else max(1, min(fit, here // each))
     where = where if remote else f"{gpus} x {gpu}"
-    return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": share, "device": f"{where}, {share:g} GPU a trial, {text}"}
+    return {
+        "slots": slots,
+        "cpus_per_trial": each,
+        "gpus_per_trial": share,
+        "device": f"{where}, {share:g} GPU a trial, {text}",
+    }
 
 
 def _compare(config: Config, files: StudyFiles) -> None:
@@ -234,25 +270,37 @@ def _compare(config: Config, files: StudyFiles) -> None:
         raise
     except Fault as fault:
         raise Fault(
-            "study", f"{path} is not of this version of raysernas", got=fault.what, expected="a study.yaml that it has written",
-            do=f"set another study.name, or delete {path.parent}",
-        ) from fault  # fmt: skip
+            "study",
+            f"{path} is not of this version of raysernas",
+            got=fault.what,
+            expected="a study.yaml that it has written",
+            fix=f"set another study.name, or delete {path.parent}",
+        ) from fault
     if before is not None and (changed := differences(before, config)):
         if not [line for line in changed if not line.startswith(CONTENT)]:
             raise Fault(
-                "study", f"{path.parent} was run on other recordings, labels or folds", got="; ".join(changed),
-                expected="what they were when this study began", do="restore them, or begin a study under another study.name",
-            )  # fmt: skip
+                "study",
+                f"{path.parent} was run on other recordings, labels or folds",
+                got="; ".join(changed),
+                expected="what they were when this study began",
+                fix="restore them, or begin a study under another study.name",
+            )
         lines = "".join(f"\n    {line}" for line in changed)
         raise Fault(
-            "study", f"{path.parent} was run with other settings", got=f"{len(changed)} changed (old -> new):{lines}",
-            expected="the settings of study.yaml; only arms, candidates, folds, seeds and resources may change",
-            do=f"set another study.name for the new settings, or take back the change, or delete {path.parent}",
-        )  # fmt: skip
+            "study",
+            f"{path.parent} was run with other settings",
+            got=f"{len(changed)} changed (old -> new):{lines}",
+            expected="the settings of study.yaml; only arms, candidates, folds, seeds and resources may "
+            "change",
+            fix="set another study.name for the new settings, or take back the change, or delete "
+            f"{path.parent}",
+        )
 
 
 def _write(path: Path, text: str) -> None:
-    """A file that states the latest plan; left alone if it does already, so that a finished study can be read-only."""
+    """A file that states the latest plan; left alone if it does already, so that a finished study can be
+    read-only.
+    """
     if storage.text(path) != text:
         storage.write_text(path, text)
 
@@ -261,8 +309,13 @@ def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str
     rows, remarks = ledger.validation_and_remarks(study_files(config))
     rows = rows.drop_duplicates(["arm", "candidate", "fold", "seed"])
     study = config.study
-    rows = rows[rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)]
+    rows = rows[
+        rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)
+    ]
     rows = rows[rows["candidate"] < study.candidates]
-    ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in ("finished", "failed", "raced")}
+    ended = {
+        status: Counter(rows.loc[rows["status"] == status, "arm"])
+        for status in ("finished", "failed", "raced")
+    }
     held_out = {fold: names[fold] for fold in study.folds}
     return Plan(config=config, corpus=corpus, folds=held_out, remarks=tuple(remarks), **ended, **more)

@@ -1,7 +1,8 @@
 """The one live display of a running study: done, running, left, last results, time left.
 
-Comes in: trials that start, advance and end. Goes out: on a terminal a table that keeps itself up to date, elsewhere one plain
-line for each ended trial. The time left comes from the trials of the same arm that have ended. Knows no Ray.
+Comes in: trials that start, advance and end. Goes out: on a terminal a table that keeps itself up to date,
+elsewhere one plain line for each ended trial. The time left comes from the trials of the same arm that have
+ended. Knows no Ray.
 """
 
 import time
@@ -58,7 +59,9 @@ class Tally:
         overall = sum(known) / len(known)
         mean = {arm: sum(found) / len(found) for arm, found in self.seconds.items()}
         waiting = sum(count * mean.get(arm, overall) for arm, count in self.waiting.items())
-        rests = [max(0.0, mean.get(one.arm, overall) - (now_s - one.since_s)) for one in self.running.values()]
+        rests = [
+            max(0.0, mean.get(one.arm, overall) - (now_s - one.since_s)) for one in self.running.values()
+        ]
         return max([(waiting + sum(rests)) / self.slots, *rests])
 
 
@@ -70,7 +73,11 @@ class Display:
         self._tally, self._began_s = Tally(max(1, slots)), clock()
         self._last: deque[str] = deque(maxlen=SHOWN)
         live = console.is_terminal
-        self._live = Live(console=console, get_renderable=self.picture, refresh_per_second=2, transient=True) if live else None
+        self._live = (
+            Live(console=console, get_renderable=self.picture, refresh_per_second=2, transient=True)
+            if live
+            else None
+        )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -82,7 +89,9 @@ class Display:
             self._live.stop()
 
     def expect(self, left: Mapping[str, int], done: int, *, slots: int = 0) -> None:
-        """Trials of each arm that have not ended, how many have, in earlier launches too, and how many run at once."""
+        """Trials of each arm that have not ended, how many have, in earlier launches too, and how many run at
+        once.
+        """
         self._tally.slots = slots or self._tally.slots
         self._tally.left, self._tally.done = dict(left), done
 
@@ -129,12 +138,25 @@ class Display:
         starting = "" if tally.running or self._last else ", starting"
         counts = f"{tally.done} done, {len(tally.running)} running, {sum(tally.waiting.values())} left"
         failed = f", {tally.failed} failed" if tally.failed else ""
-        head = Text(f"{counts}{failed}{starting}   {duration(now_s - self._began_s)}   {self._time_left()}".rstrip(), style="bold")
-        lines = [f"{_stage(one):<13} {duration(now_s - one.since_s):>6}  {name}" for name, one in sorted(tally.running.items())]
+        head = Text(
+            f"{counts}{failed}{starting}   {duration(now_s - self._began_s)}   {self._time_left()}".rstrip(),
+            style="bold",
+        )
+        lines = [
+            f"{_stage(one):<13} {duration(now_s - one.since_s):>6}  {name}"
+            for name, one in sorted(tally.running.items())
+        ]
         running = [Text(line, overflow="ellipsis", no_wrap=True) for line in lines]
         bar = Table.grid()
-        bar.add_row(ProgressBar(total=max(1, tally.total), completed=tally.done, width=min(60, self._console.width)))
-        return Group(head, bar, *running, *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self._last])
+        bar.add_row(
+            ProgressBar(total=max(1, tally.total), completed=tally.done, width=min(60, self._console.width))
+        )
+        return Group(
+            head,
+            bar,
+            *running,
+            *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self._last],
+        )
 
     def _time_left(self) -> str:
         left_s = self._tally.left_s(self._clock())

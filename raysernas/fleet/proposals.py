@@ -1,9 +1,10 @@
 """Proposals: what Optuna would try next, given what was tried and how it fared.
 
-Comes in: the settings of the study, the candidates so far and their outcomes. Goes out: the settings of candidate n. Its
-randomness comes from (study.seed, n) alone. One in-memory Optuna study is kept for each line of candidates, because filling a new
-one for every proposal costs time that grows with their number; it is filled anew at each launch, so that nothing but candidates
-and outcomes can matter. Source: Optuna's ask-and-tell interface.
+Comes in: the settings of the study, the candidates so far and their outcomes. Goes out: the settings of
+candidate n. Its randomness comes from (study.seed, n) alone. One in-memory Optuna study is kept for each line
+of candidates, because filling a new one for every proposal costs time that grows with their number; it is
+filled anew at each launch, so that nothing but candidates and outcomes can matter. Source: Optuna's
+ask-and-tell interface.
 """
 
 import hashlib
@@ -16,16 +17,23 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raysernas.config import Config, StudyConfig, Value, flatten, reads
-from raysernas.config_arms import Arm
+from raysernas.config.arms import Arm
+from raysernas.config.identity import flatten, reads
+from raysernas.config.schema import Config, StudyConfig, Value
 
 Direction = Literal["maximize", "minimize"]
-DIRECTIONS: dict[str, Direction] = {"valid_ua": "maximize", "parameters": "minimize", "latency_ms": "minimize"}
+DIRECTIONS: dict[str, Direction] = {
+    "valid_ua": "maximize",
+    "parameters": "minimize",
+    "latency_ms": "minimize",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a candidate fared: the value of each of `study.objectives`, over all folds and seeds, once it has ended."""
+    """How a candidate fared: the value of each of `study.objectives`, over all folds and seeds, once it has
+    ended.
+    """
 
     state: Literal["running", "failed", "complete"]
     values: tuple[float, ...] = ()
@@ -34,7 +42,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings of a candidate, and what the sampler noted about it for later (such as the population it belongs to)."""
+    """Settings of a candidate, and what the sampler noted about it for later (such as the population it
+    belongs to).
+    """
 
     settings: dict[str, Any]
     notes: dict[str, Any]
@@ -43,7 +53,9 @@ class Proposal:
 def axes(config: Config, arm: Arm) -> dict[str, BaseDistribution]:
     """The keys of `study.space` that the arm reads, as Optuna distributions."""
     defaults = flatten(config)
-    return {key: _axis(axis, defaults[key]) for key, axis in sorted(config.study.space.items()) if reads(arm, key)}
+    return {
+        key: _axis(axis, defaults[key]) for key, axis in sorted(config.study.space.items()) if reads(arm, key)
+    }
 
 
 def _axis(axis: dict[str, Any], default: Value) -> BaseDistribution:
@@ -62,9 +74,13 @@ def frozen(proposal: Proposal, distributions: dict[str, BaseDistribution], outco
     """A candidate as an Optuna trial."""
     state, values = told(outcome)
     return create_trial(
-        state=state, values=values, params=proposal.settings, distributions=distributions, system_attrs=proposal.notes,
+        state=state,
+        values=values,
+        params=proposal.settings,
+        distributions=distributions,
+        system_attrs=proposal.notes,
         user_attrs={"raced": True} if outcome.raced else {},
-    )  # fmt: skip
+    )
 
 
 def told(outcome: Outcome) -> tuple[TrialState, Sequence[float] | None]:
@@ -77,7 +93,9 @@ def told(outcome: Outcome) -> tuple[TrialState, Sequence[float] | None]:
 class Proposals:
     """Optuna's view of one line of candidates, in memory."""
 
-    def __init__(self, study: StudyConfig, distributions: dict[str, BaseDistribution], known: Sequence[Proposal]):
+    def __init__(
+        self, study: StudyConfig, distributions: dict[str, BaseDistribution], known: Sequence[Proposal]
+    ):
         """`known`: the candidates so far, in their order; kept, not copied."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it announces every study and trial
         self._settings, self._axes, self._known = study, distributions, known
@@ -85,14 +103,18 @@ class Proposals:
         self._study: optuna.Study | None = None
         self._untold: list[int] = []
 
-    def next(self, outcome: Callable[[int], Outcome], *, before: int, fixed: Mapping[str, Any] | None = None) -> Proposal:
-        """The next candidate, given the outcomes of those numbered below `before`; the others count as running.
+    def next(
+        self, outcome: Callable[[int], Outcome], *, before: int, fixed: Mapping[str, Any] | None = None
+    ) -> Proposal:
+        """The next candidate, given the outcomes of those numbered below `before`; the others count as
+        running.
 
         Args:
             fixed: settings that are given instead of proposed.
         """
         number = len(self._known)
-        if self._study is None or self._settings.sampler == "nsga2":  # which keeps parents chosen from earlier outcomes
+        # which keeps parents chosen from earlier outcomes
+        if self._study is None or self._settings.sampler == "nsga2":
             self._study = self._filled()
         study = self._study
         self._tell(study, outcome, before)
@@ -102,7 +124,9 @@ class Proposals:
         trial = study.ask(self._axes)
         self._untold.append(number)
         asked = self._storage.get_trial(trial._trial_id)
-        plain = {key: value.item() if hasattr(value, "item") else value for key, value in asked.params.items()}
+        plain = {
+            key: value.item() if hasattr(value, "item") else value for key, value in asked.params.items()
+        }
         return Proposal(plain, dict(asked.system_attrs))
 
     def _filled(self) -> optuna.Study:

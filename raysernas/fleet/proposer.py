@@ -1,9 +1,10 @@
 """The proposer: the queue of trials in the three shapes that Ray Tune asks for.
 
-Tune asks a Searcher what to run, tells a Callback what happened, and asks a Stopper whether to go on. An exception in a
-Searcher or Callback would turn a finished trial into a failed one or end the run with a Ray error, so each of them catches
-what goes wrong, keeps it, and has the trials stopped; `runner.run` raises it. All state is in the study's files: nothing of
-this is ever restored from Ray's own. A trial that is run again is a new Ray trial; Tune itself retries nothing.
+Tune asks a Searcher what to run, tells a Callback what happened, and asks a Stopper whether to go on. An
+exception in a Searcher or Callback would turn a finished trial into a failed one or end the run with a Ray
+error, so each of them catches what goes wrong, keeps it, and has the trials stopped; `runner.run` raises it.
+All state is in the study's files: nothing of this is ever restored from Ray's own. A trial that is run again
+is a new Ray trial; Tune itself retries nothing.
 """
 
 import sys
@@ -15,8 +16,9 @@ from typing import Any
 from ray.tune import Callback, Stopper
 from ray.tune.search import Searcher
 
-from raysernas.config import Fault, flatten
-from raysernas.fleet.deaths import Death, death
+from raysernas.config.fault import Fault
+from raysernas.config.identity import flatten
+from raysernas.fleet.failure_reasons import Death, death
 from raysernas.fleet.progress import Display, duration
 from raysernas.fleet.queue import Queue
 from raysernas.record.files import TrialKey
@@ -31,12 +33,20 @@ Write = Callable[[str, Mapping[str, str]], Mapping[str, float]]  # `board.Chalk.
 
 
 class Course:
-    """One run: which Ray trial is which trial, what is to stop, when something moved last, and what went wrong."""
+    """One run: which Ray trial is which trial, what is to stop, when something moved last, and what went
+    wrong.
+    """
 
     def __init__(
-        self, queue: Queue, display: Display, *, room: Callable[[], int], write: Write, no_progress_s: float,
+        self,
+        queue: Queue,
+        display: Display,
+        *,
+        room: Callable[[], int],
+        write: Write,
+        no_progress_s: float,
         clock: Callable[[], float] = time.monotonic,
-    ):  # fmt: skip
+    ):
         """`room`: trials at once, now; `write`: on the board."""
         self.queue, self.display, self.room = queue, display, room
         self.live: dict[str, TrialKey] = {}  # by Ray's id, until it is told how the trial has ended
@@ -85,7 +95,9 @@ class Course:
         self._heard_s = self._clock()
 
     def settle(self, trial_id: str) -> TrialKey | None:
-        """The trial that a Ray trial runs, of which nothing more is to be heard; None if that is so already."""
+        """The trial that a Ray trial runs, of which nothing more is to be heard; None if that is so
+        already.
+        """
         self.hear()
         self._idle_s.pop(trial_id, None)
         return self.live.pop(trial_id, None)
@@ -120,18 +132,24 @@ class Course:
         """Nothing moves, told."""
         waiting = sum(self.queue.left().values()) - len(self.live)
         return Fault(
-            "fleet", f"no trial has moved for {duration(for_s)}", got=f"{len(self.live)} started or about to start, {waiting} left",
+            "fleet",
+            f"no trial has moved for {duration(for_s)}",
+            got=f"{len(self.live)} started or about to start, {waiting} left",
             expected="a step of some trial within study.resources.no_progress_s",
-            do="look at the cluster (ray status), then run the same command again: it continues; "
-            "set study.resources.no_progress_s higher if a step, or the wait for a machine, may take this long",
-        )  # fmt: skip
+            fix="look at the cluster (ray status), then run the same command again: it continues; "
+            "set study.resources.no_progress_s higher if a step, or the wait for a machine, may take this "
+            "long",
+        )
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        return object, ()  # Tune pickles everything for a restore that we never make; a display cannot be pickled
+        # Tune pickles everything for a restore that we never make; a display cannot be pickled
+        return object, ()
 
 
 class Proposer(Searcher):
-    """What to run next, as a flat dict of scalars and lists; None while that depends on what runs; FINISHED at the end."""
+    """What to run next, as a flat dict of scalars and lists; None while that depends on what runs; FINISHED
+    at the end.
+    """
 
     def __init__(self, course: Course, extra: dict[str, Any]):
         """`extra`: what every trial is told besides its own settings."""
@@ -152,11 +170,15 @@ class Proposer(Searcher):
         course.live[trial_id] = key
         course.display.expect(queue.left(), queue.done())
         settings = flatten(queue.trial(key)).items()
-        flat = {sys.intern(name): list(value) if isinstance(value, tuple) else value for name, value in settings}
+        flat = {
+            sys.intern(name): list(value) if isinstance(value, tuple) else value for name, value in settings
+        }
         return {**flat, **self._extra, "candidate": key.candidate}
 
     def _none(self) -> str | None:
-        """Tune asks for ten minutes, deaf to everything else, if nothing runs and it is told to wait: that must not be."""
+        """Tune asks for ten minutes, deaf to everything else, if nothing runs and it is told to wait: that
+        must not be.
+        """
         if self._course.queue.over():
             self._course.over()
             return Searcher.FINISHED
@@ -164,7 +186,9 @@ class Proposer(Searcher):
             raise RuntimeError("the queue waits, but nothing runs that it could wait for")
         return None
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """Nothing: `Watch` hears the same, and with the reason."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -186,7 +210,9 @@ class Watch(Callback):
             self._course.hear()
             self._course.guard(lambda: self._course.display.start(key.name, key.arm))
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         """A trial has ended an epoch, or tells how it has ended."""
         self._course.guard(lambda: self._hear(trial.trial_id, result))
 
@@ -236,12 +262,16 @@ class Watch(Callback):
         if status == "again":
             display.leave(key.name, f"{of.reason}; it runs again")
         else:
-            display.end(key.name, key.arm, valid_ua=float("nan"), reason=of.reason if status == "failed" else "")
+            display.end(
+                key.name, key.arm, valid_ua=float("nan"), reason=of.reason if status == "failed" else ""
+            )
         display.expect(queue.left(), queue.done())
 
 
 def lighten(trial: Any) -> None:
-    """Take from an ended Ray trial its settings and metrics: Tune keeps every trial until the run ends, and needs them no more."""
+    """Take from an ended Ray trial its settings and metrics: Tune keeps every trial until the run ends, and
+    needs them no more.
+    """
     trial.experiment_tag = ""  # all settings as one text
     about = getattr(trial, "run_metadata", None)
     metrics = [(about, name) for name in ("metric_analysis", "metric_n_steps", "last_result")]

@@ -1,8 +1,9 @@
 """The queue of trials: what runs next, rebuilt from candidates and ledger at every launch.
 
-Comes in: the resolved configuration, the study's folder, and how trials ended. Goes out: the next trial, until every
-(arm, candidate, fold, seed) has a record. Without generations a candidate is proposed only when nothing else waits, so that the
-sampler sees as much as it can. Chooses by `ledger.validation` alone: a test score cannot reach it. Knows no Ray.
+Comes in: the resolved configuration, the study's folder, and how trials ended. Goes out: the next trial,
+until every (arm, candidate, fold, seed) has a record. Without generations a candidate is proposed only when
+nothing else waits, so that the sampler sees as much as it can. Chooses by `ledger.validation` alone: a test
+score cannot reach it. Knows no Ray.
 """
 
 import heapq
@@ -11,15 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from raysernas.config import Config, Fault, TrialConfig, digest, identity, reads, settings, trial_config
-from raysernas.config_arms import Arm
+from raysernas.config.arms import Arm
+from raysernas.config.fault import Fault
+from raysernas.config.identity import digest, identity, reads, settings, trial_config
+from raysernas.config.schema import Config, TrialConfig
 from raysernas.fleet import candidates
+from raysernas.fleet.candidate_results import Row, Standing
 from raysernas.fleet.candidates import Candidates
 from raysernas.fleet.journal import Journal
 from raysernas.fleet.proposals import Outcome
-from raysernas.fleet.standing import Row, Standing
-from raysernas.record import ending, ledger
+from raysernas.record import ledger
 from raysernas.record.files import Line, StudyFiles, TrialKey
+from raysernas.tensorboard import finalize
 
 RUN_AGAIN: tuple[ledger.Failure, ...] = (
     "lost",
@@ -32,24 +36,34 @@ Rank = tuple[int, ...]
 class Queue:
     """The trials of one study."""
 
-    def __init__(self, config: Config, files: StudyFiles, journal: Journal, check: Callable[[], object] = lambda: None):
+    def __init__(
+        self, config: Config, files: StudyFiles, journal: Journal, check: Callable[[], object] = lambda: None
+    ):
         """Read what earlier launches have left, and let the rest wait.
 
         Args:
             check: raises a Fault when the study is no longer held; asked before anything is written.
 
         Raises:
-            Fault: when the folder holds a record of one of these trials under other settings, or lacks a candidate.
+            Fault: when the folder holds a record of one of these trials under other settings, or lacks a
+                candidate.
         """
         self._config, self._study, self._files, self._check_held = config, config.study, files, check
         self._standing = Standing(config)
         nested = self._study.protocol == "nested"
-        self._lines = [Line(arm=arm, fold=fold) for fold in (self._study.folds if nested else (None,)) for arm in self._study.arms]
+        self._lines = [
+            Line(arm=arm, fold=fold)
+            for fold in (self._study.folds if nested else (None,))
+            for arm in self._study.arms
+        ]
         found = candidates.load(files)
-        self._candidates = {line: Candidates(config, line, files, journal, found.get(line.name, {})) for line in self._lines}
+        self._candidates = {
+            line: Candidates(config, line, files, journal, found.get(line.name, {})) for line in self._lines
+        }
         self._owner: dict[tuple[Line, str], int] = {}  # identity -> the first candidate that has it
         self._owners: dict[Line, list[int]] = {line: [] for line in self._lines}
-        self._same: dict[tuple[Line, int], list[int]] = {}  # the candidates that a first one stands for, itself among them
+        # the candidates that a first one stands for, itself among them
+        self._same: dict[tuple[Line, int], list[int]] = {}
         self._heap: list[tuple[Rank, TrialKey]] = []
         self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
@@ -84,11 +98,17 @@ class Queue:
 
     def over(self) -> bool:
         """Whether nothing runs, nothing waits and nothing will."""
-        return not self._running and not self._waiting and all(self._unproposed(line) == 0 for line in self._lines)
+        return (
+            not self._running
+            and not self._waiting
+            and all(self._unproposed(line) == 0 for line in self._lines)
+        )
 
     def trial(self, key: TrialKey) -> TrialConfig:
         """The configuration that a trial runs under."""
-        return trial_config(self._chosen(self._line(key), key.candidate), arm=key.arm, fold=key.fold, seed=key.seed)
+        return trial_config(
+            self._chosen(self._line(key), key.candidate), arm=key.arm, fold=key.fold, seed=key.seed
+        )
 
     def ended(self, key: TrialKey, status: str) -> None:
         """A trial has written its record: `finished`, `failed` or `raced`."""
@@ -104,8 +124,11 @@ class Queue:
                     self._race_out(each)
         self._tell(line, key.candidate)
 
-    def died(self, key: TrialKey, reason: str, kind: ledger.Failure) -> Literal["again", "failed", "finished"]:
-        """A trial's process is gone: let it wait again, or write its failed record, unless it had just finished.
+    def died(
+        self, key: TrialKey, reason: str, kind: ledger.Failure
+    ) -> Literal["again", "failed", "finished"]:
+        """A trial's process is gone: let it wait again, or write its failed record, unless it had just
+        finished.
 
         Args:
             kind: one of RUN_AGAIN, or what else went wrong; stands in the record.
@@ -115,7 +138,11 @@ class Queue:
         """
         line, trial = self._line(key), self.trial(key)
         rows = ledger.validation_of(self._files.trial(key))
-        if rows is not None and rows["digest"].iloc[0] == digest(trial) and rows["status"].iloc[0] == "finished":
+        if (
+            rows is not None
+            and rows["digest"].iloc[0] == digest(trial)
+            and rows["status"].iloc[0] == "finished"
+        ):
             self.ended(key, "finished")
             return "finished"
         if self._standing.given_up(line, key.candidate):
@@ -128,7 +155,12 @@ class Queue:
             self._wait(key, first=True)
             return "again"
         told = "; then ".join(reasons)
-        ending.end(self._files.trial(key), trial, self._study, [ledger.failure(trial, self._study.name, key, told, kind)])
+        finalize.end(
+            self._files.trial(key),
+            trial,
+            self._study,
+            [ledger.failure(trial, self._study.name, key, told, kind)],
+        )
         self.ended(key, "failed")
         return "failed"
 
@@ -140,7 +172,9 @@ class Queue:
             self._wait(key, first=True)
 
     def left(self) -> dict[str, int]:
-        """Trials of each arm that have not ended, among them at most so many of candidates not proposed yet."""
+        """Trials of each arm that have not ended, among them at most so many of candidates not proposed
+        yet.
+        """
         new = Counter[Arm]()
         for line in self._lines:
             new[line.arm] += self._new(line) * len(self._standing.folds(line)) * len(self._study.seeds)
@@ -154,7 +188,8 @@ class Queue:
         """How a candidate of a line has fared so far."""
         return self._standing.outcome(line, self._owners[line][number])
 
-    # --- trials -------------------------------------------------------------------------------------------------------
+    # --- trials
+    # -------------------------------------------------------------------------------------------------------
 
     def _wait(self, key: TrialKey, *, first: bool = False) -> None:
         self._present[key.arm] += key not in self._running
@@ -177,11 +212,13 @@ class Queue:
         why = self._standing.given_up(self._line(key), key.candidate)
         trial = self.trial(key)
         record = ledger.raced(trial, self._study.name, key, why.reason if why else "")
-        ending.end(self._files.trial(key), trial, self._study, [record])
+        finalize.end(self._files.trial(key), trial, self._study, [record])
         self._end(key, [record.row()])
 
     def _compact(self) -> None:
-        """Now and then put records together, so that the next launch reads few files, however large the study is."""
+        """Now and then put records together, so that the next launch reads few files, however large the study
+        is.
+        """
         self._loose += 1
         if self._loose > ledger.LOOSE:
             ledger.compact_many(self._files)
@@ -192,7 +229,9 @@ class Queue:
 
     def _keys(self, line: Line, number: int) -> list[TrialKey]:
         folds = self._standing.folds(line)
-        return [TrialKey(arm=line.arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in folds]
+        return [
+            TrialKey(arm=line.arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in folds
+        ]
 
     def _rank(self, key: TrialKey) -> Rank:
         study, folds = self._study, list(self._study.folds)
@@ -201,7 +240,8 @@ class Queue:
         # the arms change fastest, so that each of them shows a result early
         return key.candidate, study.seeds.index(key.seed), folds.index(key.fold), study.arms.index(key.arm)
 
-    # --- candidates ---------------------------------------------------------------------------------------------------
+    # --- candidates
+    # ---------------------------------------------------------------------------------------------------
 
     def _known(self, line: Line) -> int:
         return min(len(self._candidates[line]), self._study.candidates)
@@ -210,8 +250,14 @@ class Queue:
         return self._study.candidates - self._known(line)
 
     def _new(self, line: Line) -> int:
-        """Unproposed candidates that can be unlike the others: none where the arm reads no key of the space."""
-        return self._unproposed(line) if any(reads(line.arm, key) for key in self._study.space) else int(not self._known(line))
+        """Unproposed candidates that can be unlike the others: none where the arm reads no key of the
+        space.
+        """
+        return (
+            self._unproposed(line)
+            if any(reads(line.arm, key) for key in self._study.space)
+            else int(not self._known(line))
+        )
 
     def _chosen(self, line: Line, number: int) -> Config:
         return self._candidates[line].config(number)
@@ -235,7 +281,9 @@ class Queue:
         open_lines = [line for line in self._lines if self._unproposed(line)]
         if self._study.generation:
             for line in open_lines:
-                while self._unproposed(line) and self._candidates[line].ready(lambda number, line=line: self.outcome(line, number)):
+                while self._unproposed(line) and self._candidates[line].ready(
+                    lambda number, line=line: self.outcome(line, number)
+                ):
                     self._propose(line)
             return
         while not self._waiting and open_lines:
@@ -253,20 +301,26 @@ class Queue:
         for number in self._same[line, owner]:
             self._candidates[line].tell(number, found)
 
-    # --- earlier launches ---------------------------------------------------------------------------------------------
+    # --- earlier launches
+    # ---------------------------------------------------------------------------------------------
 
     def _resume(self) -> None:
-        """What earlier launches know: candidates that were given up, and trials of the present plan that have ended."""
+        """What earlier launches know: candidates that were given up, and trials of the present plan that have
+        ended.
+        """
         for line in self._lines:
             for number in range(self._known(line)):
                 if why := self._candidates[line].given_up(number):
                     self._standing.give_up(line, number, why)
         rows: dict[TrialKey, list[Row]] = {}
         for row in ledger.validation(self._files).to_dict("records"):
-            key = TrialKey(arm=row["arm"], candidate=int(row["candidate"]), fold=int(row["fold"]), seed=int(row["seed"]))
+            key = TrialKey(
+                arm=row["arm"], candidate=int(row["candidate"]), fold=int(row["fold"]), seed=int(row["seed"])
+            )
             if self._planned(key):
                 rows.setdefault(key, []).append(row)
-        bare: dict[tuple[Line, int], dict[str, object]] = {}  # the settings of a candidate, but for fold and seed
+        # the settings of a candidate, but for fold and seed
+        bare: dict[tuple[Line, int], dict[str, object]] = {}
         for key, found in rows.items():
             self._check(key, found[0], bare)
             if found[0]["status"] != "failed" or not self._study.retry_failed:
@@ -282,9 +336,16 @@ class Queue:
         if (line, key.candidate) not in bare and key.candidate < len(self._candidates[line]):
             bare[line, key.candidate] = settings(self.trial(key))
         chosen = bare.get((line, key.candidate))
-        expected = identity({**chosen, "fold": key.fold, "seed": key.seed}) if chosen else "no such candidate in the study's folder"
+        expected = (
+            identity({**chosen, "fold": key.fold, "seed": key.seed})
+            if chosen
+            else "no such candidate in the study's folder"
+        )
         if row["digest"] != expected:
             raise Fault(
-                "study", f"the record of {key.name} belongs to other settings", got=row["digest"], expected=expected,
-                do="set another study.name, or put back the candidates that belong to these records",
-            )  # fmt: skip
+                "study",
+                f"the record of {key.name} belongs to other settings",
+                got=row["digest"],
+                expected=expected,
+                fix="set another study.name, or put back the candidates that belong to these records",
+            )

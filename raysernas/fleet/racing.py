@@ -1,8 +1,9 @@
 """Racing: is a candidate worse than the best one on the folds that both have been tried on?
 
-Comes in: validation UAs of two candidates by fold and seed. Goes out: by how much the one is worse, and whether that is enough to
-give it up. Pairs are folds: seeds share their training and validation speakers, so they are averaged inside a fold first. The folds
-themselves share training speakers, which `raysernas.record.resampling` allows for. Knows neither Ray nor Optuna.
+Comes in: validation UAs of two candidates by fold and seed. Goes out: by how much the one is worse, and
+whether that is enough to give it up. Pairs are folds: seeds share their training and validation speakers, so
+they are averaged inside a fold first. The folds themselves share training speakers, which
+`raysernas.record.resampling` allows for. Knows neither Ray nor Optuna.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysernas.config_study import RacingConfig
+from raysernas.config.schema import RacingConfig
 from raysernas.record.resampling import paired
 
 Scores = Mapping[int, Mapping[int, float]]  # fold -> seed -> validation UA, 0..1
@@ -31,9 +32,14 @@ def compare(candidate: Scores, best: Scores, ratio: float) -> Comparison:
     Args:
         ratio: validation utterances over training utterances of a fold.
     """
-    common = {fold: sorted(candidate[fold].keys() & best[fold].keys()) for fold in sorted(candidate.keys() & best.keys())}
+    common = {
+        fold: sorted(candidate[fold].keys() & best[fold].keys())
+        for fold in sorted(candidate.keys() & best.keys())
+    }
     differences = [
-        float(np.mean([candidate[fold][seed] - best[fold][seed] for seed in seeds])) for fold, seeds in common.items() if seeds
+        float(np.mean([candidate[fold][seed] - best[fold][seed] for seed in seeds]))
+        for fold, seeds in common.items()
+        if seeds
     ]
     found = paired(differences, ratio)
     if found.pairs < 2:
@@ -48,8 +54,9 @@ def compare(candidate: Scores, best: Scores, ratio: float) -> Comparison:
 def level(racing: RacingConfig, *, folds: int, seeds: int) -> float:
     """The p below which one look gives a candidate up.
 
-    A look is taken after each trial from the one that completes the fewest pairs to the last but one: after the last there is
-    nothing to save. Trials go through all folds with the first seed first, so that these are folds x seeds - pairs looks.
+    A look is taken after each trial from the one that completes the fewest pairs to the last but one: after
+    the last there is nothing to save. Trials go through all folds with the first seed first, so that these
+    are folds x seeds - pairs looks.
     """
     return racing.p / max(1, folds * seeds - racing.pairs) if racing.looks == "bonferroni" else racing.p
 
@@ -62,6 +69,7 @@ def hopeless(found: Comparison, racing: RacingConfig, *, folds: int, seeds: int)
 def told(found: Comparison, best: int) -> str:
     """The reason in words."""
     return (
-        f"raced out: {100 * -found.difference:.1f} points of validation UA below candidate {best} on {found.pairs} common folds "
+        f"raced out: {100 * -found.difference:.1f} points of validation UA below candidate {best} on "
+        f"{found.pairs} common folds "
         f"(p {found.p:.2g})"
     )

@@ -1,8 +1,8 @@
 """The runner: every trial of a plan that has no record yet, each as a Ray trial of its own.
 
-Comes in: a plan. Goes out: records in the ledger. Ray's own state is never used again: a new launch rebuilds the queue from
-the ledger and the candidates. Whether a lost trial runs again is the queue's decision, never Tune's. A first SIGINT or SIGTERM
-lets every trial write its checkpoint; a second one does not wait.
+Comes in: a plan. Goes out: records in the ledger. Ray's own state is never used again: a new launch rebuilds
+the queue from the ledger and the candidates. Whether a lost trial runs again is the queue's decision, never
+Tune's. A first SIGINT or SIGTERM lets every trial write its checkpoint; a second one does not wait.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from raysernas.corpora import augment, cache, features
+from raysernas.features import augment, cache, parts
 from raysernas.fleet import cluster, journal
 from raysernas.fleet.plan import Plan
 from raysernas.fleet.progress import Display
@@ -47,8 +47,8 @@ def run(plan: Plan, display: Display, check: Callable[[], object] = lambda: None
         check: raises a Fault when the process holds it no longer.
 
     Raises:
-        Fault: for audio that cannot be read, a record that cannot be written, a cluster that cannot be reached or does not
-            move.
+        Fault: for audio that cannot be read, a record that cannot be written, a cluster that cannot be
+            reached or does not move.
         Stopped: after a signal, once the trials have stopped.
     """
     config, files = plan.config, plan.files
@@ -64,42 +64,55 @@ def run(plan: Plan, display: Display, check: Callable[[], object] = lambda: None
 
 
 def _compute_features(plan: Plan) -> None:
-    """Fill the cache with what the trials as written need, and make room for it by the least recently used."""
+    """Fill the cache with what the trials as written need, and make room for it by the least recently
+    used.
+    """
     import torch
 
     config, folder = plan.config, cache_folder(plan.config)
-    features.load(plan.corpus, config.features, folder)
+    parts.load(plan.corpus, config.features, folder)
     if augment.changes_sound(config.retrain):
-        features.source(plan.corpus, config.features, folder, torch.device("cpu"))
-    cache.trim(folder, config.study.resources.cache_gb, keep=features.folders(plan.corpus, config.features, folder))
+        parts.source(plan.corpus, config.features, folder, torch.device("cpu"))
+    cache.trim(
+        folder, config.study.resources.cache_gb, keep=parts.folders(plan.corpus, config.features, folder)
+    )
 
 
 def _tune(plan: Plan, queue: Queue, display: Display, room: cluster.Room, folder: Path) -> None:
     """Let Ray Tune empty the queue."""
     from ray import tune
 
-    from raysernas.fleet.board import Chalk
     from raysernas.fleet.proposer import Course, Halt, Proposer, Watch
+    from raysernas.fleet.stop_signal import Chalk
 
     resources = plan.config.study.resources
     course = Course(queue, display, room=room, write=Chalk().write, no_progress_s=resources.no_progress_s)
     extra = {
-        "root": str(plan.files.root), "cache": cache_text(plan.config), "gpus_per_trial": plan.gpus_per_trial,
+        "root": str(plan.files.root),
+        "cache": cache_text(plan.config),
+        "gpus_per_trial": plan.gpus_per_trial,
         "plan": fingerprint(storage.text(plan.files.config) or ""),
-    }  # fmt: skip
+    }
     display.expect(queue.left(), queue.done(), slots=room())
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),
         tune_config=tune.TuneConfig(
-            search_alg=Proposer(course, extra), num_samples=-1, reuse_actors=True,
+            search_alg=Proposer(course, extra),
+            num_samples=-1,
+            reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune", storage_path=str(folder), failure_config=tune.FailureConfig(max_failures=0), verbose=0,
-            callbacks=[Watch(course)], stop=Halt(course),
+            name="tune",
+            storage_path=str(folder),
+            failure_config=tune.FailureConfig(max_failures=0),
+            verbose=0,
+            callbacks=[Watch(course)],
+            stop=Halt(course),
         ),
-    )  # fmt: skip  # only this node ever looks at storage_path: Tune's own checkpoints, which others would write, are not used
-    with redirect_stdout(StringIO()), _signals(course), _overseen(course, resources.no_progress_s):  # Ray prints every death
+    )
+    # Ray prints every death
+    with redirect_stdout(StringIO()), _signals(course), _overseen(course, resources.no_progress_s):
         tuner.fit()
     if course.broken is not None:
         raise course.broken
@@ -127,7 +140,9 @@ def _signals(course: "Course") -> Iterator[None]:
 
 @contextmanager
 def _overseen(course: "Course", limit_s: float, leave: Callable[[int], object] = os._exit) -> Iterator[None]:
-    """End the process if its own loop has stood still for too long: Ray has been seen to wait for ever for what is gone."""
+    """End the process if its own loop has stood still for too long: Ray has been seen to wait for ever for
+    what is gone.
+    """
     over = threading.Event()
 
     def look() -> None:

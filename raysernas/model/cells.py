@@ -1,14 +1,15 @@
 """Cells of the convolutional part: mixed edges (search) and chosen edges (final network).
 
-The space of DARTS (arXiv 1806.09055) and of arXiv 2305.14402: any operation on any edge, no order of layers imposed. Maps are
-[batch, channel, time, band]; reduction cells halve time, band or both (rounding up) on the edges from their two inputs.
+The space of DARTS (arXiv 1806.09055) and of arXiv 2305.14402: any operation on any edge, no order of layers
+imposed. Maps are [batch, channel, time, band]; reduction cells halve time, band or both (rounding up) on the
+edges from their two inputs.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raysernas.model.depthwise import Map, NewMap, Stride
+from raysernas.model.fast.depthwise import Map, NewMap, Stride
 from raysernas.model.mixed import MixedEdge, Sources, remember, sum_of
 from raysernas.model.operations import Halve, build, pointwise
 from raysernas.record.genotype import OPERATIONS, Cell, CellKind, Operation, sources
@@ -35,9 +36,13 @@ class SearchCell(nn.Module):
         self.nodes = nodes
         self.inputs = _inputs(before, channels, halves, halved_before=halved_before, affine=False)
         self.strides = [_stride(kind, source, halves) for source in range(nodes + 1)]
-        self.edges = nn.ModuleList(MixedEdge(channels, self.strides[source], names) for _, source in sources(nodes))
+        self.edges = nn.ModuleList(
+            MixedEdge(channels, self.strides[source], names) for _, source in sources(nodes)
+        )
 
-    def forward(self, before: Float[Tensor, "batch _ _ _"], last: Map, mixing: Float[Tensor, "edge operation"]) -> NewMap:
+    def forward(
+        self, before: Float[Tensor, "batch _ _ _"], last: Map, mixing: Float[Tensor, "edge operation"]
+    ) -> NewMap:
         states = Sources([self.inputs[0](before), self.inputs[1](last)], self.strides)
         edge = 0
         for node in range(self.nodes):
@@ -68,19 +73,29 @@ class ChosenCell(nn.Module):
         self.inputs = _inputs(before, channels, halves, halved_before=halved_before, affine=True)
         self.strides = [_stride(kind, source, halves) for source in range(len(genes) + 1)]
         self.edges = nn.ModuleList(
-            build(gene.operation, channels, self.strides[gene.source], affine=True) for node in genes for gene in node
+            build(gene.operation, channels, self.strides[gene.source], affine=True)
+            for node in genes
+            for gene in node
         )
 
     def forward(self, before: Float[Tensor, "batch _ _ _"], last: Map, drop_path: float) -> NewMap:
         states = [self.inputs[0](before), self.inputs[1](last)]
         edges = iter(self.edges)
         for node in self.genes:
-            states.append(sum_of([_drop(edge := next(edges), edge(states[gene.source]), drop_path, self) for gene in node]))
+            states.append(
+                sum_of(
+                    [_drop(edge := next(edges), edge(states[gene.source]), drop_path, self) for gene in node]
+                )
+            )
         return torch.cat(states[2:], dim=1)
 
 
-def _inputs(before: tuple[int, int], channels: int, halves: Stride, *, halved_before: bool, affine: bool) -> nn.ModuleList:
-    """Fit the outputs of the two cells before to this cell; the older one is twice as large if the newer one halved it."""
+def _inputs(
+    before: tuple[int, int], channels: int, halves: Stride, *, halved_before: bool, affine: bool
+) -> nn.ModuleList:
+    """Fit the outputs of the two cells before to this cell; the older one is twice as large if the newer one
+    halved it.
+    """
     if halved_before:
         older: nn.Module = Halve(before[0], channels, halves, affine=affine)
     else:

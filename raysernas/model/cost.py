@@ -1,8 +1,9 @@
-"""What a network computes: multiply-adds of one forward pass of one utterance, by its layers and the sizes of its maps.
+"""What a network computes: multiply-adds of one forward pass of one utterance, by its layers and the sizes of
+its maps.
 
-Convolutions, linear maps and recurrent layers are counted as the plain operations define them, whatever faster way computes
-them; norms, pools, activations, attention scores and attention-weighted means are not. A weight that candidates share counts
-once. So the budgets of unlike searches can be compared without a clock.
+Convolutions, linear maps and recurrent layers are counted as the plain operations define them, whatever
+faster way computes them; norms, pools, activations, attention scores and attention-weighted means are not. A
+weight that candidates share counts once. So the budgets of unlike searches can be compared without a clock.
 """
 
 from math import prod
@@ -82,4 +83,9 @@ def _layers(chain: nn.Module, size: Size) -> tuple[int, Size]:
 def _each_step(sequence: nn.Module) -> int:
     """Of one time step: every matrix of a linear or recurrent layer is used once."""
     layers = (layer for layer in sequence.modules() if isinstance(layer, nn.Linear | nn.RNNBase))
-    return sum(weight.numel() for layer in layers for name, weight in layer.named_parameters() if name.startswith("weight"))
+    return sum(
+        weight.numel()
+        for layer in layers
+        for name, weight in layer.named_parameters()
+        if name.startswith("weight")
+    )

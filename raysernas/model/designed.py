@@ -1,4 +1,6 @@
-"""What needs no search: hand-designed convolution blocks, plain, regular, normalised, regularised; and the majority class."""
+"""What needs no search: hand-designed convolution blocks, plain, regular, normalised, regularised; and the
+majority class.
+"""
 
 from typing import Any
 
@@ -6,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import NetworkConfig
+from raysernas.config.schema import NetworkConfig
 from raysernas.model.cells import Map, NewMap
 
 WIDTHS = (1, 2, 3, 4)  # channels of each block, in units of network.designed_channels
@@ -14,7 +16,9 @@ TIME_HALVED = 2  # the first blocks halve time as well as band
 
 
 class Blocks(nn.Module):
-    """Four 3x3 convolutions, each with norm, ReLU and max-pooling: [batch, 1, time, band] -> [batch, channel, time/4, band/16]."""
+    """Four 3x3 convolutions, each with norm, ReLU and max-pooling: [batch, 1, time, band] -> [batch, channel,
+    time/4, band/16].
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -23,7 +27,12 @@ class Blocks(nn.Module):
         for i, width in enumerate(WIDTHS):
             channels = width * config.designed_channels
             pool = nn.MaxPool2d((2 if i < TIME_HALVED else 1, 2), ceil_mode=True)
-            layers += [nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(), pool]
+            layers += [
+                nn.Conv2d(before, channels, 3, padding=1, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(),
+                pool,
+            ]
             before = channels
         self.blocks = nn.Sequential(*layers, nn.Dropout(config.dropout))
         self.channels, self.halvings = before, TIME_HALVED
@@ -33,7 +42,9 @@ class Blocks(nn.Module):
 
 
 class Majority(nn.Module):
-    """The floor under every score: the same posteriors for every utterance, the shares of the emotions in training."""
+    """The floor under every score: the same posteriors for every utterance, the shares of the emotions in
+    training.
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -1,9 +1,11 @@
-"""Mixed edges: all candidate operations of an edge at once, weighted, and what the edges from one source share.
+"""Mixed edges: all candidate operations of an edge at once, weighted, and what the edges from one source
+share.
 
-In: the states of a cell, the edges into one of its nodes, their mixing weights [edge, operation]. Out: the node, equal to
-`sum(mixing[edge, k] * edge.operations[k](source))` to rounding. In training the ReLU, the phases of dilated convolutions, the pools
-and their norms are computed once a source; norms before a sum are folded into it (see `pointwise_norm`); sources of few channels
-are convolved side by side. In evaluation every operation is simply applied.
+In: the states of a cell, the edges into one of its nodes, their mixing weights [edge, operation]. Out: the
+node, equal to `sum(mixing[edge, k] * edge.operations[k](source))` to rounding. In training the ReLU, the
+phases of dilated convolutions, the pools and their norms are computed once a source; norms before a sum are
+folded into it (see `pointwise_norm`); sources of few channels are convolved side by side. In evaluation every
+operation is simply applied.
 """
 
 from collections.abc import Sequence
@@ -14,16 +16,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysernas.model.depthwise import Map, NewMap, Phases, Stride, convolve, dense, phases_of, split
+from raysernas.model.fast.depthwise import Map, NewMap, Phases, Stride, convolve, dense, phases_of, split
+from raysernas.model.fast.pointwise_norm import rectified
+from raysernas.model.fast.sum_layout import Layout, Term
+from raysernas.model.fast.weighted_sum import mixed_sum
 from raysernas.model.operations import Halve, build, phases_to_halve
-from raysernas.model.pointwise_norm import rectified
-from raysernas.model.terms import Layout, Term
-from raysernas.model.weighted_sum import mixed_sum
 from raysernas.record.genotype import OPERATIONS, Operation
 
 Mixing = Float[Tensor, "edge operation"]
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
-NARROW = 16  # channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
+# channels that fill a vector of a CPU: fewer are convolved side by side with those of the next source
+NARROW = 16
 WIDE = 64  # the same where maps are small, and calls cost more than arithmetic
 SMALL = 200_000  # numbers in a small map
 
@@ -53,7 +56,11 @@ class MixedEdge(nn.Module):
 
     def plainly(self, x: Map, mixing: Float[Tensor, " operation"]) -> NewMap:
         """Operation by operation."""
-        terms = [weight * op(x) for weight, op, name in zip(mixing, self.operations, self.names, strict=True) if name != "none"]
+        terms = [
+            weight * op(x)
+            for weight, op, name in zip(mixing, self.operations, self.names, strict=True)
+            if name != "none"
+        ]
         return sum_of(terms)
 
 
@@ -84,16 +91,24 @@ class Bundle:
         return self._split
 
     def halves(self) -> list[Tensor]:
-        """The even and the odd cells of the rectified sources (the latter only if there are channels for them)."""
+        """The even and the odd cells of the rectified sources (the latter only if there are channels for
+        them).
+        """
         if not self._halves:
             self._halves = phases_to_halve(self.rectified(), self.stride)[: 1 + (self.states[0].shape[1] > 1)]
         return self._halves
 
-    def pooled(self, name: Operation, eps: float) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    def pooled(
+        self, name: Operation, eps: float
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
         """Normed pool of each source, its mean and its unbiased variance."""
         if name not in self._pooled:
             maximum = name == "max_pool_3x3"
-            pool = functional.max_pool2d(self.whole, 3, self.stride, 1) if maximum else average(self.whole, self.stride)
+            pool = (
+                functional.max_pool2d(self.whole, 3, self.stride, 1)
+                if maximum
+                else average(self.whole, self.stride)
+            )
             mean, variance = pool.new_zeros(2, pool.shape[1], dtype=at_least_fp32(pool))
             normed = functional.batch_norm(pool, mean, variance, training=True, momentum=1.0, eps=eps)
             parts = len(self.states)
@@ -129,8 +144,11 @@ class Sources:
     def node(self, edges: Sequence[MixedEdge], mixing: Mixing) -> NewMap:
         """The sum of one mixed edge from each state."""
         if not edges[0].training:
-            return sum_of([edge.plainly(x, row) for edge, x, row in zip(edges, self.states, mixing, strict=True)])
-        with torch.autocast(self.states[0].device.type, enabled=False):  # what follows chooses the precision of each product
+            return sum_of(
+                [edge.plainly(x, row) for edge, x, row in zip(edges, self.states, mixing, strict=True)]
+            )
+        # what follows chooses the precision of each product
+        with torch.autocast(self.states[0].device.type, enabled=False):
             return Node(edges, self.bundles(), self.seen).made(mixing.to(at_least_fp32(self.states[0])))
 
 
@@ -141,7 +159,8 @@ class Gathered:
         self.terms: list[Term] = []
         self.rows: list[tuple[int, int]] = []  # (source, operation) of each 1x1 convolution
         self.weights: list[Tensor] = []  # of each, [channel, channel]
-        self.norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []  # and the rows whose statistics add up to theirs
+        # and the rows whose statistics add up to theirs
+        self.norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []
         self.others: list[tuple[int, int, int]] = []
         self.tensors: list[Tensor] = []
         self._numbers: dict[int, int] = {}
@@ -154,7 +173,14 @@ class Gathered:
         return self._numbers[id(x)]
 
     def add(
-        self, bundle: Bundle, k: int, x: Map, kernel: Tensor | None, stride: Stride, phases: Phases | None, matrices: list[Tensor]
+        self,
+        bundle: Bundle,
+        k: int,
+        x: Map,
+        kernel: Tensor | None,
+        stride: Stride,
+        phases: Phases | None,
+        matrices: list[Tensor],
     ) -> int:
         """Operation k on a bundle: the number of its first row."""
         first = len(self.rows)
@@ -165,12 +191,20 @@ class Gathered:
         return first
 
     def add_layers(
-        self, bundle: Bundle, k: int, x: Map, layers: list[tuple[Any, ...]], stride: Stride, phases: Phases | None
+        self,
+        bundle: Bundle,
+        k: int,
+        x: Map,
+        layers: list[tuple[Any, ...]],
+        stride: Stride,
+        phases: Phases | None,
     ) -> None:
         """The same from (depthwise convolution, 1x1 convolution, norm) of each edge."""
         kernels = [layer[0].weight for layer in layers]
         kernel = kernels[0] if len(kernels) == 1 else torch.cat(kernels)  # pyright: ignore
-        first = self.add(bundle, k, x, kernel, stride, phases, [layer[1].weight[:, :, 0, 0] for layer in layers])  # pyright: ignore
+        first = self.add(
+            bundle, k, x, kernel, stride, phases, [layer[1].weight[:, :, 0, 0] for layer in layers]
+        )  # pyright: ignore
         self.norms.extend((layer[2], (first + i,)) for i, layer in enumerate(layers))  # pyright: ignore
 
 
@@ -209,19 +243,25 @@ class Node:
         bundle = self.bundles[0]
         batch, channels, *size = bundle.states[0].shape
         time, band = (-(-n // stride) for n, stride in zip(size, bundle.stride, strict=True))
-        return Layout(tuple(found.terms), tuple(found.rows), tuple(found.others), (batch, channels, time, band), EPS)
+        return Layout(
+            tuple(found.terms), tuple(found.rows), tuple(found.others), (batch, channels, time, band), EPS
+        )
 
     def note(self, found: Gathered, means: Tensor, variances: Tensor) -> None:
         """Remember the statistics of the 1x1 convolutions for their norms."""
         for norm, rows in found.norms:
             self.seen.norms.append(norm)
-            self.seen.means.append(means[rows[0]] if len(rows) == 1 else torch.stack([means[row] for row in rows]).sum(0))
+            self.seen.means.append(
+                means[rows[0]] if len(rows) == 1 else torch.stack([means[row] for row in rows]).sum(0)
+            )
             self.seen.variances.append(
                 variances[rows[0]] if len(rows) == 1 else torch.stack([variances[row] for row in rows]).sum(0)
             )
 
     def separable_halves(self) -> dict[tuple[int, int], Tensor]:
-        """What the first half of each separable convolution makes of each bundle, by operation and first source."""
+        """What the first half of each separable convolution makes of each bundle, by operation and first
+        source.
+        """
         found, order = Gathered(), []
         for k, name in enumerate(self.names):
             for bundle in self.bundles if name.startswith("sep_conv") else []:
@@ -235,7 +275,9 @@ class Node:
         return dict(zip(order, made, strict=True))
 
     def halved(self, bundle: Bundle, found: Gathered, k: int) -> None:
-        """A skip that halves: two 1x1 convolutions, each of which makes some of the channels that are normed together."""
+        """A skip that halves: two 1x1 convolutions, each of which makes some of the channels that are normed
+        together.
+        """
         halves: list[Halve] = [edge.operations[k] for edge in self.edges[bundle.first : bundle.last]]  # pyright: ignore
         rows = [
             found.add(bundle, k, x, None, (1, 1), None, [halve.matrix(odd) for halve in halves])
@@ -265,7 +307,9 @@ def at_least_fp32(x: Map) -> torch.dtype:
 
 
 def average(x: Map, stride: Stride) -> NewMap:
-    """`avg_pool2d(x, 3, stride, 1, count_include_pad=False)`, on a CPU as a depthwise convolution, which is faster there."""
+    """`avg_pool2d(x, 3, stride, 1, count_include_pad=False)`, on a CPU as a depthwise convolution, which is
+    faster there.
+    """
     if not x.is_cpu:
         return functional.avg_pool2d(x, 3, stride, 1, count_include_pad=False)
     ones = x.new_ones(x.shape[1], 1, 3, 3)

@@ -1,7 +1,9 @@
-"""The network: front -> frames in time -> recurrent part -> pooling over time -> emotions. One skeleton for every arm.
+"""The network: front -> frames in time -> recurrent part -> pooling over time -> emotions. One skeleton for
+every arm.
 
-With mixed edges its front is the supernet of a search, with a genotype the final network; hand-designed arms put plain
-convolution blocks (or nothing) there. Everything after the front is the same code, so arms differ only in what they claim.
+With mixed edges its front is the supernet of a search, with a genotype the final network; hand-designed arms
+put plain convolution blocks (or nothing) there. Everything after the front is the same code, so arms differ
+only in what they claim.
 """
 
 from collections.abc import Mapping
@@ -11,8 +13,9 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config import Fault, NetworkConfig, Precision
-from raysernas.config_arms import CHOSEN, Arm
+from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.fault import Fault
+from raysernas.config.schema import NetworkConfig, Precision
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks
 from raysernas.model.ordered import Pair
@@ -27,12 +30,16 @@ ATTENTION: tuple[Arm, ...] = (*CHOSEN, "cnn_lstm_attention")
 
 
 class Cells(nn.Module):
-    """Stem and cells; reduction cells double the channels and halve time, band or both. With a genotype its cells are chosen."""
+    """Stem and cells; reduction cells double the channels and halve time, band or both. With a genotype its
+    cells are chosen.
+    """
 
     def __init__(self, config: NetworkConfig, genotype: Genotype | None) -> None:
         super().__init__()
         stem = config.stem_multiplier * config.channels
-        self.stem = nn.Sequential(nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False), nn.BatchNorm2d(stem)
+        )
         self.cells = nn.ModuleList()
         self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
@@ -47,12 +54,16 @@ class Cells(nn.Module):
             elif genotype is None:
                 cell = SearchCell(kind, config.nodes, before, channels, halves=halves, halved_before=halved)
             else:
-                cell = ChosenCell(kind, getattr(genotype, kind), before, channels, halves=halves, halved_before=halved)
+                cell = ChosenCell(
+                    kind, getattr(genotype, kind), before, channels, halves=halves, halved_before=halved
+                )
             self.cells.append(cell)
             before, halved = (before[1], made), kind == "reduction"
         self.channels = before[1]
         reductions = kinds(config).count("reduction")
-        self.halvings, self.band_halvings = (config.stem_halves + (stride - 1) * reductions for stride in halves)
+        self.halvings, self.band_halvings = (
+            config.stem_halves + (stride - 1) * reductions for stride in halves
+        )
 
     def forward(self, x: Map, mixing: Mixing | None) -> NewMap:
         older = newer = self.stem(x)
@@ -60,7 +71,9 @@ class Cells(nn.Module):
             older, newer = newer, self.cell_dropout(self._through(i, cell, older, newer, mixing))
         return self.dropout(newer)
 
-    def _through(self, i: int, cell: nn.Module, older: Tensor, newer: Tensor, mixing: Mixing | None) -> Tensor:
+    def _through(
+        self, i: int, cell: nn.Module, older: Tensor, newer: Tensor, mixing: Mixing | None
+    ) -> Tensor:
         match cell:
             case SearchCell():
                 return cell(older, newer, of(mixing, cell.kind))
@@ -87,9 +100,17 @@ class Network(nn.Module):
     """Features of clips to logits of emotions; `mixing` only for a supernet."""
 
     def __init__(
-        self, front: Cells | Blocks | Bands, recurrence: Recurrence | SearchedRecurrence | None, *, attention: bool, dropout: float,
-        channels: int, flatten: bool, classes: int, precision: Precision = "fp32",
-    ) -> None:  # fmt: skip
+        self,
+        front: Cells | Blocks | Bands,
+        recurrence: Recurrence | SearchedRecurrence | None,
+        *,
+        attention: bool,
+        dropout: float,
+        channels: int,
+        flatten: bool,
+        classes: int,
+        precision: Precision = "fp32",
+    ) -> None:
         super().__init__()
         self.precision: Precision = precision
         self.front, self.recurrence = front, recurrence
@@ -99,7 +120,10 @@ class Network(nn.Module):
         self.flatten, self.classes = flatten, classes
 
     def forward(
-        self, features: Float[Tensor, "batch time band"], frames: Int[Tensor, " batch"], mixing: Mixing | None = None
+        self,
+        features: Float[Tensor, "batch time band"],
+        frames: Int[Tensor, " batch"],
+        mixing: Mixing | None = None,
     ) -> Float[Tensor, "batch emotion"]:
         if self.precision == "fp32":
             return self._logits(features, frames, mixing)
@@ -107,7 +131,9 @@ class Network(nn.Module):
             return self._logits(features, frames, mixing).float()
 
     def _logits(self, features: Tensor, frames: Tensor, mixing: Mixing | None) -> Tensor:
-        x = rearrange(features, "batch time band -> batch 1 time band").contiguous(memory_format=torch.channels_last)
+        x = rearrange(features, "batch time band -> batch 1 time band").contiguous(
+            memory_format=torch.channels_last
+        )
         x = self.front(x, mixing)
         if self.flatten:
             x = rearrange(x, "batch channel time band -> batch time (channel band)")
@@ -128,26 +154,35 @@ def of(mixing: Mixing | None, part: Part) -> Tensor:
 
 
 def kinds(config: NetworkConfig) -> list[CellKind]:
-    """The kind of each cell in order; by default reductions stand at a third and at two thirds of the depth."""
+    """The kind of each cell in order; by default reductions stand at a third and at two thirds of the
+    depth.
+    """
     reductions = config.reductions or (config.cells // 3, 2 * config.cells // 3)
     return ["reduction" if i in reductions else "normal" for i in range(config.cells)]
 
 
 def build(
-    arm: Arm, config: NetworkConfig, size: tuple[int, int], classes: int, genotype: Genotype | None = None,
+    arm: Arm,
+    config: NetworkConfig,
+    size: tuple[int, int],
+    classes: int,
+    genotype: Genotype | None = None,
     precision: Precision = "fp32",
-) -> Network:  # fmt: skip
+) -> Network:
     """The network of an arm (any but `majority`); for arms with a genotype the supernet unless it is given.
 
     Args:
         size: (time, band) of every input.
-        precision: of maps and products; weights, statistics of norms and logits are of single precision in either.
+        precision: of maps and products; weights, statistics of norms and logits are of single precision in
+            either.
 
     Raises:
         Fault: when fewer than two time steps would be left for the recurrent part.
     """
     time, bands = size
-    front: Cells | Blocks | Bands = Bands(bands) if arm == "lstm" else Cells(config, genotype) if arm in CHOSEN else Blocks(config)
+    front: Cells | Blocks | Bands = (
+        Bands(bands) if arm == "lstm" else Cells(config, genotype) if arm in CHOSEN else Blocks(config)
+    )
     steps = -(-time // 2**front.halvings)
     if steps < 2:
         raise Fault(
@@ -155,15 +190,23 @@ def build(
             f"only {steps} time step is left after {front.halvings} halvings of {time} frames",
             got=f"{time} frames",
             expected="at least 2 steps, or there is no order in time to learn",
-            do="set a longer features.window_s or fewer network.cells",
+            fix="set a longer features.window_s or fewer network.cells",
         )
     flatten = isinstance(front, Cells) and config.band_pooling == "flatten"
-    channels = front.channels * (-(-bands // 2**front.band_halvings) if isinstance(front, Cells) and flatten else 1)
+    channels = front.channels * (
+        -(-bands // 2**front.band_halvings) if isinstance(front, Cells) and flatten else 1
+    )
     recurrence = _recurrence(arm, config, channels, genotype)
     network = Network(
-        front, recurrence, attention=arm in ATTENTION, dropout=config.dropout, flatten=flatten, classes=classes,
-        channels=channels if recurrence is None else recurrence.channels, precision=precision,
-    )  # fmt: skip
+        front,
+        recurrence,
+        attention=arm in ATTENTION,
+        dropout=config.dropout,
+        flatten=flatten,
+        classes=classes,
+        channels=channels if recurrence is None else recurrence.channels,
+        precision=precision,
+    )
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's stub
 
 
@@ -175,7 +218,9 @@ def _recurrence(
     if arm not in CHOSEN or config.recurrent == "lstm_attention":
         return Recurrence(channels, config.hidden)
     genes = None if genotype is None else genotype.recurrent
-    return SearchedRecurrence(channels, 2 * config.hidden, config.recurrent_cells, config.recurrent_nodes, genes, config.dropout)
+    return SearchedRecurrence(
+        channels, 2 * config.hidden, config.recurrent_cells, config.recurrent_nodes, genes, config.dropout
+    )
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -1,6 +1,7 @@
 """The candidate operations of a cell, one module each: the space of DARTS (arXiv 1806.09055).
 
-In and out: maps [batch, channel, time, band]; a stride (along time, along band) of 2 halves an axis, rounding up.
+In and out: maps [batch, channel, time, band]; a stride (along time, along band) of 2 halves an axis, rounding
+up.
 """
 
 import torch
@@ -8,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysernas.model.depthwise import Map, NewMap, Stride, convolve, dense, merge, phases_of, split
-from raysernas.model.pointwise_norm import times
+from raysernas.model.fast.depthwise import Map, NewMap, Stride, convolve, dense, merge, phases_of, split
+from raysernas.model.fast.pointwise_norm import times
 from raysernas.record.genotype import Operation
 
 
@@ -25,7 +26,9 @@ class Zero(nn.Module):
 
 
 class Halve(nn.Module):
-    """Halve time, band or both without losing a phase: one 1x1 convolution on the even cells, one on the odd ones."""
+    """Halve time, band or both without losing a phase: one 1x1 convolution on the even cells, one on the odd
+    ones.
+    """
 
     def __init__(self, channels_in: int, channels: int, stride: Stride = (2, 2), *, affine: bool) -> None:
         super().__init__()
@@ -50,16 +53,20 @@ class Halve(nn.Module):
 
 
 def phases_to_halve(x: Map, stride: Stride) -> list[Tensor]:
-    """The even and the odd cells along the axes of stride 2, equally many (an odd axis is padded with a zero)."""
+    """The even and the odd cells along the axes of stride 2, equally many (an odd axis is padded with a
+    zero).
+    """
     time, band = stride
-    # each phase is copied and convolved at stride 1: oneDNN (torch 2.14, CPU) corrupts memory in the backward pass of a
-    # channels-last 1x1 convolution of stride 2 with 4 channels
+    # each phase is copied and convolved at stride 1: oneDNN (torch 2.14, CPU) corrupts memory in the backward
+    # pass of a channels-last 1x1 convolution of stride 2 with 4 channels
     padded = functional.pad(x, (0, -x.shape[3] % band, 0, -x.shape[2] % time))
     return [dense(x[:, :, ::time, ::band]), dense(padded[:, :, time - 1 :: time, band - 1 :: band])]
 
 
 class Depthwise(nn.Conv2d):
-    """`Conv2d` with a filter for each channel, that keeps the size of the map or halves it; weights and results are the same."""
+    """`Conv2d` with a filter for each channel, that keeps the size of the map or halves it; weights and
+    results are the same.
+    """
 
     def __init__(self, channels: int, kernel: int, stride: Stride, dilation: int) -> None:
         padding = dilation * (kernel - 1) // 2
@@ -99,7 +106,9 @@ def pointwise(channels_in: int, channels: int, *, affine: bool) -> nn.Sequential
 
 
 def build(operation: Operation, channels: int, stride: Stride, *, affine: bool) -> nn.Module:
-    """One candidate operation: [batch, channel, time, band] to the same, with each axis of stride 2 halved."""
+    """One candidate operation: [batch, channel, time, band] to the same, with each axis of stride 2
+    halved.
+    """
     norm = nn.BatchNorm2d(channels, affine=affine)
     match operation:
         case "none":
@@ -112,7 +121,10 @@ def build(operation: Operation, channels: int, stride: Stride, *, affine: bool) 
             return nn.Identity() if stride == (1, 1) else Halve(channels, channels, stride, affine=affine)
         case "sep_conv_3x3" | "sep_conv_5x5":
             kernel = int(operation[-1])
-            twice = [*depthwise(channels, kernel, stride, 1, affine=affine), *depthwise(channels, kernel, (1, 1), 1, affine=affine)]
+            twice = [
+                *depthwise(channels, kernel, stride, 1, affine=affine),
+                *depthwise(channels, kernel, (1, 1), 1, affine=affine),
+            ]
             return nn.Sequential(*twice)
         case "dil_conv_3x3" | "dil_conv_5x5":
             return nn.Sequential(*depthwise(channels, int(operation[-1]), stride, 2, affine=affine))

@@ -1,14 +1,15 @@
-"""The ordered network: conv -> pool -> conv -> pool ..., the practice that a free order of operations is compared with.
+"""The ordered network: conv -> pool -> conv -> pool ..., the practice that a free order of operations is
+compared with.
 
-One `Pair` stands for each cell of the free network, as wide as that cell's output: the map is fitted to the width, then a
-convolution slot, then a pooling slot, which halves the map where the cell would. Searched, a slot mixes its candidates; with
-genes it has one operation. The operations are those of the free cells, without `none` and the skip connection, which would
-change the order. [batch, channel, time, band] in and out.
+One `Pair` stands for each cell of the free network, as wide as that cell's output: the map is fitted to the
+width, then a convolution slot, then a pooling slot, which halves the map where the cell would. Searched, a
+slot mixes its candidates; with genes it has one operation. The operations are those of the free cells,
+without `none` and the skip connection, which would change the order. [batch, channel, time, band] in and out.
 """
 
 from torch import Tensor, nn
 
-from raysernas.model.depthwise import Map, NewMap, Stride
+from raysernas.model.fast.depthwise import Map, NewMap, Stride
 from raysernas.model.mixed import MixedEdge, Sources, remember
 from raysernas.model.operations import build, pointwise
 from raysernas.record.genotype import CONVOLUTIONS, POOLS, Gene
@@ -17,7 +18,9 @@ Slot = tuple[Gene, ...]  # of one gene
 
 
 class Pair(nn.Module):
-    """One convolution slot and one pooling slot; `genes` are those of the two slots, None while they are searched."""
+    """One convolution slot and one pooling slot; `genes` are those of the two slots, None while they are
+    searched.
+    """
 
     def __init__(self, before: int, channels: int, halves: Stride, genes: tuple[Slot, Slot] | None) -> None:
         super().__init__()
@@ -33,7 +36,9 @@ class Pair(nn.Module):
             )
 
     def forward(self, x: Map, conv: Tensor | None = None, pool: Tensor | None = None) -> NewMap:
-        """Through both slots; `conv` and `pool` are their mixing weights [operation] while they are searched."""
+        """Through both slots; `conv` and `pool` are their mixing weights [operation] while they are
+        searched.
+        """
         x = self.fit(x)
         if not self.searched:
             return self.pool(self.conv(x))

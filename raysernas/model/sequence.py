@@ -1,11 +1,14 @@
-"""The searched recurrent part (after emoDARTS, arXiv 2403.14083, on the time axis of each utterance): frames -> frames in time.
+"""The searched recurrent part (after emoDARTS, arXiv 2403.14083, on the time axis of each utterance): frames
+-> frames in time.
 
-A cell has one input state, the frames, and `nodes` intermediate nodes; node i adds up edges from states 0 .. i. In the supernet
-every edge mixes all operations, in a chosen cell it holds one. Every state is normalised, step by step over its channels, before
-it is read: a mixture of 27 operations is far smaller than a sum of two, and the operations are to meet frames of one size.
+A cell has one input state, the frames, and `nodes` intermediate nodes; node i adds up edges from states 0 ..
+i. In the supernet every edge mixes all operations, in a chosen cell it holds one. Every state is normalised,
+step by step over its channels, before it is read: a mixture of 27 operations is far smaller than a sum of
+two, and the operations are to meet frames of one size.
 
-A cell gives the mean of its normalised nodes. emoDARTS concatenates them and pools the channels in groups, which mixes unlike
-channels of a node and fits only widths that divide; the mean keeps any width, costs nothing and lets every node be heard alike.
+A cell gives the mean of its normalised nodes. emoDARTS concatenates them and pools the channels in groups,
+which mixes unlike channels of a node and fits only widths that divide; the mean keeps any width, costs
+nothing and lets every node be heard alike.
 """
 
 from collections.abc import Iterator
@@ -26,11 +29,16 @@ from raysernas.record.genotype import Cell, sources
 def twice_differentiable() -> Iterator[None]:
     """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
 
-    cuDNN's RNNs cannot (and say so), torch's own can; on a CPU everything can, and nothing changes. The forward pass has to
-    stand within, not the derivatives.
+    cuDNN's RNNs cannot (and say so), torch's own can; on a CPU everything can, and nothing changes. The
+    forward pass has to stand within, not the derivatives.
     """
     cudnn = torch.backends.cudnn
-    with cudnn.flags(enabled=False, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32):
+    with cudnn.flags(
+        enabled=False,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=cudnn.allow_tf32,
+    ):
         yield
 
 
@@ -47,9 +55,17 @@ class SearchSequence(nn.Module):
         # source by source: all edges from a state are computed together as soon as it is whole
         frames, into = [_frames(x, mask)], [[] for _ in range(self.nodes)]
         for state in range(self.nodes):
-            out = [(edge, node) for edge, (node, source) in enumerate(sources(self.nodes, inputs=1)) if source == state]
+            out = [
+                (edge, node)
+                for edge, (node, source) in enumerate(sources(self.nodes, inputs=1))
+                if source == state
+            ]
             numbers = [edge for edge, _ in out]
-            made = mixed([self._edge(edge) for edge in numbers], frames[state], torch.stack([mixing[edge] for edge in numbers]))
+            made = mixed(
+                [self._edge(edge) for edge in numbers],
+                frames[state],
+                torch.stack([mixing[edge] for edge in numbers]),
+            )
             for each, (_, node) in zip(made, out, strict=True):
                 into[node].append(each)
             frames.append(_node(into[state], frames[0]))
@@ -62,8 +78,13 @@ class SearchSequence(nn.Module):
 
     def chosen(self, genes: Cell) -> "ChosenSequence":
         """The cell of these genes with a copy of the weights that its operations have here."""
-        cell, numbers = ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p), sources(self.nodes, inputs=1)
-        kept = [(numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into]
+        cell, numbers = (
+            ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p),
+            sources(self.nodes, inputs=1),
+        )
+        kept = [
+            (numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into
+        ]
         cell.edges = nn.ModuleList(self._edge(edge).chosen(gene.operation) for edge, gene in kept)
         return cell.train(self.training)
 
@@ -74,7 +95,9 @@ class ChosenSequence(nn.Module):
     def __init__(self, width: int, genes: Cell, dropout: float) -> None:
         super().__init__()
         self.genes = genes
-        self.edges = nn.ModuleList(ChosenSequenceEdge(gene.operation, width) for node in genes for gene in node)
+        self.edges = nn.ModuleList(
+            ChosenSequenceEdge(gene.operation, width) for node in genes for gene in node
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Sequence, mask: Mask) -> Sequence:
@@ -90,16 +113,22 @@ class SearchedRecurrence(nn.Module):
     Padded steps come out as zeros. Parameters are created in one order, so a seed fixes them.
     """
 
-    def __init__(self, channels_in: int, width: int, cells: int, nodes: int, genes: Cell | None, dropout: float) -> None:
+    def __init__(
+        self, channels_in: int, width: int, cells: int, nodes: int, genes: Cell | None, dropout: float
+    ) -> None:
         super().__init__()
         self.channels = width
         self.fit = nn.Sequential(nn.Linear(channels_in, width), nn.LayerNorm(width))
         self.cells = nn.ModuleList(
-            SearchSequence(width, nodes, dropout) if genes is None else ChosenSequence(width, genes, dropout) for _ in range(cells)
+            SearchSequence(width, nodes, dropout) if genes is None else ChosenSequence(width, genes, dropout)
+            for _ in range(cells)
         )
 
     def forward(
-        self, x: Float[Tensor, "batch time channel_in"], mask: Mask, mixing: Float[Tensor, "edge operation"] | None = None
+        self,
+        x: Float[Tensor, "batch time channel_in"],
+        mask: Mask,
+        mixing: Float[Tensor, "edge operation"] | None = None,
     ) -> Sequence:
         x = self.fit(x.masked_fill(~mask[:, :, None], 0))
         for cell in self.cells:

@@ -1,11 +1,13 @@
 """Candidates on an edge of the searched recurrent part: frames in time -> frames in time, of the same width.
 
-The operations of emoDARTS (arXiv 2403.14083) on a real time axis: one or two layers of LSTM, GRU or RNN in one or both
-directions, each with or without attention over time, besides multi-head self-attention and the identity. Sequences are
-[time, batch, channel], true steps first; what stands in padded steps reaches no true step, and batch mates never meet.
+The operations of emoDARTS (arXiv 2403.14083) on a real time axis: one or two layers of LSTM, GRU or RNN in
+one or both directions, each with or without attention over time, besides multi-head self-attention and the
+identity. Sequences are [time, batch, channel], true steps first; what stands in padded steps reaches no true
+step, and batch mates never meet.
 
-Every candidate ends in a normalisation of each step over its channels, without affine: a recurrent output is bounded by its
-tanh, far below an identity at the beginning of a search, so that the mixing weights would compare sizes, not uses.
+Every candidate ends in a normalisation of each step over its channels, without affine: a recurrent output is
+bounded by its tanh, far below an identity at the beginning of a search, so that the mixing weights would
+compare sizes, not uses.
 """
 
 from collections.abc import Sequence
@@ -16,10 +18,20 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raysernas.model.sequence_rnn import RNN_CELLS, Chain, Frames, Mask, RnnCell, Steps, chains_together, normalised
+from raysernas.model.sequence_rnn import (
+    RNN_CELLS,
+    Chain,
+    Frames,
+    Mask,
+    RnnCell,
+    Steps,
+    chains_together,
+    normalised,
+)
 
 LAYERS = 2  # of the deepest candidate
-FIRST_RECURRENT = 3  # of SEQUENCE_OPERATIONS; from here on they come in pairs, without and with attention, in the order of CHAINS
+# of SEQUENCE_OPERATIONS; from here on they come in pairs, without and with attention, in the order of CHAINS
+FIRST_RECURRENT = 3
 CHAINS: tuple[tuple[RnnCell, bool], ...] = tuple((cell, both) for cell in RNN_CELLS for both in (False, True))
 
 
@@ -40,7 +52,9 @@ def recurrent(operation: str) -> Recurrent:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head scaled dot-product attention (arXiv 1706.03762) in plain products, so that it can be differentiated twice."""
+    """Multi-head scaled dot-product attention (arXiv 1706.03762) in plain products, so that it can be
+    differentiated twice.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -51,13 +65,22 @@ class SelfAttention(nn.Module):
         self, query: Float[Tensor, "batch head time of"], key: Float[Tensor, "batch head time of"], mask: Mask
     ) -> Float[Tensor, "batch head time time"]:
         """Of each step over the true steps; each row sums to 1, padded steps have 0."""
-        scores = einsum(query, key, "batch head to of, batch head time of -> batch head to time") / query.shape[-1] ** 0.5
-        return scores.masked_fill(~rearrange(mask, "time batch -> batch 1 1 time"), float("-inf")).softmax(dim=-1)
+        scores = (
+            einsum(query, key, "batch head to of, batch head time of -> batch head to time")
+            / query.shape[-1] ** 0.5
+        )
+        return scores.masked_fill(~rearrange(mask, "time batch -> batch 1 1 time"), float("-inf")).softmax(
+            dim=-1
+        )
 
     def forward(self, frames: Frames) -> Steps:
         split = "time batch (part head of) -> part batch head time of"
         query, key, value = rearrange(self.project(frames.x), split, part=3, head=self.heads)
-        seen = einsum(self.weights(query, key, frames.mask), value, "batch head to time, batch head time of -> batch head to of")
+        seen = einsum(
+            self.weights(query, key, frames.mask),
+            value,
+            "batch head to time, batch head time of -> batch head to of",
+        )
         return self.output(rearrange(seen, "batch head time of -> time batch (head of)"))
 
 
@@ -77,10 +100,11 @@ def new_queries(*shape: int) -> nn.Parameter:
 class MixedSequenceEdge(nn.Module):
     """The weights of all candidates of an edge; `mixed` computes them.
 
-    An operation with attention gives (h + c) / 2 of the frames h of its recurrence and their attention-weighted mean c. In
-    the supernet it has its recurrence in common with the operation without attention, and the operation of two layers its
-    first layer with that of one: 12 recurrent layers stand for 24 candidates. It is a weight sharing, as a supernet is one
-    anyway: the derived network has the weights of its own operations only, and is trained anew.
+    An operation with attention gives (h + c) / 2 of the frames h of its recurrence and their
+    attention-weighted mean c. In the supernet it has its recurrence in common with the operation without
+    attention, and the operation of two layers its first layer with that of one: 12 recurrent layers stand for
+    24 candidates. It is a weight sharing, as a supernet is one anyway: the derived network has the weights of
+    its own operations only, and is trained anew.
     """
 
     def __init__(self, width: int) -> None:
@@ -97,7 +121,8 @@ class MixedSequenceEdge(nn.Module):
         elif operation != "skip_connect":
             parts = recurrent(operation)
             chain = CHAINS.index((parts.cell, parts.both))
-            edge.operation.load_state_dict(self.chains[chain].state_dict(), strict=False)  # perhaps without its second layer
+            # perhaps without its second layer
+            edge.operation.load_state_dict(self.chains[chain].state_dict(), strict=False)
             if edge.query is not None:
                 edge.query.data.copy_(self.queries[chain, parts.layers - 1])
         return edge
@@ -106,9 +131,14 @@ class MixedSequenceEdge(nn.Module):
 def mixed(
     edges: Sequence[MixedSequenceEdge], frames: Frames, mixing: Float[Tensor, "edge operation"]
 ) -> Float[Tensor, "edge time batch channel"]:
-    """The mixtures of several edges that take from one state: all candidates at once, weighted, all that can be shared shared."""
+    """The mixtures of several edges that take from one state: all candidates at once, weighted, all that can
+    be shared shared.
+    """
     pairs = rearrange(
-        mixing[:, FIRST_RECURRENT:], "edge (chain layer attention) -> attention chain edge layer", chain=len(CHAINS), attention=2
+        mixing[:, FIRST_RECURRENT:],
+        "edge (chain layer attention) -> attention chain edge layer",
+        chain=len(CHAINS),
+        attention=2,
     )
     looking = torch.stack([normalised(edge.self_attention(frames)) for edge in edges])
     total = mixing[:, 1, None, None, None] * frames.x + mixing[:, 2, None, None, None] * looking
@@ -116,8 +146,12 @@ def mixed(
         x = normalised(chains_together([_chain(edge, chain) for edge in edges], frames))
         queries = torch.stack([edge.queries[chain] for edge in edges])
         over_time = attention_weights(x, queries, frames.mask) * (attending / 2)[:, :, None, None]
-        context = einsum(over_time, x, "edge layer time batch, edge layer time batch channel -> edge batch channel")
-        steps = einsum(without + attending / 2, x, "edge layer, edge layer time batch channel -> edge time batch channel")
+        context = einsum(
+            over_time, x, "edge layer time batch, edge layer time batch channel -> edge batch channel"
+        )
+        steps = einsum(
+            without + attending / 2, x, "edge layer, edge layer time batch channel -> edge time batch channel"
+        )
         total = total + steps + context[:, None]
     return total
 

@@ -1,10 +1,11 @@
 """GRU and RNN layers of one size, several at once, on a CPU: input products -> outputs of every step.
 
-oneDNN has a fast LSTM; torch's GRU and RNN are loops of small steps, one layer after the other. Here the layers that read at
-the same time (of all edges from one state, of both directions) take each step together, as one batched product, and the gradient is
-written out: weight gradients are one product over all steps instead of one a step. Equal to nn.GRU and nn.RNN (tests).
-Tensors are [layer, time, batch, channel]. Where a gradient is to be differentiated again, it is that of the same steps in plain
-operations, done anew: right at any order, but slower.
+oneDNN has a fast LSTM; torch's GRU and RNN are loops of small steps, one layer after the other. Here the
+layers that read at the same time (of all edges from one state, of both directions) take each step together,
+as one batched product, and the gradient is written out: weight gradients are one product over all steps
+instead of one a step. Equal to nn.GRU and nn.RNN (tests). Tensors are [layer, time, batch, channel]. Where a
+gradient is to be differentiated again, it is that of the same steps in plain operations, done anew: right at
+any order, but slower.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.model.again import again
+from raysernas.model.double_backward import again
 
 Steps = Float[Tensor, "layer time batch channel"]
 
@@ -45,7 +46,9 @@ class _Rnn(torch.autograd.Function):
 
 
 class _Gru(torch.autograd.Function):
-    """r, z = sigmoid(inputs_rz + h W_rz'), n = tanh(inputs_n + r (h W_n' + bias)), h = n + z (h - n); gates in order r, z, n."""
+    """r, z = sigmoid(inputs_rz + h W_rz'), n = tanh(inputs_n + r (h W_n' + bias)), h = n + z (h - n); gates
+    in order r, z, n.
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -58,7 +61,9 @@ class _Gru(torch.autograd.Function):
         for t in range(steps):
             step = gates[:, t] if t == 0 else gates[:, t].baddbmm_(before, across)
             opening = step[..., : 2 * size].sigmoid_()
-            torch.addcmul(inputs[:, t, :, 2 * size :], opening[..., :size], step[..., 2 * size :], out=new[:, t]).tanh_()
+            torch.addcmul(
+                inputs[:, t, :, 2 * size :], opening[..., :size], step[..., 2 * size :], out=new[:, t]
+            ).tanh_()
             before = torch.lerp(new[:, t], before, opening[..., size:], out=made[:, t])
         ctx.save_for_backward(inputs, weight, bias, gates, new, made)
         return made
@@ -120,5 +125,7 @@ def gru_together(
     weight: Float[Tensor, "layer gates channel"],
     bias: Float[Tensor, "layer channel"],
 ) -> Steps:
-    """Outputs of GRU layers; `inputs` hold the products with the input and all biases but the recurrent one of n."""
+    """Outputs of GRU layers; `inputs` hold the products with the input and all biases but the recurrent one
+    of n.
+    """
     return _Gru.apply(inputs, weight, bias)  # pyright: ignore[reportReturnType]

@@ -1,9 +1,11 @@
-"""Recurrent layers over the true steps of each utterance: LSTM, GRU, RNN, one or more layers, one or both directions.
+"""Recurrent layers over the true steps of each utterance: LSTM, GRU, RNN, one or more layers, one or both
+directions.
 
-Within a cell sequences are [time, batch, channel], as recurrent layers step through them: true steps first, padding after.
-Padding comes last in either direction, since the backward one reads each sequence reversed within its true length; so it reaches
-no true step, nothing has to be packed, and lengths stay on their device. Layers of one size that read at the same time, of
-several edges or of both directions, run together where that pays (`sequence_loops`).
+Within a cell sequences are [time, batch, channel], as recurrent layers step through them: true steps first,
+padding after. Padding comes last in either direction, since the backward one reads each sequence reversed
+within its true length; so it reaches no true step, nothing has to be packed, and lengths stay on their
+device. Layers of one size that read at the same time, of several edges or of both directions, run together
+where that pays (`sequence_loops`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,9 @@ RNN_CELLS: tuple[RnnCell, ...] = get_args(RnnCell)
 
 
 class _Turn(torch.autograd.Function):
-    """Steps in another order that undoes itself, so that the gradient takes the same way: no scatter, any derivative."""
+    """Steps in another order that undoes itself, so that the gradient takes the same way: no scatter, any
+    derivative.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor) -> Tensor:
@@ -38,7 +42,9 @@ class _Turn(torch.autograd.Function):
         return turn(gradients[0], ctx.saved_tensors[0]), None
 
 
-def turn(x: Float[Tensor, "*layer time batch channel"], order: Order) -> Float[Tensor, "*layer time batch channel"]:
+def turn(
+    x: Float[Tensor, "*layer time batch channel"], order: Order
+) -> Float[Tensor, "*layer time batch channel"]:
     """Each sequence backwards within its true length; done twice it is as before."""
     return _Turn.apply(x, order)  # pyright: ignore[reportReturnType]
 
@@ -57,7 +63,9 @@ def normalised(x: Float[Tensor, "*any channel"]) -> Float[Tensor, "*any channel"
 
 
 class Frames:
-    """One state of a cell as its candidates read it: normalised, once for all of them, and reversed, once for all too."""
+    """One state of a cell as its candidates read it: normalised, once for all of them, and reversed, once for
+    all too.
+    """
 
     def __init__(self, state: Steps, mask: Mask, order: Order) -> None:
         self.mask, self.order = mask, order
@@ -87,8 +95,12 @@ class Chain(nn.Module):
         return chains_together([self], frames)[0]
 
 
-def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "chain layer time batch channel"]:
-    """The frames that each layer of each chain gives; the chains are of one cell, size and depth, and read the same frames."""
+def chains_together(
+    chains: Sequence[Chain], frames: Frames
+) -> Float[Tensor, "chain layer time batch channel"]:
+    """The frames that each layer of each chain gives; the chains are of one cell, size and depth, and read
+    the same frames.
+    """
     width, made = chains[0].width, []
     read = repeat(frames.x, "time batch channel -> chain time batch channel", chain=len(chains))
     turned = repeat(frames.turned, "time batch channel -> chain time batch channel", chain=len(chains))
@@ -107,7 +119,9 @@ def chains_together(chains: Sequence[Chain], frames: Frames) -> Float[Tensor, "c
 
 
 def steps_of(rnn: Any, x: Steps) -> Float[Tensor, "time batch channel_made"]:
-    """What a layer of torch gives; on a CPU in single precision, because oneDNN has a bf16 LSTM for some CPUs only."""
+    """What a layer of torch gives; on a CPU in single precision, because oneDNN has a bf16 LSTM for some CPUs
+    only.
+    """
     if x.is_cuda or not torch.is_autocast_enabled("cpu"):
         return rnn(x)[0]
     with torch.autocast("cpu", enabled=False):
@@ -130,10 +144,14 @@ def layers_together(
     across_inputs, across_steps, bias_inputs, bias_steps = (
         torch.stack(each) for each in zip(*(rnn.parameters() for rnn in rnns), strict=True)
     )
-    late = rnns[0].hidden_size if isinstance(rnns[0], nn.GRU) else 0  # the bias that the reset gate of a GRU scales
+    # the bias that the reset gate of a GRU scales
+    late = rnns[0].hidden_size if isinstance(rnns[0], nn.GRU) else 0
     bias = bias_inputs + functional.pad(bias_steps[:, : bias_steps.shape[1] - late], (0, late))
-    inputs = torch.baddbmm(bias[:, None], x.flatten(1, 2), across_inputs.transpose(1, 2)).unflatten(1, x.shape[1:3])
-    inputs = inputs.to(across_steps.dtype)  # in lower precision only the product above: the steps are many and small
+    inputs = torch.baddbmm(bias[:, None], x.flatten(1, 2), across_inputs.transpose(1, 2)).unflatten(
+        1, x.shape[1:3]
+    )
+    # in lower precision only the product above: the steps are many and small
+    inputs = inputs.to(across_steps.dtype)
     if late:
         return gru_together(inputs, across_steps, bias_steps[:, -late:])
     return rnn_together(inputs, across_steps)

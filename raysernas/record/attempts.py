@@ -16,7 +16,11 @@ def begin(files: TrialFiles) -> None:
     Raises:
         Fault: when the file cannot be written.
     """
-    now = {"began": datetime.now(UTC).isoformat(timespec="seconds"), "host": platform.node(), "pid": os.getpid()}
+    now = {
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "pid": os.getpid(),
+    }
     storage.write_text(files.attempts, json.dumps([*read(files), now], indent=1) + "\n")
 
 

@@ -1,8 +1,9 @@
 """Many records in one file: a study of ten thousand trials is read in a second, and its store is asked once.
 
-Comes in: a study whose lock is held. Goes out: the same ledger, in fewer files. The new file is written whole under a name that
-nothing had, read back, and only then are the files deleted whose rows it holds; whatever happens between, `reading` counts every
-trial once, because a file of one trial wins over one of many, and the later of these over the earlier.
+Comes in: a study whose lock is held. Goes out: the same ledger, in fewer files. The new file is written whole
+under a name that nothing had, read back, and only then are the files deleted whose rows it holds; whatever
+happens between, `reading` counts every trial once, because a file of one trial wins over one of many, and the
+later of these over the earlier.
 """
 
 import uuid
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.record import reading, storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.reading import MANY, ORDER, SUFFIX
@@ -30,8 +31,8 @@ def compact(study: StudyFiles) -> int:
     A file that cannot be read stays where it is, and so does one that changes meanwhile.
 
     Raises:
-        Fault: for a record of a newer version, a folder that cannot be read or written, or a disk that does not keep what it
-            is given; nothing is deleted then.
+        Fault: for a record of a newer version, a folder that cannot be read or written, or a disk that does
+            not keep what it is given; nothing is deleted then.
     """
     before = storage.states(study.trials, SUFFIX)
     found = reading.gather(study, None)
@@ -42,7 +43,11 @@ def compact(study: StudyFiles) -> int:
     storage.write(path, lambda part: pq.write_table(rows, part, compression="zstd", write_page_checksum=True))
     _check(path, len(rows))
     now = storage.states(study.trials, SUFFIX)
-    same = [each for each in (*found.compacted, *found.singles) if each in before and now.get(each) == before[each]]
+    same = [
+        each
+        for each in (*found.compacted, *found.singles)
+        if each in before and now.get(each) == before[each]
+    ]
     storage.each(storage.delete, same)  # any other one has just been recorded anew
     return len(found.singles)
 
@@ -57,6 +62,9 @@ def _check(path: Path, rows: int) -> None:
     kept = reading.rows_in(path)
     if kept != rows:
         raise Fault(
-            "ledger", f"{path} does not hold what was written", got=f"{kept} rows", expected=f"{rows} rows",
-            do="look after the disk; the files of the single trials are still there",
-        )  # fmt: skip
+            "ledger",
+            f"{path} does not hold what was written",
+            got=f"{kept} rows",
+            expected=f"{rows} rows",
+            fix="look after the disk; the files of the single trials are still there",
+        )

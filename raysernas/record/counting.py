@@ -1,4 +1,6 @@
-"""A bar for work on many files: on a terminal, on stderr, gone when the work is done; anywhere else nothing."""
+"""A bar for work on many files: on a terminal, on stderr, gone when the work is done; anywhere else
+nothing.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,6 +1,7 @@
 """Where everything of a study lies. No other room builds a path.
 
-A study's root is a local folder or a place of an object store; every path is made from it, so both are walked alike.
+A study's root is a local folder or a place of an object store; every path is made from it, so both are walked
+alike.
 """
 
 import hashlib
@@ -8,9 +9,10 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysernas.config import Config, Fault
-from raysernas.config_arms import Arm
-from raysernas.config_file import parse
+from raysernas.config.arms import Arm
+from raysernas.config.fault import Fault
+from raysernas.config.files import parse
+from raysernas.config.schema import Config
 from raysernas.record import storage
 
 STATE = Path("~/.cache/raysernas")  # what belongs to no storage: nothing in it is needed to continue a study
@@ -33,7 +35,9 @@ class TrialKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer fold."""
+    """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer
+    fold.
+    """
 
     arm: Arm
     fold: int | None = None
@@ -62,8 +66,8 @@ class StudyFiles:
 
     @property
     def journal(self) -> Path:
-        """The candidates and how they fared, for Optuna's own tools: always local, because it is written line by line; beside
-        the study where that is local. Rebuilt from the other files."""
+        """The candidates and how they fared, for Optuna's own tools: always local, because it is written line
+        by line; beside the study where that is local. Rebuilt from the other files."""
         if storage.is_local(self.root):
             return self.root / "optuna.journal"
         mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
@@ -76,7 +80,9 @@ class StudyFiles:
 
     @property
     def leases(self) -> Path:
-        """One object for each launch that has run the study, where nothing can be locked; the last one runs it."""
+        """One object for each launch that has run the study, where nothing can be locked; the last one runs
+        it.
+        """
         return self.root / "leases"
 
     @property
@@ -138,7 +144,14 @@ class TrialFiles:
     @property
     def tensorboard(self) -> Path:
         """The folder of the trial's TensorBoard run."""
-        return self.root / "tensorboard" / self.key.arm / f"c{self.key.candidate:03d}" / f"f{self.key.fold}" / f"s{self.key.seed}"
+        return (
+            self.root
+            / "tensorboard"
+            / self.key.arm
+            / f"c{self.key.candidate:03d}"
+            / f"f{self.key.fold}"
+            / f"s{self.key.seed}"
+        )
 
     def events(self, when: str) -> Path:
         """One file of that run, as TensorBoard knows it by its name; `when` sorts it."""
@@ -183,10 +196,13 @@ def seen(root: str) -> StudyFiles:
     if storage.exists(files.config):
         return files
     raise storage.StorageFault(
-        "storage", f"{platform.node()} does not see the study in {root}", got=f"no {files.config.name} there",
+        "storage",
+        f"{platform.node()} does not see the study in {root}",
+        got=f"no {files.config.name} there",
         expected="a folder that all nodes share, or a bucket",
-        do="set study.storage to a shared disk that is mounted at the same path on every node, or to a URI such as s3://",
-    )  # fmt: skip
+        fix="set study.storage to a shared disk that is mounted at the same path on every node, or to a URI "
+        "such as s3://",
+    )
 
 
 def study_config(study: StudyFiles) -> Config | None:
@@ -207,16 +223,25 @@ def need_config(study: StudyFiles) -> Config:
     """
     if (config := study_config(study)) is None:
         raise Fault(
-            "results", f"{study.root} is not the folder of a study", got="no study.yaml in it",
-            expected="a folder that raysernas.launch has written, such as results/laptop", do="check the path",
-        )  # fmt: skip
+            "results",
+            f"{study.root} is not the folder of a study",
+            got="no study.yaml in it",
+            expected="a folder that raysernas.launch has written, such as results/laptop",
+            fix="check the path",
+        )
     return config
 
 
 def cache_text(config: Config) -> str:
-    """The cache folder as each node is told it: a home folder is still written ~, because it is not the same everywhere."""
+    """The cache folder as each node is told it: a home folder is still written ~, because it is not the same
+    everywhere.
+    """
     if config.study.cache:
-        return config.study.cache if config.study.cache.startswith("~") else str(Path(config.study.cache).absolute())
+        return (
+            config.study.cache
+            if config.study.cache.startswith("~")
+            else str(Path(config.study.cache).absolute())
+        )
     root = storage.place(config.study.storage)
     return str(root / ".cache" if storage.is_local(root) else STATE)
 

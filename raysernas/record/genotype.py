@@ -1,10 +1,11 @@
-"""An architecture as data: which operations stand on which edges of its parts, and what each part is chosen from.
+"""An architecture as data: which operations stand on which edges of its parts, and what each part is chosen
+from.
 
-`network.cnn=free` has two kinds of cell, `normal` and `reduction`: a cell has two input states (the outputs of the two cells
-before it), node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains, `conv` and `pool`, whose slot i belongs
-to cell i. `network.recurrent=searched` adds a `recurrent` cell with one input state, node i taking from states 0 .. i. Edges are
-numbered node by node, source by source. Choosing follows DARTS (arXiv 1806.09055, section 2.4), from softmaxed alphas; ties go
-to the lower number.
+`network.cnn=free` has two kinds of cell, `normal` and `reduction`: a cell has two input states (the outputs
+of the two cells before it), node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains,
+`conv` and `pool`, whose slot i belongs to cell i. `network.recurrent=searched` adds a `recurrent` cell with
+one input state, node i taking from states 0 .. i. Edges are numbered node by node, source by source. Choosing
+follows DARTS (arXiv 1806.09055, section 2.4), from softmaxed alphas; ties go to the lower number.
 """
 
 import json
@@ -15,7 +16,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from raysernas.config import Fault, NetworkConfig
+from raysernas.config.fault import Fault
+from raysernas.config.schema import NetworkConfig
 
 Operation = str
 Part = Literal["normal", "reduction", "conv", "pool", "recurrent"]
@@ -24,7 +26,8 @@ PARTS: tuple[Part, ...] = get_args(Part)
 KINDS: tuple[CellKind, ...] = get_args(CellKind)
 CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
-OPERATIONS: tuple[Operation, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)  # of the edges of a free cell
+# of the edges of a free cell
+OPERATIONS: tuple[Operation, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)
 SEQUENCE_OPERATIONS: tuple[Operation, ...] = (
     *("none", "skip_connect", "self_attention"),
     *(
@@ -49,7 +52,9 @@ class Gene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Genotype:
-    """A chosen architecture; `normal[node]` are the genes whose results are added up in that node; a part it lacks is empty."""
+    """A chosen architecture; `normal[node]` are the genes whose results are added up in that node; a part it
+    lacks is empty.
+    """
 
     normal: Cell = ()
     reduction: Cell = ()
@@ -64,18 +69,28 @@ class Genotype:
 
     def to_json(self) -> str:
         """One line, stable under equality."""
-        cells = {part: [[[gene.source, gene.operation] for gene in node] for node in cell] for part, cell in self.parts.items()}
+        cells = {
+            part: [[[gene.source, gene.operation] for gene in node] for node in cell]
+            for part, cell in self.parts.items()
+        }
         return json.dumps(cells)
 
     @property
     def genes(self) -> list[tuple[Part, int, Gene]]:
         """(part, node, gene) of every kept edge."""
-        return [(part, i, gene) for part, cell in self.parts.items() for i, node in enumerate(cell) for gene in node]
+        return [
+            (part, i, gene)
+            for part, cell in self.parts.items()
+            for i, node in enumerate(cell)
+            for gene in node
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What one part is chosen from: on each of its edges one of the operations, into each node at most `kept` edges."""
+    """What one part is chosen from: on each of its edges one of the operations, into each node at most `kept`
+    edges.
+    """
 
     edges: tuple[tuple[int, int], ...]  # (node, source)
     operations: tuple[Operation, ...]
@@ -126,19 +141,26 @@ def from_json(text: str) -> Genotype:
     """
     try:
         cells = json.loads(text)
-        genotype = Genotype(**{part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells})
+        genotype = Genotype(
+            **{part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells}
+        )
         if set(genotype.parts) != set(cells) or not _whole(genotype):
             raise ValueError("not two cells, or two chains, of one size")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
-            "genotype", "this is not a genotype", got=f"{text[:80]} ({error})", expected='{"normal": ..., "reduction": ...}',
-            do="take one from the genotypes folder of a study",
-        ) from error  # fmt: skip
+            "genotype",
+            "this is not a genotype",
+            got=f"{text[:80]} ({error})",
+            expected='{"normal": ..., "reduction": ...}',
+            fix="take one from the genotypes folder of a study",
+        ) from error
     return genotype
 
 
 def _whole(genotype: Genotype) -> bool:
-    pairs = [pair for pair in ((genotype.normal, genotype.reduction), (genotype.conv, genotype.pool)) if any(pair)]
+    pairs = [
+        pair for pair in ((genotype.normal, genotype.reduction), (genotype.conv, genotype.pool)) if any(pair)
+    ]
     return len(pairs) == 1 and len(pairs[0][0]) == len(pairs[0][1])
 
 
@@ -152,7 +174,10 @@ def _node(part: Part, i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene,
     }[part]
     node, kept = tuple(Gene(source, operation) for source, operation in genes), min(KEPT, len(possible))
     states = [gene.source for gene in node]
-    if any(type(state) is not int or state not in possible for state in states) or not len(set(states)) == len(node) == kept:
+    if (
+        any(type(state) is not int or state not in possible for state in states)
+        or not len(set(states)) == len(node) == kept
+    ):
         raise ValueError(f"node {i} of {part} does not take from {kept} different states before it")
     if any(gene.operation not in operations or gene.operation == "none" for gene in node):
         raise ValueError(f"node {i} of {part} has an unknown operation")
@@ -166,25 +191,37 @@ def choose(mixing: Mixtures, space: Space) -> Genotype:
         mixing: of each part of the space.
 
     Raises:
-        ValueError: for mixing values of another shape, or that are not finite: nothing can be chosen from those.
+        ValueError: for mixing values of another shape, or that are not finite: nothing can be chosen from
+            those.
     """
-    return Genotype(**{part: _strongest(np.asarray(mixing[part], dtype=np.float64), choice) for part, choice in space.items()})
+    return Genotype(
+        **{
+            part: _strongest(np.asarray(mixing[part], dtype=np.float64), choice)
+            for part, choice in space.items()
+        }
+    )
 
 
 def _strongest(mixing: npt.NDArray[np.float64], choice: Choice) -> Cell:
     expected = (len(choice.edges), len(choice.operations))
     if mixing.shape != expected or not np.isfinite(mixing).all():
-        raise ValueError(f"no mixing values {expected}: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}")
+        raise ValueError(
+            f"no mixing values {expected}: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}"
+        )
     best = [choice.real[int(np.argmax(row[choice.real]))] for row in mixing]
     cell = []
     for node in range(choice.nodes):
-        ranked = sorted(choice.into(node), key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))[: choice.kept]
+        ranked = sorted(choice.into(node), key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))[
+            : choice.kept
+        ]
         cell.append(tuple(sorted(Gene(source, choice.operations[best[edge]]) for edge, source in ranked)))
     return tuple(cell)
 
 
 def one_hot(genotype: Genotype, space: Space) -> dict[Part, npt.NDArray[np.float64]]:
-    """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other operation has a share."""
+    """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other
+    operation has a share.
+    """
     mixing: dict[Part, npt.NDArray[np.float64]] = {
         part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()
     }
@@ -195,7 +232,9 @@ def one_hot(genotype: Genotype, space: Space) -> dict[Part, npt.NDArray[np.float
 
 
 def draw(rng: np.random.Generator, space: Space) -> Genotype:
-    """A uniformly drawn genotype of a space: different sources for each node, any operation but `none` on each."""
+    """A uniformly drawn genotype of a space: different sources for each node, any operation but `none` on
+    each.
+    """
 
     def node(choice: Choice, number: int) -> list[int]:
         states = [source for _, source in choice.into(number)]
@@ -204,13 +243,17 @@ def draw(rng: np.random.Generator, space: Space) -> Genotype:
     def cell(choice: Choice) -> Cell:
         taken = [node(choice, number) for number in range(choice.nodes)]
         real = [choice.operations[i] for i in choice.real]
-        return tuple(tuple(Gene(source, real[int(rng.integers(len(real)))]) for source in states) for states in taken)
+        return tuple(
+            tuple(Gene(source, real[int(rng.integers(len(real)))]) for source in states) for states in taken
+        )
 
     return Genotype(**{part: cell(choice) for part, choice in space.items()})
 
 
 def all_skip(space: Space) -> Genotype:
-    """The genotype that does nothing: every node takes its first states by skip connections. For spaces that have them."""
+    """The genotype that does nothing: every node takes its first states by skip connections. For spaces that
+    have them.
+    """
     return Genotype(
         **{
             part: tuple(
@@ -223,6 +266,10 @@ def all_skip(space: Space) -> Genotype:
 
 
 def entropy(mixing: Mixtures) -> float:
-    """Mean entropy of an edge's mixture over ln(operations): 1 = uniform (nothing learnt), 0 = one operation each."""
+    """Mean entropy of an edge's mixture over ln(operations): 1 = uniform (nothing learnt), 0 = one operation
+    each.
+    """
     rows = [row for values in mixing.values() for row in np.asarray(values, dtype=np.float64)]
-    return float(np.mean([-(row * np.log(np.clip(row, 1e-300, None))).sum() / np.log(len(row)) for row in rows]))
+    return float(
+        np.mean([-(row * np.log(np.clip(row, 1e-300, None))).sum() / np.log(len(row)) for row in rows])
+    )

@@ -1,7 +1,8 @@
 """What is known about every ended trial: written once, as its last act, and read as pandas tables.
 
-One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial), until `compact` puts
-many into one. Settings stand in dotted columns. Whoever chooses anything reads `validation()`, which cannot see a test score.
+One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial),
+until `compact` puts many into one. Settings stand in dotted columns. Whoever chooses anything reads
+`validation()`, which cannot see a test score.
 """
 
 import json
@@ -15,14 +16,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import TrialConfig, digest, settings
+from raysernas.config.identity import digest, settings
+from raysernas.config.schema import TrialConfig
 from raysernas.record import attempts, compaction, reading, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import Evaluation
 from raysernas.record.provenance import provenance
 from raysernas.record.reading import SCHEMA_VERSION
 
-Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]  # the last three: of a process
+# the last three: of a process
+Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
 MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
 LOOSE = compaction.FILES  # records of single trials that are left lying
@@ -45,11 +48,15 @@ class TrialRecord:
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
     test: Evaluation | None = None
-    facts: dict[str, Any] = field(default_factory=dict)  # scalars: speakers, epoch, genotype, parameters, seconds, memory, versions
+    # scalars: speakers, epoch, genotype, parameters, seconds, memory, versions
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """Column -> scalar; confusions and lists as JSON."""
-        settings = {key: json.dumps(value) if isinstance(value, tuple | dict) else value for key, value in self.settings.items()}
+        settings = {
+            key: json.dumps(value) if isinstance(value, tuple | dict) else value
+            for key, value in self.settings.items()
+        }
         identity = {
             "schema_version": SCHEMA_VERSION,
             "study": self.study,
@@ -57,8 +64,17 @@ class TrialRecord:
             "reason": self.reason,
             "failure": self.failure,
         }
-        key = {"arm": self.key.arm, "candidate": self.key.candidate, "fold": self.key.fold, "seed": self.key.seed}
-        scores = {**_scores("valid", self.valid), **_scores("test", self.test), "emotions": json.dumps(self.emotions)}
+        key = {
+            "arm": self.key.arm,
+            "candidate": self.key.candidate,
+            "fold": self.key.fold,
+            "seed": self.key.seed,
+        }
+        scores = {
+            **_scores("valid", self.valid),
+            **_scores("test", self.test),
+            "emotions": json.dumps(self.emotions),
+        }
         return {
             **settings,
             **identity,
@@ -72,7 +88,13 @@ class TrialRecord:
 
 def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
-        return {f"{part}_ua": np.nan, f"{part}_wa": np.nan, f"{part}_f1": np.nan, f"{part}_confusion": "", f"{part}_classes": 0}
+        return {
+            f"{part}_ua": np.nan,
+            f"{part}_wa": np.nan,
+            f"{part}_f1": np.nan,
+            f"{part}_confusion": "",
+            f"{part}_classes": 0,
+        }
     return {
         f"{part}_ua": evaluation.ua,
         f"{part}_wa": evaluation.wa,
@@ -85,18 +107,28 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
 def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Failure) -> TrialRecord:
     """The record of a trial that could not be finished."""
     return TrialRecord(
-        study=study, key=key, digest=digest(trial), settings=settings(trial), status="failed", reason=reason, failure=kind,
+        study=study,
+        key=key,
+        digest=digest(trial),
+        settings=settings(trial),
+        status="failed",
+        reason=reason,
+        failure=kind,
         facts=provenance(),
-    )  # fmt: skip
+    )
 
 
 def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
     """The record of a trial that was not run, or not to its end, because its candidate was given up."""
-    return TrialRecord(study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason)
+    return TrialRecord(
+        study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason
+    )
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """The last act of a trial: all of its rows, whole or not at all; as they are written, with the number of `attempts`."""
+    """The last act of a trial: all of its rows, whole or not at all; as they are written, with the number of
+    `attempts`.
+    """
     rows = pd.DataFrame([record.row() for record in records]).assign(attempts=len(attempts.read(files)))
     write_table(files.record, rows)
     return rows
@@ -105,7 +137,10 @@ def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """A Parquet file, whole or not at all."""
     storage.write(
-        path, lambda part: pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True)
+        path,
+        lambda part: pq.write_table(
+            pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True
+        ),
     )
 
 
@@ -132,7 +167,9 @@ def table_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
     found = reading.gather(study, None)
     told = _told(found)
     if found.repeated:
-        told.append(f"{found.repeated} trials stand in several files of the ledger; the latest record of each counts")
+        told.append(
+            f"{found.repeated} trials stand in several files of the ledger; the latest record of each counts"
+        )
     return found.frame(None if len(found.rows) else VALIDATION), told
 
 
@@ -154,21 +191,29 @@ def validation_of(files: TrialFiles) -> pd.DataFrame | None:
 
 
 def remarks(study: StudyFiles) -> list[str]:
-    """What to know about the files of the ledger, a sentence each: which were passed over, and which are of older versions."""
+    """What to know about the files of the ledger, a sentence each: which were passed over, and which are of
+    older versions.
+    """
     return _told(reading.gather(study, ()))
 
 
 def _told(found: reading.Reading) -> list[str]:
-    told = [f"{path} cannot be read ({why}); its trials count as not run" for path, why in sorted(found.skipped.items())]
+    told = [
+        f"{path} cannot be read ({why}); its trials count as not run"
+        for path, why in sorted(found.skipped.items())
+    ]
     if found.older:
-        told.append(f"{found.older} trials were recorded by an older version; what it did not record is empty")
+        told.append(
+            f"{found.older} trials were recorded by an older version; what it did not record is empty"
+        )
     return told
 
 
 def compact(study: StudyFiles) -> int:
     """Put the records of all ended trials into one file; how many files of single trials that saved.
 
-    To be called by whoever holds the study's lock. Stopped at any point, no record is lost and none counts twice.
+    To be called by whoever holds the study's lock. Stopped at any point, no record is lost and none counts
+    twice.
 
     Raises:
         Fault: as `read`, or for a folder that cannot be written.

@@ -1,7 +1,8 @@
 """What a prediction is worth: the field's scores, defined once, over whole data sets.
 
-UA (unweighted accuracy) = mean per-class recall over the classes present; WA (weighted accuracy) = plain accuracy;
-macro-F1 = mean F1 over the classes that occur as truth or as prediction. Never averaged over batches.
+UA (unweighted accuracy) = mean per-class recall over the classes present; WA (weighted accuracy) = plain
+accuracy; macro-F1 = mean F1 over the classes that occur as truth or as prediction. Never averaged over
+batches.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Counts of one evaluated set: `confusion[truth, prediction]`, one row and column for every class of the corpus."""
+    """Counts of one evaluated set: `confusion[truth, prediction]`, one row and column for every class of the
+    corpus.
+    """
 
     confusion: npt.NDArray[np.int64]
 
@@ -30,7 +33,9 @@ class Evaluation:
     def recalls(self) -> npt.NDArray[np.float64]:
         """Recall of each class; NaN for a class that does not occur."""
         support = self.confusion.sum(axis=1)
-        return np.divide(np.diag(self.confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+        return np.divide(
+            np.diag(self.confusion), support, out=np.full(len(support), np.nan), where=support > 0
+        )
 
     @property
     def ua(self) -> float:
@@ -59,13 +64,23 @@ def scores(confusions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     Returns:
         [set, (UA, WA, F1)]; NaN for an empty set.
     """
-    hits, support, taken = np.diagonal(confusions, axis1=1, axis2=2), confusions.sum(axis=2), confusions.sum(axis=1)
-    pairs = ((hits, support), (hits.sum(axis=1, keepdims=True), support.sum(axis=1, keepdims=True)), (2 * hits, support + taken))
+    hits, support, taken = (
+        np.diagonal(confusions, axis1=1, axis2=2),
+        confusions.sum(axis=2),
+        confusions.sum(axis=1),
+    )
+    pairs = (
+        (hits, support),
+        (hits.sum(axis=1, keepdims=True), support.sum(axis=1, keepdims=True)),
+        (2 * hits, support + taken),
+    )
     found = []
     for above, below in pairs:
         shares = np.divide(above, below, out=np.zeros(below.shape), where=below > 0)
         classes = (below > 0).sum(axis=1)
-        found.append(np.divide(shares.sum(axis=1), classes, out=np.full(len(confusions), np.nan), where=classes > 0))
+        found.append(
+            np.divide(shares.sum(axis=1), classes, out=np.full(len(confusions), np.nan), where=classes > 0)
+        )
     return np.stack(found, axis=1)
 
 
@@ -77,7 +92,9 @@ def evaluate(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: int) -> E
     """
     truth, prediction = np.asarray(truth, dtype=np.int64), np.asarray(prediction, dtype=np.int64)
     if truth.shape != prediction.shape or truth.ndim != 1:
-        raise ValueError(f"truth {truth.shape} and prediction {prediction.shape} are not two sequences of one length")
+        raise ValueError(
+            f"truth {truth.shape} and prediction {prediction.shape} are not two sequences of one length"
+        )
     indices = np.concatenate([truth, prediction])
     if indices.size and (indices.min() < 0 or indices.max() >= classes):
         raise ValueError(f"class indices {indices.min()}..{indices.max()} do not fit {classes} classes")

@@ -1,6 +1,7 @@
 """The result tables on a terminal: what a study has found, as `summary` has computed it.
 
-Comes in: a study's folder. Goes out: text on a rich console, the same after a study, after its relaunch and in the analysis.
+Comes in: a study's folder. Goes out: text on a rich console, the same after a study, after its relaunch and
+in the analysis.
 """
 
 from collections.abc import Hashable, Mapping
@@ -42,7 +43,8 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     if len(tables.pareto):
         shown["Candidates that no other one beats, by validation"] = _pareto(tables.pareto)
     mark = f" ({', '.join(tables.marks)})" if tables.marks else ""
-    for title, table in shown.items():  # not the title of the table itself, which would be broken at its width
+    # not the title of the table itself, which would be broken at its width
+    for title, table in shown.items():
         console.print(Text(f"{title}{mark}", style="italic"))
         console.print(table)
     for word, meaning in tables.marks.items():
@@ -62,7 +64,9 @@ def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
     """Name -> reason of each failed trial of what study.yaml plans, in the rows of the ledger."""
     plan = need_config(study).study
     planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
-    failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict("records")
+    failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict(
+        "records"
+    )
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
 
 
@@ -119,10 +123,14 @@ def _pareto(found: pd.DataFrame) -> Table:
     names = [name for name in headings if name in found]
     for heading in (*(["fold"] if nested else []), "candidate", *(headings[name] for name in names)):
         table.add_column(heading, justify="right")
-    for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict("records"):
+    for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict(
+        "records"
+    ):
         told = {"valid_ua": _percent, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
         numbers = [told[name](row[name]) for name in names]
-        table.add_row(row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers)
+        table.add_row(
+            row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers
+        )
     return table
 
 

@@ -1,12 +1,14 @@
-"""In what the scores of a study are optimistic or odd: short marks that stand on every table, and what they mean.
+"""In what the scores of a study are optimistic or odd: short marks that stand on every table, and what they
+mean.
 
-In: a study's configuration, and what its trials have found in the corpus. Out: mark -> sentence. What is not said here is sound by
+In: a study's configuration, and what its trials have found in the corpus. Out: mark -> sentence. What is not
+    said here is sound by
 construction: test speakers are heard by nothing but the test.
 """
 
 from collections.abc import Sequence
 
-from raysernas.config import Config
+from raysernas.config.schema import Config
 
 PROVENANCE = ("commit", "versions", "cpu")  # columns of what made a trial, beyond its settings
 
@@ -17,7 +19,9 @@ PUBLISHED = {  # corpus -> in what its published folds are odd
 }
 
 
-def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0, mixed: Sequence[str] = ()) -> dict[str, str]:
+def marks(
+    config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0, mixed: Sequence[str] = ()
+) -> dict[str, str]:
     """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones.
 
     Args:
@@ -28,20 +32,31 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
     """
     corpus, found = config.corpus, {}
     if corpus.folds == "random":
-        found["speaker-dependent"] = "speakers are trained on and tested; such scores are usually 5 to 25 points too high"
+        found["speaker-dependent"] = (
+            "speakers are trained on and tested; such scores are usually 5 to 25 points too high"
+        )
     elif corpus.speaker_dependent:
-        found["speaker-dependent"] = "folds that hear a speaker on two sides were allowed; scores may be 5 to 25 points too high"
+        found["speaker-dependent"] = (
+            "folds that hear a speaker on two sides were allowed; scores may be 5 to 25 points too high"
+        )
     if unknown:
-        found["unknown talkers"] = f"nobody knows who talks in {unknown} of the utterances, so that a speaker may be on two sides"
+        found["unknown talkers"] = (
+            f"nobody knows who talks in {unknown} of the utterances, so that a speaker may be on two sides"
+        )
     tried = config.study.space.get("features.normalisation", {}).get("choices", ())
     if config.features.normalisation == "speaker":
-        found["transductive"] = "features are normalised with all utterances of each speaker, the tested ones among them"
+        found["transductive"] = (
+            "features are normalised with all utterances of each speaker, the tested ones among them"
+        )
     elif "speaker" in tried:
-        found["transductive"] = "candidates may normalise with all utterances of each speaker, the tested ones among them"
+        found["transductive"] = (
+            "candidates may normalise with all utterances of each speaker, the tested ones among them"
+        )
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (
-            "one candidate of an arm stands for all folds, chosen by validation speakers of one who are test speakers of another; "
+            "one candidate of an arm stands for all folds, chosen by validation speakers of one who are test "
+            "speakers of another; "
             "study.protocol=nested chooses on each fold apart"
         )
     if corpus.folds == "published":
@@ -49,11 +64,15 @@ def marks(config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0
         found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
     if unlike:
         tables = "a published table" if unlike == 1 else f"{unlike} published tables"
-        found["not as published"] = f"the corpus does not fit {tables} of its counts; python -m raysernas.corpora check says where"
+        found["not as published"] = (
+            f"the corpus does not fit {tables} of its counts; python -m raysernas.corpora check says where"
+        )
     if skipped:
         files = "1 file or row" if skipped == 1 else f"{skipped} files or rows"
         found["left-out files"] = f"{files} of the corpus left out as unusable (column skipped of the ledger)"
     if mixed:
         unlike_in = f"finished trials differ in {', '.join(mixed)} (columns of the ledger)"
-        found["mixed code"] = f"{unlike_in}: equal settings need not give equal scores; a new study.name runs all anew"
+        found["mixed code"] = (
+            f"{unlike_in}: equal settings need not give equal scores; a new study.name runs all anew"
+        )
     return found

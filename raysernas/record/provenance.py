@@ -9,7 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("raysernas", "torch", "torchaudio", "librosa", "numpy", "scipy", "ray", "optuna", "soundfile", "soxr")
+PACKAGES = (
+    "raysernas",
+    "torch",
+    "torchaudio",
+    "librosa",
+    "numpy",
+    "scipy",
+    "ray",
+    "optuna",
+    "soundfile",
+    "soxr",
+)
 
 
 @cache
@@ -17,7 +28,9 @@ def provenance() -> dict[str, Any]:
     """Columns `commit` (with `+changes` for an unclean checkout), `versions` (JSON), `host`, `cpu`."""
     return {
         "commit": _commit(),
-        "versions": json.dumps({name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}),
+        "versions": json.dumps(
+            {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+        ),
         "host": platform.node(),
         "cpu": _processor(),
     }
@@ -36,13 +49,20 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    """Of the checkout that this file lies in; empty outside one (an installed wheel is named by its version)."""
+    """Of the checkout that this file lies in; empty outside one (an installed wheel is named by its
+    version).
+    """
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return ""
     head, changes = (
-        subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, check=False).stdout.strip()
-        for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        subprocess.run(
+            ["git", "-C", str(here), *command], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for command in (
+            ["rev-parse", "--short=12", "HEAD"],
+            ["status", "--porcelain", "--untracked-files=no"],
+        )
     )
     return head + ("+changes" if changes else "")
 
@@ -50,4 +70,7 @@ def _commit() -> str:
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )

@@ -1,9 +1,10 @@
 """Reading the ledger's files: what can be read is one table, what cannot is named, and no trial counts twice.
 
-Comes in: a study and the columns that are wanted. Goes out: their rows, and which files were passed over and why. A trial whose
-file is passed over has not ended: it is run anew. Rules: the file of a single trial wins over a file of many, the later of two
-files of many over the earlier one; a file that names one trial and holds another is passed over; files of older versions have
-fewer columns, which are empty here. A store that does not answer is no torn file: that is a fault, or trials would be run twice.
+Comes in: a study and the columns that are wanted. Goes out: their rows, and which files were passed over and
+why. A trial whose file is passed over has not ended: it is run anew. Rules: the file of a single trial wins
+over a file of many, the later of two files of many over the earlier one; a file that names one trial and
+holds another is passed over; files of older versions have fewer columns, which are empty here. A store that
+does not answer is no torn file: that is a fault, or trials would be run twice.
 """
 
 import errno
@@ -17,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 
@@ -29,7 +30,8 @@ WHOLE = ("candidate", "fold", "seed", "retrain_seed", "schema_version")
 SUFFIX = ".parquet"
 MANY = "compacted-"  # begins the name of a file of many trials; no arm is called so
 LOT = 500  # tables that are joined at once: ten thousand small ones at once would take gigabytes
-BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)  # of one local file; anything else is the disk or the network
+# of one local file; anything else is the disk or the network
+BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)
 PASSES = 5  # over a folder in which another process is just putting files together
 
 
@@ -75,7 +77,9 @@ def gather(study: StudyFiles, columns: Sequence[str] | None) -> Reading:
     """
     for _ in range(PASSES):
         try:
-            return _gathered(storage.listed(study.trials, SUFFIX), None if columns is None else [*NEEDED, *columns])
+            return _gathered(
+                storage.listed(study.trials, SUFFIX), None if columns is None else [*NEEDED, *columns]
+            )
         except _Vanished:
             continue
     raise storage.unreadable(study.trials, OSError("its files vanish while they are read"))
@@ -127,7 +131,8 @@ def _names_in(path: Path) -> frozenset[str]:
 def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
     many = [path for path in paths if path.name.startswith(MANY)]
     single = [path for path in paths if not path.name.startswith(MANY)]
-    taken = {path.stem for path in single}  # of a torn one too: the row that it was to replace is not the last word
+    # of a torn one too: the row that it was to replace is not the last word
+    taken = {path.stem for path in single}
     joint, lots, kept, repeated = _Joint(), [], [], set()
     for path in reversed(many):  # the later wins
         rows = joint.take(_opened(path, columns))
@@ -149,7 +154,9 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
 
 @dataclass(slots=True)
 class _Joint:
-    """What decides which files go together into one table: the first that has a column says what kind it is."""
+    """What decides which files go together into one table: the first that has a column says what kind it
+    is.
+    """
 
     skipped: dict[str, str] = field(default_factory=dict)
     schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
@@ -171,7 +178,12 @@ class _Joint:
 
 def _one_table(tables: Sequence[pa.Table]) -> pa.Table:
     if not tables:
-        return pa.table({name: pa.array([], pa.string() if name in ("arm", "status", "digest") else pa.int64()) for name in NEEDED})
+        return pa.table(
+            {
+                name: pa.array([], pa.string() if name in ("arm", "status", "digest") else pa.int64())
+                for name in NEEDED
+            }
+        )
     schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
     return pa.concat_tables([_cast(table, schema) for table in tables]).combine_chunks()
 
@@ -213,9 +225,12 @@ def _sound(path: Path, rows: pa.Table) -> _File:
         return _File(path, None, f"has a row without {empty[0]}")
     if (newest := max(rows["schema_version"].to_pylist())) > SCHEMA_VERSION:
         raise Fault(
-            "ledger", f"{path} is of a newer raysernas", got=f"schema {newest}", expected=f"at most {SCHEMA_VERSION}",
-            do="update raysernas, or set another study.name",
-        )  # fmt: skip
+            "ledger",
+            f"{path} is of a newer raysernas",
+            got=f"schema {newest}",
+            expected=f"at most {SCHEMA_VERSION}",
+            fix="update raysernas, or set another study.name",
+        )
     return _File(path, rows)
 
 
@@ -228,7 +243,10 @@ def _named(file: _File) -> _File:
 
 def _names(rows: pa.Table) -> list[str]:
     keys = zip(*(rows[name].to_pylist() for name in KEY), strict=True)
-    return [TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name for arm, candidate, fold, seed in keys]
+    return [
+        TrialKey(arm=arm, candidate=candidate, fold=fold, seed=seed).name
+        for arm, candidate, fold, seed in keys
+    ]
 
 
 def _older(rows: pa.Table) -> int:

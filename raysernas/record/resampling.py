@@ -1,8 +1,9 @@
 """What folds that share training speakers can tell: the mean of paired differences, and how uncertain it is.
 
-In: a difference for each fold (seeds averaged inside the fold first: they share its training and test speakers), and how much of
-the corpus is held out. Out: mean, deviation and standard error. A plain paired t-test takes folds for independent evidence; its
-variance is replaced by that of Nadeau and Bengio (2003, eq. 9): s² (1/J + n_held_out / n_train) for J folds.
+In: a difference for each fold (seeds averaged inside the fold first: they share its training and test
+speakers), and how much of the corpus is held out. Out: mean, deviation and standard error. A plain paired
+t-test takes folds for independent evidence; its variance is replaced by that of Nadeau and Bengio (2003, eq.
+9): s² (1/J + n_held_out / n_train) for J folds.
 """
 
 import math
@@ -36,9 +37,11 @@ class Paired:
         return self.difference / self.error if self.error > 0 else math.nan
 
     def above(self, value: float) -> float:
-        """How probable a true difference above `value` is: Student's t around the mean, with the corrected error.
+        """How probable a true difference above `value` is: Student's t around the mean, with the corrected
+        error.
 
-        At 0 it is the one-sided p of a difference below 0; with no prior knowledge, the posterior of Corani and Benavoli (2015).
+        At 0 it is the one-sided p of a difference below 0; with no prior knowledge, the posterior of Corani
+        and Benavoli (2015).
         """
         return float(stdtr(self.df, (self.difference - value) / self.error)) if self.error > 0 else math.nan
 
@@ -52,7 +55,8 @@ def paired(differences: Sequence[float] | npt.NDArray[np.floating], ratio: float
 
     Args:
         differences: one for each fold, finite.
-        ratio: held-out utterances over training utterances of a fold (where folds are unequal, the mean of their ratios).
+        ratio: held-out utterances over training utterances of a fold (where folds are unequal, the mean of
+            their ratios).
     """
     values = np.asarray(differences, dtype=np.float64)
     pairs = len(values)

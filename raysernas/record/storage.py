@@ -1,8 +1,9 @@
 """Where a study may lie, and writing that cannot tear: a file appears whole under its name, or not at all.
 
-A place is a local folder (NFS too) or a URI of fsspec, such as s3://bucket/prefix. A local file is written beside its name,
-made durable and renamed; an object of a bucket is one PUT, which its store makes visible whole. Nothing that a store says is
-remembered: another machine may have written since. Only connections are tried again; what is missing or forbidden is told.
+A place is a local folder (NFS too) or a URI of fsspec, such as s3://bucket/prefix. A local file is written
+beside its name, made durable and renamed; an object of a bucket is one PUT, which its store makes visible
+whole. Nothing that a store says is remembered: another machine may have written since. Only connections are
+tried again; what is missing or forbidden is told.
 """
 
 import os
@@ -16,15 +17,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 LIBRARY = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocol -> the extra that brings its library
-NO_MEMORY = {"use_listings_cache": False}  # of listings; s3fs asks for a size before each read unless it reads in one piece
-OPTIONS: dict[str, dict[str, Any]] = {protocol: {**NO_MEMORY, "max_concurrency": 1} for protocol in ("s3", "s3a")}
+# of listings; s3fs asks for a size before each read unless it reads in one piece
+NO_MEMORY = {"use_listings_cache": False}
+OPTIONS: dict[str, dict[str, Any]] = {
+    protocol: {**NO_MEMORY, "max_concurrency": 1} for protocol in ("s3", "s3a")
+}
 ATTEMPTS = 4  # of each request, beyond what the library of the store tries itself
 PAUSE_S = 0.5  # before the second one, doubled each time
-VERSION = ("size", "ETag", "etag", "generation", "LastModified", "mtime", "created")  # of an object, in the words of its store
+# of an object, in the words of its store
+VERSION = ("size", "ETag", "etag", "generation", "LastModified", "mtime", "created")
 THREADS = 16  # that read or delete objects of a store at once
 
 Result = TypeVar("Result")
@@ -54,9 +59,14 @@ def place(text: str) -> Path:
     except (ImportError, ValueError) as error:
         extra = LIBRARY.get(protocol)
         raise Fault(
-            "storage", f"{text} cannot be reached", got=str(error).splitlines()[0], expected="a folder, or a URI such as s3://",
-            do=f"pip install 'raysernas[{extra}]'" if extra else "check the URI, or install the library of its protocol",
-        ) from error  # fmt: skip
+            "storage",
+            f"{text} cannot be reached",
+            got=str(error).splitlines()[0],
+            expected="a folder, or a URI such as s3://",
+            fix=f"pip install 'raysernas[{extra}]'"
+            if extra
+            else "check the URI, or install the library of its protocol",
+        ) from error
     return cast(Path, remote)
 
 
@@ -69,7 +79,8 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a temporary local file, make it durable, then give it its name.
 
     Raises:
-        StorageFault: when the folder cannot be written or the disk is full; nothing is left under either name.
+        StorageFault: when the folder cannot be written or the disk is full; nothing is left under either
+            name.
     """
     if not is_local(path):
         with tempfile.TemporaryDirectory(prefix="rsn-") as folder:
@@ -87,7 +98,8 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):  # a folder that refuses the file refuses its removal too; the fault above says why
+        # a folder that refuses the file refuses its removal too; the fault above says why
+        with suppress(OSError):
             part.unlink()
 
 
@@ -108,7 +120,8 @@ def put(path: Path, content: bytes) -> None:
 
 
 def create(path: Path, content: bytes) -> bool:
-    """Write bytes whole if nothing has that name; False if something else has. Two who try at once: one gets True.
+    """Write bytes whole if nothing has that name; False if something else has. Two who try at once: one gets
+    True.
 
     The bytes should name their writer: a request whose answer is lost is made again, and then finds itself.
 
@@ -140,7 +153,11 @@ def read(path: Path) -> bytes:
         OSError: for a local file that cannot be read.
         StorageFault: when an object store does not answer.
     """
-    return path.read_bytes() if is_local(path) else _asked(path, lambda remote: remote.fs.cat_file(remote.path), unreadable)
+    return (
+        path.read_bytes()
+        if is_local(path)
+        else _asked(path, lambda remote: remote.fs.cat_file(remote.path), unreadable)
+    )
 
 
 def text(path: Path) -> str | None:
@@ -159,11 +176,16 @@ def text(path: Path) -> str | None:
 
 def exists(path: Path) -> bool:
     """Whether a file is there, as far as its store knows now."""
-    return path.exists() if is_local(path) else _asked(path, lambda remote: remote.fs.exists(remote.path), unreadable)
+    return (
+        path.exists()
+        if is_local(path)
+        else _asked(path, lambda remote: remote.fs.exists(remote.path), unreadable)
+    )
 
 
 def listed(folder: Path, suffix: str = "") -> list[Path]:
-    """What lies in a folder under a name that ends so, by name, without what is half written; nothing for no folder.
+    """What lies in a folder under a name that ends so, by name, without what is half written; nothing for no
+    folder.
 
     Raises:
         StorageFault: when it cannot be listed.
@@ -172,22 +194,34 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
 
 
 def states(folder: Path, suffix: str = "") -> dict[Path, Hashable]:
-    """As `listed`, with what differs once a file has been written anew: size and time, or what its store calls its version."""
+    """As `listed`, with what differs once a file has been written anew: size and time, or what its store
+    calls its version.
+    """
     try:
         if is_local(folder):
             found = {name: _stat(folder / name) for name in os.listdir(folder)}
         else:
-            told = _asked(folder, lambda remote: remote.fs.ls(remote.path, detail=True, refresh=True), unreadable)
-            found = {one["name"].rstrip("/").rpartition("/")[2]: tuple(str(one.get(key)) for key in VERSION) for one in told}
+            told = _asked(
+                folder, lambda remote: remote.fs.ls(remote.path, detail=True, refresh=True), unreadable
+            )
+            found = {
+                one["name"].rstrip("/").rpartition("/")[2]: tuple(str(one.get(key)) for key in VERSION)
+                for one in told
+            }
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise unreadable(folder, error) from error
-    return {folder / name: found[name] for name in sorted(found) if name.endswith(suffix) and not name.startswith(".")}
+    return {
+        folder / name: found[name]
+        for name in sorted(found)
+        if name.endswith(suffix) and not name.startswith(".")
+    }
 
 
 def walked(root: Path) -> dict[str, tuple[str, ...]]:
-    """Every object of a store below a place: its name from there, as it was written, and its VERSION, size first.
+    """Every object of a store below a place: its name from there, as it was written, and its VERSION, size
+    first.
 
     Raises:
         StorageFault: when the store does not answer.
@@ -245,7 +279,9 @@ def delete_tree(folder: Path) -> None:
 
 
 def each(act: Callable[[Path], Result], paths: Iterable[Path]) -> list[Result]:
-    """`act` on every path, in order; on those of an object store many at once, because each of them is waited for."""
+    """`act` on every path, in order; on those of an object store many at once, because each of them is waited
+    for.
+    """
     wanted = list(paths)
     if not wanted or is_local(wanted[0]):
         return [act(path) for path in wanted]
@@ -256,28 +292,41 @@ def each(act: Callable[[Path], Result], paths: Iterable[Path]) -> list[Result]:
 def unwritable(path: Path, error: Exception) -> StorageFault:
     """The fault of a place that takes nothing."""
     return StorageFault(
-        "storage", f"cannot write {path}", got=_reason(error), expected="a writable folder with free space",
-        do="make room there or set study.storage to another folder, then run the same command again",
-    )  # fmt: skip
+        "storage",
+        f"cannot write {path}",
+        got=_reason(error),
+        expected="a writable folder with free space",
+        fix="make room there or set study.storage to another folder, then run the same command again",
+    )
 
 
 def unreadable(path: Path, error: Exception) -> StorageFault:
     """The fault of a place that does not answer."""
     return StorageFault(
-        "storage", f"cannot read {path}", got=_reason(error), expected="a folder or bucket that answers and may be read",
-        do="look after the disk, the network or the credentials, then run the same command again",
-    )  # fmt: skip
+        "storage",
+        f"cannot read {path}",
+        got=_reason(error),
+        expected="a folder or bucket that answers and may be read",
+        fix="look after the disk, the network or the credentials, then run the same command again",
+    )
 
 
-def _asked(path: Path, act: Callable[[Any], Result], fault: Callable[[Path, Exception], StorageFault]) -> Result:
-    """Ask an object store, again after a pause where the connection failed; what is not there or forbidden is told at once."""
+def _asked(
+    path: Path, act: Callable[[Any], Result], fault: Callable[[Path, Exception], StorageFault]
+) -> Result:
+    """Ask an object store, again after a pause where the connection failed; what is not there or forbidden is
+    told at once.
+    """
     for attempt in range(ATTEMPTS):
         try:
             return act(path)
         except (FileNotFoundError, FileExistsError):
             raise
         except Exception as error:  # each library has its own words for a lost connection
-            final = isinstance(error, PermissionError | NotImplementedError) or "redential" in type(error).__name__
+            final = (
+                isinstance(error, PermissionError | NotImplementedError)
+                or "redential" in type(error).__name__
+            )
             if final or attempt == ATTEMPTS - 1:
                 raise fault(path, error) from error
         time.sleep(PAUSE_S * 2**attempt)

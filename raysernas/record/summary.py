@@ -1,8 +1,9 @@
 """The result tables: the only place where scores of trials are put together.
 
-Seeds are averaged inside a fold first; mean and deviation are then over folds, never over seeds. Pooled scores come from
-the sum of the confusions of all test utterances, with the corpus's class list. Within an arm (nested: on each of its folds) the
-candidate is chosen by its mean validation UA; a candidate with a failed, raced or missing trial has no mean.
+Seeds are averaged inside a fold first; mean and deviation are then over folds, never over seeds. Pooled
+scores come from the sum of the confusions of all test utterances, with the corpus's class list. Within an arm
+(nested: on each of its folds) the candidate is chosen by its mean validation UA; a candidate with a failed,
+raced or missing trial has no mean.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.config import Config
+from raysernas.config.schema import Config
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import Evaluation
@@ -63,10 +64,12 @@ ARM_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores in 0..1.
+    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores
+    in 0..1.
 
-    `pareto` holds the candidates that no other one beats in every objective, if the study has several; by validation only. Each
-    table has the column `marks` besides: in what its scores are optimistic, by the words that `marks` explains.
+    `pareto` holds the candidates that no other one beats in every objective, if the study has several; by
+    validation only. Each table has the column `marks` besides: in what its scores are optimistic, by the
+    words that `marks` explains.
     """
 
     candidates: pd.DataFrame
@@ -89,22 +92,35 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     """
     config = need_config(study)
     trials = ledger.table(study) if trials is None else trials
-    trials = trials.reindex(columns=[*trials.columns, *(column for column in REPORTED if column not in trials)])
+    trials = trials.reindex(
+        columns=[*trials.columns, *(column for column in REPORTED if column not in trials)]
+    )
     folds = config.study.folds or tuple(sorted(int(fold) for fold in set(trials["fold"])))
-    planned = trials["fold"].isin(folds) & trials["seed"].isin(config.study.seeds) & trials["arm"].isin(config.study.arms)
+    planned = (
+        trials["fold"].isin(folds)
+        & trials["seed"].isin(config.study.seeds)
+        & trials["arm"].isin(config.study.arms)
+    )
     trials = trials[planned & (trials["candidate"] < config.study.candidates)]
     nested = config.study.protocol == "nested"
-    tried = candidates(trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds, nested=nested)
+    tried = candidates(
+        trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds, nested=nested
+    )
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     found = marks_of(config, trials)
     best = pareto(finished, tried, config.study.objectives)
-    marked = (table.assign(marks=", ".join(found)) for table in (tried, fold_table(finished, winners(tried)), arms, best))
+    marked = (
+        table.assign(marks=", ".join(found))
+        for table in (tried, fold_table(finished, winners(tried)), arms, best)
+    )
     return Tables(*marked, marks=found)
 
 
 def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
-    """`protocol.marks` of a study, with what its planned trials have found; `trials` has the columns REPORTED."""
+    """`protocol.marks` of a study, with what its planned trials have found; `trials` has the columns
+    REPORTED.
+    """
     told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
     ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
     mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
@@ -112,7 +128,12 @@ def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
 
 
 def candidates(
-    trials: pd.DataFrame, *, folds: Sequence[int], seeds: Sequence[int], retrain_seeds: Sequence[int], nested: bool = False
+    trials: pd.DataFrame,
+    *,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    retrain_seeds: Sequence[int],
+    nested: bool = False,
 ) -> pd.DataFrame:
     """One row for each arm and candidate, nested for each fold too, else `fold` is ALL_FOLDS.
 
@@ -123,7 +144,10 @@ def candidates(
     chosen = chosen.assign(line=chosen["fold"] if nested else ALL_FOLDS)
     done = chosen[(chosen["status"] == "finished") & chosen["retrain_seed"].isin(retrain_seeds)]
     table = pd.DataFrame(index=chosen.groupby(LINE).size().index).assign(trials=planned)
-    for word, rows in {"finished": done, **{word: chosen[chosen["status"] == word] for word in ("failed", "raced")}}.items():
+    for word, rows in {
+        "finished": done,
+        **{word: chosen[chosen["status"] == word] for word in ("failed", "raced")},
+    }.items():
         each = rows.drop_duplicates([*LINE, "fold", "seed"]).groupby(LINE).size()
         table[word] = each.reindex(table.index, fill_value=0)
     scores = done.groupby(LINE)["valid_ua"].agg(["size", "count"]).reindex(table.index, fill_value=0)
@@ -138,28 +162,41 @@ def _mean_over_folds(done: pd.DataFrame, lines: pd.Index) -> pd.Series:
     by_fold = done.groupby([*LINE, "fold"])["valid_ua"].mean().reset_index("fold", drop=True)
     complete = by_fold[by_fold.index.isin(lines)].to_numpy(dtype=float)
     folds = len(complete) // max(len(lines), 1)  # of each line: that many follow one another
-    return pd.Series(complete.reshape(len(lines), folds).mean(axis=1) if folds else np.nan, lines, dtype=float)
+    return pd.Series(
+        complete.reshape(len(lines), folds).mean(axis=1) if folds else np.nan, lines, dtype=float
+    )
 
 
 def winners(table: pd.DataFrame) -> dict[str, int]:
-    """The candidate with the best mean validation UA (the lower number on a tie); arms without one are left out.
+    """The candidate with the best mean validation UA (the lower number on a tie); arms without one are left
+    out.
 
     The keys are arms, or nested `ARM-fN` for fold N of an arm.
     """
-    ranked = table.dropna(subset="valid_ua").round({"valid_ua": 12})  # the last bits depend on the order of adding up
+    # the last bits depend on the order of adding up
+    ranked = table.dropna(subset="valid_ua").round({"valid_ua": 12})
     ranked = ranked.sort_values(["arm", "fold", "valid_ua", "candidate"], ascending=[True, True, False, True])
-    return {_line(row): int(row["candidate"]) for row in ranked.drop_duplicates(["arm", "fold"]).to_dict("records")}
+    return {
+        _line(row): int(row["candidate"])
+        for row in ranked.drop_duplicates(["arm", "fold"]).to_dict("records")
+    }
 
 
 def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The complete candidates of each arm (nested: arm and fold) that no other one beats: as good in all objectives, better in one.
+    """The complete candidates of each arm (nested: arm and fold) that no other one beats: as good in all
+    objectives, better in one.
 
-    Columns `arm`, `fold`, `candidate` and the objectives, each the mean over folds of the mean over seeds; empty for one objective.
+    Columns `arm`, `fold`, `candidate` and the objectives, each the mean over folds of the mean over seeds;
+    empty for one objective.
     """
     names, kept = list(objectives), []
     for line, group in tried.dropna(subset="valid_ua").groupby(["arm", "fold"]) if len(names) > 1 else ():
         nested = line[1] != ALL_FOLDS
-        rows = trials[(trials["arm"] == line[0]) & (trials["status"] == "finished") & ((trials["fold"] == line[1]) | (not nested))]
+        rows = trials[
+            (trials["arm"] == line[0])
+            & (trials["status"] == "finished")
+            & ((trials["fold"] == line[1]) | (not nested))
+        ]
         rows = rows[rows["candidate"].isin(group["candidate"])]
         means = rows.groupby(["candidate", "fold"])[names].mean().groupby("candidate").mean().dropna()
         gains = means * [1 if name == "valid_ua" else -1 for name in names]  # what is better is larger
@@ -171,27 +208,39 @@ def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str])
 
 
 def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
-    """Test UA and WA (0..1) of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x retrain seeds)."""
+    """Test UA and WA (0..1) of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x
+    retrain seeds).
+    """
     rows = _picked(trials, chosen)
     rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
-    table = grouped.agg(ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size"))
+    table = grouped.agg(
+        ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size")
+    )
     for name in ("ua", "wa"):  # a mean over the runs that happen to have a score would be another number
         table[name] = table[name].where(grouped[f"test_{name}"].count() == table["runs"])
     return table.reset_index()[list(FOLD_COLUMNS)]
 
 
-def arm_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str], *, planned_folds: int = 0) -> pd.DataFrame:
-    """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what to beware of.
+def arm_table(
+    trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str], *, planned_folds: int = 0
+) -> pd.DataFrame:
+    """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what
+    to beware of.
 
-    Nested, the candidate is that of all folds, if they have the same, and there are no scores before each fold has one.
+    Nested, the candidate is that of all folds, if they have the same, and there are no scores before each
+    fold has one.
     """
     chosen = winners(tried)
     folds = fold_table(trials, chosen)
     rows = []
     for arm in arms:
         of_arm = tried[tried["arm"] == arm]
-        row: dict[str, object] = {"arm": arm, "candidates": of_arm["candidate"].nunique(), "planned_folds": planned_folds}
+        row: dict[str, object] = {
+            "arm": arm,
+            "candidates": of_arm["candidate"].nunique(),
+            "planned_folds": planned_folds,
+        }
         row |= {name: int(of_arm[name].sum()) for name in ("failed", "raced")}
         best = of_arm[[chosen.get(_line(each)) == each["candidate"] for each in of_arm.to_dict("records")]]
         if len(best) and (len(best) == planned_folds or (best["fold"] == ALL_FOLDS).all()):
@@ -210,15 +259,23 @@ def _line(row: Mapping[Hashable, Any]) -> str:
 def _picked(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     """The finished trials of the chosen candidates."""
     names = zip(trials["arm"], trials["fold"], strict=True)
-    wanted = pd.Series([chosen.get(arm, chosen.get(f"{arm}-f{fold}")) for arm, fold in names], index=trials.index, dtype=float)
+    wanted = pd.Series(
+        [chosen.get(arm, chosen.get(f"{arm}-f{fold}")) for arm, fold in names],
+        index=trials.index,
+        dtype=float,
+    )
     return trials[(trials["candidate"] == wanted) & (trials["status"] == "finished")]
 
 
 def pooled(confusions: Sequence[str]) -> Evaluation:
-    """All test utterances as one set: the sum of the confusions; an empty one if any of them is missing, or of other classes."""
+    """All test utterances as one set: the sum of the confusions; an empty one if any of them is missing, or
+    of other classes.
+    """
     found = [np.asarray(json.loads(text or "[]"), dtype=np.int64) for text in confusions]
     alike = len({each.shape for each in found}) == 1 and found[0].ndim == 2
-    return Evaluation(np.asarray(found).sum(axis=0, dtype=np.int64) if alike else np.zeros((0, 0), dtype=np.int64))
+    return Evaluation(
+        np.asarray(found).sum(axis=0, dtype=np.int64) if alike else np.zeros((0, 0), dtype=np.int64)
+    )
 
 
 def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
@@ -255,15 +312,25 @@ def _searches(rows: pd.DataFrame) -> dict[str, object]:
 def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
     notes = []
     if "candidate" not in row:
-        reasons = [line for text in trials.loc[trials["status"] == "failed", "reason"] for line in str(text).splitlines()[:1]]
+        reasons = [
+            line
+            for text in trials.loc[trials["status"] == "failed", "reason"]
+            for line in str(text).splitlines()[:1]
+        ]
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     if row["raced"]:
         notes.append(
-            f"{row['raced']} trial{'s' if row['raced'] != 1 else ''} of candidates that were given up did not run to the end"
+            f"{row['raced']} trial{'s' if row['raced'] != 1 else ''} of candidates that were given up did "
+            "not run to the end"
         )
     draws = len(trials.loc[trials["status"] == "finished", ["fold", "seed"]].drop_duplicates())
     if row["arm"] == "random" and draws < FEWEST_DRAWS:
-        notes.append(f"{draws} draw{'s' if draws != 1 else ''}: too few for a claim, which takes {FEWEST_DRAWS}")
+        notes.append(
+            f"{draws} draw{'s' if draws != 1 else ''}: too few for a claim, which takes {FEWEST_DRAWS}"
+        )
     if row.get("uniform"):
-        notes.append(f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy {row['entropy']:.2f})")
+        notes.append(
+            f"search did not leave uniform in {row['uniform']} of {row['searches']} (mean entropy "
+            f"{row['entropy']:.2f})"
+        )
     return "; ".join(notes)

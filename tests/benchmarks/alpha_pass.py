@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig, SearchConfig
-from raysernas.corpora.features import Batch
-from raysernas.learn import darts
-from raysernas.learn.mixture import mixing, new_alphas
-from raysernas.learn.passes import Endless
-from raysernas.learn.state import begun
+from raysernas.config.schema import NetworkConfig, SearchConfig
+from raysernas.features.parts import Batch
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
-from tests.small import noise_part
+from raysernas.search import darts
+from raysernas.search.alphas import mixing, new_alphas
+from raysernas.search.state import begun
+from raysernas.training.batches import Endless
+from tests.support.small import noise_part
 
 ROUNDS = 7
 SIZES = [  # (batch, frames, bands, network): the laptop study, EmoDB, a larger one
@@ -38,7 +38,11 @@ def measure(batch: int, frames: int, bands: int, config: NetworkConfig) -> dict[
     network = build("darts", config, (frames, bands), 4)
     assert isinstance(network, Network)
     alphas = new_alphas(space(config), torch.Generator().manual_seed(0))
-    features, lengths, emotion = torch.randn(batch, frames, bands), torch.full((batch,), frames), torch.arange(batch) % 4
+    features, lengths, emotion = (
+        torch.randn(batch, frames, bands),
+        torch.full((batch,), frames),
+        torch.arange(batch) % 4,
+    )
     inputs, loss_of = Batch(features, lengths, emotion), nn.CrossEntropyLoss()
     others = Endless(noise_part("alphas"), batch, np.random.default_rng(0))  # not drawn from
     state = begun(network, alphas, loss_of, SearchConfig(weights_lr=1e-3), np.random.default_rng(0), others)
@@ -66,7 +70,9 @@ def main() -> None:
     """Print a table."""
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), median of {ROUNDS}")
-    print("batch frames bands cells nodes channels | alpha pass free / frozen | frozen alpha + weight step, s")
+    print(
+        "batch frames bands cells nodes channels | alpha pass free / frozen | frozen alpha + weight step, s"
+    )
     for batch, frames, bands, config in SIZES:
         found = measure(batch, frames, bands, config)
         size = f"{batch:5} {frames:6} {bands:5} {config.cells:5} {config.nodes:5} {config.channels:8}"

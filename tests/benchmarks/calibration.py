@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.calibration [REPETITIONS]
 
-`learnt`: each repetition draws a corpus anew (speakers, each with an offset of her own; utterances of three emotions, two blocks of
-features with the same means of each emotion, but noise and offsets of their own) and tries two nearest-mean classifiers, one a
-block, on folds of held-out speakers. Neither is better in truth, so that every p < 0.05 is a false alarm. `assumed`: differences
-that are correlated as Nadeau and Bengio assume, n_test / (n_test + n_train) for any two folds. Compared: the paired t-test, the
-corrected test with the sizes of the folds, and seeds taken for folds: the same scores five times over.
-Measured with 4,000 repetitions (standard error 0.0035):
+`learnt`: each repetition draws a corpus anew (speakers, each with an offset of her own; utterances of three
+emotions, two blocks of features with the same means of each emotion, but noise and offsets of their own) and
+tries two nearest-mean classifiers, one a block, on folds of held-out speakers. Neither is better in truth, so
+that every p < 0.05 is a false alarm. `assumed`: differences that are correlated as Nadeau and Bengio assume,
+n_test / (n_test + n_train) for any two folds. Compared: the paired t-test, the corrected test with the sizes
+of the folds, and seeds taken for folds: the same scores five times over. Measured with 4,000 repetitions
+(standard error 0.0035):
 
     way      folds  speakers   t-test  corrected  seeds as folds
     learnt       5        10    0.059      0.015           0.454
@@ -16,8 +17,9 @@ Measured with 4,000 repetitions (standard error 0.0035):
     assumed      5        10    0.140      0.050           0.606
     assumed     10        10    0.151      0.048           0.574
 
-So the corrected test keeps its level where folds are as correlated as is assumed, and is too careful with these classifiers, whose
-folds hardly are; the plain test is too bold in both. Nothing is as wrong as taking seeds for folds.
+So the corrected test keeps its level where folds are as correlated as is assumed, and is too careful with
+these classifiers, whose folds hardly are; the plain test is too bold in both. Nothing is as wrong as taking
+seeds for folds.
 """
 
 import sys
@@ -60,9 +62,13 @@ def differences(rng: np.random.Generator, folds: int, speakers: int) -> tuple[Fl
 
 
 def assumed(rng: np.random.Generator, folds: int, speakers: int) -> tuple[Floats, float]:
-    """Normal differences with the correlation of equal folds that Nadeau and Bengio assume, and n_test over n_train."""
+    """Normal differences with the correlation of equal folds that Nadeau and Bengio assume, and n_test over
+    n_train.
+    """
     share = 1 / folds
-    return np.sqrt(share) * rng.standard_normal() + np.sqrt(1 - share) * rng.standard_normal(folds), 1 / (folds - 1)
+    return np.sqrt(share) * rng.standard_normal() + np.sqrt(1 - share) * rng.standard_normal(folds), 1 / (
+        folds - 1
+    )
 
 
 WAYS = {"learnt": differences, "assumed": assumed}
@@ -85,7 +91,9 @@ def main(repetitions: int) -> None:
     for way in WAYS:
         for folds, speakers in DESIGNS if way == "learnt" else DESIGNS[:2]:  # assumed, speakers do not matter
             found = alarms(way, repetitions, folds, speakers)
-            told = "  ".join(f"{found[name]:{width}.3f}" for name, width in zip(found, (7, 9, 14), strict=True))
+            told = "  ".join(
+                f"{found[name]:{width}.3f}" for name, width in zip(found, (7, 9, 14), strict=True)
+            )
             print(f"    {way:7}  {folds:5}  {speakers:8}  {told}", flush=True)
 
 

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.check [FILES]
 
 Writes files of 3 s at 16 kHz into a temporary folder, inspects them by threads as the product does and by two
-processes (what these cost to start is counted), then again with everything remembered, and checks the whole as a manifest.
+processes (what these cost to start is counted), then again with everything remembered, and checks the whole
+as a manifest.
 """
 
 import sys
@@ -17,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from raysernas.config import CorpusConfig
-from raysernas.corpora.check import check
+from raysernas.config.schema import CorpusConfig
+from raysernas.corpora.check.checks import check
 from raysernas.corpora.inspection import Sound, inspect
 
 RATE_HZ, SECONDS, PROCESSES = 16_000, 3, 2

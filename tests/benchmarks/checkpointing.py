@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.checkpointing [THREADS]
 
-A search and a retraining with the default network on the synthetic corpus, the two variants in turn, best of ROUNDS; seconds of the
-clock and of the process (which has the writer's). Quote the ratios.
+A search and a retraining with the default network on the synthetic corpus, the two variants in turn, best of
+ROUNDS; seconds of the clock and of the process (which has the writer's). Quote the ratios.
 """
 
 import sys
@@ -13,18 +13,24 @@ from pathlib import Path
 
 import torch
 
-from raysernas.config import Config, trial_config
-from raysernas.config_file import assign
+from raysernas.arms import arm
+from raysernas.config.files import assign
+from raysernas.config.identity import trial_config
+from raysernas.config.schema import Config
 from raysernas.corpora import catalogue
-from raysernas.learn import architect
-from raysernas.learn.data import prepare
-from raysernas.learn.determinism import pin
-from raysernas.learn.durable import Checkpoints, StepsOf, unkept
 from raysernas.record.files import TrialFiles, TrialKey
+from raysernas.runtime.checkpointing import Checkpoints, StepsOf, unkept
+from raysernas.runtime.determinism import pin
+from raysernas.training.data import prepare
 from raysernas.trial import resolve, retrain
 
 ROUNDS = 3
-SETTINGS = {"search.epochs": 10, "retrain.epochs": 40, "corpus.synthetic_speakers": 6, "corpus.synthetic_takes": 4}
+SETTINGS = {
+    "search.epochs": 10,
+    "retrain.epochs": 40,
+    "corpus.synthetic_speakers": 6,
+    "corpus.synthetic_takes": 4,
+}
 
 
 def main() -> None:
@@ -33,10 +39,12 @@ def main() -> None:
     trial = trial_config(resolve(config, catalogue.read(config.corpus, None)), arm="darts", fold=0, seed=0)
     pin(trial.compute)
     data = prepare(trial, None)
-    found = architect.architecture(trial, data, lambda _: None)  # warm
+    found = arm.architecture(trial, data, lambda _: None)  # warm
     stages = {
-        "search": lambda steps_of: architect.architecture(trial, data, lambda _: None, steps_of),
-        "retrain": lambda steps_of: retrain(trial, data, found.genotype, 0, lambda _: None, steps_of("retrain")),
+        "search": lambda steps_of: arm.architecture(trial, data, lambda _: None, steps_of),
+        "retrain": lambda steps_of: retrain(
+            trial, data, found.genotype, 0, lambda _: None, steps_of("retrain")
+        ),
     }
     for stage, work in stages.items():
         sizes: list[int] = []
@@ -45,7 +53,9 @@ def main() -> None:
             for name, (clock, process) in best.items():
                 with tempfile.TemporaryDirectory() as folder:
                     files = TrialFiles(Path(folder), TrialKey(arm="darts", candidate=0, fold=0, seed=0))
-                    kept = Checkpoints(files, "", torch.device(trial.compute.device), 1.0, lambda: "", lambda: None, print)
+                    kept = Checkpoints(
+                        files, "", torch.device(trial.compute.device), 1.0, lambda: "", lambda: None, print
+                    )
                     steps_of: StepsOf = kept.stage if name == "every second" else unkept
                     start = time.perf_counter(), time.process_time()
                     work(steps_of)
@@ -55,7 +65,8 @@ def main() -> None:
                     sizes = [path.stat().st_size for path in files.checkpoints.glob("*.pt")]
         (clock, process), (plain_clock, plain_process) = best["every second"], best["without"]
         print(
-            f"{stage}: clock {clock / plain_clock:.3f}, process {process / plain_process:.3f} times of {plain_clock:.1f} s without;"
+            f"{stage}: clock {clock / plain_clock:.3f}, process {process / plain_process:.3f} times of "
+            f"{plain_clock:.1f} s without;"
             f" a checkpoint has {sum(sizes) / 1e6:.2f} MB",
             flush=True,
         )

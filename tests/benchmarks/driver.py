@@ -1,9 +1,11 @@
-"""What 10,000 trials cost the driver: queue, candidates, journal and ledger, with a fake fleet (no Ray, no training).
+"""What 10,000 trials cost the driver: queue, candidates, journal and ledger, with a fake fleet (no Ray, no
+training).
 
     python -m tests.benchmarks.driver [sampler] [trials]
 
-Prints for each thousand trials the CPU time of the queue and of the record that a trial would write, and the resident memory; then
-the time that a relaunch takes to plan. The aims: at most 20 KB a trial, a constant time a trial, a relaunch in under 5 s.
+Prints for each thousand trials the CPU time of the queue and of the record that a trial would write, and the
+resident memory; then the time that a relaunch takes to plan. The aims: at most 20 KB a trial, a constant time
+a trial, a relaunch in under 5 s.
 """
 
 import dataclasses
@@ -12,13 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from raysernas.config import Config, digest, settings
-from raysernas.config_file import load
+from raysernas.config.files import load
+from raysernas.config.identity import digest, settings
+from raysernas.config.schema import Config
 from raysernas.fleet import journal
 from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey
-from tests import records
+from tests.support import records
 
 FOLDS, SEEDS, SHOWN = 10, 2, 1000
 SPACE = "{retrain.lr: {low: 1e-4, high: 1e-2, log: true}, retrain.batch: {low: 8, high: 64}}"
@@ -26,13 +29,19 @@ SPACE = "{retrain.lr: {low: 1e-4, high: 1e-2, log: true}, retrain.batch: {low: 8
 
 def study(sampler: str, trials: int) -> Config:
     """One arm, 10 folds, 2 seeds."""
-    plan = (f"study.candidates={trials // (FOLDS * SEEDS)}", f"study.folds={[*range(FOLDS)]}", f"study.seeds={[*range(SEEDS)]}")
+    plan = (
+        f"study.candidates={trials // (FOLDS * SEEDS)}",
+        f"study.folds={[*range(FOLDS)]}",
+        f"study.seeds={[*range(SEEDS)]}",
+    )
     return load(None, ["study.arms=[cnn]", f"study.sampler={sampler}", f"study.space={SPACE}", *plan])
 
 
 def resident_kb() -> int:
     """Of this process."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")
+    )
     return int(line.split()[1])
 
 
@@ -41,7 +50,9 @@ def fake(files: StudyFiles, queue: Queue, key: TrialKey) -> None:
     trial = queue.trial(key)
     hits = (int(1e4 * trial.retrain.lr) + key.fold + key.seed) % 11
     base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(hits, 5, 5))
-    ledger.write(files.trial(key), [dataclasses.replace(base, digest=digest(trial), settings=settings(trial))])
+    ledger.write(
+        files.trial(key), [dataclasses.replace(base, digest=digest(trial), settings=settings(trial))]
+    )
 
 
 def main(sampler: str, trials: int) -> None:
@@ -51,7 +62,10 @@ def main(sampler: str, trials: int) -> None:
         files = StudyFiles(Path(folder))
         with journal.opened(files.journal) as held:
             queue, began = Queue(config, files, held), resident_kb()
-            print(f"sampler {sampler}\ntrials  queue ms a trial  record ms a trial  resident MB  KB a trial so far")
+            print(
+                f"sampler {sampler}\ntrials  queue ms a trial  record ms a trial  resident MB  KB a trial so "
+                "far"
+            )
             asked = written = 0.0
             for number in range(1, trials + 1):
                 start = time.process_time()

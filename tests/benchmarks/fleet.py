@@ -1,11 +1,13 @@
-"""A simulation of 64 GPUs that fail, in discrete events: how busy they are and how many seconds they waste, with the real queue.
+"""A simulation of 64 GPUs that fail, in discrete events: how busy they are and how many seconds they waste,
+with the real queue.
 
     python -m tests.benchmarks.fleet [failures a GPU-hour] [trials]
 
-Simulated: GPUs, their failures (exponential), their replacement, and how long a trial takes (log-normal, mean 20 min). Real: the
-queue, its candidates and its ledger. A trial whose GPU fails is run again from its last checkpoint, or from its beginning without
-checkpoints. Utilisation: seconds of work that end in a record, of all GPU-seconds until the last trial ends. Fed: until a GPU first
-finds no trial, which only the end of a study makes it. Wasted: seconds of work done twice, and of starting.
+Simulated: GPUs, their failures (exponential), their replacement, and how long a trial takes (log-normal, mean
+20 min). Real: the queue, its candidates and its ledger. A trial whose GPU fails is run again from its last
+checkpoint, or from its beginning without checkpoints. Utilisation: seconds of work that end in a record, of
+all GPU-seconds until the last trial ends. Fed: until a GPU first finds no trial, which only the end of a
+study makes it. Wasted: seconds of work done twice, and of starting.
 """
 
 import dataclasses
@@ -17,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from raysernas.config import digest, settings
-from raysernas.config_file import load
+from raysernas.config.files import load
+from raysernas.config.identity import digest, settings
 from raysernas.fleet import journal
 from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey
-from tests import records
+from tests.support import records
 
 GPUS, FOLDS, SEEDS = 64, 10, 2
 MEAN_S, START_S, REPLACE_S, CHECKPOINT_S = 1200.0, 20.0, 180.0, 60.0
@@ -38,7 +40,8 @@ class Simulation:
     per_hour: float
     checkpoint_s: float  # infinite: none
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
-    events: list[tuple[float, int, str, TrialKey | None, float]] = field(default_factory=list)  # when, GPU, what, trial, began
+    # when, GPU, what, trial, began
+    events: list[tuple[float, int, str, TrialKey | None, float]] = field(default_factory=list)
     idle: list[int] = field(default_factory=list)
     work: dict[TrialKey, float] = field(default_factory=dict)  # seconds that a trial takes
     kept: dict[TrialKey, float] = field(default_factory=dict)  # of these, what its last checkpoint has
@@ -75,13 +78,19 @@ class Simulation:
     def _leave(self, now: float, gpu: int, what: str, key: TrialKey, began: float) -> None:
         if what == "ends":
             self._record(key)
-            self.useful, self.wasted, self.ended = self.useful + self.work[key], self.wasted + START_S, self.ended + 1
+            self.useful, self.wasted, self.ended = (
+                self.useful + self.work[key],
+                self.wasted + START_S,
+                self.ended + 1,
+            )
             self.idle.append(gpu)
             return
         self.failures += 1
         before = self.kept.get(key, 0.0)
         done = max(0.0, now - began - START_S)
-        self.kept[key] = before + done // self.checkpoint_s * self.checkpoint_s if np.isfinite(self.checkpoint_s) else 0.0
+        self.kept[key] = (
+            before + done // self.checkpoint_s * self.checkpoint_s if np.isfinite(self.checkpoint_s) else 0.0
+        )
         self.wasted += now - began - (self.kept[key] - before)
         self.queue.died(key, "its GPU failed", "lost")
         heapq.heappush(self.events, (now + REPLACE_S, gpu, "up", None, now))
@@ -89,19 +98,29 @@ class Simulation:
     def _record(self, key: TrialKey) -> None:
         trial = self.queue.trial(key)
         base = records.record(key.arm, key.candidate, key.fold, key.seed)
-        ledger.write(self.files.trial(key), [dataclasses.replace(base, digest=digest(trial), settings=settings(trial))])
+        ledger.write(
+            self.files.trial(key), [dataclasses.replace(base, digest=digest(trial), settings=settings(trial))]
+        )
         self.queue.ended(key, "finished")
 
 
 def main(per_hour: float, trials: int) -> None:
     """Print the table."""
     space = "{retrain.lr: {low: 1e-4, high: 1e-2, log: true}}"
-    plan = (f"study.candidates={trials // (FOLDS * SEEDS)}", f"study.folds={[*range(FOLDS)]}", f"study.seeds={[*range(SEEDS)]}")
+    plan = (
+        f"study.candidates={trials // (FOLDS * SEEDS)}",
+        f"study.folds={[*range(FOLDS)]}",
+        f"study.seeds={[*range(SEEDS)]}",
+    )
     wanted = (*plan, f"study.space={space}", "study.sampler=random", "study.resources.max_failures=1000")
     print(
-        f"{GPUS} GPUs, {trials} trials of {MEAN_S / 60:.0f} min, replacement {REPLACE_S:.0f} s, start {START_S:.0f} s (simulated)"
+        f"{GPUS} GPUs, {trials} trials of {MEAN_S / 60:.0f} min, replacement {REPLACE_S:.0f} s, start "
+        f"{START_S:.0f} s (simulated)"
     )
-    print("failures/GPU-h  checkpoints  failures  ended  hours  utilisation  fed share of time  wasted s a trial  wasted share")
+    print(
+        "failures/GPU-h  checkpoints  failures  ended  hours  utilisation  fed share of time  wasted s a "
+        "trial  wasted share"
+    )
     for rate in (0.0, per_hour):
         for checkpoint_s in (CHECKPOINT_S, np.inf):
             with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +132,8 @@ def main(per_hour: float, trials: int) -> None:
             spent = fleet.useful + fleet.wasted
             print(
                 f"{rate:14.2f}  {told:>11}  {fleet.failures:8}  {fleet.ended:5}  {hours:5.1f}  "
-                f"{fleet.useful / (GPUS * hours * 3600):11.3f}  {min(1.0, fleet.fed_until / (hours * 3600)):17.3f}  "
+                f"{fleet.useful / (GPUS * hours * 3600):11.3f}  "
+                f"{min(1.0, fleet.fed_until / (hours * 3600)):17.3f}  "
                 f"{fleet.wasted / fleet.ended:16.0f}  {fleet.wasted / spent:12.3f}",
                 flush=True,
             )

@@ -1,12 +1,13 @@
-"""The whole step of a joint search, CNN and recurrent part: the published one against ours, at the published size.
+"""The whole step of a joint search, CNN and recurrent part: the published one against ours, at the published
+size.
 
     python -m tests.benchmarks.joint_step [THREADS]
 
-Batch 16, inputs of 128 x 128, four cells of four nodes and 8 channels, width 128. The published step is rebuilt of the plain
-operations (NCHW, one after another), both last maps pooled to one vector an utterance, and the published recurrent part; its
-unrolled alpha step takes four forward and backward passes, its weight step one. Ours keeps 32 frames in time and takes its alpha
-step of first order with frozen weights, or of second order, exact. One process, best of several CPU seconds (one thread) or
-seconds of the clock.
+Batch 16, inputs of 128 x 128, four cells of four nodes and 8 channels, width 128. The published step is
+rebuilt of the plain operations (NCHW, one after another), both last maps pooled to one vector an utterance,
+and the published recurrent part; its unrolled alpha step takes four forward and backward passes, its weight
+step one. Ours keeps 32 frames in time and takes its alpha step of first order with frozen weights, or of
+second order, exact. One process, best of several CPU seconds (one thread) or seconds of the clock.
 """
 
 import sys
@@ -17,26 +18,35 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig, SearchConfig
-from raysernas.corpora.features import Batch
-from raysernas.learn import darts
-from raysernas.learn.mixture import new_alphas
-from raysernas.learn.state import State, begun
+from raysernas.config.schema import NetworkConfig, SearchConfig
+from raysernas.features.parts import Batch
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
+from raysernas.search import darts
+from raysernas.search.alphas import new_alphas
+from raysernas.search.state import State, begun
 from tests.benchmarks.search_step import plain_of
-from tests.published_recurrent import BATCH, EDGES, PublishedRecurrence
+from tests.support.published_recurrent import BATCH, EDGES, PublishedRecurrence
 
 ROUNDS, SIZE = 2, 128
 CONFIG = NetworkConfig(
-    cells=4, nodes=4, channels=8, stem_halves=False, cell_dropout=0.3, hidden=64, recurrent="searched", recurrent_nodes=4
+    cells=4,
+    nodes=4,
+    channels=8,
+    stem_halves=False,
+    cell_dropout=0.3,
+    hidden=64,
+    recurrent="searched",
+    recurrent_nodes=4,
 )
 PASSES = 4 + 1  # forward and backward, of the published step
 
 
 def published() -> Callable[[], object]:
     """One forward and backward pass of the published joint supernet."""
-    cnn = plain_of(build("darts", replace(CONFIG, recurrent="lstm_attention"), (SIZE, SIZE), 4), torch.contiguous_format).front
+    cnn = plain_of(
+        build("darts", replace(CONFIG, recurrent="lstm_attention"), (SIZE, SIZE), 4), torch.contiguous_format
+    ).front
     recurrent, output = PublishedRecurrence(), nn.Linear(128, 4)
     parts = space(CONFIG)
     alphas = new_alphas(parts, torch.Generator().manual_seed(0))
@@ -74,7 +84,11 @@ def now() -> float:
 def main() -> None:
     """Print seconds and ratios."""
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
-    runs = {"published pass": published(), "ours, first": ours("first"), "ours, second_exact": ours("second_exact")}
+    runs = {
+        "published pass": published(),
+        "ours, first": ours("first"),
+        "ours, second_exact": ours("second_exact"),
+    }
     best = dict.fromkeys(runs, float("inf"))
     for _ in range(ROUNDS):
         for name, run in runs.items():

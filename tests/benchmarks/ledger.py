@@ -1,12 +1,14 @@
-"""How long a relaunch needs to know what has ended, at 10,000 trials, and what a trial's record costs on disk.
+"""How long a relaunch needs to know what has ended, at 10,000 trials, and what a trial's record costs on
+disk.
 
     python -m tests.benchmarks.ledger [TRIALS]
 
-Real records of a `darts` trial (all columns of one) are written, one file a trial: first as a launch does, which puts 301 of
-them together while it runs, then all at once. Seconds are process CPU time, so that a busy machine counts little, and wall time.
-The aim for a relaunch is 5 s. Measured on 2 cores with nine processes that wanted them: 34 times put together, 2.6 s CPU the first
-time, 4.1 s at most, 9.5 ms a trial; then a relaunch reads 1.0 s CPU (1.9 s) to plan, and the tables at its end 3.0 s (5.3 s). With
-one file a trial the same reading took 27 s CPU (10 s on a quiet day), and putting all together at once 41 s. All rows but the keys
+Real records of a `darts` trial (all columns of one) are written, one file a trial: first as a launch does,
+which puts 301 of them together while it runs, then all at once. Seconds are process CPU time, so that a busy
+machine counts little, and wall time. The aim for a relaunch is 5 s. Measured on 2 cores with nine processes
+that wanted them: 34 times put together, 2.6 s CPU the first time, 4.1 s at most, 9.5 ms a trial; then a
+relaunch reads 1.0 s CPU (1.9 s) to plan, and the tables at its end 3.0 s (5.3 s). With one file a trial the
+same reading took 27 s CPU (10 s on a quiet day), and putting all together at once 41 s. All rows but the keys
 and one score are equal here, so the bytes a trial are a lower bound.
 """
 
@@ -24,7 +26,7 @@ import pyarrow.parquet as pq
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.provenance import provenance
-from tests.records import record
+from tests.support.records import record
 
 TRIALS, FOLDS, SEEDS = 10_000, 10, 10
 LONGEST = 400  # characters of the longest text of a real record, its genotype
@@ -43,7 +45,9 @@ def main(count: int) -> None:
 
 
 def _as_launched(files: StudyFiles, count: int) -> None:
-    """A launch puts records together while it runs; what the next one finds is one file and a few of single trials."""
+    """A launch puts records together while it runs; what the next one finds is one file and a few of single
+    trials.
+    """
     spent: list[float] = []
     for begin in range(0, count, ledger.LOOSE + 1):
         _write(files, range(begin, min(count, begin + ledger.LOOSE + 1)), count)
@@ -51,7 +55,10 @@ def _as_launched(files: StudyFiles, count: int) -> None:
         ledger.compact_many(files)
         spent.append(time.process_time() - start)
     lots = f"{len(spent)} times {ledger.LOOSE + 1} records put together"
-    print(f"{lots}: {spent[0]:.2f} s CPU the first time, {max(spent):.2f} s at most, {1000 * sum(spent) / count:.1f} ms a trial")
+    print(
+        f"{lots}: {spent[0]:.2f} s CPU the first time, {max(spent):.2f} s at most, "
+        f"{1000 * sum(spent) / count:.1f} ms a trial"
+    )
     _write(files, range(count, count + ledger.LOOSE), count)  # and as many as are left lying at most
     print(f"{_bytes(files) / (count + ledger.LOOSE):,.0f} bytes a trial")
     _timed("what a relaunch reads to plan", lambda: ledger.validation_and_remarks(files))
@@ -62,7 +69,9 @@ def _as_launched(files: StudyFiles, count: int) -> None:
 def _write(files: StudyFiles, numbers: Iterable[int], count: int) -> None:
     """The bytes that a trial would write, without its waiting for the disk."""
     facts: dict[str, Any] = provenance() | {"genotype": "g" * LONGEST}
-    rows = pa.Table.from_pandas(pd.DataFrame([record("darts", **facts).row()]).assign(attempts=1), preserve_index=False)
+    rows = pa.Table.from_pandas(
+        pd.DataFrame([record("darts", **facts).row()]).assign(attempts=1), preserve_index=False
+    )
     files.trials.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         candidate, rest = divmod(number, FOLDS * SEEDS)
@@ -70,7 +79,9 @@ def _write(files: StudyFiles, numbers: Iterable[int], count: int) -> None:
         changed = {"candidate": candidate, "fold": key.fold, "seed": key.seed, "valid_ua": number / count}
         for name, value in changed.items():
             place = rows.schema.get_field_index(name)
-            rows = rows.set_column(place, rows.schema.field(place), pa.array([value], rows.schema.field(place).type))
+            rows = rows.set_column(
+                place, rows.schema.field(place), pa.array([value], rows.schema.field(place).type)
+            )
         pq.write_table(rows, files.trial(key).record, write_page_checksum=True)
 
 

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.published PATH/TO/emodb [key=value ...]
 
-Runs `configs/published.yaml` for 12 steps (alpha step, then weight step) on the first fold at batch 16, on inputs of 128 x 128, and
-prints the seconds of each and the peak memory of the process. `search.order=first` and `network.recurrent=searched` may be given.
+Runs `configs/published.yaml` for 12 steps (alpha step, then weight step) on the first fold at batch 16, on
+inputs of 128 x 128, and prints the seconds of each and the peak memory of the process. `search.order=first`
+and `network.recurrent=searched` may be given.
 """
 
 import sys
@@ -13,19 +14,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import trial_config
-from raysernas.config_file import load
+from raysernas.config.files import load
+from raysernas.config.identity import trial_config
 from raysernas.corpora import catalogue
-from raysernas.learn import darts
-from raysernas.learn.data import prepare
-from raysernas.learn.descent import class_weights
-from raysernas.learn.determinism import device_of, pin, stream
-from raysernas.learn.meter import metered
-from raysernas.learn.mixture import new_alphas
-from raysernas.learn.passes import Endless
-from raysernas.learn.state import begun
 from raysernas.model.network import build, count_parameters
 from raysernas.record.genotype import space
+from raysernas.runtime.determinism import device_of, pin, stream
+from raysernas.runtime.resource_meter import metered
+from raysernas.search import darts
+from raysernas.search.alphas import new_alphas
+from raysernas.search.state import begun
+from raysernas.training.batches import Endless
+from raysernas.training.data import prepare
+from raysernas.training.state import class_weights
 from raysernas.trial import resolve
 
 STEPS = 12
@@ -42,9 +43,15 @@ def main() -> None:
     torch.manual_seed(stream(trial, "supernet"))
     supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(device)
     front, head = count_parameters(supernet.front), nn.Linear(supernet.front.channels, 4)
-    print(f"inputs {data.size[0]} x {data.size[1]}, batch {trial.search.batch}, {device}, {trial.compute.threads} thread(s)")
+    print(
+        f"inputs {data.size[0]} x {data.size[1]}, batch {trial.search.batch}, {device}, "
+        f"{trial.compute.threads} thread(s)"
+    )
     total = count_parameters(supernet)
-    print(f"parameters: {front + count_parameters(head):,} without the recurrent part (of 4 classes), {total:,} in all")
+    print(
+        f"parameters: {front + count_parameters(head):,} without the recurrent part (of 4 classes), "
+        f"{total:,} in all"
+    )
     loss_of = nn.CrossEntropyLoss(class_weights(weights, supernet.classes))
     others = Endless(alphas, trial.search.batch, np.random.default_rng(1))
     fresh = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device)

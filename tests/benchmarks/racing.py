@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.racing STUDY [repetitions]
 
-STUDY is the folder of a study of several arms, folds and seeds. Its ledger gives the variances of folds, of arms on folds and of
-seeds; a generator with these draws candidates of which one is truly best and the others are worse by a fixed difference (at 0 all
-are equal, and the one asked about is any). Compared: no racing, ours with both `looks`, and Optuna's WilcoxonPruner (p 0.1, at
-least 3 pairs, pairs are trials). `saved`: share of trials not run. `lost`: the best was given up. `not chosen`: another candidate
-has the best mean at the end, which happens without racing too. The generator's folds are independent; those of a real study are
+STUDY is the folder of a study of several arms, folds and seeds. Its ledger gives the variances of folds, of
+arms on folds and of seeds; a generator with these draws candidates of which one is truly best and the others
+are worse by a fixed difference (at 0 all are equal, and the one asked about is any). Compared: no racing,
+ours with both `looks`, and Optuna's WilcoxonPruner (p 0.1, at least 3 pairs, pairs are trials). `saved`:
+share of trials not run. `lost`: the best was given up. `not chosen`: another candidate has the best mean at
+the end, which happens without racing too. The generator's folds are independent; those of a real study are
 not.
 """
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import TrialState
 
-from raysernas.config_study import RacingConfig
+from raysernas.config.schema import RacingConfig
 from raysernas.fleet import racing
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
@@ -45,7 +46,9 @@ def fitted(root: Path) -> tuple[dict[str, float], float]:
     return {name: float(np.sqrt(max(0.0, value))) for name, value in variances.items()}, float(ratio)
 
 
-def drawn(rng: np.random.Generator, sd: dict[str, float], folds: int, difference: float) -> tuple[Scores, int]:
+def drawn(
+    rng: np.random.Generator, sd: dict[str, float], folds: int, difference: float
+) -> tuple[Scores, int]:
     """Scores of all candidates, and which is truly best."""
     best = int(rng.integers(CANDIDATES))
     means = np.full(CANDIDATES, 0.75 + difference)
@@ -71,7 +74,9 @@ def ours(looks: str, ratio: float) -> Callable[[Scores, np.random.Generator], Ke
                 ran += 1
                 if best >= 0 and count < folds * seeds:
                     rival = {f: dict(enumerate(scores[best, f])) for f in range(folds)}
-                    given_up = racing.hopeless(racing.compare(seen, rival, ratio), rules, folds=folds, seeds=seeds)
+                    given_up = racing.hopeless(
+                        racing.compare(seen, rival, ratio), rules, folds=folds, seeds=seeds
+                    )
                 if given_up:
                     break
             kept.append(not given_up)
@@ -85,7 +90,9 @@ def ours(looks: str, ratio: float) -> Callable[[Scores, np.random.Generator], Ke
 def wilcoxon(scores: Scores, rng: np.random.Generator) -> Kept:
     """Optuna's own pruner, told every trial as a step."""
     _, folds, seeds = scores.shape
-    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=3))
+    study = optuna.create_study(
+        direction="maximize", pruner=optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=3)
+    )
     ran, kept = 0, []
     for own in scores:
         trial, pruned = study.ask(), False
@@ -95,7 +102,11 @@ def wilcoxon(scores: Scores, rng: np.random.Generator) -> Kept:
             if pruned := trial.should_prune():
                 break
         kept.append(not pruned)
-        study.tell(trial, None if pruned else float(own.mean()), state=TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        study.tell(
+            trial,
+            None if pruned else float(own.mean()),
+            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+        )
     return ran, kept
 
 
@@ -109,7 +120,10 @@ def main(root: Path, repetitions: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sd, ratio = fitted(root)
     told = ", ".join(f"{name} {100 * value:.1f}" for name, value in sd.items())
-    print(f"standard deviations in points: {told}; n_valid / n_train {ratio:.2f}; {CANDIDATES} candidates, {SEEDS} seeds")
+    print(
+        f"standard deviations in points: {told}; n_valid / n_train {ratio:.2f}; {CANDIDATES} candidates, "
+        f"{SEEDS} seeds"
+    )
     ways = {
         "no racing": everything,
         "ours, bonferroni": ours("bonferroni", ratio),
@@ -128,7 +142,10 @@ def main(root: Path, repetitions: int) -> None:
                     means = np.where(kept, scores.mean(axis=(1, 2)), -np.inf)
                     counts += [1 - ran / scores.size, not kept[best], int(means.argmax()) != best]
                 saved, lost, other = counts / repetitions
-                print(f"{folds:5}  {difference:10.2f}  {name:17}  {saved:5.2f}  {lost:5.2f}  {other:10.2f}", flush=True)
+                print(
+                    f"{folds:5}  {difference:10.2f}  {name:17}  {saved:5.2f}  {lost:5.2f}  {other:10.2f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

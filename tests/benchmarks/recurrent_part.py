@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.recurrent_part [THREADS]
 
-One process, the variants in turn, best of several CPU seconds of a forward and backward pass of a supernet at batch 16, width
-128 and 4 nodes; ours reads 32 true frames an utterance in 1 cell, the published one the batch as one sequence in 4 cells. Peak
-memory is that of a fresh process each, less what importing torch takes.
+One process, the variants in turn, best of several CPU seconds of a forward and backward pass of a supernet at
+batch 16, width 128 and 4 nodes; ours reads 32 true frames an utterance in 1 cell, the published one the batch
+as one sequence in 4 cells. Peak memory is that of a fresh process each, less what importing torch takes.
 """
 
 import subprocess
@@ -22,8 +22,8 @@ from raysernas.model.sequence import SearchedRecurrence, SearchSequence
 from raysernas.model.sequence_cells import ChosenSequenceEdge
 from raysernas.model.sequence_rnn import Frames
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, sources
-from tests.published_recurrent import BATCH, EDGES, NODES, WIDTH, PublishedRecurrence
-from tests.sequences import REAL, frames_of
+from tests.support.published_recurrent import BATCH, EDGES, NODES, WIDTH, PublishedRecurrence
+from tests.support.sequences import REAL, frames_of
 
 ROUNDS, FRAMES = 5, 32
 Step = Callable[[], object]
@@ -50,7 +50,9 @@ class Apart(SearchSequence):
 
     def __init__(self) -> None:
         super().__init__(WIDTH, NODES, 0.3)
-        self.edges = nn.ModuleList(nn.ModuleList(ChosenSequenceEdge(name, WIDTH) for name in REAL) for _ in self.edges)
+        self.edges = nn.ModuleList(
+            nn.ModuleList(ChosenSequenceEdge(name, WIDTH) for name in REAL) for _ in self.edges
+        )
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, mixing: torch.Tensor) -> torch.Tensor:
         frames = [frames_of(x, mask)]
@@ -59,7 +61,10 @@ class Apart(SearchSequence):
             if source == 0 and node:
                 frames.append(Frames(torch.stack(into[node - 1]).sum(dim=0), frames[0].mask, frames[0].order))
             assert isinstance(edge, nn.ModuleList)
-            into[node] += [weight * candidate(frames[source]) for candidate, weight in zip(edge, weights[1:], strict=True)]
+            into[node] += [
+                weight * candidate(frames[source])
+                for candidate, weight in zip(edge, weights[1:], strict=True)
+            ]
         return torch.stack(into[-1]).sum(dim=0)
 
 
@@ -107,7 +112,9 @@ def best_s(step: Step) -> float:
 
 
 def flop_of_ours() -> float:
-    """Of a forward and backward pass: 2 a weight and frame, three times; the attention products are left out."""
+    """Of a forward and backward pass: 2 a weight and frame, three times; the attention products are left
+    out.
+    """
     part = SearchedRecurrence(WIDTH, WIDTH, 1, NODES, None, 0.3)
     return 3 * 2 * BATCH * FRAMES * sum(value.numel() for value in part.parameters() if value.ndim > 1)
 
@@ -147,11 +154,18 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), CPU seconds, best of {ROUNDS}")
     for name, (_, _, weights) in parts.items():
         whole, alphas_only = (min(each) for each in seconds[name])
-        print(f"{name:9} whole {whole:.3f}  alphas only {alphas_only:.3f}  weights {weights:,}  peak {peak_gb(name):.2f} GB")
+        print(
+            f"{name:9} whole {whole:.3f}  alphas only {alphas_only:.3f}  weights {weights:,}  peak "
+            f"{peak_gb(name):.2f} GB"
+        )
     for name in ("published", "apart"):
-        ratios = [min(theirs) / min(mine) for theirs, mine in zip(seconds[name], seconds["ours"], strict=True)]
+        ratios = [
+            min(theirs) / min(mine) for theirs, mine in zip(seconds[name], seconds["ours"], strict=True)
+        ]
         print("ratio {} / ours: whole {:.1f}, alphas only {:.1f}".format(name, *ratios))
-    print(f"ours at {flop_of_ours() / min(seconds['ours'][0]) / gemm_peak():.0%} of the peak of a large product")
+    print(
+        f"ours at {flop_of_ours() / min(seconds['ours'][0]) / gemm_peak():.0%} of the peak of a large product"
+    )
 
 
 if __name__ == "__main__":

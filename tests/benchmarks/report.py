@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 
 from analysis.report.page import page
-from tests import browser
-from tests.findings import ARMS, findings
+from tests.support import browser
+from tests.support.findings import ARMS, findings
 
 FOLDS, SEEDS = 10, 10
-TIMING = "const [page] = performance.getEntriesByType('navigation'); return [page.domInteractive, page.loadEventEnd]"
+TIMING = (
+    "const [page] = performance.getEntriesByType('navigation'); return [page.domInteractive, "
+    "page.loadEventEnd]"
+)
 
 
 def main(trials: int) -> None:
@@ -24,7 +27,10 @@ def main(trials: int) -> None:
     found = findings(folds=FOLDS, seeds=SEEDS, candidates=candidates)
     start = time.perf_counter()
     text = page(found)
-    print(f"{len(found.trials)} trials: a page of {len(text) / 1e6:.1f} MB in {time.perf_counter() - start:.2f} s")
+    print(
+        f"{len(found.trials)} trials: a page of {len(text) / 1e6:.1f} MB in "
+        f"{time.perf_counter() - start:.2f} s"
+    )
     with tempfile.TemporaryDirectory() as folder, browser.chromium() as chrome:
         path = Path(folder) / "report.html"
         path.write_text(text, encoding="utf-8")
@@ -32,7 +38,10 @@ def main(trials: int) -> None:
             browser.look(chrome, path, width=width)
             interactive, loaded = chrome.execute_script(TIMING)
             rows = chrome.execute_script("return document.querySelectorAll('#trials-area tbody tr').length")
-            print(f"{width} px: interactive after {interactive:.0f} ms, loaded after {loaded:.0f} ms, {rows} rows shown")
+            print(
+                f"{width} px: interactive after {interactive:.0f} ms, loaded after {loaded:.0f} ms, {rows} "
+                "rows shown"
+            )
 
 
 if __name__ == "__main__":

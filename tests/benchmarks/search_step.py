@@ -1,39 +1,36 @@
-"""How much faster a search step (alpha pass, then weight pass) is than the plain operations, and how its cost grows.
+"""How much faster a search step (alpha pass, then weight pass) is than the plain operations, and how its cost
+grows.
 
     python -m tests.benchmarks.search_step [THREADS] [growth]
 
-One process, the variants in turn, best of several times (of the process on one thread, else of the clock); quote the ratios.
-`plain` runs op by op, NCHW, and gets the gradients of its alphas by `loss.backward()` with free weights; `plain, alphas only` with
-frozen weights; `channels last, alphas only` in that memory format; `bf16` is the product with `compute.precision=bf16`.
+One process, the variants in turn, best of several times (of the process on one thread, else of the clock);
+quote the ratios. `plain` runs op by op, NCHW, and gets the gradients of its alphas by `loss.backward()` with
+free weights; `plain, alphas only` with frozen weights; `channels last, alphas only` in that memory format;
+`bf16` is the product with `compute.precision=bf16`.
 
 What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machine that others used as well):
 
-| step | effect |
-| --- | --- |
-| 1x1 convolutions and their weight gradients as oneDNN convolutions of >= 16 rows, instead of mm (MKL) | 2.0 each |
-| average pool as depthwise convolution of ones, channels last | 2.46 + 1.94 ms -> about 0.9 ms |
-| 5x5 depthwise weight gradient in two blocks of three columns | 6.3 -> 0.8 ms |
-| these blocks over a map padded beforehand: wide padding is slow in oneDNN | a step 1.15, 1.19, 1.19 |
-| dilation 2 in phases (C=16, 3x3 / 5x5, backward) | 6.3 / 12.9 ms -> as dense: 0.6 / 1.3 ms and the split |
-| narrow sources side by side (C=8) | 1.7 for the 1x1 convolutions, nothing from C=16 on (large maps) |
-| few clips at a time, so that maps stay in the cache, convolved maps made again | 0.8: calls cost more than the cache saves |
-| convolved maps made again in the backward pass instead of kept | 0.9-0.95, but less memory |
-| block-diagonal mm of the edges of a source | 0.3-0.6 |
-| bf16 (Zen 5 has units for it): a step of the three sizes, as oneDNN has it | 0.47, 0.67, 0.68 |
-| the same, input gradients of strides through fp32 (12 -> 0.4 ms), blocks padded beforehand | 1.07, 1.20, 1.16 |
-| torch.compile of one normal cell of EmoDB's size, forward and backward: the plain operations, after 63 s of compiling | 0.59 |
-| the same of the fused cell, after 83 s | 1.00 |
+| step | effect | | --- | --- | | 1x1 convolutions and their weight gradients as oneDNN convolutions of >= 16
+rows, instead of mm (MKL) | 2.0 each | | average pool as depthwise convolution of ones, channels last | 2.46 +
+1.94 ms -> about 0.9 ms | | 5x5 depthwise weight gradient in two blocks of three columns | 6.3 -> 0.8 ms | |
+these blocks over a map padded beforehand: wide padding is slow in oneDNN | a step 1.15, 1.19, 1.19 | |
+dilation 2 in phases (C=16, 3x3 / 5x5, backward) | 6.3 / 12.9 ms -> as dense: 0.6 / 1.3 ms and the split | |
+narrow sources side by side (C=8) | 1.7 for the 1x1 convolutions, nothing from C=16 on (large maps) | | few
+clips at a time, so that maps stay in the cache, convolved maps made again | 0.8: calls cost more than the
+cache saves | | convolved maps made again in the backward pass instead of kept | 0.9-0.95, but less memory | |
+block-diagonal mm of the edges of a source | 0.3-0.6 | | bf16 (Zen 5 has units for it): a step of the three
+sizes, as oneDNN has it | 0.47, 0.67, 0.68 | | the same, input gradients of strides through fp32 (12 -> 0.4
+ms), blocks padded beforehand | 1.07, 1.20, 1.16 | | torch.compile of one normal cell of EmoDB's size, forward
+and backward: the plain operations, after 63 s of compiling | 0.59 | | the same of the fused cell, after 83 s
+| 1.00 |
 
-One H100, torch 2.11, EmoDB's size (fp32 without TF32) and in brackets 16 channels (an earlier run, of which that is not recorded);
-times as long as the product kernel by kernel:
+One H100, torch 2.11, EmoDB's size (fp32 without TF32) and in brackets 16 channels (an earlier run, of which
+that is not recorded); times as long as the product kernel by kernel:
 
-| variant | ratio |
-| --- | --- |
-| plain; plain, alphas only; channels last, alphas only | 0.56, 0.45, 0.48 (0.59, 0.49, 0.74): fewer launches |
-| bf16 | 1.23 (1.10): casts are launches too |
-| the product in a CUDA graph; in bf16 | 0.07, 0.08 (0.13, 0.15) |
-| plain, alphas only, in a graph; channels last | 0.09, 0.12 |
-| kernels alone, without the gaps between them: product, channels last plain | 17.4, 32.9 ms (95.5, 444.6 ms) |
+| variant | ratio | | --- | --- | | plain; plain, alphas only; channels last, alphas only | 0.56, 0.45, 0.48
+(0.59, 0.49, 0.74): fewer launches | | bf16 | 1.23 (1.10): casts are launches too | | the product in a CUDA
+graph; in bf16 | 0.07, 0.08 (0.13, 0.15) | | plain, alphas only, in a graph; channels last | 0.09, 0.12 | |
+kernels alone, without the gaps between them: product, channels last plain | 17.4, 32.9 ms (95.5, 444.6 ms) |
 | several streams in a graph, stacked candidates | not tried |
 """
 
@@ -48,27 +45,33 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from raysernas.config import ComputeConfig, NetworkConfig, SearchConfig
-from raysernas.corpora.features import Batch
-from raysernas.learn import darts
-from raysernas.learn.determinism import pin
-from raysernas.learn.graphs import Graphs, eager
-from raysernas.learn.mixture import mixing, new_alphas
-from raysernas.learn.state import State, begun
+from raysernas.config.schema import ComputeConfig, NetworkConfig, SearchConfig
+from raysernas.features.parts import Batch
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
-from tests.reference_cells import reference
+from raysernas.runtime.cuda_graphs import Graphs, eager
+from raysernas.runtime.determinism import pin
+from raysernas.search import darts
+from raysernas.search.alphas import mixing, new_alphas
+from raysernas.search.state import State, begun
+from tests.support.reference_cells import reference
 
 ROUNDS = {"EmoDB": 6}  # of other sizes 2: a plain step takes up to a minute
 PLAIN = ("plain", "plain, alphas only", "channels last, alphas only", "bf16")
-GRAPHS = ("graph", "graph, bf16", "plain, alphas only, graph", "channels last, alphas only, graph")  # `compute.cuda_graph=true`
+# `compute.cuda_graph=true`
+GRAPHS = ("graph", "graph, bf16", "plain, alphas only, graph", "channels last, alphas only, graph")
 GPU_ROUNDS = 5
 Size = tuple[int, int, int, NetworkConfig]
 SIZES: dict[str, Size] = {  # (batch, frames, bands, network)
     "EmoDB": (16, 150, 40, NetworkConfig()),
     "16 channels": (8, 128, 96, NetworkConfig(cells=4, nodes=4, channels=16, stem_halves=False)),
-    "published": (16, 128, 128, NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False, cell_dropout=0.3)),
+    "published": (
+        16,
+        128,
+        128,
+        NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False, cell_dropout=0.3),
+    ),
 }
 GROWN: dict[str, Callable[[Size], Size]] = {  # from the EmoDB size
     "twice the batch": lambda size: (2 * size[0], *size[1:]),
@@ -83,20 +86,26 @@ def now(device: torch.device) -> float:
     """Seconds: of this process on one CPU thread, else of the clock."""
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
+    return (
+        time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
+    )
 
 
 def plain_of(network: nn.Module, memory_format: torch.memory_format) -> Any:
     """The plain operations, in one memory format from the stem on."""
     plain = reference(network).to(memory_format=memory_format)
-    plain.front.register_forward_pre_hook(lambda _, given: (given[0].contiguous(memory_format=memory_format), given[1]))
+    plain.front.register_forward_pre_hook(
+        lambda _, given: (given[0].contiguous(memory_format=memory_format), given[1])
+    )
     return plain
 
 
 def peaks(device: torch.device) -> dict[str, float]:
     """GFLOP/s of a matrix product and of a 3x3 convolution of 256 channels; the best of several."""
     square, maps, weight = torch.randn(2048, 2048), torch.randn(8, 256, 32, 32), torch.randn(256, 256, 3, 3)
-    square, maps, weight = (each.to(device) for each in (square, maps.contiguous(memory_format=torch.channels_last), weight))
+    square, maps, weight = (
+        each.to(device) for each in (square, maps.contiguous(memory_format=torch.channels_last), weight)
+    )
     work: dict[str, tuple[Callable[[], object], float]] = {
         "GEMM": (lambda: square @ square, 2 * 2048**3),
         "convolution": (lambda: torch.conv2d(maps, weight, padding=1), 2 * maps.numel() * weight[0].numel()),
@@ -138,7 +147,10 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
             networks[name] = copy.deepcopy(networks.get(name.removesuffix(", graph"), product))
         for name, network in networks.items():
             network.precision = "bf16" if "bf16" in name else "fp32"
-    features, lengths = torch.randn(batch, frames, bands, device=device), torch.full((batch,), frames, device=device)
+    features, lengths = (
+        torch.randn(batch, frames, bands, device=device),
+        torch.full((batch,), frames, device=device),
+    )
     inputs = Batch(features, lengths, torch.arange(batch, device=device) % 4)
     states = {name: state_of(network, config, device) for name, network in networks.items()}
     for name in variants:
@@ -148,7 +160,9 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
         for name in variants:
             state, start = states[name], now(device)
             if name == "plain":
-                state.loss_of(state.network(features, lengths, mixing(state.alphas)), inputs.emotion).backward()
+                state.loss_of(
+                    state.network(features, lengths, mixing(state.alphas)), inputs.emotion
+                ).backward()
                 state.by_adam.step()
             else:
                 darts.alpha_step(state, inputs, inputs)
@@ -163,7 +177,9 @@ def main() -> None:
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
     pin(ComputeConfig(threads=numbers[0] if numbers else 1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    others, rounds = (PLAIN, ROUNDS) if device.type == "cpu" else ((*PLAIN, *GRAPHS), dict.fromkeys(SIZES, GPU_ROUNDS))
+    others, rounds = (
+        (PLAIN, ROUNDS) if device.type == "cpu" else ((*PLAIN, *GRAPHS), dict.fromkeys(SIZES, GPU_ROUNDS))
+    )
     times = "best of 2 (EmoDB: 6)" if device.type == "cpu" else f"best of {GPU_ROUNDS}"
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), {times}")
     if "growth" in sys.argv:
@@ -179,7 +195,11 @@ def main() -> None:
         ratios = ", ".join(f"{other} / product {best[other] / best['product']:.2f}" for other in others)
         speed, memory = best["GFLOP"] / best["product"], highest_gb(device)
         reached = f"{speed:.0f} GFLOP/s ({speed / top['convolution']:.0%} of the convolution's)"
-        print(f"{name}: {best['product']:.3f} s a step, {reached}; {ratios}; highest memory so far {memory:.1f} GB", flush=True)
+        print(
+            f"{name}: {best['product']:.3f} s a step, {reached}; {ratios}; highest memory so far "
+            f"{memory:.1f} GB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

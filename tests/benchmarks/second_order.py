@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.second_order [THREADS]
 
-One process, the orders in turn, best of a few rounds of process CPU time; quote the ratios. A step is one of the alphas and one
-of the weights. The relative error is that of the mixed term d/dalphas [dL_train/dw . u], on the network as it is and with its
-kinks smoothed (Softplus for ReLU, mean for maximum); `mixed` tells how large xi times the exact term is beside the direct one.
+One process, the orders in turn, best of a few rounds of process CPU time; quote the ratios. A step is one of
+the alphas and one of the weights. The relative error is that of the mixed term d/dalphas [dL_train/dw . u],
+on the network as it is and with its kinks smoothed (Softplus for ReLU, mean for maximum); `mixed` tells how
+large xi times the exact term is beside the direct one.
 """
 
 import sys
@@ -15,18 +16,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from raysernas.config import NetworkConfig, SearchConfig
-from raysernas.corpora.features import Batch
-from raysernas.learn import bilevel
-from raysernas.learn.bilevel import Objective
-from raysernas.learn.darts import alpha_step, weight_step
-from raysernas.learn.mixture import new_alphas
-from raysernas.learn.passes import Endless
-from raysernas.learn.state import State, begun
+from raysernas.config.schema import NetworkConfig, SearchConfig
+from raysernas.features.parts import Batch
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import space
-from tests.searches import smooth
-from tests.small import noise_part
+from raysernas.search import bilevel
+from raysernas.search.alphas import new_alphas
+from raysernas.search.bilevel import Objective
+from raysernas.search.darts import alpha_step, weight_step
+from raysernas.search.state import State, begun
+from raysernas.training.batches import Endless
+from tests.support.searches import smooth
+from tests.support.small import noise_part
 
 ROUNDS, TRAINED = 5, 20
 ORDERS = get_args(get_type_hints(SearchConfig)["order"])
@@ -36,7 +37,9 @@ SIZES = [  # (batch, frames, bands, network): the laptop study, EmoDB
 ]
 
 
-def begin(frames: int, bands: int, network: NetworkConfig, search: SearchConfig, *, kinks: bool = True) -> State:
+def begin(
+    frames: int, bands: int, network: NetworkConfig, search: SearchConfig, *, kinks: bool = True
+) -> State:
     """A search on a network of its own; every one has the same seed."""
     torch.manual_seed(0)
     net = build("darts", network, (frames, bands), 4)
@@ -57,7 +60,9 @@ def noise(batch: int, frames: int, bands: int, seed: int) -> Batch:
 
 def costs(batch: int, frames: int, bands: int, network: NetworkConfig) -> dict[str, float]:
     """Best seconds of a step in each order."""
-    states = {order: begin(frames, bands, network, SearchConfig(order=order, batch=batch)) for order in ORDERS}
+    states = {
+        order: begin(frames, bands, network, SearchConfig(order=order, batch=batch)) for order in ORDERS
+    }
     best = dict.fromkeys(ORDERS, float("inf"))
     one, other = noise(batch, frames, bands, 0), noise(batch, frames, bands, 1)
     for _ in range(ROUNDS):
@@ -69,15 +74,27 @@ def costs(batch: int, frames: int, bands: int, network: NetworkConfig) -> dict[s
     return best
 
 
-def errors(batch: int, frames: int, bands: int, network: NetworkConfig, *, kinks: bool, steps: int) -> tuple[list[float], float]:
-    """Relative errors at three scales after some steps of a first-order search, and the share of the mixed term."""
+def errors(
+    batch: int, frames: int, bands: int, network: NetworkConfig, *, kinks: bool, steps: int
+) -> tuple[list[float], float]:
+    """Relative errors at three scales after some steps of a first-order search, and the share of the mixed
+    term.
+    """
     state = begin(frames, bands, network, SearchConfig(batch=batch), kinks=kinks)
     for step in range(steps):
         one, other = noise(batch, frames, bands, 2 * step), noise(batch, frames, bands, 2 * step + 1)
         alpha_step(state, one, other)
         weight_step(state, one)
-    train, validate = (Objective(state.network, noise(batch, frames, bands, seed), state.loss_of) for seed in (1000, 1001))
-    given = (train, validate, dict(state.network.named_parameters()), state.alphas, bilevel.ahead_of(state.by_sgd))
+    train, validate = (
+        Objective(state.network, noise(batch, frames, bands, seed), state.loss_of) for seed in (1000, 1001)
+    )
+    given = (
+        train,
+        validate,
+        dict(state.network.named_parameters()),
+        state.alphas,
+        bilevel.ahead_of(state.by_sgd),
+    )
     with bilevel.statistics_kept(state.network):
         found = [bilevel.difference_error(*given, scale).item() for scale in (1e-2, 1e-3, 1e-4)]
         exact = bilevel.second_order("second_exact", *given, 0.0)
@@ -93,12 +110,18 @@ def main() -> None:
     for size in SIZES:
         best = costs(*size)
         ratios = "  ".join(f"{order} {best[order] / best['first']:.2f}" for order in ORDERS)
-        print(f"batch {size[0]} frames {size[1]} channels {size[3].channels}: first {best['first']:.3f} s; ratios {ratios}")
+        print(
+            f"batch {size[0]} frames {size[1]} channels {size[3].channels}: first {best['first']:.3f} s; "
+            f"ratios {ratios}"
+        )
     print("relative error of the difference at scale 1e-2, 1e-3, 1e-4; |xi mixed| / |direct|")
     for kinks in (True, False):
         for steps in (0, TRAINED):
             found, share = errors(*SIZES[0], kinks=kinks, steps=steps)
-            print(f"kinks {kinks!s:5} after {steps:2} steps: {found[0]:.2e} {found[1]:.2e} {found[2]:.2e}; {share:.1e}")
+            print(
+                f"kinks {kinks!s:5} after {steps:2} steps: {found[0]:.2e} {found[1]:.2e} {found[2]:.2e}; "
+                f"{share:.1e}"
+            )
 
 
 if __name__ == "__main__":

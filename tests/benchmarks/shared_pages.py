@@ -2,8 +2,9 @@
 
     python tests/benchmarks/shared_pages.py
 
-Two processes open the cache of 5,531 utterances and read every frame. Counted, by the kernel (/proc/self/smaps, Linux only): of the
-pages of the shards, those that are resident in each process, its proportional share of them, and those that are its own.
+Two processes open the cache of 5,531 utterances and read every frame. Counted, by the kernel
+(/proc/self/smaps, Linux only): of the pages of the shards, those that are resident in each process, its
+proportional share of them, and those that are its own.
 """
 
 import multiprocessing
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from raysernas.config import FeaturesConfig
-from raysernas.corpora import features
+from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.corpus import Corpus
+from raysernas.features import parts
 from tests.benchmarks.warm_load import COUNT, filled
 
 KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty")
@@ -38,7 +39,7 @@ def mapped() -> dict[str, int]:
 def look(corpus: Corpus, folder: Path, together: Barrier, answers: multiprocessing.Queue) -> None:
     """Open, read everything, wait for the other, count."""
     before = mapped()["all"]
-    frames = features.load(corpus, FeaturesConfig(), folder)
+    frames = parts.load(corpus, FeaturesConfig(), folder)
     total = sum(float(np.sum(frames.of(i))) for i in range(len(frames)))
     together.wait()
     answers.put((total, before, mapped()))
@@ -52,7 +53,9 @@ def main() -> None:
         corpus = filled(Path(folder), COUNT)
         on_disk = sum(path.stat().st_size for path in Path(folder).rglob("*.arrow")) / 1024
         together, answers = context.Barrier(2), context.Queue()
-        processes = [context.Process(target=look, args=(corpus, Path(folder), together, answers)) for _ in range(2)]
+        processes = [
+            context.Process(target=look, args=(corpus, Path(folder), together, answers)) for _ in range(2)
+        ]
         for process in processes:
             process.start()
         found = [answers.get() for _ in processes]

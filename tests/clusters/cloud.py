@@ -1,4 +1,5 @@
-"""The hardware behind a mocked EC2: every instance that moto starts becomes a machine of machines.sh, and ends with it.
+"""The hardware behind a mocked EC2: every instance that moto starts becomes a machine of machines.sh, and
+ends with it.
 
     python cloud.py WORK GATEWAY BITS
 
@@ -29,8 +30,16 @@ def start(number: int, instance: dict[str, Any], work: Path, gateway: str, bits:
     addresses = instance["PrivateIpAddress"], instance.get("PublicIpAddress", "")
     words = [str(number), name_of(instance), addresses[0], bits, gateway, addresses[1]]
     code = f'work={work} bin={Path(sys.executable).parent}; . {SHELL}; machine "$@"'
-    subprocess.run(["bash", "-euo", "pipefail", "-c", code, "machine", *words], check=True, start_new_session=True)
-    print("started", name_of(instance), instance["InstanceType"], instance.get("InstanceLifecycle", "on demand"), *addresses)
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code, "machine", *words], check=True, start_new_session=True
+    )
+    print(
+        "started",
+        name_of(instance),
+        instance["InstanceType"],
+        instance.get("InstanceLifecycle", "on demand"),
+        *addresses,
+    )
 
 
 def stop(name: str, work: Path) -> None:

@@ -1,9 +1,11 @@
-"""The keys that a cloud knows where Ray looks at nothing: under `provider` and `node_config`, and in KubeRay's objects.
+"""The keys that a cloud knows where Ray looks at nothing: under `provider` and `node_config`, and in
+KubeRay's objects.
 
-A mapping lists what a structure may hold; `ANY` is a value of which nothing is checked, a list holds the kind of its items.
-Sources: for `provider` what the node providers of Ray 2.60 read (ray/autoscaler/_private/*/config.py and node_provider.py); AWS:
-RunInstances of the EC2 API (botocore's model); Google Cloud: Instance of the Compute Engine API v1 (its discovery document),
-without what is output only; Azure: the parameters of Ray's own azure-vm-template.json; KubeRay: ray-operator/apis/ray/v1, 1.7.
+A mapping lists what a structure may hold; `ANY` is a value of which nothing is checked, a list holds the kind
+of its items. Sources: for `provider` what the node providers of Ray 2.60 read
+(ray/autoscaler/_private/*/config.py and node_provider.py); AWS: RunInstances of the EC2 API (botocore's
+model); Google Cloud: Instance of the Compute Engine API v1 (its discovery document), without what is output
+only; Azure: the parameters of Ray's own azure-vm-template.json; KubeRay: ray-operator/apis/ray/v1, 1.7.
 """
 
 from collections.abc import Iterator
@@ -19,55 +21,80 @@ def words(text: str, **known: Any) -> dict[str, Any]:
 
 PROVIDER = {
     "aws": words(
-        "type region availability_zone cache_stopped_nodes use_internal_ips", security_group=words("GroupName IpPermissions")
+        "type region availability_zone cache_stopped_nodes use_internal_ips",
+        security_group=words("GroupName IpPermissions"),
     ),
-    "gcp": words("type region availability_zone project_id cache_stopped_nodes use_internal_ips gcp_credentials"),
+    "gcp": words(
+        "type region availability_zone project_id cache_stopped_nodes use_internal_ips gcp_credentials"
+    ),
     "azure": words(
-        "type location resource_group subscription_id unique_id subnet_mask availability_zone cache_stopped_nodes use_internal_ips"
+        "type location resource_group subscription_id unique_id subnet_mask availability_zone "
+        "cache_stopped_nodes use_internal_ips"
         " use_external_head_ip msi_name msi_resource_group tags"
     ),
     "local": words("type head_ip worker_ips external_head_ip coordinator_address"),
 }
 
 AWS = words(
-    "InstanceType ImageId KeyName SecurityGroupIds SubnetIds UserData Placement CpuOptions CreditSpecification EbsOptimized"
+    "InstanceType ImageId KeyName SecurityGroupIds SubnetIds UserData Placement CpuOptions "
+    "CreditSpecification EbsOptimized"
     " TagSpecifications NetworkInterfaces LaunchTemplate Monitoring InstanceInitiatedShutdownBehavior",
     IamInstanceProfile=words("Arn Name"),
-    MetadataOptions=words("HttpTokens HttpPutResponseHopLimit HttpEndpoint HttpProtocolIpv6 InstanceMetadataTags"),
+    MetadataOptions=words(
+        "HttpTokens HttpPutResponseHopLimit HttpEndpoint HttpProtocolIpv6 InstanceMetadataTags"
+    ),
     InstanceMarketOptions=words(
-        "MarketType", SpotOptions=words("MaxPrice SpotInstanceType BlockDurationMinutes ValidUntil InstanceInterruptionBehavior")
+        "MarketType",
+        SpotOptions=words(
+            "MaxPrice SpotInstanceType BlockDurationMinutes ValidUntil InstanceInterruptionBehavior"
+        ),
     ),
     BlockDeviceMappings=[
         words(
             "DeviceName NoDevice VirtualName",
-            Ebs=words("DeleteOnTermination Encrypted Iops KmsKeyId OutpostArn SnapshotId Throughput VolumeSize VolumeType"),
+            Ebs=words(
+                "DeleteOnTermination Encrypted Iops KmsKeyId OutpostArn SnapshotId Throughput VolumeSize "
+                "VolumeType"
+            ),
         )
     ],
 )
 
 GCP = words(
-    "machineType metadata labels tags minCpuPlatform guestAccelerators canIpForward description resourcePolicies",
+    "machineType metadata labels tags minCpuPlatform guestAccelerators canIpForward description "
+    "resourcePolicies",
     disks=[
         words(
             "boot autoDelete type mode source deviceName interface",
-            initializeParams=words("diskSizeGb sourceImage sourceSnapshot diskType labels provisionedIops provisionedThroughput"),
+            initializeParams=words(
+                "diskSizeGb sourceImage sourceSnapshot diskType labels provisionedIops provisionedThroughput"
+            ),
         )
     ],
     networkInterfaces=[
-        words("network subnetwork networkIP nicType stackType", accessConfigs=[words("name type natIP networkTier")])
+        words(
+            "network subnetwork networkIP nicType stackType",
+            accessConfigs=[words("name type natIP networkTier")],
+        )
     ],
     serviceAccounts=[words("email scopes")],
-    scheduling=words("provisioningModel preemptible instanceTerminationAction onHostMaintenance automaticRestart maxRunDuration"),
+    scheduling=words(
+        "provisioningModel preemptible instanceTerminationAction onHostMaintenance automaticRestart "
+        "maxRunDuration"
+    ),
 )
 
 POD = words(
-    "serviceAccountName restartPolicy terminationGracePeriodSeconds nodeSelector tolerations affinity volumes",
+    "serviceAccountName restartPolicy terminationGracePeriodSeconds nodeSelector tolerations affinity "
+    "volumes",
     initContainers=[words("name image command args env volumeMounts resources")],
     containers=[
         words(
             "name image command args env ports volumeMounts",
             resources=words("requests limits"),
-            lifecycle=words("", postStart=words("", exec=words("command")), preStop=words("", exec=words("command"))),
+            lifecycle=words(
+                "", postStart=words("", exec=words("command")), preStop=words("", exec=words("command"))
+            ),
         )
     ],
 )
@@ -76,18 +103,25 @@ RAY_JOB = words(
     "apiVersion kind",
     metadata=words("name namespace labels annotations"),
     spec=words(
-        "entrypoint submissionMode backoffLimit activeDeadlineSeconds shutdownAfterJobFinishes ttlSecondsAfterFinished suspend"
-        " runtimeEnvYAML submitterPodTemplate submitterConfig entrypointNumCpus metadata jobId clusterSelector deletionStrategy",
+        "entrypoint submissionMode backoffLimit activeDeadlineSeconds shutdownAfterJobFinishes "
+        "ttlSecondsAfterFinished suspend"
+        " runtimeEnvYAML submitterPodTemplate submitterConfig entrypointNumCpus metadata jobId "
+        "clusterSelector deletionStrategy",
         rayClusterSpec=words(
-            "rayVersion enableInTreeAutoscaling suspend managedBy headServiceAnnotations gcsFaultToleranceOptions",
+            "rayVersion enableInTreeAutoscaling suspend managedBy headServiceAnnotations "
+            "gcsFaultToleranceOptions",
             authOptions=words("mode secretName enableK8sTokenAuth"),
             autoscalerOptions=words(
-                "version upscalingMode idleTimeoutSeconds env envFrom image imagePullPolicy resources securityContext volumeMounts"
+                "version upscalingMode idleTimeoutSeconds env envFrom image imagePullPolicy resources "
+                "securityContext volumeMounts"
             ),
-            headGroupSpec=words("serviceType enableIngress headService rayStartParams resources labels", template=TEMPLATE),
+            headGroupSpec=words(
+                "serviceType enableIngress headService rayStartParams resources labels", template=TEMPLATE
+            ),
             workerGroupSpecs=[
                 words(
-                    "groupName replicas minReplicas maxReplicas idleTimeoutSeconds numOfHosts rayStartParams resources labels",
+                    "groupName replicas minReplicas maxReplicas idleTimeoutSeconds numOfHosts rayStartParams "
+                    "resources labels",
                     template=TEMPLATE,
                 )
             ],
@@ -99,7 +133,12 @@ NETWORK_POLICY = words(
     metadata=words("name namespace labels"),
     spec=words(
         "podSelector policyTypes",
-        ingress=[{"from": [words("podSelector namespaceSelector ipBlock")], "ports": [words("protocol port endPort")]}],
+        ingress=[
+            {
+                "from": [words("podSelector namespaceSelector ipBlock")],
+                "ports": [words("protocol port endPort")],
+            }
+        ],
     ),
 )
 

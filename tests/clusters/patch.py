@@ -1,8 +1,10 @@
-"""What clusters/aws.yaml needs to run against a mocked EC2: docker off. Everything else stays as it is (test_clusters.py).
+"""What clusters/aws.yaml needs to run against a mocked EC2: docker off. Everything else stays as it is
+(test_clusters.py).
 
     python -m tests.clusters.patch my_aws.yaml patched.yaml      prints each line that differs
 
-A local moto server cannot boot machines with docker; the machines of cloud.py have this computer's Python instead.
+A local moto server cannot boot machines with docker; the machines of cloud.py have this computer's Python
+instead.
 """
 
 import difflib

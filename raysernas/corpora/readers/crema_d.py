@@ -1,9 +1,12 @@
-"""CREMA-D: 91 actors, twelve sentences, six emotions, 7,442 files, English; what was acted, or what listeners heard.
+"""CREMA-D: 91 actors, twelve sentences, six emotions, 7,442 files, English; what was acted, or what listeners
+heard.
 
-In: the folder of the release, the one above it, or `AudioWAV` in it. Out: utterances, `1001_DFA_ANG_XX.wav` = actor, sentence,
-acted emotion, level. What listeners heard in the sound alone is the VoiceVote of `processedResults/summaryTable.csv`; it is what
-was acted for 42 % of the files. Genders are in `VideoDemographics.csv`. The copies in `AudioMP3` are not read.
-Source: Cao et al., CREMA-D: crowd-sourced emotional multimodal actors dataset, IEEE Transactions on Affective Computing 2014.
+In: the folder of the release, the one above it, or `AudioWAV` in it. Out: utterances, `1001_DFA_ANG_XX.wav` =
+actor, sentence, acted emotion, level. What listeners heard in the sound alone is the VoiceVote of
+`processedResults/summaryTable.csv`; it is what was acted for 42 % of the files. Genders are in
+`VideoDemographics.csv`. The copies in `AudioMP3` are not read.
+Source: Cao et al., CREMA-D: crowd-sourced emotional multimodal actors dataset, IEEE Transactions on Affective
+    Computing 2014.
 """
 
 import csv
@@ -13,21 +16,34 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import NO_AGREEMENT, Expected, Gender, Label, Release, Remark, Utterance
 
 NAME = "crema_d"
 AUDIO, VOTES, ACTORS = "AudioWAV", "processedResults/summaryTable.csv", "VideoDemographics.csv"
-CODES = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
+CODES = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
 LETTERS = {code[0]: emotion for code, emotion in CODES.items()}
 VOTE = re.compile("[{0}](:[{0}])*".format("".join(LETTERS)))  # A:D is a tie
 GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
-FILE = re.compile(rf"(?P<actor>10(?:0[1-9]|[1-8]\d|9[01]))_(?:{'|'.join(SENTENCES)})_(?P<code>{'|'.join(CODES)})_(?:LO|MD|HI|XX)")
+FILE = re.compile(
+    rf"(?P<actor>10(?:0[1-9]|[1-8]\d|9[01]))_(?:{'|'.join(SENTENCES)})_(?P<code>{'|'.join(CODES)})_(?:LO|MD|HI|XX)"
+)
 SHAPE = f"actor, sentence, emotion ({' '.join(CODES)}), level, as in {AUDIO}/1001_DFA_ANG_XX.wav"
 MISSPELT = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}  # until 2022
-SAME = (("1006_TIE_HAP_XX", "1006_TIE_NEU_XX"), ("1013_WSI_DIS_XX", "1013_WSI_SAD_XX"), ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX"))
+SAME = (
+    ("1006_TIE_HAP_XX", "1006_TIE_NEU_XX"),
+    ("1013_WSI_DIS_XX", "1013_WSI_SAD_XX"),
+    ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX"),
+)
 LEFT_OUT = {
     "1076_MTI_SAD_XX": "holds no sound",
     **{
@@ -37,11 +53,24 @@ LEFT_OUT = {
     },
 }
 INTENDED = {"anger": 1270, "disgust": 1270, "fear": 1270, "happiness": 1270, "neutral": 1086, "sadness": 1269}
-PERCEIVED = {"anger": 986, "disgust": 545, "fear": 644, "happiness": 353, "neutral": 3893, "sadness": 370, NO_AGREEMENT: 644}
-TITLES: dict[Label, str] = {"intended": "acted emotions", "perceived": "majorities of those who heard the sound alone"}
+PERCEIVED = {
+    "anger": 986,
+    "disgust": 545,
+    "fear": 644,
+    "happiness": 353,
+    "neutral": 3893,
+    "sadness": 370,
+    NO_AGREEMENT: 644,
+}
+TITLES: dict[Label, str] = {
+    "intended": "acted emotions",
+    "perceived": "majorities of those who heard the sound alone",
+}
 NOTES: dict[Label, str] = {
-    "intended": "The emotion is the one that was acted; listeners heard another one in most files (corpus.label=perceived).",
-    "perceived": "The emotion is the one that most listeners heard in the sound alone (VoiceVote); a tie is no_agreement.",
+    "intended": "The emotion is the one that was acted; listeners heard another one in most files "
+    "(corpus.label=perceived).",
+    "perceived": "The emotion is the one that most listeners heard in the sound alone (VoiceVote); a tie is "
+    "no_agreement.",
 }
 
 
@@ -49,11 +78,14 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All recordings; with perceived labels also those that the table of votes lists and that are missing.
 
     Raises:
-        Fault: for a folder without a file of CREMA-D, perceived labels without the table of votes, and a table that cannot be read.
+        Fault: for a folder without a file of CREMA-D, perceived labels without the table of votes, and a
+            table that cannot be read.
     """
     label = tree.which_label(NAME, label, "intended", "perceived")
     tree.need_folder(NAME, root)
-    files = tree.audio_files(tree.first(root, (AUDIO, f"CREMA-D/{AUDIO}", "."), os.path.isdir) or root, ".wav")
+    files = tree.audio_files(
+        tree.first(root, (AUDIO, f"CREMA-D/{AUDIO}", "."), os.path.isdir) or root, ".wav"
+    )
     named, remarks = _named(files, root)
     if not named:
         names = ", ".join(tree.relative(file, root) for file in files[:3])
@@ -67,20 +99,32 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks = [*remarks, *bad, *_unlisted(named, votes, root)]
     counts = INTENDED if label == "intended" else PERCEIVED
     expected = Expected(
-        title=f"{TITLES[label]}, without the {len(LEFT_OUT)} of 7,442 files that are left out", source="counted in the release",
-        by=("emotion",), counts={(emotion,): count for emotion, count in counts.items()},
-    )  # fmt: skip
+        title=f"{TITLES[label]}, without the {len(LEFT_OUT)} of 7,442 files that are left out",
+        source="counted in the release",
+        by=("emotion",),
+        counts={(emotion,): count for emotion, count in counts.items()},
+    )
     utterances = tuple(
         Utterance(
-            key=key, path=str(named.get(key, audio / f"{key}.wav")), emotion=_emotion(vote), raw_label=vote, speaker=key[:4],
+            key=key,
+            path=str(named.get(key, audio / f"{key}.wav")),
+            emotion=_emotion(vote),
+            raw_label=vote,
+            speaker=key[:4],
             gender=genders.get(key[:4], "unknown"),
         )
-        for key, vote in votes.items() if key not in LEFT_OUT
-    )  # fmt: skip
+        for key, vote in votes.items()
+        if key not in LEFT_OUT
+    )
     return Release(
-        name=NAME, utterances=utterances, emotions=tuple(sorted(CODES.values())), folds="speaker_groups", remarks=tuple(remarks),
-        notes=(NOTES[label], *_unknown({utterance.speaker for utterance in utterances} - genders.keys())), expected=(expected,),
-    )  # fmt: skip
+        name=NAME,
+        utterances=utterances,
+        emotions=tuple(sorted(CODES.values())),
+        folds="speaker_groups",
+        remarks=tuple(remarks),
+        notes=(NOTES[label], *_unknown({utterance.speaker for utterance in utterances} - genders.keys())),
+        expected=(expected,),
+    )
 
 
 def _named(files: Sequence[Path], root: Path) -> tuple[dict[str, Path], list[Remark]]:
@@ -89,17 +133,28 @@ def _named(files: Sequence[Path], root: Path) -> tuple[dict[str, Path], list[Rem
     remarks: list[Remark] = []
     for file in sorted(files, key=lambda file: (file.stem in MISSPELT, file)):
         key, subject = MISSPELT.get(file.stem, file.stem), tree.relative(file, root)
-        do = "mend the name, or take the file out of the folder"
+        fix = "mend the name, or take the file out of the folder"
         if not FILE.fullmatch(key):
-            remarks.append(Remark(kind="bad", subject=subject, what=f"is not a name of CREMA-D: {SHAPE}", do=do))
+            remarks.append(
+                Remark(kind="bad", subject=subject, what=f"is not a name of CREMA-D: {SHAPE}", fix=fix)
+            )
         elif (first := named.setdefault(key, file)) != file:
             what = f"is a second copy of {tree.relative(first, root)}"
-            remarks.append(Remark(kind="left out", subject=subject, what=what, do="nothing; every file is read once"))
+            remarks.append(
+                Remark(kind="left out", subject=subject, what=what, fix="nothing; every file is read once")
+            )
         elif key in LEFT_OUT:
-            remarks.append(Remark(kind="left out", subject=subject, what=LEFT_OUT[key], do="nothing; the release has no other"))
+            remarks.append(
+                Remark(
+                    kind="left out",
+                    subject=subject,
+                    what=LEFT_OUT[key],
+                    fix="nothing; the release has no other",
+                )
+            )
         elif file.stem in MISSPELT:
             what = f"is misspelt in older copies of the release; it is read as {key}"
-            remarks.append(Remark(kind="doubtful", subject=subject, what=what, do="nothing"))
+            remarks.append(Remark(kind="doubtful", subject=subject, what=what, fix="nothing"))
     return named, remarks
 
 
@@ -117,9 +172,12 @@ def _votes(audio: Path) -> tuple[dict[str, str], list[Remark]]:
     table = _table(audio, VOTES)
     if table is None:
         raise Fault(
-            "corpus", f"{audio.parent} has no table of what listeners heard", got="corpus.label=perceived",
-            expected=f"a file {VOTES}", do="copy it from the release, or set corpus.label=intended",
-        )  # fmt: skip
+            "corpus",
+            f"{audio.parent} has no table of what listeners heard",
+            got="corpus.label=perceived",
+            expected=f"a file {VOTES}",
+            fix="copy it from the release, or set corpus.label=intended",
+        )
     votes: dict[str, str] = {}
     remarks: list[Remark] = []
     for number, (name, vote) in enumerate(_rows(table, "FileName", "VoiceVote"), start=2):
@@ -132,15 +190,15 @@ def _votes(audio: Path) -> tuple[dict[str, str], list[Remark]]:
             what = f"lists {key} a second time, and otherwise"
         else:
             continue
-        do = "copy the table from the release again"
-        remarks.append(Remark(kind="bad", subject=f"{VOTES}, row {number}", what=what, do=do))
+        fix = "copy the table from the release again"
+        remarks.append(Remark(kind="bad", subject=f"{VOTES}, row {number}", what=what, fix=fix))
     return votes, remarks
 
 
 def _unlisted(named: Mapping[str, Path], votes: Mapping[str, str], root: Path) -> list[Remark]:
-    what, do = f"is not listed in {VOTES}", "copy the table from the release again, or take the file away"
+    what, fix = f"is not listed in {VOTES}", "copy the table from the release again, or take the file away"
     missing = (file for key, file in named.items() if key not in votes and key not in LEFT_OUT)
-    return [Remark(kind="bad", subject=tree.relative(file, root), what=what, do=do) for file in missing]
+    return [Remark(kind="bad", subject=tree.relative(file, root), what=what, fix=fix) for file in missing]
 
 
 def _genders(audio: Path) -> dict[str, Gender]:
@@ -168,12 +226,17 @@ def _rows(table: Path, *columns: str) -> list[list[str]]:
     try:
         rows = list(csv.DictReader(io.StringIO(whole, newline="")))
     except csv.Error as error:
-        do = "copy it from the release again"
-        raise Fault("corpus", f"{table} cannot be read", got=str(error), expected="a table, CSV in UTF-8", do=do) from error
+        fix = "copy it from the release again"
+        raise Fault(
+            "corpus", f"{table} cannot be read", got=str(error), expected="a table, CSV in UTF-8", fix=fix
+        ) from error
     header = list(rows[0]) if rows else []
     if lacking := [column for column in columns if column not in header]:
         raise Fault(
-            "corpus", f"{table} has no column {lacking[0]!r}", got=", ".join(map(str, header)) or "no rows",
-            expected=", ".join(columns), do="copy it from the release again",
-        )  # fmt: skip
+            "corpus",
+            f"{table} has no column {lacking[0]!r}",
+            got=", ".join(map(str, header)) or "no rows",
+            expected=", ".join(columns),
+            fix="copy it from the release again",
+        )
     return [[(row[column] or "").strip() for column in columns] for row in rows]

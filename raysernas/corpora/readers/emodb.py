@@ -1,14 +1,16 @@
-"""The Berlin database of emotional speech (EmoDB) as it was released: 535 files, ten actors, seven emotions, German.
+"""The Berlin database of emotional speech (EmoDB) as it was released: 535 files, ten actors, seven emotions,
+German.
 
-In: its folder, or the folder `wav` in it. Out: utterances whose labels all come from the names of the files, `03a01Fa.wav` =
-speaker 03, text a01, emotion F, version a. The letters abbreviate German words: A is Angst, fear, and W is Ärger, anger.
+In: its folder, or the folder `wav` in it. Out: utterances whose labels all come from the names of the files,
+`03a01Fa.wav` = speaker 03, text a01, emotion F, version a. The letters abbreviate German words: A is Angst,
+fear, and W is Ärger, anger.
 Source: Burkhardt et al., A database of German emotional speech, Interspeech 2005.
 """
 
 import re
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Expected, Gender, Label, Release, Utterance
 
@@ -28,39 +30,74 @@ FILE = re.compile(rf"(?P<speaker>{'|'.join(FEMALE + MALE)})[ab]\d\d(?P<letter>[{
 SHAPE = f"speaker, text, emotion ({''.join(sorted(EMOTIONS))}), version, as in 03a01Fa.wav"
 FILES = 535
 NOTES = (
-    "The emotion is the one that was acted; the release keeps what at least 80 % of the listeners recognised.",
-    "Read as the release of 535 files; the 281 others of version 2.0 are named alike, and only the number of files tells them.",
+    "The emotion is the one that was acted; the release keeps what at least 80 % of the listeners "
+    "recognised.",
+    "Read as the release of 535 files; the 281 others of version 2.0 are named alike, and only the number of "
+    "files tells them.",
 )
 SOURCE = "counted in the 535 files of the release"
-BY_EMOTION = {"anger": 127, "boredom": 81, "disgust": 46, "fear": 69, "happiness": 71, "neutral": 79, "sadness": 62}
+BY_EMOTION = {
+    "anger": 127,
+    "boredom": 81,
+    "disgust": 46,
+    "fear": 69,
+    "happiness": 71,
+    "neutral": 79,
+    "sadness": 62,
+}
 BY_SPEAKER = {
-    "03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "14": 69, "15": 56, "16": 71,
-}  # fmt: skip
+    "03": 49,
+    "08": 58,
+    "09": 43,
+    "10": 38,
+    "11": 55,
+    "12": 35,
+    "13": 61,
+    "14": 69,
+    "15": 56,
+    "16": 71,
+}
 
 
 def read(root: Path, label: Label = "usual") -> Release:
     """All recordings in `root`.
 
     Raises:
-        Fault: for a folder without a file of EmoDB, one with more files than the release has, and perceived labels.
+        Fault: for a folder without a file of EmoDB, one with more files than the release has, and perceived
+            labels.
     """
     tree.which_label(NAME, label, "intended")
     tree.need_folder(NAME, root)
     files = tree.audio_files(root / "wav" if (root / "wav").is_dir() else root, ".wav")
-    do = "take the file out of the folder, or read the folder as a manifest"
-    utterances, remarks = tree.named(NAME, root, files, _utterance, shape=SHAPE, do=do)
+    fix = "take the file out of the folder, or read the folder as a manifest"
+    utterances, remarks = tree.named(NAME, root, files, _utterance, shape=SHAPE, fix=fix)
     if (count := len({utterance.key for utterance in utterances})) > FILES:
         raise Fault(
-            "corpus", f"{root} is not EmoDB as it was released", got=f"{count} files with names of EmoDB",
-            expected=f"{FILES}; version 2.0 adds 281 that fewer listeners recognised, and results on it compare with no others",
-            do="take the files of version 2.0 out of the folder, or read it as a manifest",
-        )  # fmt: skip
+            "corpus",
+            f"{root} is not EmoDB as it was released",
+            got=f"{count} files with names of EmoDB",
+            expected=f"{FILES}; version 2.0 adds 281 that fewer listeners recognised, and results on it "
+            "compare with no others",
+            fix="take the files of version 2.0 out of the folder, or read it as a manifest",
+        )
     expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): n for name, n in BY_EMOTION.items()}),
-        Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(name,): n for name, n in BY_SPEAKER.items()}),
+        Expected(
+            title="emotions",
+            source=SOURCE,
+            by=("emotion",),
+            counts={(name,): n for name, n in BY_EMOTION.items()},
+        ),
+        Expected(
+            title="speakers",
+            source=SOURCE,
+            by=("speaker",),
+            counts={(name,): n for name, n in BY_SPEAKER.items()},
+        ),
     )
     emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
+    return Release(
+        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    )
 
 
 def _utterance(file: Path) -> Utterance | None:
@@ -69,4 +106,11 @@ def _utterance(file: Path) -> Utterance | None:
         return None
     speaker, letter = fit["speaker"], fit["letter"]
     gender: Gender = "female" if speaker in FEMALE else "male"
-    return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[letter], raw_label=letter, speaker=speaker, gender=gender)
+    return Utterance(
+        key=file.stem,
+        path=str(file),
+        emotion=EMOTIONS[letter],
+        raw_label=letter,
+        speaker=speaker,
+        gender=gender,
+    )

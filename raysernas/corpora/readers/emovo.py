@@ -1,7 +1,8 @@
 """EMOVO: three women and three men, 14 sentences in seven emotions, Italian.
 
-In: the folder of the release. Out: utterances whose labels come from the names of the files, `f1/dis-f1-b1.wav` = emotion, actor,
-sentence. The codes abbreviate Italian words: rab is rabbia, anger, and pau is paura, fear.
+In: the folder of the release. Out: utterances whose labels come from the names of the files,
+`f1/dis-f1-b1.wav` = emotion, actor, sentence. The codes abbreviate Italian words: rab is rabbia, anger, and
+pau is paura, fear.
 Source: Costantini et al., EMOVO corpus: an Italian emotional speech database, LREC 2014.
 """
 
@@ -38,14 +39,21 @@ def read(root: Path, label: Label = "usual") -> Release:
     tree.need_folder(NAME, root)
     files = tree.audio_files(root, ".wav")
     utterances, remarks = tree.named(
-        NAME, root, files, _utterance, shape=SHAPE, do="mend the name, or take the file out of the folder"
+        NAME, root, files, _utterance, shape=SHAPE, fix="mend the name, or take the file out of the folder"
     )
     expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): 84 for name in EMOTIONS.values()}),
+        Expected(
+            title="emotions",
+            source=SOURCE,
+            by=("emotion",),
+            counts={(name,): 84 for name in EMOTIONS.values()},
+        ),
         Expected(title="actors", source=SOURCE, by=("speaker",), counts={(name,): 98 for name in SPEAKERS}),
     )
     emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
+    return Release(
+        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    )
 
 
 def _utterance(file: Path) -> Utterance | None:
@@ -54,4 +62,6 @@ def _utterance(file: Path) -> Utterance | None:
         return None
     code, speaker = fit["code"], fit["speaker"]
     gender: Gender = "female" if speaker.startswith("f") else "male"
-    return Utterance(key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender=gender)
+    return Utterance(
+        key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender=gender
+    )

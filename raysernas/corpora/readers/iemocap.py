@@ -1,10 +1,13 @@
-"""IEMOCAP: ten actors in five sessions of two, improvising and reading scripts, English; labels are what listeners heard.
+"""IEMOCAP: ten actors in five sessions of two, improvising and reading scripts, English; labels are what
+listeners heard.
 
-In: the folder of the release, `IEMOCAP_full_release`, or the one above it. Out: every turn that listeners labelled, 10,039 of
-them, with the majority of their votes. Labels come from the files of the dialogues in `dialog/EmoEvaluation` and from nowhere
-below it, where the single listeners' votes lie. The talker is the last letter of `Ses01F_impro01_M003`, here 01M; the letter after
-the session only tells who wore the markers of the motion capture, and half of the time the other one talks.
-Source: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, Language Resources and Evaluation 2008.
+In: the folder of the release, `IEMOCAP_full_release`, or the one above it. Out: every turn that listeners
+labelled, 10,039 of them, with the majority of their votes. Labels come from the files of the dialogues in
+`dialog/EmoEvaluation` and from nowhere below it, where the single listeners' votes lie. The talker is the
+last letter of `Ses01F_impro01_M003`, here 01M; the letter after the session only tells who wore the markers
+of the motion capture, and half of the time the other one talks.
+Source: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, Language Resources and
+    Evaluation 2008.
 """
 
 import re
@@ -32,7 +35,9 @@ CODES = {
 }
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 MERGE = {"excitement": "happiness"}
-TURN = re.compile(r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<kind>impro|script)\w+)_(?P<talker>[FM])(?:XX)?\d+")
+TURN = re.compile(
+    r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<kind>impro|script)\w+)_(?P<talker>[FM])(?:XX)?\d+"
+)
 NUMBER = r"\d+(?:\.\d+)?"
 LINE = re.compile(
     rf"\[\s*{NUMBER}\s*-\s*{NUMBER}\s*\]\s+(?P<turn>\S+)\s+(?P<code>\S+)\s+\[\s*{NUMBER}\s*,\s*{NUMBER}\s*,\s*{NUMBER}\s*\]"
@@ -40,7 +45,8 @@ LINE = re.compile(
 SHAPE = "[start - end] turn emotion [valence, activation, dominance]"
 NOTES = (
     "An emotion is the majority of the listeners' votes; turns without one are no_agreement.",
-    "The talker is the last letter of a turn's name; the letter after the session is that of the one who wore markers.",
+    "The talker is the last letter of a turn's name; the letter after the session is that of the one who "
+    "wore markers.",
     "Usual are four classes, with excitement counted as happiness.",
 )
 # Published: rows of the table in `expected`
@@ -51,10 +57,20 @@ BY_SESSION = {  # anger, happiness, excitement, neutral, sadness
     "4": (327, 65, 238, 258, 143),
     "5": (170, 143, 299, 384, 245),
 }
-BY_SCENARIO = {"improvised": (289, 947, 1099, 608), "scripted": (814, 689, 609, 476)}  # in the order of EMOTIONS
+# in the order of EMOTIONS
+BY_SCENARIO = {"improvised": (289, 947, 1099, 608), "scripted": (814, 689, 609, 476)}
 BY_TALKER = {
-    "01F": 528, "01M": 557, "02F": 481, "02M": 542, "03F": 522, "03M": 629, "04F": 528, "04M": 503, "05F": 590, "05M": 651,
-}  # fmt: skip
+    "01F": 528,
+    "01M": 557,
+    "02F": 481,
+    "02M": 542,
+    "03F": 522,
+    "03M": 629,
+    "04F": 528,
+    "04M": 503,
+    "05F": 590,
+    "05M": 651,
+}
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of IEMOCAP"
 
 
@@ -62,8 +78,8 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All labelled turns of the sessions that are there.
 
     Raises:
-        Fault: for a folder without sessions, a session without labels or audio, a file of labels that is no text, and intended
-            labels, which IEMOCAP does not have.
+        Fault: for a folder without sessions, a session without labels or audio, a file of labels that is no
+            text, and intended labels, which IEMOCAP does not have.
     """
     tree.which_label(NAME, label, "perceived")
     release = _release(root)
@@ -83,24 +99,49 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks += _unlabelled(root, audio, labelled, broken)
         utterances += labelled
     if not utterances:
-        raise tree.unlike(NAME, root, got=f"{len(there)} sessions without a label", expected=f"label lines in {LABELS}/*.txt")
-    missing = [f"Session{number} is not there: its turns and talkers are missing." for number in SESSIONS if number not in there]
+        raise tree.unlike(
+            NAME,
+            root,
+            got=f"{len(there)} sessions without a label",
+            expected=f"label lines in {LABELS}/*.txt",
+        )
+    missing = [
+        f"Session{number} is not there: its turns and talkers are missing."
+        for number in SESSIONS
+        if number not in there
+    ]
     return Release(
-        name=NAME, utterances=tuple(utterances), emotions=EMOTIONS, merge=MERGE, folds="session", remarks=tuple(remarks),
-        notes=(*NOTES, *missing), expected=expected(),
-    )  # fmt: skip
+        name=NAME,
+        utterances=tuple(utterances),
+        emotions=EMOTIONS,
+        merge=MERGE,
+        folds="session",
+        remarks=tuple(remarks),
+        notes=(*NOTES, *missing),
+        expected=expected(),
+    )
 
 
 def expected() -> tuple[Expected, ...]:
     """The published numbers of turns, most of them of the usual four classes."""
     apart = ("anger", "happiness", "excitement", "neutral", "sadness")
-    by_session = {(number, emotion): n for number, row in BY_SESSION.items() for emotion, n in zip(apart, row, strict=True)}
+    by_session = {
+        (number, emotion): n
+        for number, row in BY_SESSION.items()
+        for emotion, n in zip(apart, row, strict=True)
+    }
     merged: dict[tuple[str, ...], int] = {}
     for (number, emotion), count in by_session.items():
         cell = number, MERGE.get(emotion, emotion)
         merged[cell] = merged.get(cell, 0) + count
-    by_emotion = {(emotion,): sum(n for (_, other), n in merged.items() if other == emotion) for emotion in EMOTIONS}
-    by_scenario = {(kind, emotion): n for kind, row in BY_SCENARIO.items() for emotion, n in zip(EMOTIONS, row, strict=True)}
+    by_emotion = {
+        (emotion,): sum(n for (_, other), n in merged.items() if other == emotion) for emotion in EMOTIONS
+    }
+    by_scenario = {
+        (kind, emotion): n
+        for kind, row in BY_SCENARIO.items()
+        for emotion, n in zip(EMOTIONS, row, strict=True)
+    }
     four = "5,531 turns of four classes, excitement counted as happiness"
     return (
         _four(four, f"{SOURCE}; SpeechBrain asserts the sum", ("emotion",), by_emotion),
@@ -112,9 +153,16 @@ def expected() -> tuple[Expected, ...]:
             counts=by_session,
             emotions=apart,
         ),
-        _four(f"{four}, by talker", SOURCE, ("speaker",), {(talker,): count for talker, count in BY_TALKER.items()}),
+        _four(
+            f"{four}, by talker",
+            SOURCE,
+            ("speaker",),
+            {(talker,): count for talker, count in BY_TALKER.items()},
+        ),
         _four(f"{four}, by scenario", SOURCE, ("scenario", "emotion"), by_scenario),
-        Expected(title="all labelled turns", source="EMO-SUPERB, its table of IEMOCAP", by=(), counts={(): 10_039}),
+        Expected(
+            title="all labelled turns", source="EMO-SUPERB, its table of IEMOCAP", by=(), counts={(): 10_039}
+        ),
     )
 
 
@@ -133,49 +181,77 @@ def _release(root: Path) -> Path:
 def _label_files(session: Path) -> list[Path]:
     """The dialogues of a session; `._*.txt` are leftovers of macOS."""
     folder = tree.need_folder(NAME, session, LABELS)
-    texts = (file for file in folder.iterdir() if file.suffix.lower() == ".txt" and not file.name.startswith("."))
+    texts = (
+        file for file in folder.iterdir() if file.suffix.lower() == ".txt" and not file.name.startswith(".")
+    )
     return sorted(file for file in texts if file.is_file())
 
 
 def _label_lines(root: Path, file: Path, number: str) -> Iterator[tuple[Path, str, str, str]]:
-    """File, session, place and text of every line that begins as a label does; votes of listeners begin with a letter."""
+    """File, session, place and text of every line that begins as a label does; votes of listeners begin with
+    a letter.
+    """
     for count, line in enumerate(tree.text(file, expected="a text of labels").splitlines(), start=1):
         if line.startswith("["):
             yield file, number, f"{tree.relative(file, root)}, line {count}", line.strip()
 
 
-def _turn(files: Mapping[Path, Path], wav: Path, file: Path, number: str, place: str, line: str) -> Utterance | Remark:
+def _turn(
+    files: Mapping[Path, Path], wav: Path, file: Path, number: str, place: str, line: str
+) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return _bad(place, f"is no label: {line[:80]!r}", f"copy the file from the release again; a label is {SHAPE}")
+        return _bad(
+            place, f"is no label: {line[:80]!r}", f"copy the file from the release again; a label is {SHAPE}"
+        )
     code, key = fit["code"], fit["turn"]
     turn = TURN.fullmatch(key)
     if not turn:
-        return _bad(place, f"names no turn of IEMOCAP: {key!r}", "mend the name; it is like Ses01F_impro01_M003")
+        return _bad(
+            place, f"names no turn of IEMOCAP: {key!r}", "mend the name; it is like Ses01F_impro01_M003"
+        )
     if turn["dialogue"] != file.stem or turn["session"] != number:
-        return _bad(place, f"names a turn of another dialogue: {key}", "take the file away if it is a copy, or mend the name")
+        return _bad(
+            place,
+            f"names a turn of another dialogue: {key}",
+            "take the file away if it is a copy, or mend the name",
+        )
     if code not in CODES:
-        return _bad(place, f"has an emotion that IEMOCAP does not have: {code!r}", f"mend it; known are {' '.join(CODES)}")
+        return _bad(
+            place,
+            f"has an emotion that IEMOCAP does not have: {code!r}",
+            f"mend it; known are {' '.join(CODES)}",
+        )
     gender: Gender = "female" if turn["talker"] == "F" else "male"
     sound = wav / turn["dialogue"] / key
     return Utterance(
-        key=key, path=str(files.get(sound, sound.with_suffix(".wav"))), emotion=CODES[code], raw_label=code,
-        speaker=f"0{number}{turn['talker']}", gender=gender, session=number,
+        key=key,
+        path=str(files.get(sound, sound.with_suffix(".wav"))),
+        emotion=CODES[code],
+        raw_label=code,
+        speaker=f"0{number}{turn['talker']}",
+        gender=gender,
+        session=number,
         scenario="improvised" if turn["kind"] == "impro" else "scripted",
-    )  # fmt: skip
+    )
 
 
-def _unlabelled(root: Path, files: Iterable[Path], labelled: list[Utterance], broken: list[str]) -> Iterator[Remark]:
-    """A remark on each recording that no line names; of one that a broken line names, that line is told already."""
+def _unlabelled(
+    root: Path, files: Iterable[Path], labelled: list[Utterance], broken: list[str]
+) -> Iterator[Remark]:
+    """A remark on each recording that no line names; of one that a broken line names, that line is told
+    already.
+    """
     known = {utterance.path for utterance in labelled}
     named = {turn[0] for line in broken for turn in TURN.finditer(line)}
     for file in files:
         if str(file) not in known and file.stem not in named:
             yield _bad(
-                tree.relative(file, root), "has no label",
+                tree.relative(file, root),
+                "has no label",
                 f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away",
-            )  # fmt: skip
+            )
 
 
-def _bad(subject: str, what: str, do: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, do=do)
+def _bad(subject: str, what: str, fix: str) -> Remark:
+    return Remark(kind="bad", subject=subject, what=what, fix=fix)

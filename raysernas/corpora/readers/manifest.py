@@ -1,10 +1,11 @@
 """The user's own corpus: a table with one row an utterance.
 
-In: a CSV or Parquet file, or a folder with one, with the columns `file`, `emotion`, `speaker` and, where wanted, `session`,
-`gender` (female, male), `split` (train, valid, test, or as MSP and audformat name them), `scenario`, `start` and `end` (seconds, or
-times as pandas writes them; an empty end is the end of the file); or a corpus in audformat. Files are named relative to the folder
-of the table. Other columns are left alone. Out: the release. What is wrong with one row is a remark on that row; what is wrong with
-the whole table is a fault.
+In: a CSV or Parquet file, or a folder with one, with the columns `file`, `emotion`, `speaker` and, where
+wanted, `session`, `gender` (female, male), `split` (train, valid, test, or as MSP and audformat name them),
+`scenario`, `start` and `end` (seconds, or times as pandas writes them; an empty end is the end of the file);
+or a corpus in audformat. Files are named relative to the folder of the table. Other columns are left alone.
+Out: the release. What is wrong with one row is a remark on that row; what is wrong with the whole table is a
+fault.
 """
 
 import math
@@ -17,7 +18,16 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Gender, Label, Release, Remark, Utterance, usual_emotions
+from raysernas.corpora.corpus import (
+    NO_AGREEMENT,
+    OTHER,
+    Gender,
+    Label,
+    Release,
+    Remark,
+    Utterance,
+    usual_emotions,
+)
 from raysernas.corpora.readers import audformat, table
 from raysernas.corpora.readers.table import Row
 
@@ -57,16 +67,19 @@ def read(root: Path, label: Label = "usual") -> Release:
         cells = _cells(row)
         listed.append(str(_on_disk(folder, cells["file"])))
         if mistake := _mistake(cells, listed[-1]):
-            bad.append(Remark(kind="bad", subject=row.subject, what=mistake[0], do=mistake[1]))
+            bad.append(Remark(kind="bad", subject=row.subject, what=mistake[0], fix=mistake[1]))
         else:
             utterances.append(_utterance(cells, listed[-1], row.cells["emotion"]))
     _check_genders(folder / name, utterances)
     scheme, more = _folds(utterances)
     return Release(
-        name="manifest", utterances=tuple(utterances), emotions=usual_emotions(utterances), folds=scheme,
+        name="manifest",
+        utterances=tuple(utterances),
+        emotions=usual_emotions(utterances),
+        folds=scheme,
         remarks=(*bad, *_spellings(name, utterances), *_unlisted(folder, name, listed)),
         notes=(*notes, *more, *_no_classes(utterances)),
-    )  # fmt: skip
+    )
 
 
 def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[Row], tuple[str, ...]]:
@@ -85,19 +98,33 @@ def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[Row], tuple[str
 
 
 def _only_table(folder: Path) -> Path:
-    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in table.SUFFIXES and not path.name.startswith("."))
+    tables = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in table.SUFFIXES and not path.name.startswith(".")
+    )
     if not tables:
-        raise tree.unlike("a manifest", folder, got=tree.listing(folder), expected="one table, *.csv or *.parquet, or db.yaml")
+        raise tree.unlike(
+            "a manifest",
+            folder,
+            got=tree.listing(folder),
+            expected="one table, *.csv or *.parquet, or db.yaml",
+        )
     if len(tables) > 1:
         raise table.fault(
-            folder, "holds several tables", got=", ".join(path.name for path in tables), expected="one",
-            do=f"set corpus.root={tables[0]}, or another of them",
-        )  # fmt: skip
+            folder,
+            "holds several tables",
+            got=", ".join(path.name for path in tables),
+            expected="one",
+            fix=f"set corpus.root={tables[0]}, or another of them",
+        )
     return tables[0]
 
 
 def _cells(row: Row) -> dict[str, str]:
-    """The known columns, without outer blanks; a file is called what it is called on disk, so its accents stay as they are."""
+    """The known columns, without outer blanks; a file is called what it is called on disk, so its accents
+    stay as they are.
+    """
     cells = {column: tree.plain(row.cells.get(column, "")) for column in (*REQUIRED, *OPTIONAL)}
     return cells | {"file": row.cells["file"].strip()}
 
@@ -113,7 +140,10 @@ def _mistake(cells: dict[str, str], path: str) -> tuple[str, str] | None:
             "put table and recordings into one folder, and name each file relative to it",
         )
     if "\\" in cells["file"] and not os.path.lexists(path):
-        return f"separates the folders of {cells['file']} by backslashes", "write wav/a.wav, with forward slashes"
+        return (
+            f"separates the folders of {cells['file']} by backslashes",
+            "write wav/a.wav, with forward slashes",
+        )
     if cells["gender"].lower() not in GENDERS:
         return (
             f"has the gender {cells['gender']!r}, not {', '.join(get_args(Gender))}",
@@ -141,10 +171,18 @@ def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
     start_s, end_s = _seconds(cells["start"]), _seconds(cells["end"])
     segment = f"#{start_s}-{end_s}" if start_s or end_s else ""
     return Utterance(
-        key=f"{tree.plain(str(PurePosixPath(cells['file'])))}{segment}", path=path, emotion=cells["emotion"],
-        speaker=cells["speaker"], raw_label=raw_label, gender=GENDERS[cells["gender"].lower()], session=cells["session"],
-        scenario=cells["scenario"], start_s=start_s, end_s=end_s, split=SPLITS[cells["split"].lower()],
-    )  # fmt: skip
+        key=f"{tree.plain(str(PurePosixPath(cells['file'])))}{segment}",
+        path=path,
+        emotion=cells["emotion"],
+        speaker=cells["speaker"],
+        raw_label=raw_label,
+        gender=GENDERS[cells["gender"].lower()],
+        session=cells["session"],
+        scenario=cells["scenario"],
+        start_s=start_s,
+        end_s=end_s,
+        split=SPLITS[cells["split"].lower()],
+    )
 
 
 def _seconds(text: str) -> float:
@@ -162,7 +200,9 @@ def _seconds(text: str) -> float:
 
 
 def _on_disk(folder: Path, file: str) -> Path:
-    """Where a file lies: a Mac takes accented letters apart in the names of files, and a spreadsheet does not."""
+    """Where a file lies: a Mac takes accented letters apart in the names of files, and a spreadsheet does
+    not.
+    """
     if file.isascii():
         return folder / file
     forms = (file, unicodedata.normalize("NFC", file), unicodedata.normalize("NFD", file))
@@ -175,17 +215,23 @@ def _check_genders(path: Path, utterances: Iterable[Utterance]) -> None:
         other = first.setdefault(utterance.speaker, utterance)
         if other.gender != utterance.gender:
             raise table.fault(
-                path, f"speaker {utterance.speaker} has two genders", got=f"{other.gender} and {utterance.gender}",
-                expected="one", do=f"mend {other.key} or {utterance.key}",
-            )  # fmt: skip
+                path,
+                f"speaker {utterance.speaker} has two genders",
+                got=f"{other.gender} and {utterance.gender}",
+                expected="one",
+                fix=f"mend {other.key} or {utterance.key}",
+            )
 
 
 def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
     """Words that differ in nothing but capitals: they count as two, and that is hardly meant."""
     remarks = []
-    for column, do in (
+    for column, fix in (
         ("emotion", "write it in one way, or join them by corpus.merge"),
-        ("speaker", "if it is one person, write the name in one way, so that nobody is trained on and tested"),
+        (
+            "speaker",
+            "if it is one person, write the name in one way, so that nobody is trained on and tested",
+        ),
     ):
         alike: dict[str, Counter[str]] = defaultdict(Counter)
         for utterance in utterances:
@@ -194,7 +240,14 @@ def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
         for words in alike.values():
             if len(words) > 1:
                 ways = ", ".join(f"{word} ({count})" for word, count in sorted(words.items()))
-                remarks.append(Remark(kind="doubtful", subject=name, what=f"writes one {column} in several ways: {ways}", do=do))
+                remarks.append(
+                    Remark(
+                        kind="doubtful",
+                        subject=name,
+                        what=f"writes one {column} in several ways: {ways}",
+                        fix=fix,
+                    )
+                )
     return remarks
 
 
@@ -205,12 +258,19 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
     for place in sorted({os.path.dirname(path) for path in known}):
         if not (Path(place).is_relative_to(folder) and os.path.isdir(place)):
             continue
-        audio = sorted(each for each in os.listdir(place) if each.lower().endswith(AUDIO) and not each.startswith("."))
+        audio = sorted(
+            each for each in os.listdir(place) if each.lower().endswith(AUDIO) and not each.startswith(".")
+        )
         if others := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
             more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
             what = f"holds recordings that {name} does not list: {', '.join(others[:NAMED])}{more}"
             remarks.append(
-                Remark(kind="left out", subject=tree.relative(Path(place), folder), what=what, do="list them, if they belong to it")
+                Remark(
+                    kind="left out",
+                    subject=tree.relative(Path(place), folder),
+                    what=what,
+                    fix="list them, if they belong to it",
+                )
             )
     return remarks
 
@@ -224,7 +284,9 @@ def _folds(utterances: Sequence[Utterance]) -> tuple[str, tuple[str, ...]]:
         return "official", ()
     if splits.keys() - {""}:
         found = ", ".join(f"{split or 'none'} {splits[split]}" for split in sorted(splits))
-        return by_speaker, (f"The split is not used, because it is no division of all into train and test: {found}.",)
+        return by_speaker, (
+            f"The split is not used, because it is no division of all into train and test: {found}.",
+        )
     return by_speaker, ()
 
 

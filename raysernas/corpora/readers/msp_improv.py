@@ -1,12 +1,14 @@
-"""MSP-IMPROV: twelve actors in six sessions of two, acting, reading and talking between takes, English; labels by listeners.
+"""MSP-IMPROV: twelve actors in six sessions of two, acting, reading and talking between takes, English;
+labels by listeners.
 
-In: the folder of the release, or the one above it. Out: all 8,438 turns, with the majority of the listeners' votes, or with the
-emotion that the scene was written for (`intended`). Votes stand in `Evalution.txt`, as the release spells it, under the names of
-the videos, `UTD-IMPROV-S01A-F01-P-FM01.avi`; the sound is `MSP-IMPROV-S01A-F01-P-FM01.wav`, wherever it lies. In this name S01 is
-the sentence, A the intended emotion, F01 the actor whom the scene was written for and his session, P the way of elicitation, and FM
-the talker and the one who listens: the talker is not always the target.
-Source: Busso et al., MSP-IMPROV: an acted corpus of dyadic interactions to study emotion perception, IEEE Transactions on Affective
-Computing 2017.
+In: the folder of the release, or the one above it. Out: all 8,438 turns, with the majority of the listeners'
+votes, or with the emotion that the scene was written for (`intended`). Votes stand in `Evalution.txt`, as the
+release spells it, under the names of the videos, `UTD-IMPROV-S01A-F01-P-FM01.avi`; the sound is
+`MSP-IMPROV-S01A-F01-P-FM01.wav`, wherever it lies. In this name S01 is the sentence, A the intended emotion,
+F01 the actor whom the scene was written for and his session, P the way of elicitation, and FM the talker and
+the one who listens: the talker is not always the target.
+Source: Busso et al., MSP-IMPROV: an acted corpus of dyadic interactions to study emotion perception, IEEE
+Transactions on Affective Computing 2017.
 """
 
 import re
@@ -31,8 +33,10 @@ VALUE = r"(?:-?\d+(?:\.\d+)?|[Nn][Aa][Nn])"
 LINE = re.compile(rf"UTD-IMPROV-(?P<turn>\S+?)\.avi\s*;\s*(?P<letter>\w+)\s*(?:;\s*[AVDN]:\s*{VALUE}\s*)+;?")
 SHAPE = "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.86; V:3.29; D:2.86 ; N:3.43;"
 TALKER_NOTE = (
-    "The talker is the first letter of the last field of a name, with the number of the session; this was inferred from the counts"
-    " of files (where the target actor talks by design, this letter is the target's) and not compared with the release's README."
+    "The talker is the first letter of the last field of a name, with the number of the session; this was "
+    "inferred from the counts"
+    " of files (where the target actor talks by design, this letter is the target's) and not compared with "
+    "the release's README."
 )
 PERCEIVED_NOTE = "An emotion is the majority of the listeners' votes; turns without one are no_agreement."
 INTENDED_NOTE = (
@@ -59,39 +63,65 @@ def read(root: Path, label: Label = "usual") -> Release:
     kind = tree.which_label(NAME, label, "perceived", "intended")
     table, *others = _tables(root)
     remarks = [
-        _remark("left out", tree.relative(other, root), f"is a second table of votes: {tree.relative(table, root)} is read",
-                "take one of the two away")
+        _remark(
+            "left out",
+            tree.relative(other, root),
+            f"is a second table of votes: {tree.relative(table, root)} is read",
+            "take one of the two away",
+        )
         for other in others
-    ]  # fmt: skip
+    ]
     files, doubled = _audio(root, table.parent)
-    home = next(folder for folder in (table.parent / "Audio", root / "Audio", table.parent) if folder.is_dir())
+    home = next(
+        folder for folder in (table.parent / "Audio", root / "Audio", table.parent) if folder.is_dir()
+    )
     lines = list(_lines(root, table))
     found = [_turn(files, home, kind, *line) for line in lines]
     broken = [text for (_, text), each in zip(lines, found, strict=True) if isinstance(each, Remark)]
     utterances = [each for each in found if isinstance(each, Utterance)]
     if not utterances:
-        raise tree.unlike(NAME, root, got=f"{tree.relative(table, root)} without a turn", expected=f"lines like {SHAPE}")
+        raise tree.unlike(
+            NAME, root, got=f"{tree.relative(table, root)} without a turn", expected=f"lines like {SHAPE}"
+        )
     remarks += [*doubled, *(each for each in found if isinstance(each, Remark))]
     remarks += [*_unlabelled(root, table, files, utterances, broken), *_against_the_design(utterances)]
     return Release(
-        name=NAME, utterances=tuple(utterances), emotions=EMOTIONS, folds="session", remarks=tuple(remarks),
-        notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, TALKER_NOTE), expected=expected(kind),
-    )  # fmt: skip
+        name=NAME,
+        utterances=tuple(utterances),
+        emotions=EMOTIONS,
+        folds="session",
+        remarks=tuple(remarks),
+        notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, TALKER_NOTE),
+        expected=expected(kind),
+    )
 
 
 def expected(kind: Label) -> tuple[Expected, ...]:
     """The published numbers of turns; those of classes are of perceived emotions."""
     turns = Expected(
-        title="all turns by elicitation", source=SOURCE, by=("scenario",), counts={(name,): n for name, n in ALL_LABELS.items()}
+        title="all turns by elicitation",
+        source=SOURCE,
+        by=("scenario",),
+        counts={(name,): n for name, n in ALL_LABELS.items()},
     )
     if kind == "intended":
         return (turns,)
-    cells = {(name, emotion): n for name, row in FOUR_CLASSES.items() for emotion, n in zip(EMOTIONS, row, strict=True)}
+    cells = {
+        (name, emotion): n
+        for name, row in FOUR_CLASSES.items()
+        for emotion, n in zip(EMOTIONS, row, strict=True)
+    }
     sums = {(emotion,): sum(n for (_, other), n in cells.items() if other == emotion) for emotion in EMOTIONS}
     four = "7,798 turns of four classes"
     return (
         Expected(title=four, source=SOURCE, by=("emotion",), counts=sums, emotions=EMOTIONS),
-        Expected(title=f"{four} by elicitation", source=SOURCE, by=("scenario", "emotion"), counts=cells, emotions=EMOTIONS),
+        Expected(
+            title=f"{four} by elicitation",
+            source=SOURCE,
+            by=("scenario", "emotion"),
+            counts=cells,
+            emotions=EMOTIONS,
+        ),
         turns,
     )
 
@@ -106,7 +136,8 @@ def _tables(root: Path) -> list[Path]:
 def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
     """Every audio file by its name, and a remark on each folder of second files of the same names.
 
-    Other corpora may lie beside the release in `root`, so all of `root` is walked only if there is no audio beside the table.
+    Other corpora may lie beside the release in `root`, so all of `root` is walked only if there is no audio
+    beside the table.
     """
     files: dict[str, Path] = {}
     again: dict[str, list[Path]] = defaultdict(list)
@@ -114,18 +145,26 @@ def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
         if files.setdefault(file.stem, file) is not file:
             again[tree.relative(file, root).split("/")[0]].append(file)
     if not files:
-        raise tree.unlike(NAME, root, got="no audio", expected="MSP-IMPROV-*.wav in folders session1 to session6")
+        raise tree.unlike(
+            NAME, root, got="no audio", expected="MSP-IMPROV-*.wav in folders session1 to session6"
+        )
     return files, [
-        _remark("left out", folder, f"holds {len(copies)} second files of the same name, such as {tree.relative(copies[0], root)}",
-                f"take them away; {tree.relative(files[copies[0].stem], root)} is read")
+        _remark(
+            "left out",
+            folder,
+            f"holds {len(copies)} second files of the same name, such as {tree.relative(copies[0], root)}",
+            f"take them away; {tree.relative(files[copies[0].stem], root)} is read",
+        )
         for folder, copies in again.items()
-    ]  # fmt: skip
+    ]
 
 
 def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
     """Place and text of every line with the votes' majority; lines of single listeners begin otherwise."""
     # listeners wrote words of their own, in another encoding; nothing that is read here is more than ASCII
-    for count, line in enumerate(tree.text(table, expected="the table of votes", otherwise="latin-1").splitlines(), start=1):
+    for count, line in enumerate(
+        tree.text(table, expected="the table of votes", otherwise="latin-1").splitlines(), start=1
+    ):
         if line.strip().startswith("UTD-IMPROV"):
             yield f"{tree.relative(table, root)}, line {count}", line.strip()
 
@@ -133,38 +172,67 @@ def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
 def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return _remark("bad", place, f"is no majority of votes: {line[:80]!r}", f"copy the file from the release again: {SHAPE}")
+        return _remark(
+            "bad",
+            place,
+            f"is no majority of votes: {line[:80]!r}",
+            f"copy the file from the release again: {SHAPE}",
+        )
     turn = TURN.fullmatch(fit["turn"])
     if not turn:
-        return _remark("bad", place, f"names no turn of MSP-IMPROV: {fit['turn']!r}", "mend the name; it is like S01A-F01-P-FM01")
+        return _remark(
+            "bad",
+            place,
+            f"names no turn of MSP-IMPROV: {fit['turn']!r}",
+            "mend the name; it is like S01A-F01-P-FM01",
+        )
     if fit["letter"] not in LETTERS:
         known = " ".join(LETTERS)
         return _remark(
-            "bad", place, f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}", f"mend it; known are {known}"
+            "bad",
+            place,
+            f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}",
+            f"mend it; known are {known}",
         )
     key, session = f"MSP-IMPROV-{fit['turn']}", turn["session"]
     letter = fit["letter"] if kind == "perceived" else turn["intended"]
     gender: Gender = "female" if turn["talker"] == "F" else "male"
     usual = home / f"session{session}" / f"{turn['sentence']}{turn['intended']}" / turn["kind"] / f"{key}.wav"
     return Utterance(
-        key=key, path=str(files.get(key, usual)), emotion=LETTERS[letter], raw_label=letter, speaker=f"{turn['talker']}{session}",
-        gender=gender, session=session, scenario=SCENARIOS[turn["kind"]],
-    )  # fmt: skip
+        key=key,
+        path=str(files.get(key, usual)),
+        emotion=LETTERS[letter],
+        raw_label=letter,
+        speaker=f"{turn['talker']}{session}",
+        gender=gender,
+        session=session,
+        scenario=SCENARIOS[turn["kind"]],
+    )
 
 
-def _unlabelled(root: Path, table: Path, files: dict[str, Path], labelled: list[Utterance], broken: list[str]) -> Iterator[Remark]:
-    """A remark on each recording that no line names; of one that a broken line names, that line is told already."""
-    known = {utterance.key for utterance in labelled} | {f"MSP-IMPROV-{turn[0]}" for line in broken for turn in TURN.finditer(line)}
+def _unlabelled(
+    root: Path, table: Path, files: dict[str, Path], labelled: list[Utterance], broken: list[str]
+) -> Iterator[Remark]:
+    """A remark on each recording that no line names; of one that a broken line names, that line is told
+    already.
+    """
+    known = {utterance.key for utterance in labelled} | {
+        f"MSP-IMPROV-{turn[0]}" for line in broken for turn in TURN.finditer(line)
+    }
     for name, file in files.items():
         if name not in known:
             yield _remark(
-                "bad", tree.relative(file, root), f"has no label in {table.name}",
+                "bad",
+                tree.relative(file, root),
+                f"has no label in {table.name}",
                 f"copy {table.name} from the release again, or take the file away",
-            )  # fmt: skip
+            )
 
 
 def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:
-    """The target actor talks in all turns of some kinds: names that say otherwise shake the inference of who talks."""
+    """The target actor talks in all turns of some kinds: names that say otherwise shake the inference of who
+    talks.
+    """
     for utterance in utterances:
         _, _, _, target, kind, _ = utterance.key.split("-")
         if kind in TARGET_TALKS and target[0] != utterance.speaker[0]:
@@ -172,5 +240,5 @@ def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:
             yield _remark("doubtful", utterance.key, what, "find out who talks in it")
 
 
-def _remark(kind: Literal["bad", "left out", "doubtful"], subject: str, what: str, do: str) -> Remark:
-    return Remark(kind=kind, subject=subject, what=what, do=do)
+def _remark(kind: Literal["bad", "left out", "doubtful"], subject: str, what: str, fix: str) -> Remark:
+    return Remark(kind=kind, subject=subject, what=what, fix=fix)

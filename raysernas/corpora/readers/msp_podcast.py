@@ -1,11 +1,13 @@
-"""MSP-Podcast: speech cut from podcasts, hundreds of talkers, English; labels by listeners, and official parts.
+"""MSP-Podcast: speech cut from podcasts, hundreds of talkers, English; labels by listeners, and official
+parts.
 
-In: the folder of a release, or the one above it. Out: every labelled segment with the majority of the listeners' votes and its
-official part. All of it stands in one table, `Labels/labels_consensus.csv` (`labels_concensus.csv` in old releases); its cells are
-read as text, because speakers are numbers that are names. What later releases call Development old ones call Validation: it is
-`valid` here. Test3 has no public labels and is left out.
-Source: Lotfian and Busso, Building naturalistic emotionally balanced speech corpus by retrieving emotional speech from existing
-podcast recordings, IEEE Transactions on Affective Computing 2019.
+In: the folder of a release, or the one above it. Out: every labelled segment with the majority of the
+listeners' votes and its official part. All of it stands in one table, `Labels/labels_consensus.csv`
+(`labels_concensus.csv` in old releases); its cells are read as text, because speakers are numbers that are
+names. What later releases call Development old ones call Validation: it is `valid` here. Test3 has no public
+labels and is left out.
+Source: Lotfian and Busso, Building naturalistic emotionally balanced speech corpus by retrieving emotional
+speech from existing podcast recordings, IEEE Transactions on Affective Computing 2019.
 """
 
 import csv
@@ -14,9 +16,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, UNKNOWN_SPEAKER, Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import (
+    NO_AGREEMENT,
+    OTHER,
+    UNKNOWN_SPEAKER,
+    Expected,
+    Gender,
+    Label,
+    Release,
+    Remark,
+    Utterance,
+)
 
 NAME = "msp_podcast"
 OLD_FILE = "labels_concensus.csv"  # as release 1.8 spells it
@@ -37,12 +49,18 @@ LETTERS = {
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 Part = Literal["train", "valid", "test", "test2", "test3"]
 PARTS: dict[str, Part] = {
-    "Train": "train", "Development": "valid", "Validation": "valid", "Test1": "test", "Test2": "test2", "Test3": "test3",
-}  # fmt: skip
+    "Train": "train",
+    "Development": "valid",
+    "Validation": "valid",
+    "Test1": "test",
+    "Test2": "test2",
+    "Test3": "test3",
+}
 GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
 NOTES = (
     "An emotion is the majority of the listeners' votes; segments without one are no_agreement.",
-    "The official parts Validation and Development are valid, Test1 is test; Test2 was gathered in another way and is test2.",
+    "The official parts Validation and Development are valid, Test1 is test; Test2 was gathered in another "
+    "way and is test2.",
     "Segments of speakers called Unknown have no speaker, and are on no side of folds by speaker.",
 )
 OLD_NOTE = f"The release is taken for 1.8, because its table is called {OLD_FILE}."
@@ -56,8 +74,8 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All labelled segments that the table lists.
 
     Raises:
-        Fault: for a folder without the table or without audio, several releases in it, a table that cannot be read or lacks a
-            column, and intended labels, which natural speech does not have.
+        Fault: for a folder without the table or without audio, several releases in it, a table that cannot be
+            read or lacks a column, and intended labels, which natural speech does not have.
     """
     tree.which_label(NAME, label, "perceived")
     table, *others = _tables(root)
@@ -68,11 +86,16 @@ def read(root: Path, label: Label = "usual") -> Release:
     utterances = tuple(each for each in found if isinstance(each, Utterance))
     if not utterances:
         raise tree.unlike(
-            NAME, root, got=f"{tree.relative(table, root)} without a labelled segment", expected="a row for each file"
+            NAME,
+            root,
+            got=f"{tree.relative(table, root)} without a labelled segment",
+            expected="a row for each file",
         )
     listed = {cells.get("FileName", "") for _, cells in rows}
     unlisted = [file for file in tree.audio_files(audio, ".wav") if file.name not in listed]
-    unlabelled = {each.name for each in found if isinstance(each, Path)} | {file.name for file in unlisted if _is_test3(file)}
+    unlabelled = {each.name for each in found if isinstance(each, Path)} | {
+        file.name for file in unlisted if _is_test3(file)
+    }
     remarks = [
         *(_second(root, other, table) for other in others),
         *_left_out(root, audio, len(unlabelled)),
@@ -81,9 +104,14 @@ def read(root: Path, label: Label = "usual") -> Release:
     ]
     old = table.name == OLD_FILE
     return Release(
-        name=NAME, utterances=utterances, emotions=EMOTIONS, folds="official", remarks=tuple(remarks),
-        notes=(*NOTES, *(OLD_NOTE,) * old), expected=expected() if old else (),
-    )  # fmt: skip
+        name=NAME,
+        utterances=utterances,
+        emotions=EMOTIONS,
+        folds="official",
+        remarks=tuple(remarks),
+        notes=(*NOTES, *(OLD_NOTE,) * old),
+        expected=expected() if old else (),
+    )
 
 
 def expected() -> tuple[Expected, ...]:
@@ -91,7 +119,13 @@ def expected() -> tuple[Expected, ...]:
     train = {("train", emotion): count for emotion, count in TRAIN.items()}
     parts = {(part,): count for part, count in BY_PART.items()}
     return (
-        Expected(title="release 1.8, four classes by part", source=SOURCE, by=("split",), counts=parts, emotions=EMOTIONS),
+        Expected(
+            title="release 1.8, four classes by part",
+            source=SOURCE,
+            by=("split",),
+            counts=parts,
+            emotions=EMOTIONS,
+        ),
         Expected(
             title="release 1.8, training part",
             source=SOURCE,
@@ -120,19 +154,27 @@ def _tables_in(release: Path) -> list[Path]:
 
 
 def _rows(root: Path, table: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Place and cells of every row, as text without outer blanks; of a row with too few or too many cells, no cells."""
-    reader = csv.reader(io.StringIO(tree.text(table, expected="CSV (UTF-8, commas)"), newline=""), strict=True)
+    """Place and cells of every row, as text without outer blanks; of a row with too few or too many cells, no
+    cells.
+    """
+    reader = csv.reader(
+        io.StringIO(tree.text(table, expected="CSV (UTF-8, commas)"), newline=""), strict=True
+    )
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if missing := [column for column in COLUMNS if column not in header]:
-            raise _fault(table, f"has no column {missing[0]!r}", f"the columns {', '.join(header)}", ", ".join(COLUMNS))
+            raise _fault(
+                table, f"has no column {missing[0]!r}", f"the columns {', '.join(header)}", ", ".join(COLUMNS)
+            )
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 whole = cells if len(cells) == len(header) else ()
                 place = f"{tree.relative(table, root)}, line {reader.line_num}"
                 yield place, {name: cell.strip() for name, cell in zip(header, whole, strict=False)}
     except csv.Error as error:
-        raise _fault(table, f"cannot be read from line {reader.line_num} on", str(error), "CSV (UTF-8, commas)") from error
+        raise _fault(
+            table, f"cannot be read from line {reader.line_num} on", str(error), "CSV (UTF-8, commas)"
+        ) from error
 
 
 def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Remark | Path:
@@ -141,18 +183,33 @@ def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Rema
         return _bad(place, "has not the cells of the header", "copy the table from the release again")
     name, letter, part = cells["FileName"], cells["EmoClass"], PARTS.get(cells["Split_Set"])
     if not name.lower().endswith(".wav") or "/" in name or "\\" in name:
-        return _bad(place, f"names no audio file: {name!r}", "mend FileName; it is like MSP-PODCAST_0001_0008.wav")
+        return _bad(
+            place, f"names no audio file: {name!r}", "mend FileName; it is like MSP-PODCAST_0001_0008.wav"
+        )
     if part is None:
-        return _bad(place, f"{name} is in no official part: {cells['Split_Set']!r}", f"mend Split_Set; known are {' '.join(PARTS)}")
+        return _bad(
+            place,
+            f"{name} is in no official part: {cells['Split_Set']!r}",
+            f"mend Split_Set; known are {' '.join(PARTS)}",
+        )
     if letter not in LETTERS:
         if part == "test3":
             return audio / name
-        return _bad(place, f"{name} has no emotion of MSP-Podcast: {letter!r}", f"mend EmoClass; known are {' '.join(LETTERS)}")
+        return _bad(
+            place,
+            f"{name} has no emotion of MSP-Podcast: {letter!r}",
+            f"mend EmoClass; known are {' '.join(LETTERS)}",
+        )
     speaker = UNKNOWN_SPEAKER if cells["SpkrID"].lower() == "unknown" else cells["SpkrID"]
     return Utterance(
-        key=name[: -len(".wav")], path=str(audio / name), emotion=LETTERS[letter], raw_label=letter, speaker=speaker,
-        gender=GENDERS.get(cells["Gender"].lower(), "unknown"), split=part,
-    )  # fmt: skip
+        key=name[: -len(".wav")],
+        path=str(audio / name),
+        emotion=LETTERS[letter],
+        raw_label=letter,
+        speaker=speaker,
+        gender=GENDERS.get(cells["Gender"].lower(), "unknown"),
+        split=part,
+    )
 
 
 def _is_test3(file: Path) -> bool:
@@ -162,24 +219,35 @@ def _is_test3(file: Path) -> bool:
 
 def _second(root: Path, other: Path, table: Path) -> Remark:
     what = f"is a second table of labels: {tree.relative(table, root)} is read"
-    return Remark(kind="left out", subject=tree.relative(other, root), what=what, do="take one of the two away")
+    return Remark(
+        kind="left out", subject=tree.relative(other, root), what=what, fix="take one of the two away"
+    )
 
 
 def _left_out(root: Path, audio: Path, count: int) -> Iterator[Remark]:
     if count:
         what = f"holds {count} segments of Test3, which has no public labels"
         yield Remark(
-            kind="left out", subject=tree.relative(audio, root), what=what, do="nothing: they can be neither learned nor tested"
+            kind="left out",
+            subject=tree.relative(audio, root),
+            what=what,
+            fix="nothing: they can be neither learned nor tested",
         )
 
 
 def _unlisted(root: Path, file: Path, table: Path) -> Remark:
-    return _bad(tree.relative(file, root), f"has no label in {table.name}", "take the file away, or copy the table of its release")
+    return _bad(
+        tree.relative(file, root),
+        f"has no label in {table.name}",
+        "take the file away, or copy the table of its release",
+    )
 
 
 def _fault(table: Path, what: str, got: str, expected: str) -> Fault:
-    return Fault("corpus", f"{table} {what}", got=got, expected=expected, do="copy the table from the release again")
+    return Fault(
+        "corpus", f"{table} {what}", got=got, expected=expected, fix="copy the table from the release again"
+    )
 
 
-def _bad(subject: str, what: str, do: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, do=do)
+def _bad(subject: str, what: str, fix: str) -> Remark:
+    return Remark(kind="bad", subject=subject, what=what, fix=fix)

@@ -1,8 +1,9 @@
 """nEMO: nine actors, 90 sentences in six emotions, 4,481 files, Polish.
 
-In: the folder of the release, which has `samples` and `data.tsv` in it, or a folder of its recordings alone. Out: utterances whose
-labels come from the names of the files, `EB0_anger_1.wav` = speaker, emotion, sentence. The table, where there is one, tells the
-gender, and is compared with the names: a file that is called one thing and listed as another is bad.
+In: the folder of the release, which has `samples` and `data.tsv` in it, or a folder of its recordings alone.
+Out: utterances whose labels come from the names of the files, `EB0_anger_1.wav` = speaker, emotion, sentence.
+The table, where there is one, tells the gender, and is compared with the names: a file that is called one
+thing and listed as another is bad.
 Source: Christop, nEMO: dataset of emotional speech in Polish, LREC-COLING 2024.
 """
 
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
 
@@ -33,8 +34,16 @@ NO_TABLE = f"There is no {TABLE}: labels come from the names of the files alone,
 SOURCE = "counted in the release (github.com/amu-cai/nEMO)"
 BY_EMOTION = {"anger": 749, "fear": 736, "happiness": 749, "neutral": 809, "sadness": 769, "surprise": 669}
 BY_SPEAKER = {
-    "EB0": 539, "IC0": 540, "KD0": 540, "KS0": 540, "MK0": 450, "MP0": 256, "SM0": 538, "TP0": 539, "WR0": 539,
-}  # fmt: skip
+    "EB0": 539,
+    "IC0": 540,
+    "KD0": 540,
+    "KS0": 540,
+    "MK0": 450,
+    "MP0": 256,
+    "SM0": 538,
+    "TP0": 539,
+    "WR0": 539,
+}
 
 Row = Mapping[str, str]
 
@@ -58,14 +67,27 @@ def read(root: Path, label: Label = "usual") -> Release:
     paths = [*files, *(samples / f"{key}.wav" for key in missing)]
     found = [_utterance(path, root, None if table is None else rows) for path in paths]
     expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): n for name, n in BY_EMOTION.items()}),
-        Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(name,): n for name, n in BY_SPEAKER.items()}),
+        Expected(
+            title="emotions",
+            source=SOURCE,
+            by=("emotion",),
+            counts={(name,): n for name, n in BY_EMOTION.items()},
+        ),
+        Expected(
+            title="speakers",
+            source=SOURCE,
+            by=("speaker",),
+            counts={(name,): n for name, n in BY_SPEAKER.items()},
+        ),
     )
     return Release(
-        name=NAME, utterances=tuple(each for each in found if isinstance(each, Utterance)),
-        emotions=tuple(sorted(EMOTIONS.values())), remarks=(*remarks, *(each for each in found if isinstance(each, Remark))),
-        notes=(*NOTES, NO_TABLE) if table is None else NOTES, expected=expected,
-    )  # fmt: skip
+        name=NAME,
+        utterances=tuple(each for each in found if isinstance(each, Utterance)),
+        emotions=tuple(sorted(EMOTIONS.values())),
+        remarks=(*remarks, *(each for each in found if isinstance(each, Remark))),
+        notes=(*NOTES, NO_TABLE) if table is None else NOTES,
+        expected=expected,
+    )
 
 
 def _utterance(path: Path, root: Path, rows: Mapping[str, Row] | None) -> Utterance | Remark:
@@ -73,20 +95,32 @@ def _utterance(path: Path, root: Path, rows: Mapping[str, Row] | None) -> Uttera
     subject = tree.relative(path, root)
     fit = FILE.fullmatch(path.stem)
     if not fit:
-        return _bad(subject, f"is not a name of nEMO: {SHAPE}", "mend the name, or take the file out of the folder")
+        return _bad(
+            subject, f"is not a name of nEMO: {SHAPE}", "mend the name, or take the file out of the folder"
+        )
     speaker, word, gender = fit["speaker"], fit["word"], "unknown"
     if rows is not None:
         row = rows.get(path.stem)
         if row is None:
-            return _bad(subject, f"is not listed in {TABLE}", f"copy {TABLE} from the release again, or take the file away")
+            return _bad(
+                subject,
+                f"is not listed in {TABLE}",
+                f"copy {TABLE} from the release again, or take the file away",
+            )
         if (row["speaker_id"], row["emotion"]) != (speaker, word):
             listed = f"{row['emotion']} of {row['speaker_id']}"
-            return _bad(subject, f"is listed in {TABLE} as {listed}", "find out which is right, and mend the other")
+            return _bad(
+                subject, f"is listed in {TABLE} as {listed}", "find out which is right, and mend the other"
+            )
         gender = row["gender"]
     return Utterance(
-        key=path.stem, path=str(path), emotion=EMOTIONS[word], raw_label=word, speaker=speaker,
+        key=path.stem,
+        path=str(path),
+        emotion=EMOTIONS[word],
+        raw_label=word,
+        speaker=speaker,
         gender=GENDERS.get(gender, "unknown"),
-    )  # fmt: skip
+    )
 
 
 def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
@@ -94,9 +128,12 @@ def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
     header, *lines = _lines(table)
     if lacking := [column for column in COLUMNS if column not in header]:
         raise Fault(
-            "corpus", f"{table} has no column {lacking[0]!r}", got=", ".join(header), expected=", ".join(COLUMNS),
-            do=f"copy {TABLE} from the release again, or take it away: names alone suffice",
-        )  # fmt: skip
+            "corpus",
+            f"{table} has no column {lacking[0]!r}",
+            got=", ".join(header),
+            expected=", ".join(COLUMNS),
+            fix=f"copy {TABLE} from the release again, or take it away: names alone suffice",
+        )
     rows: dict[str, Row] = {}
     remarks: list[Remark] = []
     for number, cells in enumerate(lines, start=2):
@@ -114,9 +151,15 @@ def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
 
 def _lines(table: Path) -> list[list[str]]:
     """The cells of each line that is not empty, without outer blanks (speakers have eight before them)."""
-    text = tree.text(table, expected="UTF-8", do=f"copy {TABLE} from the release again, or take it away: names alone suffice")
-    return [[tree.plain(cell) for cell in line.split("\t")] for line in text.split("\n") if line.strip()] or [[]]
+    text = tree.text(
+        table,
+        expected="UTF-8",
+        fix=f"copy {TABLE} from the release again, or take it away: names alone suffice",
+    )
+    return [[tree.plain(cell) for cell in line.split("\t")] for line in text.split("\n") if line.strip()] or [
+        []
+    ]
 
 
-def _bad(subject: str, what: str, do: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, do=do)
+def _bad(subject: str, what: str, fix: str) -> Remark:
+    return Remark(kind="bad", subject=subject, what=what, fix=fix)

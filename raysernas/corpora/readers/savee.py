@@ -1,7 +1,8 @@
 """SAVEE: four men, seven emotions, 480 sentences, English.
 
-In: the folder of the release, which has `AudioData/DC/a01.wav`, or a flat copy with `DC_a01.wav`. Out: utterances whose labels come
-from the names of files and folders: the speaker, then the emotion in one or two letters and the number of the sentence.
+In: the folder of the release, which has `AudioData/DC/a01.wav`, or a flat copy with `DC_a01.wav`. Out:
+utterances whose labels come from the names of files and folders: the speaker, then the emotion in one or two
+letters and the number of the sentence.
 Source: Haq and Jackson, Multimodal emotion recognition, in: Machine Audition, 2010.
 """
 
@@ -23,7 +24,10 @@ EMOTIONS = {
 }
 SPEAKERS = ("DC", "JE", "JK", "KL")
 FILE = re.compile(rf"(?P<speaker>{'|'.join(SPEAKERS)})_(?P<code>sa|su|[adfhn])(?P<sentence>\d\d)")
-SHAPE = f"AudioData/SPEAKER/CODE01.wav or SPEAKER_CODE01.wav, with speakers {' '.join(SPEAKERS)} and codes {' '.join(EMOTIONS)}"
+SHAPE = (
+    f"AudioData/SPEAKER/CODE01.wav or SPEAKER_CODE01.wav, with speakers {' '.join(SPEAKERS)} and codes "
+    f"{' '.join(EMOTIONS)}"
+)
 NOTES = ("The emotion is the one that was acted.",)
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of SAVEE"
 
@@ -38,15 +42,19 @@ def read(root: Path, label: Label = "usual") -> Release:
     tree.need_folder(NAME, root)
     files = tree.audio_files(root, ".wav")
     utterances, remarks = tree.named(
-        NAME, root, files, _utterance, shape=SHAPE, do="mend the name, or take the file out of the folder"
+        NAME, root, files, _utterance, shape=SHAPE, fix="mend the name, or take the file out of the folder"
     )
     by_emotion = {(emotion,): 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()}
     expected = (
         Expected(title="emotions", source=SOURCE, by=("emotion",), counts=by_emotion),
-        Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(speaker,): 120 for speaker in SPEAKERS}),
+        Expected(
+            title="speakers", source=SOURCE, by=("speaker",), counts={(speaker,): 120 for speaker in SPEAKERS}
+        ),
     )
     emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
+    return Release(
+        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    )
 
 
 def _utterance(file: Path) -> Utterance | None:
@@ -57,4 +65,4 @@ def _utterance(file: Path) -> Utterance | None:
     code = fit["code"]
     return Utterance(
         key=key, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=fit["speaker"], gender="male"
-    )  # fmt: skip
+    )

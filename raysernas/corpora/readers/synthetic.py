@@ -1,10 +1,12 @@
-"""Speech out of numbers, so that everything can be tried without any recordings: a seeded source-filter synthesiser.
+"""Speech out of numbers, so that everything can be tried without any recordings: a seeded source-filter
+synthesiser.
 
-In: how many speakers and takes, and a seed. Out: utterances whose paths say what to synthesise, and the waveform of such a path.
-A glottal pulse train (Rosenberg, JASA 1971) with a pitch contour, jitter, tilt and breath goes through the formants of random
-vowels (Peterson and Barney, JASA 1952); bursts of noise are the consonants. Emotions overlap in pitch, tempo, level, tilt and voice
-quality. Anger and happiness draw from the very same distributions, except that pitch and level of the one fall and of the
-other rise: their frames are the same, in another order, and no average over time can tell them apart.
+In: how many speakers and takes, and a seed. Out: utterances whose paths say what to synthesise, and the
+waveform of such a path. A glottal pulse train (Rosenberg, JASA 1971) with a pitch contour, jitter, tilt and
+breath goes through the formants of random vowels (Peterson and Barney, JASA 1952); bursts of noise are the
+consonants. Emotions overlap in pitch, tempo, level, tilt and voice quality. Anger and happiness draw from the
+very same distributions, except that pitch and level of the one fall and of the other rise: their frames are
+the same, in another order, and no average over time can tell them apart.
 """
 
 import re
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from raysernas.config import CorpusConfig
+from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.audio import Samples, resampled
 from raysernas.corpora.corpus import Gender, Release, Utterance
 
@@ -24,14 +26,23 @@ VERSION = 1  # changes with every change of the sound
 RATE_HZ = 16_000  # of the synthesis; other rates are resampled, so that the speech is the same at all of them
 DURATION_S = (0.9, 1.5)
 PATH = re.compile(rf"{SCHEME}v(\d+)/seed(\d+)/speaker(\d+)/(\w+)/take(\d+)")
-VOWELS_HZ = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240), (500, 1500, 2500))
+VOWELS_HZ = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+    (500, 1500, 2500),
+)
 BANDWIDTHS_HZ = (80.0, 110.0, 160.0, 220.0)
 FADE = 240  # samples in which one vowel turns into the next
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manner:
-    """How something is said: means for an emotion, deviations in `SPREAD`, and what was drawn for one utterance."""
+    """How something is said: means for an emotion, deviations in `SPREAD`, and what was drawn for one
+    utterance.
+    """
 
     pitch_st: float  # semitones above the speaker's own pitch
     range_st: float  # semitones of the accents
@@ -44,7 +55,9 @@ class Manner:
 
 MANNERS = {
     "anger": Manner(pitch_st=4, range_st=3.5, syllable_s=0.17, level_db=6, tilt=0.46, breath=0.10, arc=-1.2),
-    "happiness": Manner(pitch_st=4, range_st=3.5, syllable_s=0.17, level_db=6, tilt=0.46, breath=0.10, arc=1.2),
+    "happiness": Manner(
+        pitch_st=4, range_st=3.5, syllable_s=0.17, level_db=6, tilt=0.46, breath=0.10, arc=1.2
+    ),
     "neutral": Manner(pitch_st=0.5, range_st=2, syllable_s=0.20, level_db=0, tilt=0.66, breath=0.10, arc=0),
     "sadness": Manner(pitch_st=-2, range_st=1, syllable_s=0.26, level_db=-5, tilt=0.87, breath=0.40, arc=0),
 }
@@ -74,7 +87,9 @@ class Syllable:
 
 
 def read(config: CorpusConfig) -> Release:
-    """Every speaker says every emotion `synthetic_takes` times; speakers alternate female and male, two share a session."""
+    """Every speaker says every emotion `synthetic_takes` times; speakers alternate female and male, two share
+    a session.
+    """
     utterances = [
         Utterance(
             key=f"s{speaker:02d}_{emotion}_{take:02d}",
@@ -93,7 +108,9 @@ def read(config: CorpusConfig) -> Release:
 
 
 def waveform(path: str, sample_rate_hz: int) -> Samples:
-    """The sound that a path of this corpus stands for, float32 [samples]; nothing but path and rate decides it."""
+    """The sound that a path of this corpus stands for, float32 [samples]; nothing but path and rate decides
+    it.
+    """
     fit = PATH.fullmatch(path)
     if not fit or int(fit[1]) != VERSION or fit[4] not in MANNERS:
         raise ValueError(f"{path} is not a path of the synthetic corpus, version {VERSION}")
@@ -147,7 +164,9 @@ def _spoken(voice: Voice, manner: Manner, generator: np.random.Generator) -> Wav
 
 
 def _syllables(manner: Manner, generator: np.random.Generator) -> tuple[list[Syllable], int]:
-    """As many syllables as the tempo allows in the time that is left between a silence before and one after."""
+    """As many syllables as the tempo allows in the time that is left between a silence before and one
+    after.
+    """
     total_s = generator.uniform(*DURATION_S)
     lead_s, tail_s = generator.uniform(0.02, 0.08, size=2)
     count = max(3, round((total_s - lead_s - tail_s) / manner.syllable_s))
@@ -157,7 +176,9 @@ def _syllables(manner: Manner, generator: np.random.Generator) -> tuple[list[Syl
     bursts = np.round(generator.uniform(0.015, 0.05, size=count) * RATE_HZ).astype(int)
     vowels = generator.integers(len(VOWELS_HZ), size=count)
     syllables = [
-        Syllable(start=int(bounds[i]), end=int(bounds[i + 1]), burst=int(bursts[i]), vowel=VOWELS_HZ[vowels[i]])
+        Syllable(
+            start=int(bounds[i]), end=int(bounds[i + 1]), burst=int(bursts[i]), vowel=VOWELS_HZ[vowels[i]]
+        )
         for i in range(count)
     ]
     return syllables, round(total_s * RATE_HZ)
@@ -171,8 +192,12 @@ def _pulses(pitch_hz: Wave) -> Wave:
     return np.where(phase < 0.4, opening, np.where(phase < 0.56, closing, 0.0))
 
 
-def _articulated(source: Wave, syllables: list[Syllable], voice: Voice, generator: np.random.Generator) -> Wave:
-    """The source through every syllable's formants, louder in the middle of the vowel, with a burst before it."""
+def _articulated(
+    source: Wave, syllables: list[Syllable], voice: Voice, generator: np.random.Generator
+) -> Wave:
+    """The source through every syllable's formants, louder in the middle of the vowel, with a burst before
+    it.
+    """
     speech = np.zeros(len(source))
     for syllable in syllables:
         start, end = syllable.start + syllable.burst, syllable.end
@@ -182,8 +207,12 @@ def _articulated(source: Wave, syllables: list[Syllable], voice: Voice, generato
         voiced[: end - start] = source[start:end] * envelope
         speech[start:stop] += signal.sosfilt(_formants(syllable.vowel, voice.tract), voiced)
         noise = generator.standard_normal(syllable.burst) * np.hanning(syllable.burst)
-        place = signal.butter(1, np.array([0.6, 1.4]) * generator.uniform(2200, 4800), "bandpass", fs=RATE_HZ, output="sos")
-        speech[syllable.start : start] += generator.uniform(0.2, 0.8) * np.asarray(signal.sosfilt(place, noise))
+        place = signal.butter(
+            1, np.array([0.6, 1.4]) * generator.uniform(2200, 4800), "bandpass", fs=RATE_HZ, output="sos"
+        )
+        speech[syllable.start : start] += generator.uniform(0.2, 0.8) * np.asarray(
+            signal.sosfilt(place, noise)
+        )
     return speech
 
 

@@ -1,7 +1,8 @@
 """Tables of labels, CSV or Parquet, with every cell as text, so that speaker 03 stays 03.
 
-In: the path of a table. Out: its columns and rows, each row with the words by which a remark names it. A fault of the whole table
-(not decodable, separated by something else, a column twice, none) is refused here; what a cell means is not known here.
+In: the path of a table. Out: its columns and rows, each row with the words by which a remark names it. A
+fault of the whole table (not decodable, separated by something else, a column twice, none) is refused here;
+what a cell means is not known here.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysernas.config import Fault
+from raysernas.config.fault import Fault
 
 SUFFIXES = (".csv", ".tsv", ".parquet")  # of what is taken for a table; tabs are then refused, in words
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -44,7 +45,11 @@ def read(path: Path) -> Table:
     """
     if not path.is_file():
         raise fault(
-            path, "is not a file", got=str(path), expected="a table, *.csv or *.parquet", do="set corpus.root=PATH/TO/TABLE"
+            path,
+            "is not a file",
+            got=str(path),
+            expected="a table, *.csv or *.parquet",
+            fix="set corpus.root=PATH/TO/TABLE",
         )
     try:
         columns, cells = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
@@ -52,8 +57,17 @@ def read(path: Path) -> Table:
         if isinstance(error, Fault):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise fault(path, "cannot be read", got=reason, expected="CSV (UTF-8, commas) or Parquet", do="mend the table") from error
-    rows = (Row(f"{path.name} row {number}", dict(zip(columns, row, strict=True))) for number, row in enumerate(cells, start=1))
+        raise fault(
+            path,
+            "cannot be read",
+            got=reason,
+            expected="CSV (UTF-8, commas) or Parquet",
+            fix="mend the table",
+        ) from error
+    rows = (
+        Row(f"{path.name} row {number}", dict(zip(columns, row, strict=True)))
+        for number, row in enumerate(cells, start=1)
+    )
     return Table(path, tuple(columns), tuple(rows))
 
 
@@ -69,30 +83,51 @@ def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None
     if missing := [column for column in columns if column not in table.columns]:
         wanted = f" (and {', '.join(also)} where wanted)" if also else ""
         raise fault(
-            table.path, f"has no column {missing[0]!r}", got=f"the columns {', '.join(table.columns)}",
-            expected=f"{', '.join(columns)}{wanted}", do="add the column, or mend its name",
-        )  # fmt: skip
+            table.path,
+            f"has no column {missing[0]!r}",
+            got=f"the columns {', '.join(table.columns)}",
+            expected=f"{', '.join(columns)}{wanted}",
+            fix="add the column, or mend its name",
+        )
     if not table.rows:
-        raise fault(table.path, "lists no utterances", got="a header only", expected="one row an utterance", do="add rows")
+        raise fault(
+            table.path,
+            "lists no utterances",
+            got="a header only",
+            expected="one row an utterance",
+            fix="add rows",
+        )
 
 
-def fault(path: Path, what: str, *, got: str, expected: str, do: str) -> Fault:
+def fault(path: Path, what: str, *, got: str, expected: str, fix: str) -> Fault:
     """The fault of a table, or of the folder in which there should be one."""
-    return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, do=do)
+    return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, fix=fix)
 
 
 def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
     header = _texts(path, 1)[0]
     for delimiter, name in DELIMITERS.items():
         if len(header) == 1 and delimiter in header[0]:
-            raise fault(path, f"separates its columns by {name}", got=header[0], expected="commas", do="save it with commas")
+            raise fault(
+                path,
+                f"separates its columns by {name}",
+                got=header[0],
+                expected="commas",
+                fix="save it with commas",
+            )
     return _header(path, header), _texts(path, None)[1:]
 
 
 def _texts(path: Path, count: int | None) -> list[list[str]]:
     """The first rows of a CSV file, the header being one of them."""
     rows = pd.read_csv(
-        path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, nrows=count
+        path,
+        header=None,
+        dtype=str,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+        skipinitialspace=True,
+        nrows=count,
     )
     return rows.fillna("").to_numpy(dtype=object).tolist()
 
@@ -119,5 +154,11 @@ def _column(values: pa.ChunkedArray) -> list[str]:
 def _header(path: Path, names: Sequence[str]) -> list[str]:
     columns = [name.strip() for name in names]
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
-        raise fault(path, f"has two columns {repeated[0]!r}", got=", ".join(columns), expected="each once", do="remove one")
+        raise fault(
+            path,
+            f"has two columns {repeated[0]!r}",
+            got=", ".join(columns),
+            expected="each once",
+            fix="remove one",
+        )
     return columns

@@ -1,9 +1,9 @@
 """TESS: two women, 200 words in seven emotions each, 2,800 files, English.
 
 In: the folder of the release, or one above it. Out: utterances whose labels come from the names of the files,
-`OAF_back_angry.wav` = speaker, word, emotion; `ps` is a pleasant surprise. Folders are spelled differently from copy to copy and
-tell nothing. A copy that many use holds every file twice, in `TESS Toronto emotional speech set data` and in a folder of that name
-in it: the second is left out.
+`OAF_back_angry.wav` = speaker, word, emotion; `ps` is a pleasant surprise. Folders are spelled differently
+from copy to copy and tell nothing. A copy that many use holds every file twice, in `TESS Toronto emotional
+speech set data` and in a folder of that name in it: the second is left out.
 Source: Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), Borealis 2020.
 """
 
@@ -51,12 +51,21 @@ def read(root: Path, label: Label = "usual") -> Release:
         raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
     kept, copies = tree.once(named, root, _key)
     expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts={(name,): 400 for name in EMOTIONS.values()}),
-        Expected(title="speakers", source=SOURCE, by=("speaker",), counts={(name,): 1400 for name in SPEAKERS}),
+        Expected(
+            title="emotions",
+            source=SOURCE,
+            by=("emotion",),
+            counts={(name,): 400 for name in EMOTIONS.values()},
+        ),
+        Expected(
+            title="speakers", source=SOURCE, by=("speaker",), counts={(name,): 1400 for name in SPEAKERS}
+        ),
     )
     remarks = (*_unnamed(files, root), *copies, *_misspelt(kept, root))
     emotions, utterances = tuple(sorted(EMOTIONS.values())), tuple(_utterance(file) for file in kept)
-    return Release(name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected)
+    return Release(
+        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    )
 
 
 def _key(file: Path) -> str:
@@ -66,25 +75,36 @@ def _key(file: Path) -> str:
 def _utterance(file: Path) -> Utterance:
     speaker, _, code = _key(file).split("_")
     return Utterance(
-        key=_key(file), path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender="female"
-    )  # fmt: skip
+        key=_key(file),
+        path=str(file),
+        emotion=EMOTIONS[code],
+        raw_label=code,
+        speaker=speaker,
+        gender="female",
+    )
 
 
 def _misspelt(files: Sequence[Path], root: Path) -> list[Remark]:
     return [
         Remark(
-            kind="doubtful", subject=tree.relative(file, root), what=f"is misspelt in the release; it is read as {_key(file)}",
-            do="nothing, or listen to it",
+            kind="doubtful",
+            subject=tree.relative(file, root),
+            what=f"is misspelt in the release; it is read as {_key(file)}",
+            fix="nothing, or listen to it",
         )
-        for file in files if file.stem in MISSPELT
-    ]  # fmt: skip
+        for file in files
+        if file.stem in MISSPELT
+    ]
 
 
 def _unnamed(files: Sequence[Path], root: Path) -> list[Remark]:
     return [
         Remark(
-            kind="bad", subject=tree.relative(file, root), what=f"is not a name of TESS: {SHAPE}",
-            do="mend the name, or take the file out of the folder",
+            kind="bad",
+            subject=tree.relative(file, root),
+            what=f"is not a name of TESS: {SHAPE}",
+            fix="mend the name, or take the file out of the folder",
         )
-        for file in files if not FILE.fullmatch(_key(file))
-    ]  # fmt: skip
+        for file in files
+        if not FILE.fullmatch(_key(file))
+    ]

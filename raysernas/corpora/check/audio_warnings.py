@@ -1,0 +1,99 @@
+"""What can be used and is still worth a look: sound that is odd, alike, or heard under two speakers at once.
+
+In: utterances that can be used, and what their files hold. Out: remarks of the kind "doubtful".
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from math import log10
+from pathlib import Path
+
+from raysernas.corpora import tree
+from raysernas.corpora.corpus import Remark, Utterance
+from raysernas.corpora.inspection import Sound
+from raysernas.corpora.selection import stretch_s
+
+# share of samples at full scale from which on a file is doubtful; a peak that just touches it is not
+CLIPPED = 0.001
+SOFT_DB = -60.0  # dBFS of the peak
+SHORT_S, LONG_S = 0.2, 60.0
+OVERLAP_S = 0.01  # of two talkers in one file; lists of segments round their ends
+
+
+def about(rows: Sequence[Utterance], sounds: Mapping[str, Sound], folder: Path) -> Iterator[Remark]:
+    """A remark on each file, then each utterance, then each pair of them that is odd; `folder` is the root of
+    the corpus.
+    """
+    rates, channels = (
+        Counter(getattr(sound, name) for sound in sounds.values()) for name in ("rate_hz", "channels")
+    )
+    for path in dict.fromkeys(row.path for row in rows):
+        for what, fix in _oddities(
+            sounds[path], *(counts.most_common(1)[0][0] for counts in (rates, channels))
+        ):
+            yield Remark(kind="doubtful", subject=tree.relative(Path(path), folder), what=what, fix=fix)
+    for row in rows:
+        start_s, end_s = stretch_s(row, sounds[row.path])
+        if not SHORT_S <= end_s - start_s <= LONG_S:
+            what = f"is {end_s - start_s:.2f} s {'short' if end_s - start_s < SHORT_S else 'long'}"
+            yield Remark(kind="doubtful", subject=row.key, what=what, fix="look whether it is one utterance")
+    yield from _same(rows, sounds)
+    yield from _overlapping(rows, sounds)
+
+
+def _oddities(sound: Sound, rate_hz: int, channels: int) -> Iterator[tuple[str, str]]:
+    """What is odd about the sound of one file, where most have this rate and these channels."""
+    if sound.clipped > CLIPPED:
+        yield (
+            f"is clipped: {100 * sound.clipped:.1f} % of its samples are at full scale",
+            "take it out if it crackles",
+        )
+    if (peak_db := 20 * log10(sound.peak)) < SOFT_DB:
+        yield f"is very soft: its peak is {peak_db:.0f} dBFS", "take it out if nothing is heard"
+    if sound.channels != channels:
+        yield f"has {_channels(sound.channels)}, most files have {channels}", "nothing; channels are averaged"
+    if sound.rate_hz != rate_hz:
+        yield f"has {sound.rate_hz} samples a second, most files have {rate_hz}", "nothing; it is resampled"
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
+
+
+def _same(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iterator[Remark]:
+    """One sound twice, with equal labels (with others it is bad)."""
+    first: dict[tuple[str, float, float], Utterance] = {}
+    for row in rows:
+        other = first.setdefault((sounds[row.path].hash, *stretch_s(row, sounds[row.path])), row)
+        if other is not row:
+            part = f", which is in the part {other.split}" if other.split != row.split else ""
+            yield Remark(
+                kind="doubtful",
+                subject=row.key,
+                what=f"is the same sound as {other.key}{part}",
+                fix="keep one of them",
+            )
+
+
+def _overlapping(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iterator[Remark]:
+    """Stretches of one file at the same time under two speakers, each against the one that ends last of those
+    before it.
+    """
+    by_file: dict[str, list[Utterance]] = defaultdict(list)
+    for row in rows:
+        by_file[row.path].append(row)
+    for path, group in by_file.items():
+        last: dict[str, tuple[float, str]] = {}  # speaker -> the latest end so far, and of which utterance
+        for row in sorted(group, key=lambda row: (row.start_s, row.key)):
+            start_s, end_s = stretch_s(row, sounds[path])
+            others = [ending for speaker, ending in last.items() if speaker != row.speaker]
+            other_s, key = max(others, default=(0.0, ""))
+            if (both_s := min(other_s, end_s) - start_s) > OVERLAP_S:
+                what = f"overlaps {key} of another speaker by {both_s:.2f} s"
+                yield Remark(
+                    kind="doubtful",
+                    subject=row.key,
+                    what=what,
+                    fix="mend the times if they do not talk at once",
+                )
+            last[row.speaker] = max(last.get(row.speaker, (0.0, "")), (end_s, row.key))

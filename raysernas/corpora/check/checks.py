@@ -1,0 +1,277 @@
+"""What lies in the folder of a corpus, before any study: counts, published numbers beside them, and
+everything that is odd.
+
+In: the name and root of a corpus. Out: a `Report`, plain data. Every audio file is decoded from end to end,
+    and nothing is
+remembered: whoever checks wants to know what lies there now.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import floor
+from pathlib import Path
+from typing import TypeVar, get_args, get_type_hints
+
+from raysernas.config.fault import Fault
+from raysernas.config.schema import CorpusConfig
+from raysernas.corpora import catalogue, comparison, inspection, selection, tree
+from raysernas.corpora.check import audio_warnings
+from raysernas.corpora.comparison import Comparison
+from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
+from raysernas.corpora.folds import splits
+from raysernas.corpora.inspection import Sound
+from raysernas.corpora.selection import stretch_s
+
+STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)  # widths of the bars of a histogram
+Value = TypeVar("Value", str, int)
+BARS = 10  # a few more for what is far longer than the rest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmotionCount:
+    """The utterances of one emotion."""
+
+    emotion: str
+    raw_labels: Mapping[str, int]  # as the release writes it -> utterances
+    counts_as: str  # the usual class that it belongs to; "" for none
+    utterances: int
+    by_speaker: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Talker:
+    """One speaker; "" is everybody whom nobody knows."""
+
+    speaker: str
+    gender: Gender
+    utterances: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """Utterances of one range of durations, without its upper end."""
+
+    from_s: float
+    to_s: float
+    utterances: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Durations:
+    """Of the utterances whose files can be read."""
+
+    hours: float
+    shortest_s: float
+    mean_s: float
+    longest_s: float
+    histogram: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scheme:
+    """One value of `corpus.folds` for the usual classes, as far as the files can be used."""
+
+    name: str
+    usual: bool
+    speaker_dependent: bool  # only possible where a speaker may be heard in training and test
+    folds: tuple[str, ...]  # their names; none if it is not possible
+    why_not: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Everything that is known about a corpus on disk."""
+
+    corpus: str
+    root: str
+    label: str
+    utterances: int  # that are labelled
+    usable: int
+    files: int
+    emotions: tuple[EmotionCount, ...]
+    speakers: tuple[Talker, ...]
+    sessions: Mapping[str, int]
+    scenarios: Mapping[str, int]
+    splits: Mapping[str, int]
+    sample_rates_hz: Mapping[int, int]  # -> files that can be read
+    channels: Mapping[int, int]
+    durations: Durations
+    published: tuple[Comparison, ...]
+    remarks: tuple[Remark, ...]
+    schemes: tuple[Scheme, ...]
+    hindrance: str  # why no study can be made of the usual classes; "" for nothing
+    notes: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Nothing is bad, all published numbers are found, and a study is possible."""
+        published = not any(comparison.differing for comparison in self.published)
+        return published and not self.hindrance and not any(remark.kind == "bad" for remark in self.remarks)
+
+
+def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda done, of: None) -> Report:
+    """Look at all that a corpus holds.
+
+    Args:
+        report: called with the number of files inspected and to inspect.
+
+    Raises:
+        Fault: for a root that is not there or does not hold the corpus.
+    """
+    release = catalogue.release(config)
+    root = catalogue.root_of(config)
+    folder = root if root.is_dir() else root.parent  # the root of a manifest may be its table
+    rows = sorted(release.utterances, key=lambda utterance: (utterance.key, utterance.path))
+    sounds = inspection.inspect([utterance.path for utterance in rows], None, report)
+    flaws = selection.flaws(rows, sounds)
+    good = [utterance for at, utterance in enumerate(rows) if at not in flaws]
+    whole = {path: sound for path, sound in sounds.items() if not sound.fault}
+    bad = _bad(rows, sounds, flaws, folder)
+    doubtful = audio_warnings.about(good, whole, folder)
+    schemes, hindrance = _schemes(release, config, sounds)
+    return Report(
+        corpus=release.name,
+        root=str(root),
+        label=config.label,
+        utterances=len(rows),
+        usable=len(good),
+        files=len(sounds),
+        emotions=_emotions(release),
+        speakers=_speakers(rows),
+        sessions=_counts(row.session for row in rows),
+        scenarios=_counts(row.scenario for row in rows),
+        splits=_counts(row.split for row in rows),
+        sample_rates_hz=_counts(sound.rate_hz for sound in whole.values()),
+        channels=_counts(sound.channels for sound in whole.values()),
+        durations=_durations(good, whole),
+        published=comparison.of(release),
+        remarks=_in_order((*release.remarks, *bad, *doubtful)),
+        schemes=schemes,
+        hindrance=hindrance,
+        notes=release.notes,
+    )
+
+
+def _counts(values: Iterable[Value]) -> dict[Value, int]:
+    """Occurrences, sorted, without those of nothing."""
+    return {value: count for value, count in sorted(Counter(values).items()) if value}
+
+
+def _in_order(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    order = ("bad", "left out", "doubtful")
+    return tuple(sorted(dict.fromkeys(remarks), key=lambda remark: order.index(remark.kind)))
+
+
+def _emotions(release: Release) -> tuple[EmotionCount, ...]:
+    chosen = selection.select(release, CorpusConfig())
+    found: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in release.utterances:
+        found[utterance.emotion].append(utterance)
+    return tuple(
+        EmotionCount(
+            emotion=emotion,
+            utterances=len(rows),
+            raw_labels=_counts(row.raw_label for row in rows),
+            counts_as=name if (name := chosen.merge.get(emotion, emotion)) in chosen.emotions else "",
+            by_speaker=dict(sorted(Counter(row.speaker for row in rows).items())),
+        )
+        for emotion, rows in sorted(found.items())
+    )
+
+
+def _speakers(rows: Sequence[Utterance]) -> tuple[Talker, ...]:
+    genders: dict[str, Gender] = {row.speaker: row.gender for row in rows}
+    counts = sorted(Counter(row.speaker for row in rows).items())
+    return tuple(
+        Talker(speaker=speaker, gender=genders[speaker], utterances=count) for speaker, count in counts
+    )
+
+
+def _durations(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Durations:
+    lengths = sorted(end - start for start, end in (stretch_s(row, sounds[row.path]) for row in rows))
+    if not lengths:
+        return Durations(hours=0.0, shortest_s=0.0, mean_s=0.0, longest_s=0.0, histogram=())
+    # one file of an hour must not press all others into one bar
+    most = lengths[floor(0.99 * (len(lengths) - 1))]
+    step = next((step for step in STEPS_S if _bar(most, step) - _bar(lengths[0], step) < BARS), STEPS_S[-1])
+    low, high = _bar(lengths[0], step), _bar(most, step) + 1
+    places = Counter(min(_bar(length, step), high) for length in lengths)
+    bars = [
+        Bar(from_s=round(at * step, 1), to_s=round((at + 1) * step, 1), utterances=places[at])
+        for at in range(low, high)
+    ]
+    if places[high]:
+        bars.append(Bar(from_s=round(high * step, 1), to_s=floor(lengths[-1]) + 1.0, utterances=places[high]))
+    return Durations(
+        hours=sum(lengths) / 3600,
+        shortest_s=lengths[0],
+        mean_s=sum(lengths) / len(lengths),
+        longest_s=lengths[-1],
+        histogram=tuple(bars),
+    )
+
+
+def _bar(length_s: float, step_s: float) -> int:
+    return floor(length_s / step_s + 1e-9)  # 1.2 s belong to the bar from 1.2 s on, whatever 1.2 / 0.1 is
+
+
+def _bad(
+    rows: Sequence[Utterance], sounds: Mapping[str, Sound], flaws: Mapping[int, tuple[str, str]], folder: Path
+) -> Iterator[Remark]:
+    """A bad file once, whatever number of utterances lies in it; of the others each row."""
+    listed = Counter(row.path for row in rows)
+    for path in (path for path in listed if sounds[path].fault):
+        more = f" ({listed[path]} utterances)" if listed[path] > 1 else ""
+        what = sounds[path].fault + more
+        yield Remark(kind="bad", subject=tree.relative(Path(path), folder), what=what, fix=sounds[path].fix)
+    for at, (what, fix) in sorted(flaws.items()):
+        if not sounds[rows[at].path].fault:
+            yield Remark(kind="bad", subject=rows[at].key, what=what, fix=fix)
+
+
+def _schemes(
+    release: Release, config: CorpusConfig, sounds: Mapping[str, Sound]
+) -> tuple[tuple[Scheme, ...], str]:
+    """Which folds can be made of what is usual for the corpus and can be used, and why no study can be made
+    of it at all.
+    """
+    plain = CorpusConfig(name=config.name, root=config.root, label=config.label)
+    chosen = selection.select(release, plain)
+    usable, _ = selection.usable(chosen.utterances, sounds)
+    corpus = Corpus(
+        name=release.name,
+        emotions=chosen.emotions,
+        utterances=usable,
+        fingerprint="",
+        merge=chosen.merge,
+        folds=release.folds,
+    )
+    hindrance = ""
+    try:
+        selection.check_emotions(corpus)
+    except Fault as fault:
+        hindrance = str(fault)
+    names = [
+        name for name in get_args(get_type_hints(CorpusConfig)["folds"]) if name not in ("usual", "file")
+    ]
+    return tuple(_scheme(corpus, replace(plain, folds=name)) for name in names), hindrance
+
+
+def _scheme(corpus: Corpus, config: CorpusConfig) -> Scheme:
+    """One scheme, with speakers on one side or else on two; what is told is why not even that is possible."""
+    usual, why_not = config.folds == corpus.folds, ""
+    for dependent in (False, True):
+        allowed = replace(config, speaker_dependent=dependent)
+        try:
+            found = splits.of(corpus, allowed)
+            for number, fold in enumerate(found):
+                splits.halved(corpus, allowed, fold, number, seed=0)
+        except Fault as fault:
+            why_not = fault.what
+        else:
+            names = tuple(fold.name for fold in found)
+            return Scheme(
+                name=config.folds, usual=usual, speaker_dependent=dependent, folds=names, why_not=""
+            )
+    return Scheme(name=config.folds, usual=usual, speaker_dependent=False, folds=(), why_not=why_not)

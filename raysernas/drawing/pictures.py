@@ -1,0 +1,34 @@
+"""The pictures that TensorBoard and the analysis share: derived cells, confusion matrices, mixtures of a
+search.
+
+In: a genotype, counts or softmaxed alphas. Out: a `Picture`, and from it SVG (`svg`) or PNG (`png`). Equal
+    input gives equal bytes.
+"""
+
+from raysernas.drawing import wiring
+from raysernas.drawing.matrices import confusion, mixtures
+from raysernas.drawing.raster import png
+from raysernas.drawing.shapes import Picture, svg
+from raysernas.record.genotype import Genotype
+
+__all__ = ["Picture", "cell_svg", "cells", "confusion", "mixtures", "png", "svg"]
+
+
+def cells(genotype: Genotype) -> dict[str, Picture]:
+    """A picture for each cell: `normal` and `reduction`, or `chain` for both chains of an ordered genotype;
+    and `recurrent`.
+    """
+    found = {"chain": wiring.chain(genotype)} if genotype.conv else {}
+    for part, nodes in genotype.parts.items():
+        if part in wiring.INPUTS:
+            found[part] = wiring.cell(part, nodes)
+    return found
+
+
+def cell_svg(genotype: Genotype, name: str, *, alone: bool = False) -> str:
+    """One of `cells` as SVG text.
+
+    Raises:
+        KeyError: for a cell that the genotype lacks.
+    """
+    return svg(cells(genotype)[name], alone=alone)

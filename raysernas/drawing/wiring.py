@@ -1,0 +1,234 @@
+"""A cell as a wiring plan: its states one below the other, each operation in a box of its own on the way
+between two states.
+
+In: one part of a genotype. Out: a picture. A node's operations stand side by side above it, so no two labels
+can meet; a line from the state just above goes straight down, one from farther up runs in a lane beside the
+states, on the left to the left operation and on the right to the right one. Lines cross only at right angles,
+and never cross a box.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from raysernas.drawing.shapes import Box, Line, Picture, Shape, Words, width
+from raysernas.record.genotype import CellKind, Gene, Genotype, Part
+
+MARGIN = 8.0
+STATE_WIDTH, OUTPUT_WIDTH, STATE_HEIGHT = 64.0, 122.0, 26.0
+# of an operation's box: height, room beside its text, gap between two
+OPERATION_HEIGHT, SIDES, APART = 24.0, 18.0, 14.0
+LANE = 13.0  # between two lanes
+STEP, BELOW = 50.0, 46.0  # from a state to the operations below it, and from these to their node
+PORT = 12.0  # from the middle of a state to where a line leaves or enters it below or above
+NARROWEST = 280.0  # a picture: TensorBoard stretches all to one width
+TEXT, LABEL = 11.5, 12.0  # sizes of type
+INPUTS: dict[Part, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
+JOINED: dict[Part, str] = {"normal": "concat", "reduction": "concat", "recurrent": "mean"}
+
+
+@dataclass(slots=True)
+class Plan:
+    """Where everything of a cell stands; x = 0 is the middle of the states."""
+
+    inputs: int
+    nodes: tuple[tuple[Gene, ...], ...]
+    wide: float  # of an operation's box
+    states: list[float] = field(default_factory=list)  # y of each state
+    operations: list[float] = field(default_factory=list)  # y of each node's operations
+    output: float = 0.0
+    left: dict[int, int] = field(default_factory=dict)  # state -> its lane on the left, counted outwards
+    right: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def lanes(self) -> tuple[int, int]:
+        """How many there are on each side."""
+        return max(self.left.values(), default=-1) + 1, max(self.right.values(), default=-1) + 1
+
+    @property
+    def edge(self) -> float:
+        """Where the lanes begin."""
+        pair = any(len(genes) > 1 for genes in self.nodes)
+        return max((self.wide + APART / 2) if pair else self.wide / 2, OUTPUT_WIDTH / 2)
+
+    def lane(self, state: int, side: int) -> float:
+        """x of the lane of a state; `side` is -1 or 1."""
+        return side * (self.edge + LANE * (1 + (self.left if side < 0 else self.right)[state]))
+
+    def at(self, node: int, place: int) -> float:
+        """x of the middle of a node's operation: of the only one, or of the left or right one."""
+        return 0.0 if len(self.nodes[node]) == 1 else (2 * place - 1) * (self.wide + APART) / 2
+
+    def side(self, node: int, place: int) -> int:
+        """From which side a line comes to an operation: -1, 1, or 0 for straight from the state above."""
+        above = self.nodes[node][place].source == node + self.inputs - 1
+        return 0 if above else -1 if place == 0 else 1
+
+
+def cell(part: Part, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
+    """A cell of the kind `normal`, `reduction` or `recurrent`: at most two genes in each node."""
+    plan = _planned(part, nodes)
+    shapes: list[Shape] = [*_joins(plan), *_wires(plan)]
+    shapes += [
+        each
+        for node in range(len(nodes))
+        for place in range(len(nodes[node]))
+        for each in _operation(plan, node, place)
+    ]
+    for state, y in enumerate(plan.states):
+        shapes += _state(state_name(state, plan.inputs), y, STATE_WIDTH)
+    shapes += _state(f"output ({JOINED[part]})", plan.output, OUTPUT_WIDTH)
+    lanes = plan.lanes
+    bus = LANE if len(nodes) > 1 else 0.0
+    left, right = plan.edge + LANE * lanes[0] + MARGIN, plan.edge + LANE * lanes[1] + bus + MARGIN
+    moved = [_moved(shape, left) for shape in shapes]
+    return Picture(
+        left + right, plan.output + STATE_HEIGHT / 2 + MARGIN, f"{part} cell", told(part, nodes), moved
+    )
+
+
+def chain(genotype: Genotype) -> Picture:
+    """The two chains of an ordered genotype, in the order in which sound passes them."""
+    slots = [
+        gene.operation
+        for pair in zip(genotype.conv, genotype.pool, strict=True)
+        for node in pair
+        for gene in node
+    ]
+    wide = max(max(width(each, TEXT, mono=True) for each in slots) + SIDES, STATE_WIDTH)
+    y = MARGIN + STATE_HEIGHT / 2
+    shapes: list[Shape] = [*_state("input", y, STATE_WIDTH)]
+    for number, name in enumerate([*slots, "output"]):
+        step = 40.0 if number == 0 or number % 2 == 0 else 34.0  # a pair stands together
+        shapes.append(Line(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
+        y += step
+        shapes += _state(name, y, STATE_WIDTH) if number == len(slots) else _box(name, 0, y, wide)
+    across = max(wide, NARROWEST) / 2 + MARGIN
+    about = f"Conv and pool chain: input, then {', '.join(slots)}, then output."
+    return Picture(
+        2 * across,
+        y + STATE_HEIGHT / 2 + MARGIN,
+        "conv and pool chain",
+        about,
+        [_moved(each, across) for each in shapes],
+    )
+
+
+def state_name(state: int, inputs: int) -> str:
+    """`input 0` or `node 1`."""
+    return f"input {state}" if state < inputs else f"node {state - inputs}"
+
+
+def told(part: Part | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
+    """A cell in words."""
+    inputs = INPUTS[part]
+    each = [
+        f"node {number} adds "
+        + " and ".join(f"{gene.operation} of {state_name(gene.source, inputs)}" for gene in genes)
+        for number, genes in enumerate(nodes)
+    ]
+    joins = "concatenation" if JOINED[part] == "concat" else "mean"
+    return f"{part.capitalize()} cell: {'; '.join(each)}. The output is the {joins} of all nodes."
+
+
+def _planned(part: Part, nodes: tuple[tuple[Gene, ...], ...]) -> Plan:
+    inputs = INPUTS[part]
+    names = [gene.operation for genes in nodes for gene in genes]
+    plan = Plan(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)
+    y = MARGIN + STATE_HEIGHT / 2
+    plan.states = [y + 36.0 * number for number in range(inputs)]
+    for _ in nodes:
+        plan.operations.append(plan.states[-1] + STEP)
+        plan.states.append(plan.operations[-1] + BELOW)
+    plan.output = plan.states[-1] + STEP
+    plan.left, plan.right = (_lanes(plan, side) for side in (-1, 1))
+    return plan
+
+
+def _lanes(plan: Plan, side: int) -> dict[int, int]:
+    """State -> its lane on a side: the innermost that is free from the state down to the last operation that
+    takes from it.
+    """
+    ends: dict[int, float] = {}
+    for node, genes in enumerate(plan.nodes):
+        for place, gene in enumerate(genes):
+            if plan.side(node, place) == side:
+                ends[gene.source] = plan.operations[node]
+    taken: list[list[tuple[float, float]]] = []
+    found: dict[int, int] = {}
+    for state, end in sorted(ends.items(), key=lambda item: (item[1] - plan.states[item[0]], item[0])):
+        begin = plan.states[state]
+        free = (number for number, lane in enumerate(taken) if all(end < a or b < begin for a, b in lane))
+        number = next(free, len(taken))
+        if number == len(taken):
+            taken.append([])
+        taken[number].append((begin, end))
+        found[state] = number
+    return found
+
+
+def _wires(plan: Plan) -> list[Shape]:
+    """From each state to the operations that take from it, and from these to their nodes."""
+    shapes: list[Shape] = []
+    for node, genes in enumerate(plan.nodes):
+        y, x_of = plan.operations[node], [plan.at(node, place) for place in range(len(genes))]
+        for place, gene in enumerate(genes):
+            x, side, begin = x_of[place], plan.side(node, place), plan.states[gene.source]
+            if side == 0:
+                top, port = begin + STATE_HEIGHT / 2, PORT * ((x > 0) - (x < 0))
+                points = _stairs(port, top, x, y - OPERATION_HEIGHT / 2)
+            else:
+                lane = plan.lane(gene.source, side)
+                points = (
+                    (side * STATE_WIDTH / 2, begin),
+                    (lane, begin),
+                    (lane, y),
+                    (x + side * plan.wide / 2, y),
+                )
+            shapes.append(Line(points, gene.source))
+            port, end = PORT * ((x > 0) - (x < 0)), plan.states[node + plan.inputs] - STATE_HEIGHT / 2
+            shapes.append(Line(_stairs(x, y + OPERATION_HEIGHT / 2, port, end), gene.source, arrow=True))
+    return shapes
+
+
+def _stairs(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:
+    """Down, across and down; straight where there is nothing to cross."""
+    middle = (y0 + y1) / 2
+    return ((x0, y0), (x1, y1)) if x0 == x1 else ((x0, y0), (x0, middle), (x1, middle), (x1, y1))
+
+
+def _joins(plan: Plan) -> list[Shape]:
+    """From every node to the output: the last one straight down, the others by a line on the far right."""
+    *others, last = plan.states[plan.inputs :]
+    far = plan.edge + LANE * (plan.lanes[1] + 1)
+    shapes: list[Shape] = [Line(((STATE_WIDTH / 2, y), (far, y))) for y in others[1:]]
+    if others:
+        way = (
+            (STATE_WIDTH / 2, others[0]),
+            (far, others[0]),
+            (far, plan.output),
+            (OUTPUT_WIDTH / 2, plan.output),
+        )
+        shapes.append(Line(way, arrow=True))
+    return [*shapes, Line(((0, last + STATE_HEIGHT / 2), (0, plan.output - STATE_HEIGHT / 2)), arrow=True)]
+
+
+def _operation(plan: Plan, node: int, place: int) -> list[Shape]:
+    return _box(plan.nodes[node][place].operation, plan.at(node, place), plan.operations[node], plan.wide)
+
+
+def _box(name: str, x: float, y: float, wide: float) -> list[Shape]:
+    """An operation; a skip connection, which computes nothing, is dashed."""
+    skips = name == "skip_connect"
+    box = Box(x - wide / 2, y - OPERATION_HEIGHT / 2, wide, OPERATION_HEIGHT, filled=not skips, dashed=skips)
+    return [box, Words(x, y, name, TEXT, mono=True)]
+
+
+def _state(name: str, y: float, wide: float) -> list[Shape]:
+    box = Box(-wide / 2, y - STATE_HEIGHT / 2, wide, STATE_HEIGHT, STATE_HEIGHT / 2, bold=True)
+    return [box, Words(0, y, name, LABEL, bold=True)]
+
+
+def _moved(shape: Shape, x: float) -> Shape:
+    """The same, farther to the right."""
+    if isinstance(shape, Line):
+        return Line(tuple((px + x, py) for px, py in shape.points), shape.colour, shape.arrow)
+    return replace(shape, x=shape.x + x)

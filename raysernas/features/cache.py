@@ -1,0 +1,316 @@
+"""The features (or waveforms) of a whole corpus on disk: made once, shared by every process that looks at
+them.
+
+In: a corpus, a folder, how an utterance is read and how its sound becomes a `Clip`. Out: `Frames`, whose
+arrays are the file pages themselves. A folder holds shards of at most `SHARD` utterances, `00012.arrow`; each
+appears whole or not at all, so that a killed build goes on where it ended and no more than two shards are
+ever in memory. Two processes that build at once take turns; where a file system has no locks they do the work
+twice, with the same result. The cache may be deleted at any time.
+"""
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from raysernas.config.fault import Fault
+from raysernas.corpora.audio import Samples
+from raysernas.corpora.corpus import Corpus, Utterance
+from raysernas.features.extraction import Clip, Extract, Floats, workers
+from raysernas.record import storage
+from raysernas.record.provenance import cores
+
+SHARD = 512  # utterances in one file
+# utterances that a thread takes at once; it reads all, then works on all, and so waits less for Python's lock
+RUN = 32
+KINDS = ("features", "waveforms")  # of folders: features-0123456789abcdef
+GB = 10**9
+MARK = b"shard"  # in the metadata of a file: which folder, which shard, how many utterances
+
+Read = Callable[[Utterance], Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Clips that lie one after another: utterance i has rows `offsets[i]:offsets[i+1]` of `values`."""
+
+    values: Floats  # [sum of frames, band]
+    offsets: npt.NDArray[np.int64]  # [utterance + 1]
+    silence: Floats  # [utterance, band]
+    true: npt.NDArray[np.int64]  # [utterance]
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Clips of a whole corpus, by their number in it. All shards but the last are of one size."""
+
+    shards: tuple[Shard, ...]
+
+    def __len__(self) -> int:
+        return sum(len(shard.true) for shard in self.shards)
+
+    @property
+    def width(self) -> int:
+        """Numbers in one frame."""
+        return self.shards[0].values.shape[1]
+
+    def of(self, index: int) -> Floats:
+        """[time, band] of one utterance, its padding included; not to be written to."""
+        shard, i = self._at(index)
+        return shard.values[shard.offsets[i] : shard.offsets[i + 1]]
+
+    def silence_of(self, index: int) -> Floats:
+        """[band], a frame in which nothing is heard, as that utterance was recorded."""
+        shard, i = self._at(index)
+        return shard.silence[i]
+
+    def true_frames(self, index: int) -> int:
+        """How many frames of an utterance are no padding."""
+        shard, i = self._at(index)
+        return int(shard.true[i])
+
+    def clip(self, index: int) -> Clip:
+        """All three of them."""
+        return Clip(self.of(index), self.silence_of(index), self.true_frames(index))
+
+    def _at(self, index: int) -> tuple[Shard, int]:
+        number, i = divmod(index, len(self.shards[0].true))
+        return self.shards[number], i
+
+
+def held(clips: Iterable[Clip]) -> Frames:
+    """Clips in memory."""
+    return Frames((_joined(list(clips)),))
+
+
+def load(
+    corpus: Corpus,
+    folder: Path | None,
+    read: Read,
+    extractor: Callable[[], Extract],
+    threads: int | None = None,
+) -> Frames:
+    """The clips of a corpus from the cache; what is missing there is made and kept. Without a folder all is
+    held in memory.
+
+    Args:
+        folder: of these clips alone; its name says what they are made of.
+        read: gives the sound of an utterance.
+        extractor: gives the function that makes a clip of it; called only if something is missing.
+        threads: that make clips, as a rule one for each core; no value depends on them.
+
+    Raises:
+        Fault: for audio that cannot be read; every such file is counted, the first ones are named.
+    """
+    sizes = [min(SHARD, len(corpus.utterances) - first) for first in range(0, len(corpus.utterances), SHARD)]
+    count = threads or cores()
+    if folder is None:
+        return Frames(tuple(shard for _, shard in _made(corpus, range(len(sizes)), read, extractor(), count)))
+    shards = _opened(folder, sizes)
+    if None in shards:
+        with _alone(folder):
+            shards = _opened(folder, sizes)  # another process may have made them meanwhile
+            missing = [number for number, shard in enumerate(shards) if shard is None]
+            for number, shard in _made(corpus, missing, read, extractor(), count) if missing else ():
+                _write(folder, number, shard)
+                shards[number] = _open(folder, number, sizes[number]) or shard
+    with suppress(OSError):  # a cache that others own can be read all the same
+        os.utime(folder)  # last used now
+    return Frames(tuple(shard for shard in shards if shard is not None))
+
+
+def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:
+    """Delete whole folders of clips, the least recently used first, until the others fit; how many bytes that
+    freed.
+
+    Folders in `keep`, and those that a process is just filling, are never deleted. Who still looks at a
+    deleted folder keeps what is open.
+    """
+    kept = {path.absolute() for path in keep}
+    found = sorted(_folders(folder), key=_last_used)
+    size = {path: _size(path) for path in found}
+    freed, left = 0, sum(size.values())
+    for path in found:
+        if left <= cap_gb * GB:
+            break
+        if path.absolute() not in kept:
+            gone = _delete(path)
+            freed, left = freed + gone, left - gone
+    return freed
+
+
+def clear(folder: Path) -> int:
+    """Delete all clips of a cache; how many bytes that freed."""
+    return sum(_delete(path) for path in _folders(folder))
+
+
+def _made(
+    corpus: Corpus, numbers: Sequence[int], read: Read, extract: Extract, threads: int
+) -> Iterator[tuple[int, Shard]]:
+    """Shards by their numbers; while one is written the next is made. Raises at the end if any utterance
+    cannot be read.
+    """
+    faults: list[Fault] = []
+
+    def heard(utterance: Utterance) -> Samples | Fault:
+        try:
+            return read(utterance)
+        except Fault as fault:
+            return fault
+
+    def attempts(run: Sequence[Utterance]) -> list[Clip | Fault]:
+        sounds = [heard(utterance) for utterance in run]
+        return [sound if isinstance(sound, Fault) else extract(sound) for sound in sounds]
+
+    def finished() -> Iterator[tuple[int, Shard]]:
+        number, results = begun.popleft()
+        made = [each for run in results for each in run]
+        clips = [each for each in made if isinstance(each, Clip)]
+        faults.extend(each for each in made if isinstance(each, Fault))
+        if not faults:
+            yield number, _joined(clips)
+
+    with workers(threads) as pool:
+        begun: deque[tuple[int, Iterator[list[Clip | Fault]]]] = deque()
+        for number in numbers:
+            shard = corpus.utterances[number * SHARD : (number + 1) * SHARD]
+            begun.append(
+                (number, pool.map(attempts, [shard[at : at + RUN] for at in range(0, len(shard), RUN)]))
+            )
+            if len(begun) > 1:
+                yield from finished()
+        while begun:
+            yield from finished()
+    if faults:
+        first = "\n       ".join(fault.what for fault in faults[:3])
+        raise Fault(
+            "features",
+            f"{len(faults)} of {len(corpus.utterances)} utterances of {corpus.name} cannot be read",
+            got=first,
+            expected="audio that libsndfile reads from end to end",
+            fix="mend or remove these files (and their labels)",
+        ) from faults[0]
+
+
+def _joined(clips: Sequence[Clip]) -> Shard:
+    offsets = np.cumsum([0, *(len(clip.values) for clip in clips)], dtype=np.int64)
+    true = np.array([clip.true for clip in clips], dtype=np.int64)
+    return Shard(
+        np.concatenate([clip.values for clip in clips]),
+        offsets,
+        np.stack([clip.silence for clip in clips]),
+        true,
+    )
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.arrow"
+
+
+def _mark(folder: Path, number: int, size: int) -> bytes:
+    return f"{folder.name} {number} {size}".encode()
+
+
+def _write(folder: Path, number: int, shard: Shard) -> None:
+    bands = shard.values.shape[1]
+    columns = {
+        "values": pa.LargeListArray.from_arrays(shard.offsets * bands, pa.array(shard.values.ravel())),
+        "silence": pa.FixedSizeListArray.from_arrays(pa.array(shard.silence.ravel()), bands),
+        "true": pa.array(shard.true),
+    }
+    batch = pa.record_batch(list(columns.values()), names=list(columns))
+    batch = batch.replace_schema_metadata({MARK: _mark(folder, number, len(shard.true))})
+
+    def fill(path: Path) -> None:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+
+    storage.write(_path(folder, number), fill)
+
+
+def _opened(folder: Path, sizes: Sequence[int]) -> list[Shard | None]:
+    return [_open(folder, number, size) for number, size in enumerate(sizes)]
+
+
+def _open(folder: Path, number: int, size: int) -> Shard | None:
+    """A shard as it lies on disk, nothing copied; None if it is not there, torn, or not the one of this
+    place.
+    """
+    try:
+        with pa.memory_map(str(_path(folder, number))) as file:
+            batch = pa.ipc.open_file(file).get_batch(0)
+        if (batch.schema.metadata or {}).get(MARK) != _mark(folder, number, size):
+            return None
+        batch.validate()
+    except (pa.ArrowException, ValueError, OSError):
+        return None
+    values, silence = batch.column("values"), batch.column("silence")
+    bands = silence.type.list_size
+    rows = values.values.to_numpy(zero_copy_only=True).reshape(-1, bands)
+    quiet = silence.values.to_numpy(zero_copy_only=True).reshape(-1, bands)
+    return Shard(
+        rows, values.offsets.to_numpy() // bands, quiet, batch.column("true").to_numpy(zero_copy_only=True)
+    )
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+@contextmanager
+def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """While one process is in here for a folder, others wait; its death lets them go on.
+
+    Raises:
+        BlockingIOError: if another one is here and this one is not to wait.
+    """
+    with ExitStack() as stack:
+        try:
+            import fcntl
+
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(_lock_of(folder), "wb"))
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except (ImportError, OSError):
+            pass  # no locks here: at worst the same work is done twice
+        yield
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for kind in KINDS for path in folder.glob(f"{kind}-*") if path.is_dir()]
+
+
+def _last_used(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0  # another process has just deleted it
+
+
+def _size(path: Path) -> int:
+    size = 0
+    with suppress(OSError):
+        for file in path.iterdir():
+            with suppress(OSError):
+                size += file.stat().st_size
+    return size
+
+
+def _delete(path: Path) -> int:
+    """Delete a folder of clips unless a process is filling it; the bytes that are gone."""
+    before = _size(path)
+    try:
+        with _alone(path, wait=False):
+            shutil.rmtree(path, ignore_errors=True)
+            _lock_of(path).unlink(missing_ok=True)
+    except BlockingIOError:
+        return 0
+    return before - _size(path)

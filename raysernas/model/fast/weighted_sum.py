@@ -1,0 +1,148 @@
+"""The weighted sum of many operations on many sources: a node of a search cell, in one accumulator.
+
+In: what the operations end with (maps before a 1x1 convolution and norm, or maps that are only weighted), the
+weights of the 1x1 convolutions, the mixing weights. Out: the node, and the statistics of the norms. The
+formulas stand in `pointwise_norm`.
+"""
+
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from raysernas.model.double_backward import again
+from raysernas.model.fast.depthwise import Map, dense, merge, split
+from raysernas.model.fast.pointwise_norm import (
+    Backward,
+    Gradients,
+    Matrix,
+    Moments,
+    Values,
+    Weights,
+    cells,
+    moments_of,
+    norm_backward,
+    outer,
+    statistics,
+    times,
+)
+from raysernas.model.fast.sum_layout import Layout, Term, convolved
+
+
+def mixed_sum(
+    layout: Layout, mixing: Matrix, weights: Weights | None, tensors: list[Tensor]
+) -> tuple[Map, Values, Values]:
+    """Sum of `mixing[source, operation]` times each term, with mean and unbiased variance of each 1x1
+    convolution.
+    """
+    return _Sum.apply(layout, mixing, weights, *tensors)  # pyright: ignore[reportReturnType]
+
+
+def _sum(
+    layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tensor
+) -> tuple[Map, list[Tensor], Moments | None]:
+    """The sum, what its 1x1 convolutions take in, and the moments of that."""
+    maps, moments, sums = [], None, {}
+    if weights is not None:
+        maps = convolved(layout, tensors)
+        moments = moments_of(layout, weights, maps)
+        matrices = mixing[layout.places(mixing.device)][:, None, None] * moments.unit
+        bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
+        for x, term in zip(maps, layout.terms, strict=True):
+            made = times(x, _across(matrices, term), bias)
+            bias = None
+            sums[term.phases] = sums[term.phases].add_(made) if term.phases in sums else made
+    total = sums.pop(None, None)
+    for phases, value in sums.items():
+        whole = merge(value, phases)
+        total = dense(whole) if total is None else total.add_(whole)
+    for source, operation, number in layout.others:
+        x, weight = tensors[number], mixing[source, operation]
+        total = x * weight if total is None else total.addcmul_(x, weight)
+    assert total is not None, "an edge mixes nothing"
+    return total, maps, moments
+
+
+def _across(matrices: Weights, term: Term) -> Float[Tensor, "row columns"]:
+    """What a term's map is multiplied by: the matrices of its sources, side by side."""
+    return rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx, layout: Layout, mixing: Tensor, weights: Tensor | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        total, maps, moments = _sum(layout, mixing, weights, *tensors)
+        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.save_for_backward(mixing, weights, *tensors, *maps, *([] if moments is None else moments))
+        if moments is None or weights is None:
+            found = mixing.new_empty(0, total.shape[1]), mixing.new_empty(0, total.shape[1])
+        else:
+            found = statistics(layout, weights, moments)
+        ctx.mark_non_differentiable(*found)
+        return total, *found
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        layout: Layout = ctx.layout
+        mixing, weights, *rest = ctx.saved_tensors
+        tensors, rest = rest[: ctx.given], rest[ctx.given :]
+        maps, moments = rest[: len(layout.terms)], rest[len(layout.terms) :]
+        if torch.is_grad_enabled():
+            return None, *again(
+                lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,)
+            )
+        gradient, to_weights = dense(gradient), None
+        # a step of the weights has no use for it
+        to_mixing = torch.zeros_like(mixing) if ctx.needs_input_grad[1] else None
+        found: list[Tensor | None] = [None] * len(tensors)
+        if weights is not None:
+            gradients = Gradients(tensors, ctx.needs_input_grad[3:])
+            back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
+            if to_mixing is not None:
+                to_mixing.index_put_(layout.places(mixing.device), back.scale, accumulate=True)
+            to_weights, found = back.weights, gradients.found
+        flat = cells(gradient).reshape(-1).to(mixing.dtype)
+        for source, operation, i in layout.others:
+            if to_mixing is not None:
+                to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1).to(mixing.dtype), flat)
+            if ctx.needs_input_grad[3 + i]:
+                weight, so_far = mixing[source, operation], found[i]
+                found[i] = gradient * weight if so_far is None else so_far.addcmul_(gradient, weight)
+        return None, to_mixing, to_weights, *found
+
+
+def _to_terms(
+    layout: Layout,
+    mixing: Tensor,
+    weights: Tensor,
+    moments: Moments,
+    maps: list[Tensor],
+    gradient: Tensor,
+    gradients: Gradients,
+) -> Backward:
+    """Gradients of everything that the 1x1 convolutions and norms depend on."""
+    scale = mixing[layout.places(mixing.device)]
+    passed = {
+        phases: split(gradient, phases) if phases else gradient
+        for phases in {term.phases for term in layout.terms}
+    }
+    exact = {phases: each.to(weights.dtype) for phases, each in passed.items()}
+    products = [
+        rearrange(
+            outer(exact[term.phases], x.to(weights.dtype)),
+            "row (source column) -> source row column",
+            source=term.last - term.first,
+        )
+        for x, term in zip(maps, layout.terms, strict=True)
+    ]
+    total = cells(gradient).sum(0, dtype=weights.dtype).expand_as(moments.mean)
+    back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
+    matrices = scale[:, None, None] * moments.unit
+    for x, term in zip(maps, layout.terms, strict=True):
+        if gradients.wanted(term):
+            gradients.add(term, back.to_map(term, x, passed[term.phases], _across(matrices, term)))
+    return back

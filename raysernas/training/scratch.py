@@ -1,0 +1,71 @@
+"""A network trained from scratch: the same code, budget and data for every arm that trains one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from raysernas.config.schema import TrialConfig
+from raysernas.model.designed import Majority
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import Genotype
+from raysernas.runtime.checkpointing import Steps
+from raysernas.runtime.cuda_graphs import run_of
+from raysernas.runtime.determinism import stream
+from raysernas.training import fit
+from raysernas.training.data import Data
+from raysernas.training.fit import Fitted
+
+Report = Callable[[dict[str, Any]], object]
+
+
+def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
+    """A network of the arm with fresh weights, which depend on the trial's seed and fold and on the purpose;
+    without a genotype the supernet, where the arm has one."""
+    if trial.arm == "majority":
+        return Majority(len(data.corpus.emotions)).to(data.device)
+    torch.manual_seed(stream(trial, purpose))
+    classes, precision = len(data.corpus.emotions), trial.compute.precision
+    return build(trial.arm, trial.network, data.size, classes, genotype, precision).to(data.device)
+
+
+def trained(
+    trial: TrialConfig,
+    data: Data,
+    genotype: Genotype | None,
+    purpose: str,
+    report: Report,
+    steps: Steps | None = None,
+    epochs: int = 0,
+) -> tuple[Network | Majority, Fitted]:
+    """A network of the arm, trained from scratch: the same code and data for every arm.
+
+    Args:
+        purpose: on which the fresh weights and every draw depend, besides the trial's seed and fold.
+        epochs: of the training; 0 = `retrain.epochs`.
+    """
+    network = network_of(trial, data, genotype, f"network {purpose}")
+    config = replace(trial.retrain, epochs=epochs or trial.retrain.epochs)
+    fitted = fit.fit(
+        network,
+        data.part("train"),
+        data.part("valid"),
+        config,
+        seed=stream(trial, f"retrain {purpose}"),
+        report=report,
+        steps=steps,
+        run=run_of(trial.compute),
+    )
+    return network, fitted
+
+
+def shortly_trained(
+    trial: TrialConfig, data: Data, genotype: Genotype, purpose: str, steps: Steps | None = None
+) -> tuple[Network, Fitted]:
+    """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of
+    validation speakers.
+    """
+    network, fitted = trained(trial, data, genotype, purpose, lambda _: None, steps, trial.checks.draw_epochs)
+    assert isinstance(network, Network)
+    return network, fitted

@@ -1,0 +1,337 @@
+"""The report as a page: whole, safe whatever stands in a ledger, every number leads to its rows, nothing is
+asked of a network.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analysis.figures.scene import Scene, Words
+from analysis.report import gallery, markup, wording
+from analysis.report.findings import Findings
+from analysis.report.page import page
+from analysis.report.trials import columns
+from tests.support.findings import findings
+from tests.support.pages import Page
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'\x00&\u202e"
+SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module")
+def found() -> Findings:
+    return findings(marks={"optimistic": "one fold's validation speakers are another's test speakers"})
+
+
+@pytest.fixture(scope="module")
+def read(found: Findings) -> Page:
+    return Page(page(found))
+
+
+# --- whole
+
+
+def test_every_element_ends_where_it_should_and_no_id_stands_twice(read: Page) -> None:
+    assert (read.odd, read.opened) == ([], [])
+    assert len(set(read.identities)) == len(read.identities)
+
+
+def test_it_begins_with_the_answer(read: Page) -> None:
+    main = next(i for i, element in enumerate(read.elements) if element.name == "main")
+    first = [element for element in read.elements[main:] if element.name in ("p", "table")]
+    assert [element.text for element in first if element.attributes.get("class") in ("lead", "more")] == [
+        "The answer.",
+        "How sure it is.",
+    ]
+    assert first[1].text == "The answer."
+
+
+def test_every_part_has_its_heading_and_the_contents_lead_to_it(read: Page) -> None:
+    for part in read.named("section"):
+        assert part.attributes["aria-labelledby"] in read.identities
+    inside = [link for link in read.links if not link.startswith("#trials?")]
+    assert inside
+    assert {link.removeprefix("#") for link in inside} <= set(read.identities)
+    assert {part.attributes["id"] for part in read.named("section")} <= {
+        link.removeprefix("#") for link in inside
+    }
+
+
+def test_a_mark_stands_on_every_table_and_so_does_the_protocol(read: Page) -> None:
+    captions = read.named("caption")
+    assert len(captions) == len(read.named("table")) > 8
+    assert all("optimistic" in caption.text for caption in captions)
+    assert sum(each.attributes.get("class") == "source" for each in read.named("p")) == len(captions)
+
+
+def test_headings_of_tables_are_headings_and_sort_by_buttons(read: Page) -> None:
+    heads = [element for element in read.elements if element.name == "th" and "thead" in element.parents]
+    assert heads
+    assert all(head.attributes["scope"] == "col" for head in heads)
+    assert sum(each.name == "button" and "thead" in each.parents for each in read.elements) == len(heads)
+
+
+def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found: Findings) -> None:
+    arms = found.frames["arms"].copy()
+    arms.loc[arms["selection"] == "oracle", ["ua", "wa", "f1", "pooled_ua", "pooled_wa", "pooled_f1"]] = (
+        0.98765
+    )
+    read = Page(page(replace(found, frames={**found.frames, "arms": arms})))
+    cells = [element for element in read.elements if element.name == "td" and "98.8" in element.text]
+    assert len(cells) == 6 * 3
+    assert all("details" in cell.parents for cell in cells)
+    assert any("forbidden" in element.text.lower() for element in read.named("summary"))
+
+
+# --- every number leads to its rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_link_of_a_number_finds_its_trials(seed: int) -> None:
+    read = Page(page(findings(seed=seed, failed=0.1, arms=("darts", "random"), folds=3)))
+    links = {link for link in read.links if link.startswith("#trials?")}
+    assert len(links) > 20
+    none_failed = [link for link in links if not read.rows(link)]
+    told = {element.text for element in read.elements if element.attributes.get("href") in none_failed}
+    assert told <= {"0"}, "a link that finds nothing stands on a number that is not 0"
+
+
+def test_a_count_leads_to_as_many_rows(read: Page, found: Findings) -> None:
+    failed = found.trials[found.trials["status"] == "failed"].groupby("arm").size()
+    for arm, count in failed.items():
+        assert len(read.rows(f"#trials?arm={arm}&status=failed")) == count
+        link = next(link for link in read.links if link == f"#trials?arm={arm}&status=failed")
+        assert {e.text for e in read.elements if e.attributes.get("href") == link} == {str(count)}
+
+
+def test_the_rows_of_a_fold_are_those_its_score_is_the_mean_of(read: Page, found: Findings) -> None:
+    ua = next(column for column in read.trials["columns"] if column["name"] == "test_ua")["values"]
+    folds = found.of("folds", selection="nested")
+    for row in folds.to_dict("records"):
+        rows = read.rows(f"#trials?arm={row['arm']}&fold={row['fold']}&chosen=nested")
+        assert np.mean([ua[i] for i in rows]) == pytest.approx(row["ua"], abs=1e-5)
+
+
+def test_several_studies_are_told_apart_in_every_link(found: Findings) -> None:
+    other = findings(study="other", seed=1)
+    frames = {name: pd.concat([found.frames[name], other.frames[name]]) for name in found.frames}
+    trials = pd.concat([found.trials, other.trials], ignore_index=True)
+    both = replace(
+        found,
+        trials=trials,
+        frames=frames,
+        configs={**found.configs, **other.configs},
+        answers={},
+        marks={},
+        cards={},
+    )
+    read = Page(page(both))
+    assert all("study=" in link for link in read.links if link.startswith("#trials?"))
+    assert len(set(read.identities)) == len(read.identities)
+
+
+# --- safe
+
+
+def unsafe(read: Page) -> list[str]:
+    """What no page of ours may hold: other scripts, handlers, styles of elements, addresses outside."""
+    scripts = [each.attributes for each in read.named("script")]
+    bad = [
+        str(each) for each in scripts if each not in ({"type": "application/json", "id": "trials-data"}, {})
+    ]
+    for element in read.elements:
+        for name, value in element.attributes.items():
+            outside = name in ("href", "src", "action", "xlink:href") and not value.startswith(
+                ("#", "data:image/png;base64,")
+            )
+            if name.startswith("on") or name == "style" or outside:
+                bad.append(f"{element.name} {name}={value}")
+    return bad
+
+
+def test_nothing_is_asked_of_a_network(read: Page) -> None:
+    assert unsafe(read) == []
+    whole = [element.text for element in read.elements if element.name in ("style", "script")]
+    assert not any(
+        re.search(r"https?:|@import|url\(|fetch\(|XMLHttpRequest|import\(", text) for text in whole
+    )
+
+
+def test_only_our_own_script_and_style_are_permitted(read: Page) -> None:
+    rules = next(each.attributes["content"] for each in read.named("meta") if "http-equiv" in each.attributes)
+    assert rules.startswith("default-src 'none'; ")
+    for name in ("style", "script"):
+        own = [each.text for each in read.named(name) if not each.attributes]
+        assert len(own) == 1
+        digest = base64.b64encode(hashlib.sha256(own[0].encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in rules
+    assert "unsafe" not in rules
+
+
+def test_labels_of_a_ledger_stay_text() -> None:
+    found = findings(
+        emotions=(HOSTILE, "joy"), reason=HOSTILE, answers=(HOSTILE,), marks={HOSTILE: HOSTILE}, failed=0.5
+    )
+    read = Page(
+        page(replace(found, remarks=(HOSTILE,), cards={name: {HOSTILE: HOSTILE} for name in found.studies}))
+    )
+    assert unsafe(read) == []
+    assert not read.named("img")
+    assert (read.odd, read.opened) == ([], [])
+    assert "alert(1)" in next(each.text for each in read.named("p") if each.attributes.get("class") == "lead")
+    reasons = next(column for column in read.trials["columns"] if column["name"] == "reason")
+    assert reasons["levels"] == [HOSTILE]
+
+
+@SLOW
+@given(text=st.text(min_size=1), emotions=st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
+def test_no_text_whatever_breaks_the_page(text: str, emotions: list[str]) -> None:
+    found = findings(
+        arms=("darts",), folds=2, epochs=2, emotions=emotions, reason=text, answers=(text,), failed=0.5
+    )
+    html = page(replace(found, remarks=(text,)))
+    read = Page(html)
+    assert html.encode()
+    assert (read.odd, unsafe(read)) == ([], [])
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_data_comes_back_as_it_was(value: object) -> None:
+    element = markup.data("x", value)
+    inner = element[element.index(">") + 1 : element.rindex("</script>")]
+    assert "<" not in inner
+    assert json.loads(inner) == value
+
+
+# --- nothing is invented
+
+
+@pytest.mark.parametrize(
+    "lost", ["chosen", "arms", "folds", "classes", "speakers", "pairs", "cost", "components", "histories"]
+)
+def test_a_missing_frame_is_told_in_words(found: Findings, lost: str) -> None:
+    frames = {name: frame for name, frame in found.frames.items() if name != lost}
+    read = Page(page(replace(found, frames=frames)))
+    assert (read.odd, unsafe(read)) == ([], [])
+
+
+def test_without_anything_every_part_says_so(found: Findings) -> None:
+    nothing = replace(
+        found,
+        trials=found.trials.iloc[:0],
+        frames={},
+        answers={},
+        cards={},
+        marks={},
+        remarks=(),
+        confusion=None,
+    )
+    read = Page(page(nothing))
+    assert not read.named("table")
+    assert "Nothing can be said yet" in next(
+        each.text for each in read.named("p") if each.attributes.get("class") == "lead"
+    )
+    assert all(len(part.text) > 25 for part in read.named("section"))
+
+
+def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Findings) -> None:
+    table = found.frames["histories"]
+    draws = table[table["stage"] == "search"].assign(arm="random", loss=99.0)
+    both = replace(found, frames={**found.frames, "histories": pd.concat([table, draws])})
+    assert [each.scene for each in gallery.learning(both, found.studies[0])] == [
+        each.scene for each in gallery.learning(found, found.studies[0])
+    ]
+
+
+def test_hours_that_are_not_known_are_not_drawn_as_none(found: Findings) -> None:
+    table = found.frames["cost"]
+    lost = table.assign(seconds=table["seconds"].where(table["purpose"] != "retrain"))
+    drawn = next(gallery.cost(replace(found, frames={**found.frames, "cost": lost}), found.studies[0]))
+    assert drawn.note == "Not drawn, as not known: retrain."
+    assert isinstance(drawn.scene, Scene)
+    assert "retrain" not in " ".join(mark.text for mark in drawn.scene.marks if isinstance(mark, Words))
+
+
+def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
+    read = Page(page(findings(candidates=1)))
+    heads = [each.text for each in read.named("th")]
+    assert "UA" in heads
+    assert not {"UA, nested", "UA, flat", "UA, oracle"} & {*heads}
+    assert "no candidate was chosen" in next(
+        part.text for part in read.named("section") if part.attributes.get("id") == "arms"
+    )
+
+
+def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Findings) -> None:
+    arms = found.frames["arms"].copy()
+    arms.loc[arms["arm"] == "darts", ["ua", "ua_sd", "wa", "parameters", "best_fold", "best_ua"]] = np.nan
+    read = Page(page(replace(found, frames={**found.frames, "arms": arms})))
+    assert (
+        "nan"
+        not in " ".join(each.text for each in read.elements if each.name in ("td", "th", "p", "li", "dd"))
+        .lower()
+        .split()
+    )
+    cells = [each for each in read.named("td") if "not known" in each.text]
+    assert len(cells) >= 5
+    assert not any("data-v" in cell.attributes for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (wording.percent(0.7216), "72.2"),
+        (wording.points(-0.0216), "−2.2"),
+        (wording.points(0.05), "+5.0"),
+        (wording.count(74200), "74\u202f200"),
+        (wording.chance(0.0004), "< .001"),
+        (wording.chance(1), "1.000"),
+        (wording.address({"arm": ["a", "b"], "fold": 2}), "#trials?arm=a&arm=b&fold=2"),
+        (wording.counted(1, "fold"), "1 fold"),
+    ],
+)
+def test_numbers_are_said_so(told: str, text: str) -> None:
+    assert told == text
+
+
+# --- many trials
+
+
+def test_ten_thousand_trials_are_data_and_not_elements() -> None:
+    few, many = findings(folds=10, seeds=1, candidates=34), findings(folds=10, seeds=10, candidates=34)
+    assert len(many.trials) == 10_200
+    small, large = Page(page(few)), page(many)
+    assert len(Page(large).elements) <= len(small.elements) * 1.05
+    assert len(large) < 4_000_000
+
+
+def test_a_setting_that_some_arms_do_not_read_is_still_the_same_in_all_trials(found: Findings) -> None:
+    reads = found.trials["arm"] == "darts"
+    shown, same = columns(
+        found.trials.assign(
+            **{"search.epochs": np.where(reads, 25.0, np.nan), "search.seed": np.where(reads, 1, 2)}
+        )
+    )
+    assert same["search.epochs"] == "25.0"
+    assert "search.epochs" not in {column["name"] for column in shown}
+    assert "search.seed" in {column["name"] for column in shown}
+
+
+def test_trials_keep_their_values(read: Page, found: Findings) -> None:
+    for column in read.trials["columns"]:
+        own = found.trials[column["name"]].tolist() if column["name"] in found.trials else None
+        if own is None:
+            continue
+        for value, kept in zip(own, column["values"], strict=True):
+            if "levels" in column:
+                assert (column["levels"][kept] if kept >= 0 else "") == str(value)
+            else:
+                assert (kept is None) if pd.isna(value) else kept == pytest.approx(value, rel=1e-5)

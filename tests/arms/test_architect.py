@@ -1,0 +1,193 @@
+"""Laws of where architectures come from: every arm gets what its name says, from the training and validation
+speakers alone.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from raysernas.arms import arm
+from raysernas.config.schema import ChecksConfig, Config, SearchConfig, TrialConfig
+from raysernas.model.cost import multiply_adds
+from raysernas.model.network import Network
+from raysernas.record.genotype import from_json, space
+from raysernas.search import audit, darts
+from raysernas.training import fit, scratch
+from raysernas.training.data import Data, prepare
+from tests.support.small import NETWORK, network, noise_part
+from tests.test_trial import TINY, resolved
+
+CHECKED = dataclasses.replace(TINY, checks=ChecksConfig(draws=3, draw_epochs=2, anytime_every=1, ranking=8))
+
+
+def data_of(trial: TrialConfig) -> Data:
+    return prepare(trial, None)
+
+
+def found_of(arm: Any, config: Config = TINY) -> tuple[arm.Found, list[dict[str, Any]]]:
+    trial, seen = resolved(arm, config), []
+    return arm.architecture(trial, data_of(trial), seen.append), seen
+
+
+@pytest.mark.parametrize("arm", ["darts", "darts_ordered", "darts_joint"])
+def test_a_supernet_finds_a_genotype_of_its_own_space(arm):
+    found, seen = found_of(arm)
+    trial = resolved(arm)
+    assert found.genotype is not None
+    assert found.genotype.parts.keys() == space(trial.network).keys()
+    assert from_json(found.facts["genotype"]) == found.genotype
+    assert len(seen) == arm.steps(trial) == trial.search.epochs
+    assert found.kept is not None
+    assert set(found.kept["alphas"]) == set(space(trial.network))
+    assert isinstance(found.supernet, Network)
+    assert found.kept["network"].keys() == found.supernet.state_dict().keys()
+    assert 0 < found.facts["search_entropy"] <= 1
+    assert found.facts["search_multiply_adds"] > 0
+
+
+def test_random_search_keeps_the_best_of_its_draws_on_validation_speakers():
+    found, seen = found_of("random_search", CHECKED)
+    assert len(seen) == CHECKED.checks.draws == arm.steps(resolved("random_search", CHECKED))
+    best = max(seen, key=lambda entry: entry["valid_ua"])
+    assert from_json(best["genotype"]) == found.genotype
+    assert len({entry["genotype"] for entry in seen}) == 3
+    again, _ = found_of("random_search", CHECKED)
+    assert again.genotype == found.genotype
+
+
+def test_the_budget_of_random_search_is_counted_in_multiply_adds_times_steps():
+    cheap, _ = found_of("random_search", CHECKED)
+    twice = dataclasses.replace(CHECKED, checks=dataclasses.replace(CHECKED.checks, draw_epochs=4))
+    dear, _ = found_of("random_search", twice)
+    assert dear.facts["search_multiply_adds"] == 2 * cheap.facts["search_multiply_adds"]
+
+
+def test_alpha_steps_count_in_the_budget_and_warm_up_epochs_have_none():
+    spent = []
+    for change in ({}, {"warmup_epochs": 1}, {"order": "second_exact"}):
+        config = dataclasses.replace(TINY, search=dataclasses.replace(TINY.search, **change))
+        spent.append(found_of("darts", config)[0].facts["search_multiply_adds"])
+    assert spent[1] < spent[0] < spent[2]
+
+
+@pytest.mark.parametrize("order", ["first", "second_exact"])
+@pytest.mark.parametrize(("weights", "alphas"), [(12, 12), (13, 11), (9, 17), (5, 4)])
+def test_the_utterances_of_a_search_are_those_that_were_drawn(weights, alphas, order, monkeypatch):
+    """Counted again here, batch by batch: halves are cut evenly, so few batches are full."""
+    drawn = []
+    for name in ("alpha_step", "weight_step"):
+        real = getattr(darts, name)
+
+        def counted(state, *batches, real=real):
+            drawn.append([len(each.emotion) for each in batches])
+            return real(state, *batches)
+
+        monkeypatch.setattr(darts, name, counted)
+    config = SearchConfig(epochs=3, batch=4, warmup_epochs=1, alphas_every=2, order=order)
+    halves = noise_part("weights", weights), noise_part("alphas", alphas, seed=1)
+    darts.search(
+        network("darts", chosen=False), *halves, config, space(NETWORK), seed=0, report=lambda _: None
+    )
+    of_weights, of_alphas = ([each for each in drawn if len(each) == batches] for batches in (1, 2))
+    ahead = 0 if order == "first" else 3  # passes over the batch of the weights half, in a step of the alphas
+    passed = sum(each[0] for each in of_weights) + sum(
+        held_out + ahead * batch for batch, held_out in of_alphas
+    )
+    assert arm.utterances(config, weights, alphas, epochs=3) == passed
+
+
+def test_what_the_draws_cost_is_what_they_were_trained_with(monkeypatch):
+    trained = []
+    real = fit.fit
+    monkeypatch.setattr(fit, "fit", lambda *given, **named: (trained.append(given), real(*given, **named))[1])
+    found, _ = found_of("random_search", CHECKED)
+    size = data_of(resolved("random_search", CHECKED)).size
+    spent = sum(
+        multiply_adds(net, size) * len(train) * settings.epochs for net, train, _, settings in trained
+    )
+    assert found.facts["search_multiply_adds"] == spent
+    assert [(given[1].role, given[2].role, given[3].epochs) for given in trained] == [
+        ("train", "valid", 2)
+    ] * 3
+
+
+def test_genotypes_are_ranked_on_the_validation_part(monkeypatch):
+    roles = []
+    real = audit.supernet_scores
+    monkeypatch.setattr(
+        audit,
+        "supernet_scores",
+        lambda net, *given: (roles.append([each.role for each in given[:2]]), real(net, *given))[1],
+    )
+    trial = resolved("darts", CHECKED)
+    data = data_of(trial)
+    audit.ranking(trial, data, arm.architecture(trial, data, lambda _: None), lambda _: None)
+    assert roles == [["weights", "valid"]] * 8
+
+
+@pytest.mark.parametrize(("arm", "kept"), [("all_skip", {"skip_connect"}), ("cnn", None), ("majority", None)])
+def test_arms_without_a_search(arm, kept):
+    found, seen = found_of(arm)
+    assert seen == []
+    assert (found.genotype and {gene.operation for _, _, gene in found.genotype.genes}) == kept
+    assert np.isnan(found.facts["search_entropy"])
+    assert (found.supernet, found.kept) == (None, None)
+
+
+def test_the_checks_of_a_search_score_genotypes_on_validation_speakers_and_change_nothing():
+    trial, seen = resolved("darts", CHECKED), []
+    data = data_of(trial)
+    found = arm.architecture(trial, data, lambda _: None)
+    assert found.supernet is not None
+    before = {name: value.clone() for name, value in found.supernet.state_dict().items()}
+    facts = audit.checks(trial, data, found, seen.append)
+    assert all(torch.equal(value, before[name]) for name, value in found.supernet.state_dict().items())
+    assert [entry["epoch"] for entry in seen] == list(range(1, audit.steps(trial, found) + 1))
+    assert len(seen) == 2 + 8
+    assert all(np.isfinite(value) for entry in seen for value in entry.values()), "NaN is no JSON"
+    assert -1 <= facts["ranking_tau"] <= 1 or np.isnan(facts["ranking_tau"])
+    assert set(facts) == {"anytime", "ranking_tau", "ranking"}
+
+
+def test_the_last_point_of_the_anytime_curve_is_the_retraining_of_the_trial():
+    from raysernas import trial as trial_room
+
+    trial = resolved("darts", CHECKED)
+    data = data_of(trial)
+    found = arm.architecture(trial, data, lambda _: None)
+    curve = audit.anytime(trial, data, found, [1, 2], lambda _: None)
+    _, fitted = trial_room.retrain(trial, data, found.genotype, trial.retrain.seeds[0], lambda _: None)
+    assert curve[-1] == (2, fitted.valid.ua)
+
+
+def test_nothing_is_checked_where_there_is_no_supernet_or_nothing_is_asked():
+    trial = resolved("random", CHECKED)
+    found = arm.architecture(trial, data_of(trial), lambda _: None)
+    assert (audit.checks(trial, data_of(trial), found, lambda _: None), audit.steps(trial, found)) == ({}, 0)
+    plain = resolved("darts")
+    assert (
+        audit.checks(plain, data_of(plain), arm.architecture(plain, data_of(plain), lambda _: None), print)
+        == {}
+    )
+
+
+def test_tau_is_kendalls():
+    assert audit.Scored([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]).tau == pytest.approx(1)
+    assert audit.Scored([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]).tau == pytest.approx(-1)
+    assert np.isnan(audit.Scored([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]).tau)
+
+
+def test_fresh_weights_depend_on_purpose_fold_and_seed_only():
+    trial = resolved("cnn")
+    data = data_of(trial)
+
+    def first(trial: TrialConfig, purpose: str) -> torch.Tensor:
+        return next(iter(scratch.network_of(trial, data, None, purpose).parameters()))
+
+    assert torch.equal(first(trial, "network 0"), first(trial, "network 0"))
+    for other in (dataclasses.replace(trial, fold=1), dataclasses.replace(trial, seed=1)):
+        assert not torch.equal(first(trial, "network 0"), first(other, "network 0"))
+    assert not torch.equal(first(trial, "network 0"), first(trial, "network 1"))

@@ -1,0 +1,293 @@
+"""Whole studies on real Ray, each launch in a process of its own: every trial once, nothing lost, nothing
+open to the network.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from raysernas.fleet import runner
+from raysernas.fleet.runner import Stopped
+from raysernas.record import ledger
+from raysernas.record.files import StudyFiles
+from tests.support.raylets import NOT_TRIALS, WORKING, descendants, kill, title
+
+ROOT = Path(__file__).parents[2]
+TRIALS = 4
+STUDY = (
+    "laptop",
+    "study.name=tiny",
+    "study.arms=[cnn]",
+    "study.candidates=2",
+    "study.folds=[0,1]",
+    "study.resources.cpus=2",
+    "study.space={retrain.lr: {low: 0.001, high: 0.01, log: true}}",
+    "corpus.name=synthetic",
+    "corpus.folds=speaker",
+    "corpus.synthetic_speakers=4",
+    "corpus.synthetic_takes=2",
+    "network.designed_channels=2",
+    "retrain.epochs=2",
+)
+LISTENING = "0A"
+LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A short path for what a killed launch leaves behind."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
+
+
+def launched(root: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "raysernas.launch", *STUDY, f"study.storage={root}", *overrides]
+    return subprocess.Popen(
+        command,
+        cwd=root,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "HOME": str(root / "home"), "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def ended(launch: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = launch.communicate(timeout=240)
+    return launch.returncode, out, err
+
+
+def records(root: Path) -> dict[str, int]:
+    """Name -> time of writing, of every record."""
+    return {path.name: path.stat().st_mtime_ns for path in (root / "tiny" / "trials").glob("*.parquet")}
+
+
+def wait_for_records(launch: subprocess.Popen[str], root: Path, count: int) -> None:
+    end = time.monotonic() + 240
+    while len(records(root)) < count and launch.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    assert launch.poll() is None, launch.communicate()
+
+
+def table(out: str) -> str:
+    return out[out.index("Test scores in percent") :]
+
+
+def listening(pids: set[int]) -> list[str]:
+    """Addresses, in hexadecimal, on which these processes listen."""
+    inodes = set()
+    for pid in pids:
+        try:
+            inodes |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        except OSError:
+            continue
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [
+        line[1].split(":")[0] for line in lines if line[3] == LISTENING and f"socket:[{line[9]}]" in inodes
+    ]
+
+
+@pytest.mark.slow
+def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: Path) -> None:
+    launch = launched(tmp_path)
+    wait_for_records(launch, tmp_path, 1)
+    addresses = listening(descendants(launch.pid))
+    status, out, err = ended(launch)
+    assert (status, err) == (0, "")
+    assert len(addresses) > 3  # Ray's own are among them
+    assert set(addresses) <= set(LOOPBACK)
+    assert not (tmp_path / "home").exists()  # no token and no settings of Ray are left behind
+    lines = [line for line in out.splitlines() if line.startswith("[")]
+    assert [line.split("]")[0] for line in lines] == [f"[{n}/{TRIALS}" for n in range(1, TRIALS + 1)]
+    before = records(tmp_path)
+    assert len(before) == TRIALS
+
+    check = (
+        'import sys; from raysernas.launch import main; status = main(); print(f\'{status} {"ray" in '
+        "sys.modules}')"
+    )
+    command = [sys.executable, "-c", check, *STUDY, f"study.storage={tmp_path}"]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout.splitlines()[-1] == "0 False"
+    assert table(out).strip() == table(again.stdout).rpartition("\n0 False")[0].strip()
+    assert records(tmp_path) == before
+
+
+def gone(pids: Iterable[int], within_s: float) -> list[int]:
+    """Those of some processes that still live after so long."""
+    end = time.monotonic() + within_s
+    while (alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+        time.sleep(0.5)
+    return alive
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
+def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    launch = launched(tmp_path)
+    wait_for_records(launch, tmp_path, 1)
+    everyone = descendants(launch.pid)
+    launch.kill()
+    launch.communicate()
+    kept = records(tmp_path)
+    # its Ray may still be there, and is not wanted
+    status, out, err = ended(launched(tmp_path, RAY_ADDRESS="127.0.0.1:1"))
+    assert (status, err) == (0, "")
+    found = records(tmp_path)
+    assert len(found) == TRIALS
+    assert found.items() >= kept.items()
+    assert sum(line.startswith("[") for line in out.splitlines()) == TRIALS - len(kept)
+    assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
+    # the folder of the killed launch went with the next one
+    assert not list(Path(os.environ["TMPDIR"]).glob("rsn-*"))
+    assert gone(everyone, within_s=180) == []  # Ray's agents look for their dead cluster for a minute
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
+    tmp_path: Path, interruptible: None, number: int, code: int
+) -> None:
+    launch = launched(tmp_path, "retrain.epochs=100000")  # so that it cannot end by itself
+    end = time.monotonic() + 240
+    while len(list(tmp_path.glob("tiny/tensorboard/**/events.*"))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    began, everyone = time.monotonic(), descendants(launch.pid)
+    launch.send_signal(number)
+    try:
+        status, out, err = ended(launch)
+        left = gone(everyone, within_s=60)
+    finally:
+        for pid in everyone:
+            kill(pid)
+    assert left == []
+    assert (status, err.strip()) == (code, "stopped; the same command continues this study")
+    assert time.monotonic() - began < 20  # 10 where nothing else runs
+    assert not [line for line in out.splitlines() if line.startswith("[")]
+    assert records(tmp_path) == {}
+    kept = {path.parent.name for path in tmp_path.glob("tiny/checkpoints/*/*.pt")}
+    assert kept == {path.stem for path in tmp_path.glob("tiny/attempts/*.json")}, (
+        "every trial that had begun goes on from there"
+    )
+    assert len(kept) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_a_study_in_which_nothing_moves_any_more_ends_and_says_so(tmp_path: Path) -> None:
+    """A stopped process is alive for Ray, and will never say anything."""
+    endless = ("retrain.epochs=100000", "study.resources.cpus=1", "study.resources.no_progress_s=10")
+    launch = launched(tmp_path, *endless)
+    end = time.monotonic() + 240
+    while not list(tmp_path.glob("tiny/tensorboard/**/events.*")) and time.monotonic() < end:
+        time.sleep(0.1)
+    everyone = descendants(launch.pid)
+    trials = [
+        pid for pid in everyone if title(pid).startswith(WORKING) and not title(pid).startswith(NOT_TRIALS)
+    ]
+    assert trials
+    try:
+        for pid in trials:
+            os.kill(pid, signal.SIGSTOP)
+        status, _, err = ended(launch)
+    finally:
+        for pid in everyone:
+            kill(pid)
+    assert status == 2
+    assert err.startswith("fleet: no trial has moved for ")
+    assert "the same command again: it continues" in err
+
+
+def course(**more: Any) -> Any:
+    """The part of a course that signals and the overseer look at."""
+    return SimpleNamespace(signal=0, reasons=[], stepped_s=time.monotonic(), **more)
+
+
+def test_the_second_signal_does_not_wait() -> None:
+    one = course()
+    one.stop = one.reasons.append
+    before = signal.getsignal(signal.SIGTERM)
+    with runner._signals(one):
+        signal.raise_signal(signal.SIGINT)
+        assert (one.signal, one.reasons) == (signal.SIGINT, ["the launch was stopped by SIGINT"])
+        with pytest.raises(Stopped) as caught:
+            signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_driver_that_stands_still_ends_itself(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "HANGS_S", 0.02)
+    left: list[int] = []
+    one = course(stands=lambda for_s: f"no trial has moved for {for_s} s")
+    with runner._overseen(one, 0.1, left.append):
+        end = time.monotonic() + 30
+        while not left and time.monotonic() < end:
+            time.sleep(0.02)
+    assert left == [2]
+    assert capfd.readouterr().err == "no trial has moved for 0.1 s\n"
+
+
+def test_a_driver_that_moves_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "HANGS_S", 0.01)
+    left: list[int] = []
+    with runner._overseen(course(), 3600.0, left.append):
+        time.sleep(0.1)
+    assert left == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+def test_a_full_disk_ends_the_study_and_loses_nothing(small_disk: Path) -> None:
+    launch = launched(small_disk)
+    wait_for_records(launch, small_disk, 1)
+    launch.kill()
+    launch.communicate()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+    kept = records(small_disk)
+    status, _, err = ended(launched(small_disk))
+    assert status == 2
+    assert err.startswith("storage: cannot write ")
+    assert "No space left on device" in err
+    assert "Traceback" not in err
+    filler.unlink()
+    status, _, err = ended(launched(small_disk))
+    assert (status, err) == (0, "")
+    assert records(small_disk).items() >= kept.items()
+    assert len(records(small_disk)) == TRIALS

@@ -1,0 +1,87 @@
+"""Laws of the cells: shapes, halving, and that a clip's map depends on no other clip."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from raysernas.config.schema import NetworkConfig
+from raysernas.model.cells import ChosenCell, Halve, MixedEdge, SearchCell, _drop, build
+from raysernas.record.genotype import OPERATIONS, draw, sources, space
+
+STRIDES = [(1, 1), (2, 1), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("stride", STRIDES)
+@settings(max_examples=8, deadline=None)
+@given(time=st.integers(3, 13), band=st.integers(3, 9), channels=st.sampled_from([1, 2, 3, 4]))
+def test_every_operation_keeps_channels_and_halves_rounding_up(operation, stride, time, band, channels):
+    x = torch.randn(2, channels, time, band)
+    made = build(operation, channels, stride, affine=True)(x)
+    assert made.shape == (2, channels, -(-time // stride[0]), -(-band // stride[1]))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("stride", STRIDES)
+def test_every_operation_is_equivariant_under_batch_permutation(operation, stride):
+    torch.manual_seed(0)
+    module = build(operation, 4, stride, affine=True).double().eval()
+    x, order = torch.randn(5, 4, 9, 7, dtype=torch.float64), torch.tensor([3, 0, 4, 2, 1])
+    torch.testing.assert_close(module(x[order]), module(x)[order], rtol=0, atol=1e-12)
+
+
+def test_skip_at_stride_1_is_the_identity_and_none_is_zero():
+    x = torch.randn(2, 3, 5, 4)
+    assert torch.equal(build("skip_connect", 3, (1, 1), affine=False)(x), x)
+    assert not build("none", 3, (1, 1), affine=False)(x).any()
+
+
+def test_halving_sees_both_phases_of_time_and_band():
+    halve = Halve(1, 2, affine=False).double().eval()
+    x = torch.ones(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
+    halve(x).sum().backward()
+    assert x.grad is not None
+    seen = x.grad[0, 0] != 0
+    assert seen[::2, ::2].all()
+    assert seen[1::2, 1::2].all()
+
+
+def test_mixed_edge_is_the_weighted_sum_of_its_operations():
+    torch.manual_seed(1)
+    edge = MixedEdge(4, (1, 1)).double()
+    x, mixing = torch.randn(3, 4, 8, 6, dtype=torch.float64), torch.rand(len(OPERATIONS), dtype=torch.float64)
+    expected = torch.stack([weight * op(x) for weight, op in zip(mixing, edge.operations, strict=True)]).sum(
+        0
+    )
+    torch.testing.assert_close(edge(x, mixing), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["normal", "reduction"])
+@pytest.mark.parametrize("nodes", [1, 2, 4])
+def test_cells_concatenate_their_nodes_whatever_came_before(kind, nodes):
+    stride = 2 if kind == "reduction" else 1
+    x = torch.randn(2, 6, 10, 8)
+    mixing = torch.full((len(sources(nodes)), len(OPERATIONS)), 1 / len(OPERATIONS))
+    searched = SearchCell(kind, nodes, (6, 6), 4, halved_before=False)(x, x, mixing)
+    genes = getattr(draw(np.random.default_rng(0), space(NetworkConfig(nodes=nodes))), kind)
+    chosen = ChosenCell(kind, genes, (6, 6), 4, halved_before=False)(x, x, 0.0)
+    assert searched.shape == chosen.shape == (2, 4 * nodes, 10 // stride, 8 // stride)
+
+
+def test_drop_path_silences_whole_edges_of_a_clip_never_an_identity_and_never_in_eval():
+    genes = draw(np.random.default_rng(2), space(NetworkConfig(nodes=3))).normal
+    cell = ChosenCell("normal", genes, (4, 4), 4, halved_before=False)
+    x = torch.randn(64, 4, 6, 6)
+    cell.eval()
+    torch.testing.assert_close(cell(x, x, 0.9), cell(x, x, 0.0))
+    identities = [edge for edge in cell.edges if isinstance(edge, nn.Identity)]
+    cell.train()
+    torch.manual_seed(0)
+    dropped = _drop(nn.ReLU(), torch.ones(4000, 1, 1, 1), 0.25, cell).flatten()
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.05)
+    for edge in [*identities, nn.Identity()]:
+        assert torch.equal(_drop(edge, x, 0.9, cell), x)

@@ -1,0 +1,67 @@
+"""Laws of the counted cost: what hooks on the plain layers of a derived network see is what is counted
+without running it.
+"""
+
+from typing import Any, get_args
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.schema import NetworkConfig
+from raysernas.model import sequence_rnn
+from raysernas.model.cost import multiply_adds
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import draw, space
+from tests.support.small import BANDS, CLASSES, NETWORK, network, resolved
+
+ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
+
+
+def seen(net: Network, size: tuple[int, int]) -> int:
+    """Multiply-adds by hooks on every layer that multiplies, in a real forward pass."""
+    found: list[int] = []
+
+    def note(layer: Any, given: Any, made: Any) -> None:
+        if isinstance(layer, nn.Conv2d):
+            found.append(made[0, 0].numel() * layer.weight.numel())
+        elif isinstance(layer, nn.Linear):
+            found.append(given[0][..., 0].numel() * layer.weight.numel())
+        else:
+            steps = given[0].shape[int(layer.batch_first)]
+            found.append(
+                steps * sum(each.numel() for name, each in layer.named_parameters() if "weight" in name)
+            )
+
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear | nn.RNNBase):
+            layer.register_forward_hook(note)
+    # where hooks see them
+    with patch.object(sequence_rnn, "layers_together", sequence_rnn.layers_one_by_one):
+        net.eval()(torch.randn(1, *size), torch.tensor([size[0]]))
+    return sum(found)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("size", [(16, 8), (19, 9)])
+@pytest.mark.parametrize("axes", ["both", "time"])
+def test_the_count_is_what_the_layers_do(arm, size, axes):
+    config = resolved(
+        arm, NetworkConfig(cells=3, nodes=2, channels=2, hidden=4, designed_channels=2, reduction_halves=axes)
+    )
+    for seed in range(3):
+        genotype = draw(np.random.default_rng(seed), space(config)) if arm in CHOSEN else None
+        net = build(arm, config, size, CLASSES, genotype)
+        assert isinstance(net, Network)
+        assert multiply_adds(net, size) == seen(net, size)
+
+
+def test_a_supernet_costs_all_of_its_operations():
+    supernet, size = network("darts", chosen=False), (16, BANDS)
+    derived = [network("darts", seed=seed) for seed in range(5)]
+    assert multiply_adds(supernet, size) > max(multiply_adds(each, size) for each in derived)
+    doubled = multiply_adds(network("darts", chosen=False, config=NETWORK), (32, BANDS))
+    assert 1.9 < doubled / multiply_adds(supernet, size) < 2

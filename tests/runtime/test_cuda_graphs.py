@@ -1,0 +1,154 @@
+"""Laws of CUDA graphs: replaying the work of the first step gives every later step, and on a GPU the same
+bits as its kernels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from raysernas.config.arms import Arm
+from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig
+from raysernas.features.parts import Part
+from raysernas.record.genotype import space
+from raysernas.runtime.cuda_graphs import Graphs, Run, Work, eager, run_of
+from raysernas.runtime.determinism import pin
+from raysernas.search import darts
+from raysernas.training.fit import fit
+from tests.support.searches import equal
+from tests.support.small import NETWORK, network, noise_part
+from tests.support.steps import Watched
+
+CPU = torch.device("cpu")
+GPU = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="CUDA graphs need a GPU, and there is none here"
+)
+SPACES = {
+    "free": NETWORK,
+    "ordered": replace(NETWORK, cnn="ordered"),
+    "searched over time": replace(NETWORK, recurrent="searched"),
+    "with dropout": replace(NETWORK, dropout=0.3, cell_dropout=0.2),
+}
+TRAININGS = {
+    "as it is": RetrainConfig(epochs=2, batch=5),
+    "mixed and averaged": RetrainConfig(epochs=2, batch=5, mixup=0.4, average=0.9),
+    "edges dropped": RetrainConfig(epochs=2, batch=5, drop_path=0.3),
+}
+
+
+@dataclass
+class Replayed:
+    """What a graph does, on any device: always the first work of a kind and shape, in the memory of its first
+    inputs.
+    """
+
+    recorded: dict[Any, tuple[Work, tuple[Tensor, ...], list[Tensor]]] = field(default_factory=dict)
+    replays: int = 0
+
+    def __call__(
+        self, name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor
+    ) -> tuple[Tensor, ...]:
+        key = (name, *(x.shape for x in given))
+        self.replays += key in self.recorded
+        work, kept, same = self.recorded.setdefault(
+            key, (work, tuple(x.clone() for x in given), list(parameters))
+        )
+        assert all(one is other for one, other in zip(same, parameters, strict=True)), (
+            "a graph writes where it wrote at first"
+        )
+        for old, new in zip(kept, given, strict=True):
+            old.copy_(new)
+        return work(*kept)
+
+
+def parts(device: torch.device, *names: str) -> list[Part]:
+    """Their last batch of 5 is smaller."""
+    return [replace(noise_part(name, 13, seed), device=device) for seed, name in enumerate(names)]
+
+
+def searched(
+    run: Run, config: NetworkConfig, device: torch.device = CPU, order: Any = "first"
+) -> tuple[Any, ...]:
+    """What a small search leaves."""
+    torch.manual_seed(1)
+    net = network("darts", chosen=False, config=config).to(device)
+    weights, alphas = parts(device, "weights", "alphas")
+    steps, search = Watched(), SearchConfig(epochs=2, batch=5, order=order)
+    found = darts.search(
+        net, weights, alphas, search, space(config), seed=0, report=lambda _: None, steps=steps, run=run
+    )
+    return found.genotype, found.history, dict(net.state_dict()), own(steps)
+
+
+def trained(
+    run: Run, config: RetrainConfig, device: torch.device = CPU, arm: Arm = "darts"
+) -> tuple[Any, ...]:
+    """What a small training leaves."""
+    torch.manual_seed(1)
+    net = network(arm, config=replace(NETWORK, dropout=0.3)).to(device)
+    (train, valid), steps = parts(device, "train", "valid"), Watched()
+    fitted = fit(net, train, valid, config, seed=0, report=lambda _: None, steps=steps, run=run)
+    return fitted.epoch, fitted.history, dict(net.state_dict()), own(steps)
+
+
+def own(steps: Watched) -> Any:
+    """The last state, without times, and without Python's global generator, from which the checks of shapes
+    draw, in tests only.
+    """
+    assert steps.last is not None
+    return steps.last | {"random": steps.last["random"] | {"python": ""}, "timings": []}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_work_of_a_search_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
+    run = Replayed()
+    assert equal(searched(run, SPACES[name]), searched(eager, SPACES[name]))
+    assert run.replays
+
+
+@pytest.mark.parametrize("order", ["second_exact", "second_difference"])
+def test_an_alpha_step_of_second_order_runs_kernel_by_kernel_and_its_weight_step_as_a_graph(order):
+    run = Replayed()
+    assert equal(searched(run, NETWORK, order=order), searched(eager, NETWORK, order=order))
+    assert {key[0] for key in run.recorded} == {"weights"}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_the_work_of_a_training_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
+    run = Replayed()
+    assert equal(trained(run, TRAININGS[name]), trained(eager, TRAININGS[name]))
+    assert bool(run.replays) == (name != "edges dropped"), (
+        "others are dropped each time, so that is left to kernels"
+    )
+
+
+@pytest.mark.parametrize("arm", ["darts_ordered", "cnn"])
+def test_edges_that_are_not_there_take_the_graph_from_no_arm(arm):
+    run = Replayed()
+    trained(run, TRAININGS["edges dropped"], arm=arm)
+    assert run.replays
+
+
+@pytest.mark.parametrize(("device", "asked"), [("cpu", True), ("cpu", False), ("cuda", False)])
+def test_steps_run_kernel_by_kernel_unless_a_gpu_and_graphs_are_asked_for(device, asked):
+    assert run_of(ComputeConfig(device=device, cuda_graph=asked)) is eager
+
+
+@GPU
+def test_a_gpu_and_graphs_are_asked_for_by_settings():
+    assert isinstance(run_of(ComputeConfig(device="cuda", cuda_graph=True)), Graphs)
+
+
+@GPU
+@pytest.mark.parametrize("name", [*SPACES, *TRAININGS])
+def test_on_a_gpu_graphs_and_kernels_give_the_same_bits(name):
+    pin(ComputeConfig())
+    device = torch.device("cuda")
+    made = [
+        searched(run, SPACES[name], device) if name in SPACES else trained(run, TRAININGS[name], device)
+        for run in (Graphs(), eager)
+    ]
+    assert equal(*made)

@@ -1,0 +1,37 @@
+"""Laws of the watch: a process that stands still says where and ends, one that moves or has not begun does
+not.
+"""
+
+import subprocess
+import sys
+import time
+
+from raysernas.runtime.watchdog import EXIT, watched
+
+HANGING = """
+import threading
+from raysernas.runtime.watchdog import watched
+def waits_for_ever():
+    threading.Event().wait()
+with watched(0.3) as beat:
+    beat()
+    waits_for_ever()
+"""
+
+
+def test_a_process_that_hangs_says_where_every_thread_stands_and_ends():
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == EXIT == 70
+    assert ended.stderr.startswith("no step for 0.3 s; this is where every thread stands:\n")
+    assert "in waits_for_ever" in ended.stderr
+
+
+def test_nothing_is_watched_before_the_first_step_and_never_at_0():
+    for no_progress_s in (0.05, 0.0):
+        with watched(no_progress_s) as beat:
+            time.sleep(0.3)  # long enough to be ended, were it watched
+            if not no_progress_s:
+                beat()
+                time.sleep(0.3)

@@ -1,0 +1,64 @@
+"""Small inputs for the tests: a corpus part made of noise, and a network of every arm."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import torch
+
+from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.identity import trial_config
+from raysernas.config.schema import Config, NetworkConfig
+from raysernas.features.cache import Frames, held
+from raysernas.features.extraction import Clip, Floats
+from raysernas.features.parts import Part, Role, Scale
+from raysernas.model.network import Network, build
+from raysernas.record.genotype import draw, space
+
+BANDS, WINDOW, CLASSES = 8, 16, 3
+NETWORK = NetworkConfig(
+    cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2
+)
+
+
+def noise_part(role: str, count: int = 12, seed: int = 0, longest: int = 40) -> Part:
+    """Clips of 1 to `longest` frames whose class is audible as a louder band."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, longest + 1, count)
+    values = np.split(rng.standard_normal((lengths.sum(), BANDS)).astype(np.float32), np.cumsum(lengths)[:-1])
+    emotion = np.arange(count) % CLASSES
+    for i in range(count):
+        values[i][:, emotion[i]] += 2
+    frames = held(Clip(each, np.full(BANDS, -3, np.float32), len(each)) for each in values)
+    scale = Scale(np.zeros((1, BANDS), np.float32), np.ones((1, BANDS), np.float32))
+    return Part(
+        cast(Role, role),
+        frames,
+        tuple(range(count)),
+        emotion.astype(np.int64),
+        scale,
+        WINDOW,
+        torch.device("cpu"),
+    )
+
+
+def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
+    """The same corpus with other values: `change` is given the number and the features of each utterance."""
+    clips = [frames.clip(i) for i in range(len(frames))]
+    return held(
+        dataclasses.replace(clip, values=change(i, clip.values.copy())) for i, clip in enumerate(clips)
+    )
+
+
+def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
+    """A network of any arm but `majority`, with a drawn genotype where the arm has one (or the supernet)."""
+    torch.manual_seed(seed)
+    config = resolved(arm, config)
+    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in CHOSEN else None
+    return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
+
+
+def resolved(arm: Arm, config: NetworkConfig = NETWORK) -> NetworkConfig:
+    """What the arm stands for, on top of the settings."""
+    return trial_config(Config(network=config), arm=arm, fold=0, seed=0).network
