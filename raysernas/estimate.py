@@ -30,6 +30,7 @@ from raysernas.search.curvature import alpha_curvature
 from raysernas.search.state import begun
 from raysernas.training.batches import Endless
 from raysernas.training.fit import way
+from raysernas.training.scratch import DESIGNS
 
 WARM = 2  # steps before the timed ones: `Graphs` records in the second
 TIMED = 2
@@ -159,9 +160,9 @@ def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Netwo
     genotype = (
         draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
     )
-    return build(trial.arm, trial.network, _size(trial), classes, genotype, trial.compute.precision).to(
-        device_of(trial)
-    )
+    return build(
+        DESIGNS[trial.arm], trial.network, _size(trial), classes, genotype, trial.compute.precision
+    ).to(device_of(trial))
 
 
 def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:

@@ -7,13 +7,14 @@ only in what they claim.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from raysernas.config.arms import CHOSEN, Arm
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig, Precision
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
@@ -25,8 +26,15 @@ from raysernas.record.genotype import CellKind, Genotype, Part
 
 Mixing = Mapping[Part, Float[Tensor, "edge operation"]]
 HALVES = {"both": (2, 2), "time": (2, 1), "band": (1, 2)}  # strides of a reduction cell
-RECURRENT: tuple[Arm, ...] = (*CHOSEN, "lstm", "cnn_lstm", "cnn_lstm_attention")
-ATTENTION: tuple[Arm, ...] = (*CHOSEN, "cnn_lstm_attention")
+
+
+@dataclass(frozen=True)
+class Design:
+    """The kind of a network, whatever its sizes."""
+
+    front: Literal["cells", "blocks", "bands"]  # searched or chosen cells, fixed convolutions, or none
+    recurrent: bool = True
+    attention: bool = True  # pooling over time: attention or the mean
 
 
 class Cells(nn.Module):
@@ -162,14 +170,14 @@ def kinds(config: NetworkConfig) -> list[CellKind]:
 
 
 def build(
-    arm: Arm,
+    design: Design,
     config: NetworkConfig,
     size: tuple[int, int],
     classes: int,
     genotype: Genotype | None = None,
     precision: Precision = "fp32",
 ) -> Network:
-    """The network of an arm (any but `majority`); for arms with a genotype the supernet unless it is given.
+    """A network with fresh weights. Without a genotype, cells are those of a supernet.
 
     Args:
         size: (time, band) of every input.
@@ -181,7 +189,11 @@ def build(
     """
     time, bands = size
     front: Cells | Blocks | Bands = (
-        Bands(bands) if arm == "lstm" else Cells(config, genotype) if arm in CHOSEN else Blocks(config)
+        Bands(bands)
+        if design.front == "bands"
+        else Blocks(config)
+        if design.front == "blocks"
+        else Cells(config, genotype)
     )
     steps = -(-time // 2**front.halvings)
     if steps < 2:
@@ -196,11 +208,11 @@ def build(
     channels = front.channels * (
         -(-bands // 2**front.band_halvings) if isinstance(front, Cells) and flatten else 1
     )
-    recurrence = _recurrence(arm, config, channels, genotype)
+    recurrence = _recurrence(design, config, channels, genotype)
     network = Network(
         front,
         recurrence,
-        attention=arm in ATTENTION,
+        attention=design.attention,
         dropout=config.dropout,
         flatten=flatten,
         classes=classes,
@@ -211,11 +223,11 @@ def build(
 
 
 def _recurrence(
-    arm: Arm, config: NetworkConfig, channels: int, genotype: Genotype | None
+    design: Design, config: NetworkConfig, channels: int, genotype: Genotype | None
 ) -> Recurrence | SearchedRecurrence | None:
-    if arm not in RECURRENT:
+    if not design.recurrent:
         return None
-    if arm not in CHOSEN or config.recurrent == "lstm_attention":
+    if design.front != "cells" or config.recurrent == "lstm_attention":
         return Recurrence(channels, config.hidden)
     genes = None if genotype is None else genotype.recurrent
     return SearchedRecurrence(

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from raysernas.config.arms import CHOSEN
 from raysernas.config.schema import TrialConfig
 from raysernas.model.designed import Majority
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import Genotype
 from raysernas.runtime.checkpointing import Steps
 from raysernas.runtime.cuda_graphs import run_of
@@ -18,6 +19,13 @@ from raysernas.training.data import Data
 from raysernas.training.fit import Fitted
 
 Report = Callable[[dict[str, Any]], object]
+DESIGNS: dict[str, Design] = {
+    **{arm: Design(front="cells") for arm in CHOSEN},
+    "cnn": Design(front="blocks", recurrent=False, attention=False),
+    "lstm": Design(front="bands", attention=False),
+    "cnn_lstm": Design(front="blocks", attention=False),
+    "cnn_lstm_attention": Design(front="blocks"),
+}
 
 
 def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
@@ -27,7 +35,7 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
         return Majority(len(data.corpus.emotions)).to(data.device)
     torch.manual_seed(stream(trial, purpose))
     classes, precision = len(data.corpus.emotions), trial.compute.precision
-    return build(trial.arm, trial.network, data.size, classes, genotype, precision).to(data.device)
+    return build(DESIGNS[trial.arm], trial.network, data.size, classes, genotype, precision).to(data.device)
 
 
 def trained(

@@ -16,7 +16,7 @@ from torch import nn
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
 from raysernas.features.parts import Batch
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.search import darts
 from raysernas.search.alphas import mixing, new_alphas
@@ -35,7 +35,7 @@ SIZES = [  # (batch, frames, bands, network): the laptop study, EmoDB, a larger 
 def measure(batch: int, frames: int, bands: int, config: NetworkConfig) -> dict[str, float]:
     """Median seconds of the alpha pass, with free and with frozen weights, and of the weight step."""
     torch.manual_seed(0)
-    network = build("darts", config, (frames, bands), 4)
+    network = build(Design(front="cells"), config, (frames, bands), 4)
     assert isinstance(network, Network)
     alphas = new_alphas(space(config), torch.Generator().manual_seed(0))
     features, lengths, emotion = (

@@ -20,7 +20,7 @@ from torch import nn
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
 from raysernas.features.parts import Batch
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
@@ -45,7 +45,8 @@ PASSES = 4 + 1  # forward and backward, of the published step
 def published() -> Callable[[], object]:
     """One forward and backward pass of the published joint supernet."""
     cnn = plain_of(
-        build("darts", replace(CONFIG, recurrent="lstm_attention"), (SIZE, SIZE), 4), torch.contiguous_format
+        build(Design(front="cells"), replace(CONFIG, recurrent="lstm_attention"), (SIZE, SIZE), 4),
+        torch.contiguous_format,
     ).front
     recurrent, output = PublishedRecurrence(), nn.Linear(128, 4)
     parts = space(CONFIG)
@@ -63,7 +64,7 @@ def published() -> Callable[[], object]:
 
 def ours(order: str) -> Callable[[], object]:
     """One search step."""
-    network: Network = build("darts", CONFIG, (SIZE, SIZE), 4)
+    network: Network = build(Design(front="cells"), CONFIG, (SIZE, SIZE), 4)
     inputs = Batch(torch.randn(BATCH, SIZE, SIZE), torch.full((BATCH,), SIZE), torch.arange(BATCH) % 4)
     given: object = None  # the steps are given their batches
     alphas = new_alphas(space(CONFIG), torch.Generator().manual_seed(0))

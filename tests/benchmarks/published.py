@@ -17,7 +17,7 @@ from torch import nn
 from raysernas.config.files import load
 from raysernas.config.identity import trial_config
 from raysernas.corpora import catalogue
-from raysernas.model.network import build, count_parameters
+from raysernas.model.network import Design, build, count_parameters
 from raysernas.record.genotype import space
 from raysernas.runtime.determinism import device_of, pin, stream
 from raysernas.runtime.resource_meter import metered
@@ -41,7 +41,7 @@ def main() -> None:
     data, device = prepare(trial, None), device_of(trial)
     weights, alphas = data.part("weights"), data.part("alphas")
     torch.manual_seed(stream(trial, "supernet"))
-    supernet = build("darts", trial.network, data.size, len(data.corpus.emotions)).to(device)
+    supernet = build(Design(front="cells"), trial.network, data.size, len(data.corpus.emotions)).to(device)
     front, head = count_parameters(supernet.front), nn.Linear(supernet.front.channels, 4)
     print(
         f"inputs {data.size[0]} x {data.size[1]}, batch {trial.search.batch}, {device}, "

@@ -48,7 +48,7 @@ from torch import nn
 from raysernas.config.schema import ComputeConfig, NetworkConfig, SearchConfig
 from raysernas.features.parts import Batch
 from raysernas.model.cost import multiply_adds
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.runtime.cuda_graphs import Graphs, eager
 from raysernas.runtime.determinism import pin
@@ -138,7 +138,7 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
     """Best seconds of a search step of each variant, and the GFLOP of a step."""
     batch, frames, bands, config = size
     torch.manual_seed(0)
-    product = build("darts", config, (frames, bands), 4).to(device)
+    product = build(Design(front="cells"), config, (frames, bands), 4).to(device)
     networks = {"product": product}
     if len(variants) > 1:
         networks["plain"] = networks["plain, alphas only"] = plain_of(product, torch.contiguous_format)

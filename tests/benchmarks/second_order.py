@@ -18,7 +18,7 @@ from torch import nn
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
 from raysernas.features.parts import Batch
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.search import bilevel
 from raysernas.search.alphas import new_alphas
@@ -42,7 +42,7 @@ def begin(
 ) -> State:
     """A search on a network of its own; every one has the same seed."""
     torch.manual_seed(0)
-    net = build("darts", network, (frames, bands), 4)
+    net = build(Design(front="cells"), network, (frames, bands), 4)
     assert isinstance(net, Network)
     net = net if kinks else smooth(net)
     alphas = new_alphas(space(network), torch.Generator().manual_seed(0))

@@ -19,6 +19,7 @@ from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
 from raysernas.search.state import Endless, begun
 from raysernas.training.fit import fit
+from raysernas.training.scratch import DESIGNS
 from tests.support.small import network, noise_part
 
 # numbers or counts read back; a list sent there
@@ -47,7 +48,7 @@ class Waits(TorchDispatchMode):
 def test_no_search_step_waits_for_the_device(config, precision):
     torch.manual_seed(0)
     arm = "darts_ordered" if config.cnn == "ordered" else "darts"
-    net = build(arm, config, (40, 16), 4, precision=precision)
+    net = build(DESIGNS[arm], config, (40, 16), 4, precision=precision)
     rng, alphas = np.random.default_rng(0), new_alphas(space(config), torch.Generator().manual_seed(0))
     state = begun(
         net, alphas, nn.CrossEntropyLoss(), SearchConfig(), rng, Endless(noise_part("alphas", 6), 6, rng)

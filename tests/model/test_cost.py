@@ -16,6 +16,7 @@ from raysernas.model import sequence_rnn
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
+from raysernas.training.scratch import DESIGNS
 from tests.support.small import BANDS, CLASSES, NETWORK, network, resolved
 
 ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
@@ -54,7 +55,7 @@ def test_the_count_is_what_the_layers_do(arm, size, axes):
     )
     for seed in range(3):
         genotype = draw(np.random.default_rng(seed), space(config)) if arm in CHOSEN else None
-        net = build(arm, config, size, CLASSES, genotype)
+        net = build(DESIGNS[arm], config, size, CLASSES, genotype)
         assert isinstance(net, Network)
         assert multiply_adds(net, size) == seen(net, size)
 

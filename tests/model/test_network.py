@@ -15,7 +15,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
 from raysernas.model import network as network_room
 from raysernas.model.designed import Blocks
-from raysernas.model.network import Bands, Cells, build, count_parameters
+from raysernas.model.network import Bands, Cells, Design, build, count_parameters
 from raysernas.model.ordered import Pair
 from raysernas.model.recurrent import true_steps
 from raysernas.model.sequence import SearchedRecurrence
@@ -31,6 +31,7 @@ from raysernas.record.genotype import (
     sources,
     space,
 )
+from raysernas.training.scratch import DESIGNS
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
 ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
@@ -80,7 +81,7 @@ def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halve
     for axes in ("both", "time", "band"):
         config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
         genotype = draw(np.random.default_rng(0), space(config)) if arm in CHOSEN else None
-        front = build(arm, config, (time, BANDS), CLASSES, genotype).front
+        front = build(DESIGNS[arm], config, (time, BANDS), CLASSES, genotype).front
         made = front(torch.randn(1, 1, time, BANDS), None)
         if isinstance(front, Cells):
             assert made.shape[3] == -(-BANDS // 2**front.band_halvings)
@@ -204,7 +205,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
     config = SPACES[name]
     genotype = draw(np.random.default_rng(seed), space(config))
     supernet = network("darts", chosen=False, config=config).double()
-    derived = build("darts", config, (WINDOW, BANDS), CLASSES, genotype).double()
+    derived = build(Design(front="cells"), config, (WINDOW, BANDS), CLASSES, genotype).double()
     x, frames = inputs(6)
     supernet.train()(x, frames, inject(genotype, config))  # so that running statistics are not trivial
     copy_weights(supernet, derived, genotype)
@@ -271,14 +272,15 @@ def test_the_published_supernet_has_its_published_size():
     channels.
     """
     config = NetworkConfig(cells=4, nodes=4, channels=8, stem_halves=False)
-    front = build("darts", config, (128, 128), 4).front
+    front = build(Design(front="cells"), config, (128, 128), 4).front
     assert front.channels == 128
     assert count_parameters(front) + count_parameters(nn.Linear(128, 4)) == 346_092
 
 
 def test_the_ordered_network_is_as_wide_and_as_halved_as_the_free_one():
     free, ordered = (
-        build("darts", SPACES[name], (WINDOW, BANDS), CLASSES).front for name in ("free", "ordered")
+        build(Design(front="cells"), SPACES[name], (WINDOW, BANDS), CLASSES).front
+        for name in ("free", "ordered")
     )
     assert (free.channels, free.halvings) == (ordered.channels, ordered.halvings)
 
@@ -295,7 +297,7 @@ def test_reductions_stand_at_a_third_and_two_thirds():
 
 def test_too_few_time_steps_are_refused_with_the_way_out():
     with pytest.raises(Fault) as caught:
-        build("darts", NetworkConfig(cells=3, stem_halves=True), (7, BANDS), CLASSES)
+        build(Design(front="cells"), NetworkConfig(cells=3, stem_halves=True), (7, BANDS), CLASSES)
     assert str(caught.value) == (
         "network: only 1 time step is left after 3 halvings of 7 frames\n"
         "  got: 7 frames\n"

@@ -13,12 +13,13 @@ from raysernas.config.files import load
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig, TrialConfig
 from raysernas.features.parts import Batch
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import draw, one_hot, space
 from raysernas.search.alphas import mixing, new_alphas
 from raysernas.search.curvature import alpha_curvature
 from raysernas.search.darts import Searched, search
 from raysernas.training.fit import fit
+from raysernas.training.scratch import DESIGNS
 from tests.support.faults import refusal
 from tests.support.reference_cells import reference
 from tests.support.small import noise_part
@@ -37,7 +38,7 @@ def supernet(name: str) -> Network:
     """In training, without dropout, in fp32."""
     arm, config, size = SUPERNETS[name]
     torch.manual_seed(0)
-    net = build(arm, config, size, 4).train()
+    net = build(DESIGNS[arm], config, size, 4).train()
     for part in net.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
@@ -131,7 +132,7 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     size = weights.window, weights.frames.width
 
     def searched(steps: Watched) -> Searched:
-        net = build("darts", config, size, 4, precision="bf16")
+        net = build(Design(front="cells"), config, size, 4, precision="bf16")
         short = SearchConfig(epochs=2, batch=4)
         return search(net, weights, alphas, short, space(config), seed=0, report=lambda _: None, steps=steps)
 
@@ -141,7 +142,7 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     for name, value in whole.kept["network"].items():
         assert torch.equal(again.kept["network"][name], value)
         assert value.dtype in (torch.float32, torch.int64)
-    net = build("darts", config, size, 4, whole.genotype, precision="bf16")
+    net = build(Design(front="cells"), config, size, 4, whole.genotype, precision="bf16")
     short = RetrainConfig(epochs=1, batch=4, masks=0)
     fitted = fit(
         net, noise_part("train", 12), noise_part("valid", 6, seed=2), short, seed=0, report=lambda _: None

@@ -15,6 +15,7 @@ from raysernas.features.extraction import Clip, Floats
 from raysernas.features.parts import Part, Role, Scale
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
+from raysernas.training.scratch import DESIGNS
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
 NETWORK = NetworkConfig(
@@ -56,7 +57,7 @@ def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, s
     torch.manual_seed(seed)
     config = resolved(arm, config)
     genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in CHOSEN else None
-    return build(arm, config, (WINDOW, BANDS), CLASSES, genotype)
+    return build(DESIGNS[arm], config, (WINDOW, BANDS), CLASSES, genotype)
 
 
 def resolved(arm: Arm, config: NetworkConfig = NETWORK) -> NetworkConfig:

@@ -17,6 +17,7 @@ from raysernas.features.parts import Role
 from raysernas.model.network import build
 from raysernas.training import fit
 from raysernas.training.data import prepare
+from raysernas.training.scratch import DESIGNS
 from tests.support import small
 from tests.support.small import altered
 from tests.test_trial import resolved
@@ -114,7 +115,7 @@ def fitted(retrain: dict) -> fit.Fitted:
     trial = with_settings("retrain", {"epochs": 2, **retrain})
     data = prepare(trial, None)
     torch.manual_seed(0)
-    network = build("cnn", trial.network, data.size, len(data.corpus.emotions))
+    network = build(DESIGNS["cnn"], trial.network, data.size, len(data.corpus.emotions))
     return fit.fit(
         network, data.part("train"), data.part("valid"), trial.retrain, seed=5, report=lambda _: None
     )
