@@ -46,7 +46,7 @@ from raysernas.runtime.watchdog import watched
 from raysernas.search import audit
 from raysernas.tensorboard import finalize
 from raysernas.tensorboard.telemetry import Progress, Telemetry
-from raysernas.training import fit, outcome, scratch
+from raysernas.training import fit, outcome, scratch, stored_model
 from raysernas.training.data import Data, prepare
 from raysernas.training.fit import Fitted, Prediction
 
@@ -149,7 +149,7 @@ def _attempt(
                 network, fitted = retrain(
                     trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}")
                 )
-            checkpoint_file.save(files.weights(seed), network.state_dict())
+            stored_model.save(files.weights(seed), trial, data, found.genotype, network)
             trained.append(
                 outcome.Retrained(
                     seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}

@@ -38,7 +38,7 @@ from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
 from raysernas.search import darts
-from raysernas.training import fit
+from raysernas.training import fit, stored_model
 from tests.support import toy
 
 TINY = Config(
@@ -79,7 +79,7 @@ def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(t
         pd.read_parquet(one.predictions), pd.read_parquet(two.predictions), check_exact=True
     )
     for seed in (0, 1):
-        weights = [checkpoint_file.load(files.weights(seed)) for files in (one, two)]
+        weights = [stored_model.weights(files.weights(seed)) for files in (one, two)]
         assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
     if arm != "cnn_lstm_attention":
         assert one.genotype.read_bytes() == two.genotype.read_bytes()
@@ -203,10 +203,10 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
     pd.testing.assert_frame_equal(rows[kept], others[kept])
     assert not rows["test_confusion"].equals(others["test_confusion"])
     for seed in (0, 1):
-        weights = checkpoint_file.load(files.weights(seed))
+        weights = stored_model.weights(files.weights(seed))
         assert all(
             torch.equal(value, weights[name])
-            for name, value in checkpoint_file.load(changed.weights(seed)).items()
+            for name, value in stored_model.weights(changed.weights(seed)).items()
         )
 
 
@@ -229,10 +229,10 @@ def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(tm
         assert rows[column].tolist() == others[column].tolist()
     assert files.history.read_bytes() == changed.history.read_bytes()
     for seed in (0, 1):
-        weights = checkpoint_file.load(files.weights(seed))
+        weights = stored_model.weights(files.weights(seed))
         assert all(
             torch.equal(value, weights[name])
-            for name, value in checkpoint_file.load(changed.weights(seed)).items()
+            for name, value in stored_model.weights(changed.weights(seed)).items()
         )
     kept, moved = (pd.read_parquet(each.predictions).filter(like="p_") for each in (files, changed))
     assert not kept.equals(moved)

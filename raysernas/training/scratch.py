@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from raysernas.config.arms import CHOSEN
-from raysernas.config.schema import TrialConfig
+from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.schema import NetworkConfig, Precision, TrialConfig
 from raysernas.model.designed import Majority
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import Genotype
@@ -31,11 +31,23 @@ DESIGNS: dict[str, Design] = {
 def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpose: str) -> Network | Majority:
     """A network of the arm with fresh weights, which depend on the trial's seed and fold and on the purpose;
     without a genotype the supernet, where the arm has one."""
-    if trial.arm == "majority":
-        return Majority(len(data.corpus.emotions)).to(data.device)
     torch.manual_seed(stream(trial, purpose))
     classes, precision = len(data.corpus.emotions), trial.compute.precision
-    return build(DESIGNS[trial.arm], trial.network, data.size, classes, genotype, precision).to(data.device)
+    return fresh(trial.arm, trial.network, data.size, classes, genotype, precision).to(data.device)
+
+
+def fresh(
+    arm: Arm,
+    config: NetworkConfig,
+    size: tuple[int, int],
+    classes: int,
+    genotype: Genotype | None,
+    precision: Precision,
+) -> Network | Majority:
+    """A network of an arm, on the CPU, its weights drawn from torch's generator."""
+    if arm == "majority":
+        return Majority(classes)
+    return build(DESIGNS[arm], config, size, classes, genotype, precision)
 
 
 def trained(
