@@ -19,7 +19,7 @@ The format of a section:
 
     With `, in NAME` the lines become the first entries of the literal that is assigned to NAME at the top
     level of that file: `{...}`, `(...)`, `[...]`, also as the argument of a call, or `Literal[...]`. Lines
-    that begin with `from` or `import` go to the imports of the file. There may be any number of python blocks.
+    that begin with `from` or `import` go to the imports of the file. Any number of python blocks.
 
     ```sh
     python -m raysernas.trial laptop arm=toy study.storage=results retrain.epochs=1
