@@ -20,7 +20,7 @@ from analysis.wording import counted
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
 from raysernas.record import genotype
-from raysernas.record.genotype import Choice, Genotype, Mixtures, Part, Space
+from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, PartSpace, Space
 
 GENE = ["part", "node", "source", "operation"]
 GENE_COLUMNS = ("study", "arm", *GENE, "count", "share")
@@ -95,7 +95,7 @@ def typical(trials: pd.DataFrame) -> pd.DataFrame:
         table = found.table[found.table["shape"] == shape]
         own, space = found.genes[found.genes["search"].isin(table["search"])], found.spaces[shape]
         counts = _counts(own)
-        mixing: Mixtures = {part: _frequencies(counts, part, choice) for part, choice in space.items()}
+        mixing: MixingWeights = {part: _frequencies(counts, part, choice) for part, choice in space.items()}
         cell = genotype.choose(mixing, space)
         named = [counts[part, node, gene.source, gene.operation] for part, node, gene in cell.genes]
         shared = sum(named) / len(named) / len(table)
@@ -203,12 +203,12 @@ def _compared(shared: float, mean: float, sd: float, among: str) -> str:
     return "" if shared > mean + UNLIKELY * sd else "no more alike than random genotypes"
 
 
-def _counts(genes: pd.DataFrame) -> "Counter[tuple[Part, int, int, str]]":
+def _counts(genes: pd.DataFrame) -> "Counter[tuple[GenotypePart, int, int, str]]":
     return Counter(zip(*(genes[name].tolist() for name in GENE), strict=True))
 
 
 def _frequencies(
-    counts: "Counter[tuple[Part, int, int, str]]", part: Part, choice: Choice
+    counts: "Counter[tuple[GenotypePart, int, int, str]]", part: GenotypePart, choice: PartSpace
 ) -> npt.NDArray[np.float64]:
     """[edge, operation]: how often each stands on each edge of a part."""
     return np.array(

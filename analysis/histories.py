@@ -19,7 +19,7 @@ from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
-from raysernas.record.genotype import Choice, space
+from raysernas.record.genotype import PartSpace, space
 
 COLUMNS = ("study", "trial", "arm", "candidate", "fold", "seed", "stage", "retrain_seed", "epoch")
 MIXTURE_COLUMNS = (*COLUMNS[:6], "epoch", "part", "edge", "node", "source", "operation", "weight")
@@ -88,7 +88,7 @@ def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config)
     )
 
 
-def _table(weights: Any, choice: Choice) -> pd.DataFrame:
+def _table(weights: Any, choice: PartSpace) -> pd.DataFrame:
     edge, operation = np.indices(weights.shape).reshape(2, -1)
     ends = np.array(choice.edges)
     operations = np.array(choice.operations, dtype=object)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from raysernas.drawing.matrices import edge_names
 from raysernas.drawing.shapes import Picture, Shape, Tiles, Words, width
-from raysernas.record.genotype import Choice, Part
+from raysernas.record.genotype import GenotypePart, PartSpace
 
 ACROSS = 150.0  # of a panel
 HIGH, SIZE = 11.0, 9.0  # of an operation's row and of its name
@@ -18,7 +18,7 @@ GAP, HEAD, COLUMNS = 16.0, 20.0, 2
 
 
 def evolution(
-    mixing: Sequence[npt.NDArray[np.float64]], part: Part, choice: Choice, epochs: Sequence[int]
+    mixing: Sequence[npt.NDArray[np.float64]], part: GenotypePart, choice: PartSpace, epochs: Sequence[int]
 ) -> Picture:
     """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's
     mixture.

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.figures import alphas
 from analysis.report.findings import NESTED, Drawn, marked
 from raysernas.drawing import pictures
-from raysernas.record.genotype import Choice, Part, from_json
+from raysernas.record.genotype import GenotypePart, PartSpace, from_json
 
 
 def searched(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +54,12 @@ def evolutions(rows: pd.DataFrame, mixtures: pd.DataFrame, study: str) -> Iterat
         whose = f"Softmaxed, of {row['trial']}, the headline trial with the best validation UA"
         note = f"{whose}; the stronger the colour, the larger the share."
         for part, table in own.groupby("part", sort=False) if len(own) else ():
-            yield Drawn(f"{row['arm']}: alphas of the {part} part", _evolution(table, cast(Part, part)), note)
+            yield Drawn(
+                f"{row['arm']}: alphas of the {part} part", _evolution(table, cast(GenotypePart, part)), note
+            )
 
 
-def _evolution(table: pd.DataFrame, part: Part) -> pictures.Picture:
+def _evolution(table: pd.DataFrame, part: GenotypePart) -> pictures.Picture:
     """Rows of one trial and part: epoch, edge, node, source, operation, weight."""
     edges = table.drop_duplicates("edge").sort_values("edge")
     first = table[(table["edge"] == edges["edge"].iloc[0]) & (table["epoch"] == table["epoch"].iloc[0])]
@@ -66,7 +68,7 @@ def _evolution(table: pd.DataFrame, part: Part) -> pictures.Picture:
     columns = pd.MultiIndex.from_product([edges["edge"], operations])
     wide = wide.reindex(columns=columns).sort_index()
     values = wide.to_numpy().reshape(-1, len(edges), len(operations))
-    choice = Choice(
+    choice = PartSpace(
         tuple(zip(edges["node"].astype(int), edges["source"].astype(int), strict=True)), operations
     )
     return alphas.evolution(list(values), part, choice, [int(epoch) for epoch in wide.index])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from raysernas.drawing.shapes import DARK, Box, Picture, Shape, Tiles, Words, printed, width
 from raysernas.drawing.wiring import INPUTS, state_name
-from raysernas.record.genotype import Choice, Genotype, Mixtures, Part, Space
+from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, PartSpace, Space
 from raysernas.record.metrics import Evaluation
 
 PRINTED, NAMED = 20, 60  # classes
@@ -106,7 +106,9 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
     )
 
 
-def mixtures(mixing: Mixtures, space: Space, part: Part, genotype: Genotype | None = None) -> Picture:
+def mixtures(
+    mixing: MixingWeights, space: Space, part: GenotypePart, genotype: Genotype | None = None
+) -> Picture:
     """What each edge of a part weighs its operations with, a row for each edge, or a column where there are
     too many operations; the genes of `genotype` are framed."""
     choice, values = space[part], np.asarray(mixing[part], dtype=np.float64)
@@ -146,7 +148,7 @@ def mixtures(mixing: Mixtures, space: Space, part: Part, genotype: Genotype | No
     return Picture(across, grid.bottom + MARGIN, title, f"Strongest on each edge: {'; '.join(best)}.", shapes)
 
 
-def edge_names(part: Part, choice: Choice) -> list[str]:
+def edge_names(part: GenotypePart, choice: PartSpace) -> list[str]:
     """`node 1 from input 0`, or `slot 2` of a chain."""
     if part not in INPUTS:
         return [f"slot {node}" for node, _ in choice.edges]
@@ -242,7 +244,7 @@ def _told(table: Evaluation, emotions: Sequence[str]) -> str:
     return f"{_scores(table)}. Recall: {recalls}. {_confused(table, emotions, 3).capitalize()}."
 
 
-def _kept(genotype: Genotype | None, part: Part, choice: Choice) -> list[tuple[int, int]]:
+def _kept(genotype: Genotype | None, part: GenotypePart, choice: PartSpace) -> list[tuple[int, int]]:
     """(edge, operation) of the genes of a part."""
     cell = genotype.parts.get(part, ()) if genotype else ()
     return [

@@ -10,7 +10,7 @@ and never cross a box.
 from dataclasses import dataclass, field, replace
 
 from raysernas.drawing.shapes import Box, Line, Picture, Shape, Words, width
-from raysernas.record.genotype import CellKind, Gene, Genotype, Part
+from raysernas.record.genotype import CellKind, Gene, Genotype, GenotypePart
 
 MARGIN = 8.0
 STATE_WIDTH, OUTPUT_WIDTH, STATE_HEIGHT = 64.0, 122.0, 26.0
@@ -21,8 +21,8 @@ STEP, BELOW = 50.0, 46.0  # from a state to the operations below it, and from th
 PORT = 12.0  # from the middle of a state to where a line leaves or enters it below or above
 NARROWEST = 280.0  # a picture: TensorBoard stretches all to one width
 TEXT, LABEL = 11.5, 12.0  # sizes of type
-INPUTS: dict[Part, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
-JOINED: dict[Part, str] = {"normal": "concat", "reduction": "concat", "recurrent": "mean"}
+INPUTS: dict[GenotypePart, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
+JOINED: dict[GenotypePart, str] = {"normal": "concat", "reduction": "concat", "recurrent": "mean"}
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Plan:
         return 0 if above else -1 if place == 0 else 1
 
 
-def cell(part: Part, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
+def cell(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
     """A cell of the kind `normal`, `reduction` or `recurrent`: at most two genes in each node."""
     plan = _planned(part, nodes)
     shapes: list[Shape] = [*_joins(plan), *_wires(plan)]
@@ -117,7 +117,7 @@ def state_name(state: int, inputs: int) -> str:
     return f"input {state}" if state < inputs else f"node {state - inputs}"
 
 
-def told(part: Part | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
+def told(part: GenotypePart | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
     """A cell in words."""
     inputs = INPUTS[part]
     each = [
@@ -129,7 +129,7 @@ def told(part: Part | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
     return f"{part.capitalize()} cell: {'; '.join(each)}. The output is the {joins} of all nodes."
 
 
-def _planned(part: Part, nodes: tuple[tuple[Gene, ...], ...]) -> Plan:
+def _planned(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Plan:
     inputs = INPUTS[part]
     names = [gene.operation for genes in nodes for gene in genes]
     plan = Plan(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)

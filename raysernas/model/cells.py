@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from raysernas.model.fast.depthwise import Map, NewMap, Stride
 from raysernas.model.mixed import MixedEdge, Sources, remember, sum_of
 from raysernas.model.operations import Halve, build, pointwise
-from raysernas.record.genotype import OPERATIONS, Cell, CellKind, Operation, sources
+from raysernas.record.genotype import CELL_OPERATIONS, Cell, CellKind, OperationName, sources
 
 BOTH: Stride = (2, 2)
 
@@ -29,7 +29,7 @@ class SearchCell(nn.Module):
         *,
         halved_before: bool,
         halves: Stride = BOTH,
-        names: tuple[Operation, ...] = OPERATIONS,
+        names: tuple[OperationName, ...] = CELL_OPERATIONS,
     ) -> None:
         super().__init__()
         self.kind: CellKind = kind

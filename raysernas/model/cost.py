@@ -14,7 +14,7 @@ from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.mixed import MixedEdge
 from raysernas.model.network import Cells, Network
 from raysernas.model.operations import Halve
-from raysernas.model.ordered import Pair
+from raysernas.model.ordered import OrderedPair
 from raysernas.record.genotype import sources
 
 Size = tuple[int, int]  # (time, band)
@@ -31,7 +31,7 @@ def multiply_adds(network: Network, size: Size) -> int:
     if isinstance(front, Cells):
         older = size
         for cell in front.cells:
-            more, made = _pair(cell, size) if isinstance(cell, Pair) else _cell(cell, older, size)
+            more, made = _pair(cell, size) if isinstance(cell, OrderedPair) else _cell(cell, older, size)
             spent, older, size = spent + more, size, made
     sequence = [part for part in (network.recurrence, network.pooling) if part is not None]
     return spent + size[0] * sum(map(_each_step, sequence)) + network.output.weight.numel()
@@ -53,7 +53,7 @@ def _cell(cell: nn.Module, older: Size, size: Size) -> tuple[int, Size]:
     return spent, made
 
 
-def _pair(pair: Pair, size: Size) -> tuple[int, Size]:
+def _pair(pair: OrderedPair, size: Size) -> tuple[int, Size]:
     spent, size = _layers(pair.fit, size)
     for slot in (pair.conv, pair.pool):
         operations = list(slot.operations) if isinstance(slot, MixedEdge) else [slot]

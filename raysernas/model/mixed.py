@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from raysernas.model.fast.depthwise import Map, NewMap, Phases, Stride, convolve, dense, phases_of, split
 from raysernas.model.fast.pointwise_norm import rectified
-from raysernas.model.fast.sum_layout import Layout, Term
+from raysernas.model.fast.sum_layout import Layout, Summand
 from raysernas.model.fast.weighted_sum import mixed_sum
 from raysernas.model.operations import Halve, build, phases_to_halve
-from raysernas.record.genotype import OPERATIONS, Operation
+from raysernas.record.genotype import CELL_OPERATIONS, OperationName
 
 Mixing = Float[Tensor, "edge operation"]
 EPS = 1e-5  # of every norm, as in nn.BatchNorm2d
@@ -42,7 +42,9 @@ class Seen(NamedTuple):
 class MixedEdge(nn.Module):
     """All operations of `names` at once: `sum(mixing[k] * operations[k](x))`."""
 
-    def __init__(self, channels: int, stride: Stride, names: tuple[Operation, ...] = OPERATIONS) -> None:
+    def __init__(
+        self, channels: int, stride: Stride, names: tuple[OperationName, ...] = CELL_OPERATIONS
+    ) -> None:
         super().__init__()
         self.names, self.stride = names, stride
         # without affine norms: a scale could undo the mixing weight
@@ -73,7 +75,7 @@ class Bundle:
         self._rectified: Map | None = None
         self._split: Map | None = None
         self._halves: list[Tensor] = []
-        self._pooled: dict[Operation, tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]] = {}
+        self._pooled: dict[OperationName, tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]] = {}
         phases = phases_of((self.whole.shape[2], self.whole.shape[3]), stride)
         self.phases: Phases | None = phases if phases.several else None
 
@@ -99,7 +101,7 @@ class Bundle:
         return self._halves
 
     def pooled(
-        self, name: Operation, eps: float
+        self, name: OperationName, eps: float
     ) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
         """Normed pool of each source, its mean and its unbiased variance."""
         if name not in self._pooled:
@@ -156,7 +158,7 @@ class Gathered:
     """The terms of a sum, in the making."""
 
     def __init__(self) -> None:
-        self.terms: list[Term] = []
+        self.terms: list[Summand] = []
         self.rows: list[tuple[int, int]] = []  # (source, operation) of each 1x1 convolution
         self.weights: list[Tensor] = []  # of each, [channel, channel]
         # and the rows whose statistics add up to theirs
@@ -187,7 +189,7 @@ class Gathered:
         self.rows.extend((source, k) for source in range(bundle.first, bundle.last))
         self.weights.extend(matrices)
         number = None if kernel is None else self.number(kernel)
-        self.terms.append(Term(first, len(self.rows), self.number(x), number, stride, phases))
+        self.terms.append(Summand(first, len(self.rows), self.number(x), number, stride, phases))
         return first
 
     def add_layers(

@@ -19,12 +19,12 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig, Precision
 from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
 from raysernas.model.designed import Blocks
-from raysernas.model.ordered import Pair
+from raysernas.model.ordered import OrderedPair
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
 from raysernas.model.sequence import SearchedRecurrence
-from raysernas.record.genotype import CellKind, Genotype, Part
+from raysernas.record.genotype import CellKind, Genotype, GenotypePart
 
-Mixing = Mapping[Part, Float[Tensor, "edge operation"]]
+Mixing = Mapping[GenotypePart, Float[Tensor, "edge operation"]]
 HALVES = {"both": (2, 2), "time": (2, 1), "band": (1, 2)}  # strides of a reduction cell
 
 
@@ -58,7 +58,9 @@ class Cells(nn.Module):
             made = channels * config.nodes
             if config.cnn == "ordered":
                 genes = None if genotype is None else (genotype.conv[i], genotype.pool[i])
-                cell: nn.Module = Pair(before[1], made, halves if kind == "reduction" else (1, 1), genes)
+                cell: nn.Module = OrderedPair(
+                    before[1], made, halves if kind == "reduction" else (1, 1), genes
+                )
             elif genotype is None:
                 cell = SearchCell(kind, config.nodes, before, channels, halves=halves, halved_before=halved)
             else:
@@ -85,9 +87,9 @@ class Cells(nn.Module):
         match cell:
             case SearchCell():
                 return cell(older, newer, of(mixing, cell.kind))
-            case Pair(searched=True):
+            case OrderedPair(searched=True):
                 return cell(newer, of(mixing, "conv")[i], of(mixing, "pool")[i])
-            case Pair():
+            case OrderedPair():
                 return cell(newer)
             case _:
                 return cell(older, newer, self.drop_path)
@@ -155,7 +157,7 @@ class Network(nn.Module):
         return self.output(self.dropout(self.pooling(x, mask)))
 
 
-def of(mixing: Mixing | None, part: Part) -> Tensor:
+def of(mixing: Mixing | None, part: GenotypePart) -> Tensor:
     """The mixing weights of one part; a supernet cannot do without."""
     assert mixing is not None, "a supernet needs mixing weights"
     return mixing[part]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from raysernas.model.fast.depthwise import Map, NewMap, Stride, convolve, dense, merge, phases_of, split
 from raysernas.model.fast.pointwise_norm import times
-from raysernas.record.genotype import Operation
+from raysernas.record.genotype import OperationName
 
 
 class Zero(nn.Module):
@@ -105,7 +105,7 @@ def pointwise(channels_in: int, channels: int, *, affine: bool) -> nn.Sequential
     return nn.Sequential(nn.ReLU(), Pointwise(channels_in, channels), nn.BatchNorm2d(channels, affine=affine))
 
 
-def build(operation: Operation, channels: int, stride: Stride, *, affine: bool) -> nn.Module:
+def build(operation: OperationName, channels: int, stride: Stride, *, affine: bool) -> nn.Module:
     """One candidate operation: [batch, channel, time, band] to the same, with each axis of stride 2
     halved.
     """

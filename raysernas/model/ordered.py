@@ -17,7 +17,7 @@ from raysernas.record.genotype import CONVOLUTIONS, POOLS, Gene
 Slot = tuple[Gene, ...]  # of one gene
 
 
-class Pair(nn.Module):
+class OrderedPair(nn.Module):
     """One convolution slot and one pooling slot; `genes` are those of the two slots, None while they are
     searched.
     """

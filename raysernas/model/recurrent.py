@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from raysernas.model.sequence_rnn import steps_of, turn, turning
 
-Sequence = Float[Tensor, "batch time channel"]
+FrameSequence = Float[Tensor, "batch time channel"]
 Mask = Bool[Tensor, "batch time"]
 
 
@@ -35,7 +35,7 @@ class Recurrence(nn.Module):
         self.ahead, self.back = nn.LSTM(channels, hidden), nn.LSTM(channels, hidden)
         self.channels = 2 * hidden
 
-    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch time hidden"]:
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch time hidden"]:
         steps, order = rearrange(x, "batch time channel -> time batch channel"), turning(mask.T)
         both = torch.cat(
             [steps_of(self.ahead, steps), turn(steps_of(self.back, turn(steps, order)), order)], dim=-1
@@ -52,18 +52,18 @@ class AttentionPooling(nn.Module):
         super().__init__()
         self.score = nn.Sequential(nn.Linear(channels, channels // 2), nn.Tanh(), nn.Linear(channels // 2, 1))
 
-    def weights(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch time"]:
+    def weights(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch time"]:
         """Attention of each step; sums to 1 over the true steps."""
         scores = rearrange(self.score(x), "batch time 1 -> batch time")
         return scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
 
-    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch channel"]:
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel"]:
         return einsum(self.weights(x, mask), x, "batch time, batch time channel -> batch channel")
 
 
 class MeanPooling(nn.Module):
     """Mean over the true steps."""
 
-    def forward(self, x: Sequence, mask: Mask) -> Float[Tensor, "batch channel"]:
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel"]:
         weights = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True)
         return einsum(weights, x, "batch time, batch time channel -> batch channel")

@@ -19,9 +19,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raysernas.model.recurrent import Mask, Sequence
+from raysernas.model.recurrent import FrameSequence, Mask
 from raysernas.model.sequence_cells import ChosenSequenceEdge, MixedSequenceEdge, mixed
-from raysernas.model.sequence_rnn import Frames, Steps, turning
+from raysernas.model.sequence_rnn import SequenceState, TimeSteps, turning
 from raysernas.record.genotype import Cell, sources
 
 
@@ -51,7 +51,7 @@ class SearchSequence(nn.Module):
         self.edges = nn.ModuleList(MixedSequenceEdge(width) for _ in sources(nodes, inputs=1))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Sequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> Sequence:
+    def forward(self, x: FrameSequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> FrameSequence:
         # source by source: all edges from a state are computed together as soon as it is whole
         frames, into = [_frames(x, mask)], [[] for _ in range(self.nodes)]
         for state in range(self.nodes):
@@ -100,7 +100,7 @@ class ChosenSequence(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Sequence, mask: Mask) -> Sequence:
+    def forward(self, x: FrameSequence, mask: Mask) -> FrameSequence:
         frames, edges = [_frames(x, mask)], iter(self.edges)
         for node in self.genes:
             frames.append(_node([next(edges)(frames[gene.source]) for gene in node], frames[0]))
@@ -129,7 +129,7 @@ class SearchedRecurrence(nn.Module):
         x: Float[Tensor, "batch time channel_in"],
         mask: Mask,
         mixing: Float[Tensor, "edge operation"] | None = None,
-    ) -> Sequence:
+    ) -> FrameSequence:
         x = self.fit(x.masked_fill(~mask[:, :, None], 0))
         for cell in self.cells:
             if isinstance(cell, SearchSequence):
@@ -140,18 +140,18 @@ class SearchedRecurrence(nn.Module):
         return x
 
 
-def _frames(x: Sequence, mask: Mask) -> Frames:
+def _frames(x: FrameSequence, mask: Mask) -> SequenceState:
     by_time = rearrange(mask, "batch time -> time batch")
-    return Frames(rearrange(x, "batch time channel -> time batch channel"), by_time, turning(by_time))
+    return SequenceState(rearrange(x, "batch time channel -> time batch channel"), by_time, turning(by_time))
 
 
-def _node(into: list[Steps], like: Frames) -> Frames:
+def _node(into: list[TimeSteps], like: SequenceState) -> SequenceState:
     total = into[0]
     for other in into[1:]:
         total = total + other
-    return Frames(total, like.mask, like.order)
+    return SequenceState(total, like.mask, like.order)
 
 
-def _mean(frames: list[Frames]) -> Sequence:
+def _mean(frames: list[SequenceState]) -> FrameSequence:
     mean = torch.stack([each.x for each in frames[1:]]).mean(dim=0)
     return rearrange(mean, "time batch channel -> batch time channel")

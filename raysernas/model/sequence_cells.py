@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from raysernas.model.sequence_rnn import (
     RNN_CELLS,
     Chain,
-    Frames,
-    Mask,
     RnnCell,
-    Steps,
+    SequenceState,
+    TimeMask,
+    TimeSteps,
     chains_together,
     normalised,
 )
@@ -62,7 +62,10 @@ class SelfAttention(nn.Module):
         self.project, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def weights(
-        self, query: Float[Tensor, "batch head time of"], key: Float[Tensor, "batch head time of"], mask: Mask
+        self,
+        query: Float[Tensor, "batch head time of"],
+        key: Float[Tensor, "batch head time of"],
+        mask: TimeMask,
     ) -> Float[Tensor, "batch head time time"]:
         """Of each step over the true steps; each row sums to 1, padded steps have 0."""
         scores = (
@@ -73,7 +76,7 @@ class SelfAttention(nn.Module):
             dim=-1
         )
 
-    def forward(self, frames: Frames) -> Steps:
+    def forward(self, frames: SequenceState) -> TimeSteps:
         split = "time batch (part head of) -> part batch head time of"
         query, key, value = rearrange(self.project(frames.x), split, part=3, head=self.heads)
         seen = einsum(
@@ -85,7 +88,7 @@ class SelfAttention(nn.Module):
 
 
 def attention_weights(
-    x: Float[Tensor, "*layer time batch channel"], query: Float[Tensor, "*layer channel"], mask: Mask
+    x: Float[Tensor, "*layer time batch channel"], query: Float[Tensor, "*layer channel"], mask: TimeMask
 ) -> Float[Tensor, "*layer time batch"]:
     """Softmax over the true steps of `query . step`, a learnt query a layer; padded steps get exactly 0."""
     scores = einsum(x, query, "... time batch channel, ... channel -> ... time batch")
@@ -129,7 +132,7 @@ class MixedSequenceEdge(nn.Module):
 
 
 def mixed(
-    edges: Sequence[MixedSequenceEdge], frames: Frames, mixing: Float[Tensor, "edge operation"]
+    edges: Sequence[MixedSequenceEdge], frames: SequenceState, mixing: Float[Tensor, "edge operation"]
 ) -> Float[Tensor, "edge time batch channel"]:
     """The mixtures of several edges that take from one state: all candidates at once, weighted, all that can
     be shared shared.
@@ -177,7 +180,7 @@ class ChosenSequenceEdge(nn.Module):
             self.operation = Chain(parts.cell, width, parts.layers, both=parts.both)
             self.query = new_queries(width) if parts.attention else None
 
-    def forward(self, frames: Frames) -> Steps:
+    def forward(self, frames: SequenceState) -> TimeSteps:
         if isinstance(self.operation, nn.Identity):
             return frames.x
         made = self.operation(frames)

@@ -5,7 +5,7 @@ Within a cell sequences are [time, batch, channel], as recurrent layers step thr
 padding after. Padding comes last in either direction, since the backward one reads each sequence reversed
 within its true length; so it reaches no true step, nothing has to be packed, and lengths stay on their
 device. Layers of one size that read at the same time, of several edges or of both directions, run together
-where that pays (`sequence_loops`).
+where that pays (`fast.loops`).
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysernas.model.sequence_loops import gru_together, rnn_together
+from raysernas.model.fast.loops import gru_together, rnn_together
 
-Steps = Float[Tensor, "time batch channel"]
-Mask = Bool[Tensor, "time batch"]
+TimeSteps = Float[Tensor, "time batch channel"]
+TimeMask = Bool[Tensor, "time batch"]
 Order = Int[Tensor, " time_batch"]
 RnnCell = Literal["lstm", "gru", "rnn"]
 RNN_CELLS: tuple[RnnCell, ...] = get_args(RnnCell)
@@ -49,7 +49,7 @@ def turn(
     return _Turn.apply(x, order)  # pyright: ignore[reportReturnType]
 
 
-def turning(mask: Mask) -> Order:
+def turning(mask: TimeMask) -> Order:
     """The order of all steps of a batch that `turn` takes: the last true step first, padding where it was."""
     steps, batch = mask.shape
     at = torch.arange(steps, device=mask.device)[:, None]
@@ -62,17 +62,17 @@ def normalised(x: Float[Tensor, "*any channel"]) -> Float[Tensor, "*any channel"
     return functional.layer_norm(x, x.shape[-1:])
 
 
-class Frames:
+class SequenceState:
     """One state of a cell as its candidates read it: normalised, once for all of them, and reversed, once for
     all too.
     """
 
-    def __init__(self, state: Steps, mask: Mask, order: Order) -> None:
+    def __init__(self, state: TimeSteps, mask: TimeMask, order: Order) -> None:
         self.mask, self.order = mask, order
         self.x = normalised(state.masked_fill(~mask[:, :, None], 0))
 
     @cached_property
-    def turned(self) -> Steps:
+    def turned(self) -> TimeSteps:
         """Backwards within the true lengths."""
         return turn(self.x, self.order)
 
@@ -90,13 +90,13 @@ class Chain(nn.Module):
         self.ahead = nn.ModuleList(kind(width, hidden) for _ in range(layers))
         self.back = nn.ModuleList(kind(width, hidden) for _ in range(layers if both else 0))
 
-    def forward(self, frames: Frames) -> Float[Tensor, "layer time batch channel"]:
+    def forward(self, frames: SequenceState) -> Float[Tensor, "layer time batch channel"]:
         """The frames that each layer gives."""
         return chains_together([self], frames)[0]
 
 
 def chains_together(
-    chains: Sequence[Chain], frames: Frames
+    chains: Sequence[Chain], frames: SequenceState
 ) -> Float[Tensor, "chain layer time batch channel"]:
     """The frames that each layer of each chain gives; the chains are of one cell, size and depth, and read
     the same frames.
@@ -118,7 +118,7 @@ def chains_together(
     return torch.stack(made, dim=1)
 
 
-def steps_of(rnn: Any, x: Steps) -> Float[Tensor, "time batch channel_made"]:
+def steps_of(rnn: Any, x: TimeSteps) -> Float[Tensor, "time batch channel_made"]:
     """What a layer of torch gives; on a CPU in single precision, because oneDNN has a bf16 LSTM for some CPUs
     only.
     """

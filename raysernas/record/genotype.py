@@ -19,16 +19,16 @@ import numpy.typing as npt
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
 
-Operation = str
-Part = Literal["normal", "reduction", "conv", "pool", "recurrent"]
+OperationName = str
+GenotypePart = Literal["normal", "reduction", "conv", "pool", "recurrent"]
 CellKind = Literal["normal", "reduction"]
-PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[GenotypePart, ...] = get_args(GenotypePart)
 KINDS: tuple[CellKind, ...] = get_args(CellKind)
 CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 # of the edges of a free cell
-OPERATIONS: tuple[Operation, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)
-SEQUENCE_OPERATIONS: tuple[Operation, ...] = (
+CELL_OPERATIONS: tuple[OperationName, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)
+SEQUENCE_OPERATIONS: tuple[OperationName, ...] = (
     *("none", "skip_connect", "self_attention"),
     *(
         f"{direction}{cell}_{layers}{attention}"
@@ -47,7 +47,7 @@ class Gene:
     """One kept edge: the state it takes from, and the operation on it."""
 
     source: int
-    operation: Operation
+    operation: OperationName
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class Genotype:
     recurrent: Cell = ()
 
     @property
-    def parts(self) -> dict[Part, Cell]:
+    def parts(self) -> dict[GenotypePart, Cell]:
         """The parts that it has."""
         return {part: getattr(self, part) for part in PARTS if getattr(self, part)}
 
@@ -76,7 +76,7 @@ class Genotype:
         return json.dumps(cells)
 
     @property
-    def genes(self) -> list[tuple[Part, int, Gene]]:
+    def genes(self) -> list[tuple[GenotypePart, int, Gene]]:
         """(part, node, gene) of every kept edge."""
         return [
             (part, i, gene)
@@ -87,13 +87,13 @@ class Genotype:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PartSpace:
     """What one part is chosen from: on each of its edges one of the operations, into each node at most `kept`
     edges.
     """
 
     edges: tuple[tuple[int, int], ...]  # (node, source)
-    operations: tuple[Operation, ...]
+    operations: tuple[OperationName, ...]
     kept: int = KEPT
 
     @property
@@ -111,8 +111,10 @@ class Choice:
         return [(edge, source) for edge, (to, source) in enumerate(self.edges) if to == node]
 
 
-Space = Mapping[Part, Choice]
-Mixtures = Mapping[Part, npt.NDArray[np.floating]]  # softmaxed alphas of each part, [edge, operation]
+Space = Mapping[GenotypePart, PartSpace]
+MixingWeights = Mapping[
+    GenotypePart, npt.NDArray[np.floating]
+]  # softmaxed alphas of each part, [edge, operation]
 
 
 def sources(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
@@ -123,13 +125,13 @@ def sources(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
 def space(config: NetworkConfig) -> Space:
     """What the architectures of a network are chosen from."""
     if config.cnn == "free":
-        cell = Choice(tuple(sources(config.nodes)), OPERATIONS)
-        found: dict[Part, Choice] = {"normal": cell, "reduction": cell}
+        cell = PartSpace(tuple(sources(config.nodes)), CELL_OPERATIONS)
+        found: dict[GenotypePart, PartSpace] = {"normal": cell, "reduction": cell}
     else:
         chain = tuple((slot, slot) for slot in range(config.cells))
-        found = {"conv": Choice(chain, CONVOLUTIONS, kept=1), "pool": Choice(chain, POOLS, kept=1)}
+        found = {"conv": PartSpace(chain, CONVOLUTIONS, kept=1), "pool": PartSpace(chain, POOLS, kept=1)}
     if config.recurrent == "searched":
-        found["recurrent"] = Choice(tuple(sources(config.recurrent_nodes, inputs=1)), SEQUENCE_OPERATIONS)
+        found["recurrent"] = PartSpace(tuple(sources(config.recurrent_nodes, inputs=1)), SEQUENCE_OPERATIONS)
     return found
 
 
@@ -164,10 +166,10 @@ def _whole(genotype: Genotype) -> bool:
     return len(pairs) == 1 and len(pairs[0][0]) == len(pairs[0][1])
 
 
-def _node(part: Part, i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene, ...]:
+def _node(part: GenotypePart, i: int, genes: list[tuple[int, OperationName]]) -> tuple[Gene, ...]:
     possible, operations = {
-        "normal": (range(i + 2), OPERATIONS),
-        "reduction": (range(i + 2), OPERATIONS),
+        "normal": (range(i + 2), CELL_OPERATIONS),
+        "reduction": (range(i + 2), CELL_OPERATIONS),
         "conv": (range(i, i + 1), CONVOLUTIONS),
         "pool": (range(i, i + 1), POOLS),
         "recurrent": (range(i + 1), SEQUENCE_OPERATIONS),
@@ -184,7 +186,7 @@ def _node(part: Part, i: int, genes: list[tuple[int, Operation]]) -> tuple[Gene,
     return tuple(sorted(node))
 
 
-def choose(mixing: Mixtures, space: Space) -> Genotype:
+def choose(mixing: MixingWeights, space: Space) -> Genotype:
     """The strongest architecture: per edge the best operation except `none`, per node the strongest edges.
 
     Args:
@@ -202,7 +204,7 @@ def choose(mixing: Mixtures, space: Space) -> Genotype:
     )
 
 
-def _strongest(mixing: npt.NDArray[np.float64], choice: Choice) -> Cell:
+def _strongest(mixing: npt.NDArray[np.float64], choice: PartSpace) -> Cell:
     expected = (len(choice.edges), len(choice.operations))
     if mixing.shape != expected or not np.isfinite(mixing).all():
         raise ValueError(
@@ -218,11 +220,11 @@ def _strongest(mixing: npt.NDArray[np.float64], choice: Choice) -> Cell:
     return tuple(cell)
 
 
-def one_hot(genotype: Genotype, space: Space) -> dict[Part, npt.NDArray[np.float64]]:
+def one_hot(genotype: Genotype, space: Space) -> dict[GenotypePart, npt.NDArray[np.float64]]:
     """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other
     operation has a share.
     """
-    mixing: dict[Part, npt.NDArray[np.float64]] = {
+    mixing: dict[GenotypePart, npt.NDArray[np.float64]] = {
         part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()
     }
     for part, node, gene in genotype.genes:
@@ -236,11 +238,11 @@ def draw(rng: np.random.Generator, space: Space) -> Genotype:
     each.
     """
 
-    def node(choice: Choice, number: int) -> list[int]:
+    def node(choice: PartSpace, number: int) -> list[int]:
         states = [source for _, source in choice.into(number)]
         return sorted(rng.choice(states, size=min(choice.kept, len(states)), replace=False).tolist())
 
-    def cell(choice: Choice) -> Cell:
+    def cell(choice: PartSpace) -> Cell:
         taken = [node(choice, number) for number in range(choice.nodes)]
         real = [choice.operations[i] for i in choice.real]
         return tuple(
@@ -265,7 +267,7 @@ def all_skip(space: Space) -> Genotype:
     )
 
 
-def entropy(mixing: Mixtures) -> float:
+def entropy(mixing: MixingWeights) -> float:
     """Mean entropy of an edge's mixture over ln(operations): 1 = uniform (nothing learnt), 0 = one operation
     each.
     """

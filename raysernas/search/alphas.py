@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from raysernas.record.genotype import Part, Space
+from raysernas.record.genotype import GenotypePart, Space
 
-Alphas = dict[Part, Tensor]  # part -> [edge, operation]; parts may differ in the number of both
+Alphas = dict[GenotypePart, Tensor]  # part -> [edge, operation]; parts may differ in the number of both
 
 
 def new_alphas(space: Space, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
@@ -27,7 +27,7 @@ def mixing(alphas: Alphas, *, fixed: bool = False) -> Alphas:
 
 
 def shares(
-    mixtures: Mapping[Part, Sequence[Sequence[float]]], space: Space
+    mixtures: Mapping[GenotypePart, Sequence[Sequence[float]]], space: Space
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Part -> edge -> operation -> its share, for people: `{"normal": {"node1_from2": {"skip_connect": 0.2,
     ...}}}`.

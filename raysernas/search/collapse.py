@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from raysernas.config.schema import SearchConfig
-from raysernas.record.genotype import Choice, Mixtures, Operation, Part, Space, from_json
+from raysernas.record.genotype import GenotypePart, MixingWeights, OperationName, PartSpace, Space, from_json
 
 Entry = dict[str, Any]
 # eigenvalue that means anything: below it are rounding errors and saddles, of which no ratio tells anything
@@ -24,9 +24,9 @@ def gene_counts(genotype: str, before: str | None) -> Entry:
     return counts if before is None else counts | {"changed": len({*found} - {*from_json(before).genes})}
 
 
-def share(mixing: Mixtures, space: Space, operation: Operation) -> float:
+def share(mixing: MixingWeights, space: Space, operation: OperationName) -> float:
     """Mean weight of an operation over the edges of all parts that offer it; 0 where none does."""
-    offered: list[tuple[Part, Choice]] = [
+    offered: list[tuple[GenotypePart, PartSpace]] = [
         (part, choice) for part, choice in space.items() if operation in choice.operations
     ]
     columns = [np.asarray(mixing[part])[:, choice.operations.index(operation)] for part, choice in offered]

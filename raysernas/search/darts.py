@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from raysernas.config.schema import SearchConfig
 from raysernas.features.parts import Batch, Part
 from raysernas.model.network import Network
-from raysernas.record.genotype import Genotype, Mixtures, Space, choose, entropy, from_json
+from raysernas.record.genotype import Genotype, MixingWeights, Space, choose, entropy, from_json
 from raysernas.runtime.checkpointing import Steps, Unkept, again
 from raysernas.runtime.cuda_graphs import Run, eager
 from raysernas.runtime.resource_meter import peak_mb
@@ -219,7 +219,7 @@ def _shown(entry: Entry, timing: Entry, space: Space) -> Entry:
 
 def _found(state: State, space: Space) -> Entry:
     """What the alphas have come to: what the history keeps of each epoch besides the steps."""
-    mixtures: Mixtures = {
+    mixtures: MixingWeights = {
         part: mixture.cpu().numpy() for part, mixture in mixing(state.alphas, fixed=True).items()
     }
     genotype = choose(mixtures, space).to_json()

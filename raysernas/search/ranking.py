@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from raysernas.features.parts import Part
 from raysernas.model.network import Mixing, Network
-from raysernas.record.genotype import Mixtures
+from raysernas.record.genotype import MixingWeights
 from raysernas.record.metrics import Evaluation
 from raysernas.training.fit import evaluate, require
 
 
-def supernet_scores(network: Network, weights: Part, part: Part, mixing: Mixtures) -> Evaluation:
+def supernet_scores(network: Network, weights: Part, part: Part, mixing: MixingWeights) -> Evaluation:
     """Scores of a part under mixing weights; weights, statistics and mode of the network are as before
     afterwards.
 

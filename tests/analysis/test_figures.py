@@ -156,7 +156,7 @@ def test_a_curve_is_the_mean_of_its_trials_and_ends_where_it_ends() -> None:
 
 
 def test_alphas_over_epochs_are_those_of_every_edge() -> None:
-    choice = genotype.Choice(tuple(genotype.sources(2)), genotype.OPERATIONS)
+    choice = genotype.PartSpace(tuple(genotype.sources(2)), genotype.CELL_OPERATIONS)
     values = np.random.default_rng(0).dirichlet(np.ones(8), (3, 5))  # epoch, edge, operation
     tiles = [
         shape

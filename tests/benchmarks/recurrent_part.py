@@ -20,7 +20,7 @@ from torch import nn
 from raysernas.model import sequence_rnn
 from raysernas.model.sequence import SearchedRecurrence, SearchSequence
 from raysernas.model.sequence_cells import ChosenSequenceEdge
-from raysernas.model.sequence_rnn import Frames
+from raysernas.model.sequence_rnn import SequenceState
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, sources
 from tests.support.published_recurrent import BATCH, EDGES, NODES, WIDTH, PublishedRecurrence
 from tests.support.sequences import REAL, frames_of
@@ -59,7 +59,9 @@ class Apart(SearchSequence):
         into: list[list[torch.Tensor]] = [[] for _ in range(NODES)]
         for (node, source), weights, edge in zip(sources(NODES, inputs=1), mixing, self.edges, strict=True):
             if source == 0 and node:
-                frames.append(Frames(torch.stack(into[node - 1]).sum(dim=0), frames[0].mask, frames[0].order))
+                frames.append(
+                    SequenceState(torch.stack(into[node - 1]).sum(dim=0), frames[0].mask, frames[0].order)
+                )
             assert isinstance(edge, nn.ModuleList)
             into[node] += [
                 weight * candidate(frames[source])

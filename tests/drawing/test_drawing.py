@@ -17,7 +17,7 @@ from raysernas.config.schema import NetworkConfig
 from raysernas.drawing import pictures, raster, shapes
 from raysernas.drawing.pictures import Picture
 from raysernas.drawing.shapes import DARK, Box, Line, Tiles, Words
-from raysernas.record.genotype import Genotype, Part, choose, draw, space
+from raysernas.record.genotype import Genotype, GenotypePart, choose, draw, space
 
 SVG = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
@@ -205,7 +205,7 @@ def searched(seed: int = 0, cnn: str = "free") -> tuple[dict, dict, Genotype]:
     parts = space(NetworkConfig(cnn=cnn, nodes=3, recurrent="searched"))  # pyright: ignore[reportArgumentType]
     rng = np.random.default_rng(seed)
     size = {part: (np.ones(len(choice.operations)), len(choice.edges)) for part, choice in parts.items()}
-    mixing: dict[Part, Any] = {part: rng.dirichlet(*each) for part, each in size.items()}  # pyright: ignore[reportAssignmentType]
+    mixing: dict[GenotypePart, Any] = {part: rng.dirichlet(*each) for part, each in size.items()}  # pyright: ignore[reportAssignmentType]
     return mixing, dict(parts), choose(mixing, parts)
 
 

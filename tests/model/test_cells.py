@@ -9,12 +9,12 @@ from torch import nn
 
 from raysernas.config.schema import NetworkConfig
 from raysernas.model.cells import ChosenCell, Halve, MixedEdge, SearchCell, _drop, build
-from raysernas.record.genotype import OPERATIONS, draw, sources, space
+from raysernas.record.genotype import CELL_OPERATIONS, draw, sources, space
 
 STRIDES = [(1, 1), (2, 1), (1, 2), (2, 2)]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", CELL_OPERATIONS)
 @pytest.mark.parametrize("stride", STRIDES)
 @settings(max_examples=8, deadline=None)
 @given(time=st.integers(3, 13), band=st.integers(3, 9), channels=st.sampled_from([1, 2, 3, 4]))
@@ -24,7 +24,7 @@ def test_every_operation_keeps_channels_and_halves_rounding_up(operation, stride
     assert made.shape == (2, channels, -(-time // stride[0]), -(-band // stride[1]))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", CELL_OPERATIONS)
 @pytest.mark.parametrize("stride", STRIDES)
 def test_every_operation_is_equivariant_under_batch_permutation(operation, stride):
     torch.manual_seed(0)
@@ -52,7 +52,10 @@ def test_halving_sees_both_phases_of_time_and_band():
 def test_mixed_edge_is_the_weighted_sum_of_its_operations():
     torch.manual_seed(1)
     edge = MixedEdge(4, (1, 1)).double()
-    x, mixing = torch.randn(3, 4, 8, 6, dtype=torch.float64), torch.rand(len(OPERATIONS), dtype=torch.float64)
+    x, mixing = (
+        torch.randn(3, 4, 8, 6, dtype=torch.float64),
+        torch.rand(len(CELL_OPERATIONS), dtype=torch.float64),
+    )
     expected = torch.stack([weight * op(x) for weight, op in zip(mixing, edge.operations, strict=True)]).sum(
         0
     )
@@ -64,7 +67,7 @@ def test_mixed_edge_is_the_weighted_sum_of_its_operations():
 def test_cells_concatenate_their_nodes_whatever_came_before(kind, nodes):
     stride = 2 if kind == "reduction" else 1
     x = torch.randn(2, 6, 10, 8)
-    mixing = torch.full((len(sources(nodes)), len(OPERATIONS)), 1 / len(OPERATIONS))
+    mixing = torch.full((len(sources(nodes)), len(CELL_OPERATIONS)), 1 / len(CELL_OPERATIONS))
     searched = SearchCell(kind, nodes, (6, 6), 4, halved_before=False)(x, x, mixing)
     genes = getattr(draw(np.random.default_rng(0), space(NetworkConfig(nodes=nodes))), kind)
     chosen = ChosenCell(kind, genes, (6, 6), 4, halved_before=False)(x, x, 0.0)

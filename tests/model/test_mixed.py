@@ -12,11 +12,11 @@ from torch import nn
 
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.mixed import MixedEdge
-from raysernas.record.genotype import OPERATIONS, Gene, sources
+from raysernas.record.genotype import CELL_OPERATIONS, Gene, sources
 from tests.support.reference_cells import reference
 
 STRIDES = [(1, 1), (2, 1), (1, 2), (2, 2)]
-REAL = OPERATIONS[1:]
+REAL = CELL_OPERATIONS[1:]
 
 
 def everything(cell: nn.Module, maps: list[torch.Tensor], last: Any) -> list[torch.Tensor | None]:
@@ -64,7 +64,7 @@ def freeze(cell: nn.Module) -> None:
     size=st.tuples(st.integers(2, 13), st.integers(2, 9)),
     halves=st.sampled_from(STRIDES[1:]),
     names=st.sets(st.sampled_from(REAL), min_size=1).map(
-        lambda names: tuple(name for name in OPERATIONS if name in names)
+        lambda names: tuple(name for name in CELL_OPERATIONS if name in names)
     ),
     frozen=st.booleans(),
     training=st.booleans(),
@@ -99,7 +99,7 @@ def test_search_cells_in_single_precision_differ_from_the_plain_operations_by_ro
     torch.manual_seed(0)
     cell = SearchCell("reduction", 2, (6, 6), channels, halved_before=False, halves=halves)
     maps = [torch.randn(3, 6, *size) for _ in range(2)]
-    mixing = torch.rand(len(sources(2)), len(OPERATIONS))
+    mixing = torch.rand(len(sources(2)), len(CELL_OPERATIONS))
     plain = reference(cell)
     torch.testing.assert_close(cell(*maps, mixing), plain(*maps, mixing), rtol=1e-5, atol=2e-5)
     for one, other in zip(cell.buffers(), plain.buffers(), strict=True):
@@ -119,7 +119,7 @@ def test_a_mean_of_ten_deviations_is_still_harmless_in_single_precision(stride):
     """
     torch.manual_seed(0)
     edge = MixedEdge(8, stride)
-    x, mixing = torch.randn(8, 8, 20, 12) + 10, torch.rand(len(OPERATIONS))
+    x, mixing = torch.randn(8, 8, 20, 12) + 10, torch.rand(len(CELL_OPERATIONS))
     expected = reference(edge).double()(x.double(), mixing.double())
     assert (edge(x, mixing) - expected).norm() < 1e-4 * expected.norm()
 
@@ -131,7 +131,7 @@ def test_running_statistics_follow_the_rule_of_the_norms_over_many_passes(moment
     for norm in cell.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = momentum
-    plain, mixing = reference(cell), torch.rand(len(sources(2)), len(OPERATIONS), dtype=torch.float64)
+    plain, mixing = reference(cell), torch.rand(len(sources(2)), len(CELL_OPERATIONS), dtype=torch.float64)
     for x in torch.randn(3, 2, 4, 6, 5, dtype=torch.float64):
         cell(x, x, mixing)
         plain(x, x, mixing)
@@ -151,7 +151,7 @@ def test_second_derivatives_equal_those_of_the_plain_operations(stride):
     products = []
     for net in (edge, plain):
         inputs = x.clone().requires_grad_()
-        mixing = torch.full((len(OPERATIONS),), 0.3, dtype=torch.float64, requires_grad=True)
+        mixing = torch.full((len(CELL_OPERATIONS),), 0.3, dtype=torch.float64, requires_grad=True)
         weights = list(net.parameters())
         loss = net(inputs, mixing).square().mean()
         first = torch.autograd.grad(loss, [inputs, mixing, *weights], create_graph=True)
@@ -177,7 +177,7 @@ def test_chosen_edges_equal_the_plain_operations(operation, stride):
 
 def test_weights_get_the_same_bits_whether_or_not_the_mixing_weights_want_a_gradient():
     torch.manual_seed(0)
-    edge, x, mixing = MixedEdge(4, (2, 2)), torch.randn(3, 4, 8, 6), torch.rand(len(OPERATIONS))
+    edge, x, mixing = MixedEdge(4, (2, 2)), torch.randn(3, 4, 8, 6), torch.rand(len(CELL_OPERATIONS))
     free, fixed = (
         torch.autograd.grad(edge(x, shares).square().sum(), list(edge.parameters()))
         for shares in (mixing.clone().requires_grad_(), mixing)
@@ -188,7 +188,10 @@ def test_weights_get_the_same_bits_whether_or_not_the_mixing_weights_want_a_grad
 def test_two_passes_give_the_same_bits():
     torch.manual_seed(0)
     cell = SearchCell("reduction", 3, (8, 8), 8, halved_before=False)
-    maps, mixing = [torch.randn(4, 8, 20, 12) for _ in range(2)], torch.rand(len(sources(3)), len(OPERATIONS))
+    maps, mixing = (
+        [torch.randn(4, 8, 20, 12) for _ in range(2)],
+        torch.rand(len(sources(3)), len(CELL_OPERATIONS)),
+    )
     twin = SearchCell("reduction", 3, (8, 8), 8, halved_before=False)
     twin.load_state_dict(cell.state_dict())
     before = torch.are_deterministic_algorithms_enabled()

@@ -16,16 +16,16 @@ from raysernas.config.schema import NetworkConfig
 from raysernas.model import network as network_room
 from raysernas.model.designed import Blocks
 from raysernas.model.network import Bands, Cells, Design, build, count_parameters
-from raysernas.model.ordered import Pair
+from raysernas.model.ordered import OrderedPair
 from raysernas.model.recurrent import true_steps
 from raysernas.model.sequence import SearchedRecurrence
 from raysernas.record.genotype import (
+    CELL_OPERATIONS,
     CONVOLUTIONS,
-    OPERATIONS,
     POOLS,
     CellKind,
     Genotype,
-    Part,
+    GenotypePart,
     draw,
     one_hot,
     sources,
@@ -156,7 +156,7 @@ SPACES = {
 }
 
 
-def inject(genotype: Genotype, config: NetworkConfig) -> dict[Part, torch.Tensor]:
+def inject(genotype: Genotype, config: NetworkConfig) -> dict[GenotypePart, torch.Tensor]:
     """Mixing weights of a genotype: one on the kept edges, nothing elsewhere."""
     return {part: torch.from_numpy(values) for part, values in one_hot(genotype, space(config)).items()}
 
@@ -176,12 +176,12 @@ def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
     fill(derived.output, supernet.output)
     fill(derived.front.stem, supernet.front.stem)
     for chosen, mixed in zip(derived.front.cells, supernet.front.cells, strict=True):
-        if isinstance(chosen, Pair):
+        if isinstance(chosen, OrderedPair):
             fill(chosen.fit, mixed.fit)
         else:
             fill(chosen.inputs, mixed.inputs)
     for i, (chosen, mixed) in enumerate(zip(derived.front.cells, supernet.front.cells, strict=True)):
-        if isinstance(chosen, Pair):
+        if isinstance(chosen, OrderedPair):
             fill(chosen.conv, mixed.conv.operations[CONVOLUTIONS.index(genotype.conv[i][0].operation)])
             fill(chosen.pool, mixed.pool.operations[POOLS.index(genotype.pool[i][0].operation)])
             continue
@@ -189,7 +189,7 @@ def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
         for node, genes in enumerate(chosen.genes):
             for gene in genes:
                 edge = mixed.edges[sources(mixed.nodes).index((node, gene.source))]
-                fill(next(edges), edge.operations[OPERATIONS.index(gene.operation)])
+                fill(next(edges), edge.operations[CELL_OPERATIONS.index(gene.operation)])
     if not isinstance(derived.recurrence, SearchedRecurrence):
         fill(derived.recurrence, supernet.recurrence)
         return
@@ -219,7 +219,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
 def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
     config = SPACES[name]
     net = network("darts", chosen=False, config=config).double().train()
-    mixing: dict[Part, torch.Tensor] = {
+    mixing: dict[GenotypePart, torch.Tensor] = {
         part: torch.full(
             (len(each.edges), len(each.operations)),
             1 / len(each.operations),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from raysernas.model import sequence_rnn
-from raysernas.model.sequence_loops import gru_together, rnn_together
+from raysernas.model.fast.loops import gru_together, rnn_together
 from raysernas.model.sequence_rnn import Chain, chains_together, layers_one_by_one, turn, turning
 from tests.support.sequences import LENGTHS, batch, frames_of, same
 

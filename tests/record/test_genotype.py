@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 from raysernas.config.schema import NetworkConfig
 from raysernas.record.genotype import (
-    OPERATIONS,
+    CELL_OPERATIONS,
     SEQUENCE_OPERATIONS,
     Genotype,
     Space,
@@ -27,7 +27,7 @@ from raysernas.record.genotype import (
 )
 from tests.support.faults import refusal
 
-REAL = [operation for operation in OPERATIONS if operation != "none"]
+REAL = [operation for operation in CELL_OPERATIONS if operation != "none"]
 
 
 def softmax(alphas: Any) -> Any:
@@ -92,8 +92,8 @@ def test_edges_of_a_recurrent_cell_come_from_one_input() -> None:
 
 def test_the_operations_of_each_space() -> None:
     assert {part: choice.operations for part, choice in free(2).items()} == {
-        "normal": OPERATIONS,
-        "reduction": OPERATIONS,
+        "normal": CELL_OPERATIONS,
+        "reduction": CELL_OPERATIONS,
     }
     ordered = space(NetworkConfig(cnn="ordered", cells=3))
     assert {part: len(choice.edges) for part, choice in ordered.items()} == {"conv": 3, "pool": 3}
@@ -167,7 +167,7 @@ def test_ties_go_to_the_lower_number(case: tuple[Any, Space]) -> None:
 
 
 def test_uniform_mixing_gives_the_first_operation_on_the_first_states() -> None:
-    mixing = np.full((len(sources(3)), len(OPERATIONS)), 1 / 8)
+    mixing = np.full((len(sources(3)), len(CELL_OPERATIONS)), 1 / 8)
     genotype = choose({"normal": mixing, "reduction": mixing}, free(3))
     assert {(gene.source, gene.operation) for _, gene in genes(genotype)} == {
         (0, "max_pool_3x3"),
@@ -179,7 +179,7 @@ def test_edges_compete_by_softmaxed_alphas_not_by_alphas() -> None:
     """The published code compares raw alphas (method.md), which picks the edge with the larger, yet less
     decided alphas.
     """
-    alphas = np.zeros((5, len(OPERATIONS)))
+    alphas = np.zeros((5, len(CELL_OPERATIONS)))
     alphas[0:2, 3] = 9.0  # node 0, any
     alphas[2] = 5.0  # node 1, state 0: large alphas, all alike: 1/8 each
     alphas[3, 4] = 2.0  # node 1, state 1: decided

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
-from raysernas.record.genotype import Part, all_skip, draw, space
+from raysernas.record.genotype import GenotypePart, all_skip, draw, space
 from raysernas.search.collapse import gene_counts, grown_since, share, warnings
 
 SPACE = space(NetworkConfig(nodes=3))
@@ -99,7 +99,7 @@ def test_genes_are_counted_against_the_epoch_before():
 
 def test_the_share_of_an_operation_is_taken_over_the_parts_that_offer_it():
     parts = space(NetworkConfig(cnn="ordered", recurrent="searched"))
-    mixtures: dict[Part, Any] = {
+    mixtures: dict[GenotypePart, Any] = {
         part: np.full((len(c.edges), len(c.operations)), 1 / len(c.operations)) for part, c in parts.items()
     }
     assert share(mixtures, parts, "none") == pytest.approx(1 / len(parts["recurrent"].operations))

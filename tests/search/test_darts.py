@@ -13,7 +13,7 @@ from torch import nn
 from raysernas.config.arms import SEARCHED
 from raysernas.config.schema import SearchConfig
 from raysernas.features.parts import Part
-from raysernas.record.genotype import KINDS, OPERATIONS, from_json, space
+from raysernas.record.genotype import CELL_OPERATIONS, KINDS, from_json, space
 from raysernas.search import darts
 from raysernas.search.alphas import mixing, new_alphas
 from raysernas.search.bilevel import weights_frozen
@@ -131,7 +131,7 @@ def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
     assert 0 < found.entropy <= 1
     assert seen[-1]["entropy"] == found.entropy
     mixtures = torch.tensor(seen[-1]["mixing"]["normal"])
-    assert mixtures.shape == (5, len(OPERATIONS))
+    assert mixtures.shape == (5, len(CELL_OPERATIONS))
     torch.testing.assert_close(mixtures.sum(1), torch.ones(5))
 
 
@@ -264,7 +264,7 @@ def test_the_history_tells_what_an_epoch_saw():
     ] * 2
     assert all(entry["timing"]["step_s"] > 0 and entry["timing"]["peak_mb"] > 0 for entry in reported)
     named = reported[-1]["shares"]["normal"]["node1_from2"]
-    assert list(named) == list(OPERATIONS)
+    assert list(named) == list(CELL_OPERATIONS)
     assert list(named.values()) == found.history[-1]["mixing"]["normal"][4]
 
 

@@ -222,9 +222,11 @@ def _genotype(plan: Plan, arm: Arm, rng: np.random.Generator) -> genotype.Genoty
     )
 
 
-def _mixing(space: genotype.Space, strength: float, rng: np.random.Generator) -> dict[genotype.Part, Floats]:
+def _mixing(
+    space: genotype.Space, strength: float, rng: np.random.Generator
+) -> dict[genotype.GenotypePart, Floats]:
     """Softmaxed alphas that tend to FAVOURED."""
-    found: dict[genotype.Part, Floats] = {}
+    found: dict[genotype.GenotypePart, Floats] = {}
     for part, choice in space.items():
         liked = np.array([name in FAVOURED for name in choice.operations])
         powers = np.exp(strength * (rng.normal(0, 1, (len(choice.edges), len(choice.operations))) + liked))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from raysernas.model.recurrent import true_steps
-from raysernas.model.sequence_rnn import Frames, turning
+from raysernas.model.sequence_rnn import SequenceState, turning
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, Cell, Gene, sources
 
 REAL = SEQUENCE_OPERATIONS[1:]
@@ -21,12 +21,12 @@ def batch(width: int, steps: int = 7, lengths: torch.Tensor = LENGTHS) -> tuple[
     return x, true_steps(lengths, 0, steps)
 
 
-def frames_of(x: torch.Tensor, mask: torch.Tensor) -> Frames:
+def frames_of(x: torch.Tensor, mask: torch.Tensor) -> SequenceState:
     """A state, [batch, time, channel], as the candidates read it."""
-    return Frames(x.transpose(0, 1), mask.T, turning(mask.T))
+    return SequenceState(x.transpose(0, 1), mask.T, turning(mask.T))
 
 
-def run(edge: Callable[[Frames], torch.Tensor], x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def run(edge: Callable[[SequenceState], torch.Tensor], x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """What an edge makes of a state, [batch, time, channel] too."""
     return edge(frames_of(x, mask)).transpose(-3, -2)
 

@@ -17,7 +17,7 @@ from raysernas.config.schema import Config, ResourcesConfig, StudyConfig
 from raysernas.drawing import pictures
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles, TrialKey
-from raysernas.record.genotype import Mixtures, choose, draw, from_json, space
+from raysernas.record.genotype import MixingWeights, choose, draw, from_json, space
 from raysernas.record.storage import StorageFault
 from raysernas.tensorboard import telemetry as telemetry_room
 from raysernas.tensorboard.telemetry import Progress, Telemetry
@@ -50,7 +50,7 @@ def opened(files: TrialFiles, every: int = 0, report=lambda _: None) -> Telemetr
 def searched(epoch: int) -> dict[str, Any]:
     """An entry of a search."""
     rng, parts = np.random.default_rng(epoch), space(TRIAL.network)
-    mixing: Mixtures = {
+    mixing: MixingWeights = {
         part: rng.dirichlet(np.ones(len(choice.operations)), len(choice.edges))
         for part, choice in parts.items()
     }

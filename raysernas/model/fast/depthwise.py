@@ -93,10 +93,10 @@ def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
     """
     if torch.is_autocast_enabled(x.device.type):
         x = x.to(torch.get_autocast_dtype(x.device.type))
-    return _Depthwise.apply(x, weight, stride)  # pyright: ignore[reportReturnType]
+    return _DepthwiseFunction.apply(x, weight, stride)  # pyright: ignore[reportReturnType]
 
 
-class _Depthwise(torch.autograd.Function):
+class _DepthwiseFunction(torch.autograd.Function):
     """The backward pass is made of differentiable operations, so that second derivatives are right as
     well.
     """

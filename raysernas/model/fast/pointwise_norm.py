@@ -21,11 +21,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from raysernas.model.double_backward import again
 from raysernas.model.fast.depthwise import Map, NewMap, blank, dense, input_gradient, weight_gradient
-from raysernas.model.fast.sum_layout import Layout, Term, convolved
+from raysernas.model.fast.double_backward import differentiable_gradients
+from raysernas.model.fast.sum_layout import Layout, Summand, convolved
 
-Weights = Float[Tensor, "term channel channel"]
+Matrices = Float[Tensor, "term channel channel"]
 Values = Float[Tensor, "term channel"]
 Matrix = Float[Tensor, "row column"]
 # torch (2.14, one thread) gives 1x1 convolutions of smaller batches to a slower library
@@ -36,13 +36,15 @@ class Moments(NamedTuple):
     """What a norm needs to know of its input, and the affine map that it makes."""
 
     mean: Values
-    product: Weights  # W M
+    product: Matrices  # W M
     inverse: Values  # 1 / sqrt(variance + eps)
-    unit: Weights  # A
+    unit: Matrices  # A
     variance: Values
 
 
-def rectified(layout: Layout, weights: Weights, tensors: list[Tensor]) -> tuple[list[Tensor], Values, Values]:
+def rectified(
+    layout: Layout, weights: Matrices, tensors: list[Tensor]
+) -> tuple[list[Tensor], Values, Values]:
     """relu(norm(W map)) for each term, with mean and unbiased variance before the norm."""
     *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore[reportGeneralTypeIssues]
     return made, mean, variance
@@ -100,10 +102,10 @@ def diagonal(matrices: Float[Tensor, "source row column"]) -> Float[Tensor, "_ _
     return matrices[0] if len(matrices) == 1 else torch.block_diag(*matrices)
 
 
-def moments_of(layout: Layout, weights: Weights, maps: list[Tensor]) -> Moments:
+def moments_of(layout: Layout, weights: Matrices, maps: list[Tensor]) -> Moments:
     """Of the maps of all terms, in the precision of the weights."""
     sums, squares = [], []
-    for x, term in zip(maps, layout.terms, strict=True):
+    for x, term in zip(maps, layout.summands, strict=True):
         exact = x.to(weights.dtype)
         sums.append(cells(exact).sum(0))
         squares.append(blocks(outer(exact, exact), term.last - term.first))
@@ -114,21 +116,21 @@ def moments_of(layout: Layout, weights: Weights, maps: list[Tensor]) -> Moments:
     return Moments(mean, product, inverse, inverse[..., None] * weights, variance)
 
 
-def statistics(layout: Layout, weights: Weights, moments: Moments) -> tuple[Values, Values]:
+def statistics(layout: Layout, weights: Matrices, moments: Moments) -> tuple[Values, Values]:
     """Mean and unbiased variance of the pointwise convolutions, as a norm keeps them."""
     mean = (weights @ moments.mean[..., None])[..., 0]
     return mean, moments.variance * (layout.count / max(layout.count - 1, 1))
 
 
-class Backward(NamedTuple):
+class NormGradients(NamedTuple):
     """Gradients of the small tensors of a norm."""
 
     scale: Float[Tensor, " term"]
-    weights: Weights
-    spread: Weights  # S
+    weights: Matrices
+    spread: Matrices  # S
     row: Values  # the part of dz that is the same for every cell
 
-    def to_map(self, term: Term, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
+    def to_map(self, term: Summand, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
         """dz, from z and d; `matrix` is A."""
         made = times(
             x, diagonal(self.spread[term.first : term.last]), self.row[term.first : term.last].reshape(-1)
@@ -137,8 +139,8 @@ class Backward(NamedTuple):
 
 
 def norm_backward(
-    layout: Layout, weights: Weights, moments: Moments, scale: Tensor, products: Weights, total: Values
-) -> Backward:
+    layout: Layout, weights: Matrices, moments: Moments, scale: Tensor, products: Matrices, total: Values
+) -> NormGradients:
     """From `products` = sum of d z' and `total` = sum of d."""
     centred = products - total[..., :, None] * moments.mean[..., None, :]
     along = (weights * centred).sum(-1)
@@ -151,17 +153,17 @@ def norm_backward(
     spread = (2 / layout.count) * (weights.transpose(-1, -2) @ (to_variance[..., None] * weights))
     through = (scale[..., None, None] * moments.unit).transpose(-1, -2) @ total[..., None] / layout.count
     row = -(spread @ moments.mean[..., None] + through)[..., 0]
-    return Backward(to_scale, to_weights, spread, row)
+    return NormGradients(to_scale, to_weights, spread, row)
 
 
 def _rectified(
-    layout: Layout, weights: Weights, *tensors: Tensor
+    layout: Layout, weights: Matrices, *tensors: Tensor
 ) -> tuple[list[Tensor], list[Tensor], Moments]:
     maps = convolved(layout, tensors)
     moments = moments_of(layout, weights, maps)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
     made = []
-    for x, term in zip(maps, layout.terms, strict=True):
+    for x, term in zip(maps, layout.summands, strict=True):
         rows = slice(term.first, term.last)
         made.append(times(x, diagonal(moments.unit[rows]), shift[rows].reshape(-1)).relu_())
     return made, maps, moments
@@ -181,22 +183,22 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
-        moments, rest, terms = (
+        moments, rest, summands = (
             Moments(*rest[: len(Moments._fields)]),
             rest[len(Moments._fields) :],
-            layout.terms,
+            layout.summands,
         )
-        tensors, made, maps = rest[: ctx.given], rest[ctx.given : -len(terms)], rest[-len(terms) :]
+        tensors, made, maps = rest[: ctx.given], rest[ctx.given : -len(summands)], rest[-len(summands) :]
         gradients = gradients[: len(made)]
         if torch.is_grad_enabled():
-            return None, *again(
+            return None, *differentiable_gradients(
                 lambda *inputs: _rectified(layout, *inputs)[0], [weights, *tensors], gradients
             )
         passed = [
             torch.ops.aten.threshold_backward(dense(d), y, 0) for d, y in zip(gradients, made, strict=True)
         ]
         products, sums = [], []
-        for d, x, term in zip(passed, maps, terms, strict=True):
+        for d, x, term in zip(passed, maps, summands, strict=True):
             exact = d.to(weights.dtype)
             sums.append(cells(exact).sum(0))
             products.append(blocks(outer(exact, x.to(weights.dtype)), term.last - term.first))
@@ -204,25 +206,25 @@ class _Rectified(torch.autograd.Function):
         back = norm_backward(
             layout, weights, moments, weights.new_ones(len(weights)), torch.cat(products), total
         )
-        to_tensors = Gradients(tensors, ctx.needs_input_grad[2:])
-        for d, x, term in zip(passed, maps, terms, strict=True):
+        to_tensors = MapGradients(tensors, ctx.needs_input_grad[2:])
+        for d, x, term in zip(passed, maps, summands, strict=True):
             if to_tensors.wanted(term):
                 to_tensors.add(term, back.to_map(term, x, d, diagonal(moments.unit[term.first : term.last])))
         return None, back.weights, *to_tensors.found
 
 
-class Gradients:
+class MapGradients:
     """Gradients of the inputs and kernels of terms: `found` has one for each tensor that needs one."""
 
     def __init__(self, tensors: Sequence[Tensor], needed: Sequence[bool]) -> None:
         self.tensors, self.needed = tensors, needed
         self.found: list[Tensor | None] = [None] * len(tensors)
 
-    def wanted(self, term: Term) -> bool:
+    def wanted(self, term: Summand) -> bool:
         """Whether the gradient of its map is of use."""
         return self.needed[term.given] or (term.kernel is not None and self.needed[term.kernel])
 
-    def add(self, term: Term, gradient: Tensor) -> None:
+    def add(self, term: Summand, gradient: Tensor) -> None:
         """Pass the gradient of a term's map on through its depthwise convolution."""
         if term.kernel is None:
             self._keep(term.given, gradient)

@@ -14,7 +14,7 @@ from raysernas.model.fast.depthwise import Map, Phases, Stride, apply, blank
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class Summand:
     """A map that a 1x1 convolution and a norm take in, for one operation on some sources side by side."""
 
     first: int  # of its rows in the stacked 1x1 convolutions: one row a source
@@ -31,10 +31,10 @@ class Layout:
     weighted.
     """
 
-    terms: tuple[Term, ...]
+    summands: tuple[Summand, ...]
     rows: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
     # (source, operation, number of the map) of what is only weighted
-    others: tuple[tuple[int, int, int], ...]
+    weighted: tuple[tuple[int, int, int], ...]
     size: tuple[int, int, int, int]  # of the sum
     eps: float
 
@@ -56,10 +56,10 @@ def _places(rows: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Te
 
 def convolved(layout: Layout, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The maps of all terms."""
-    return [_convolved(term, tensors) for term in layout.terms]
+    return [_convolved(term, tensors) for term in layout.summands]
 
 
-def _convolved(term: Term, tensors: Sequence[Tensor]) -> Map:
+def _convolved(term: Summand, tensors: Sequence[Tensor]) -> Map:
     x = tensors[term.given]
     if term.kernel is None:
         return x

@@ -12,15 +12,15 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.model.double_backward import again
 from raysernas.model.fast.depthwise import Map, dense, merge, split
+from raysernas.model.fast.double_backward import differentiable_gradients
 from raysernas.model.fast.pointwise_norm import (
-    Backward,
-    Gradients,
+    MapGradients,
+    Matrices,
     Matrix,
     Moments,
+    NormGradients,
     Values,
-    Weights,
     cells,
     moments_of,
     norm_backward,
@@ -28,11 +28,11 @@ from raysernas.model.fast.pointwise_norm import (
     statistics,
     times,
 )
-from raysernas.model.fast.sum_layout import Layout, Term, convolved
+from raysernas.model.fast.sum_layout import Layout, Summand, convolved
 
 
 def mixed_sum(
-    layout: Layout, mixing: Matrix, weights: Weights | None, tensors: list[Tensor]
+    layout: Layout, mixing: Matrix, weights: Matrices | None, tensors: list[Tensor]
 ) -> tuple[Map, Values, Values]:
     """Sum of `mixing[source, operation]` times each term, with mean and unbiased variance of each 1x1
     convolution.
@@ -41,7 +41,7 @@ def mixed_sum(
 
 
 def _sum(
-    layout: Layout, mixing: Matrix, weights: Weights | None, *tensors: Tensor
+    layout: Layout, mixing: Matrix, weights: Matrices | None, *tensors: Tensor
 ) -> tuple[Map, list[Tensor], Moments | None]:
     """The sum, what its 1x1 convolutions take in, and the moments of that."""
     maps, moments, sums = [], None, {}
@@ -50,7 +50,7 @@ def _sum(
         moments = moments_of(layout, weights, maps)
         matrices = mixing[layout.places(mixing.device)][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
-        for x, term in zip(maps, layout.terms, strict=True):
+        for x, term in zip(maps, layout.summands, strict=True):
             made = times(x, _across(matrices, term), bias)
             bias = None
             sums[term.phases] = sums[term.phases].add_(made) if term.phases in sums else made
@@ -58,14 +58,14 @@ def _sum(
     for phases, value in sums.items():
         whole = merge(value, phases)
         total = dense(whole) if total is None else total.add_(whole)
-    for source, operation, number in layout.others:
+    for source, operation, number in layout.weighted:
         x, weight = tensors[number], mixing[source, operation]
         total = x * weight if total is None else total.addcmul_(x, weight)
     assert total is not None, "an edge mixes nothing"
     return total, maps, moments
 
 
-def _across(matrices: Weights, term: Term) -> Float[Tensor, "row columns"]:
+def _across(matrices: Matrices, term: Summand) -> Float[Tensor, "row columns"]:
     """What a term's map is multiplied by: the matrices of its sources, side by side."""
     return rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
 
@@ -90,9 +90,9 @@ class _Sum(torch.autograd.Function):
         layout: Layout = ctx.layout
         mixing, weights, *rest = ctx.saved_tensors
         tensors, rest = rest[: ctx.given], rest[ctx.given :]
-        maps, moments = rest[: len(layout.terms)], rest[len(layout.terms) :]
+        maps, moments = rest[: len(layout.summands)], rest[len(layout.summands) :]
         if torch.is_grad_enabled():
-            return None, *again(
+            return None, *differentiable_gradients(
                 lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,)
             )
         gradient, to_weights = dense(gradient), None
@@ -100,13 +100,13 @@ class _Sum(torch.autograd.Function):
         to_mixing = torch.zeros_like(mixing) if ctx.needs_input_grad[1] else None
         found: list[Tensor | None] = [None] * len(tensors)
         if weights is not None:
-            gradients = Gradients(tensors, ctx.needs_input_grad[3:])
+            gradients = MapGradients(tensors, ctx.needs_input_grad[3:])
             back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
             if to_mixing is not None:
                 to_mixing.index_put_(layout.places(mixing.device), back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1).to(mixing.dtype)
-        for source, operation, i in layout.others:
+        for source, operation, i in layout.weighted:
             if to_mixing is not None:
                 to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1).to(mixing.dtype), flat)
             if ctx.needs_input_grad[3 + i]:
@@ -122,13 +122,13 @@ def _to_terms(
     moments: Moments,
     maps: list[Tensor],
     gradient: Tensor,
-    gradients: Gradients,
-) -> Backward:
+    gradients: MapGradients,
+) -> NormGradients:
     """Gradients of everything that the 1x1 convolutions and norms depend on."""
     scale = mixing[layout.places(mixing.device)]
     passed = {
         phases: split(gradient, phases) if phases else gradient
-        for phases in {term.phases for term in layout.terms}
+        for phases in {term.phases for term in layout.summands}
     }
     exact = {phases: each.to(weights.dtype) for phases, each in passed.items()}
     products = [
@@ -137,12 +137,12 @@ def _to_terms(
             "row (source column) -> source row column",
             source=term.last - term.first,
         )
-        for x, term in zip(maps, layout.terms, strict=True)
+        for x, term in zip(maps, layout.summands, strict=True)
     ]
     total = cells(gradient).sum(0, dtype=weights.dtype).expand_as(moments.mean)
     back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
     matrices = scale[:, None, None] * moments.unit
-    for x, term in zip(maps, layout.terms, strict=True):
+    for x, term in zip(maps, layout.summands, strict=True):
         if gradients.wanted(term):
             gradients.add(term, back.to_map(term, x, passed[term.phases], _across(matrices, term)))
     return back

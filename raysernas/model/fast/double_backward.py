@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-def again(
+def differentiable_gradients(
     function: Callable[..., Tensor | Sequence[Tensor]],
     inputs: Sequence[Tensor | None],
     gradients: tuple[Tensor, ...],

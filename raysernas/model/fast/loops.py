@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.model.double_backward import again
+from raysernas.model.fast.double_backward import differentiable_gradients
 
-Steps = Float[Tensor, "layer time batch channel"]
+LayerSteps = Float[Tensor, "layer time batch channel"]
 
 
 class _Rnn(torch.autograd.Function):
@@ -35,7 +35,7 @@ class _Rnn(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (given, weight, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return tuple(again(_rnn_steps, (given, weight), (gradient,)))
+            return tuple(differentiable_gradients(_rnn_steps, (given, weight), (gradient,)))
         slope = torch.addcmul(made.new_ones(()), made, made, value=-1)
         inputs = torch.empty_like(made)  # the gradient of them
         last = made.shape[1] - 1
@@ -72,7 +72,7 @@ class _Gru(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (given, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return tuple(again(_gru_steps, (given, weight, bias), (gradient,)))
+            return tuple(differentiable_gradients(_gru_steps, (given, weight, bias), (gradient,)))
         reset, keep, hidden = gates.chunk(3, dim=3)
         # everything that a step's gradient of h is multiplied with, for all steps at once
         to_new = (1 - keep) * torch.addcmul(made.new_ones(()), new, new, value=-1)
@@ -115,7 +115,7 @@ def _over_steps(gradient: Tensor, made: Tensor) -> Tensor:
     return gradient[:, 1:].flatten(1, 2).transpose(1, 2) @ made[:, :-1].flatten(1, 2)
 
 
-def rnn_together(inputs: Steps, weight: Float[Tensor, "layer channel channel"]) -> Steps:
+def rnn_together(inputs: LayerSteps, weight: Float[Tensor, "layer channel channel"]) -> LayerSteps:
     """Outputs of RNN layers; `inputs` hold the products with the input and both biases."""
     return _Rnn.apply(inputs, weight)  # pyright: ignore[reportReturnType]
 
@@ -124,7 +124,7 @@ def gru_together(
     inputs: Float[Tensor, "layer time batch gates"],
     weight: Float[Tensor, "layer gates channel"],
     bias: Float[Tensor, "layer channel"],
-) -> Steps:
+) -> LayerSteps:
     """Outputs of GRU layers; `inputs` hold the products with the input and all biases but the recurrent one
     of n.
     """
