@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.study import few
-from raysernas.config.arms import CHOSEN
+from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.record import storage
@@ -76,7 +76,8 @@ def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config)
     """
     found = []
     for of, line in _each(lines, trials):
-        for part, values in (line.get("mixing") or {}).items() if of["arm"] in CHOSEN else ():
+        has_genotype = of["arm"] in ARMS and ARMS[of["arm"]].has_genotype
+        for part, values in (line.get("mixing") or {}).items() if has_genotype else ():
             choice = space(trial_config(config, arm=of["arm"], fold=0, seed=0).network).get(part)
             weights = np.asarray(values, dtype=float)
             if choice is not None and weights.shape == (len(choice.edges), len(choice.operations)):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from raysernas.config.arms import SEARCHED
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.identity import reads
 from raysernas.config.schema import Config
@@ -180,7 +180,7 @@ def _choosing(config: Config) -> str:
 def _search(config: Config) -> str:
     """Empty where no arm searches: it fits every budget."""
     search, told = config.search, []
-    if any(arm in SEARCHED for arm in config.study.arms):
+    if any(ARMS[arm].searches for arm in config.study.arms):
         warm = f", {search.warmup_epochs} of them for weights only" if search.warmup_epochs else ""
         told.append(f"{search.epochs} epochs{warm}, order {search.order}, batch {search.batch}")
     if "random_search" in config.study.arms:

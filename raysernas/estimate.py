@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from raysernas.config.arms import CHOSEN, SEARCHED
+from raysernas.config.arms import ARMS
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
@@ -60,7 +60,7 @@ def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
     split = splits.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
     weight_s, alpha_s, curvature_s = (
-        _search_steps(trial, len(corpus.emotions)) if trial.arm in SEARCHED else (0.0, 0.0, 0.0)
+        _search_steps(trial, len(corpus.emotions)) if ARMS[trial.arm].searches else (0.0, 0.0, 0.0)
     )
     retrain_s, forward_s = _retrain_steps(trial, len(corpus.emotions))
     weight_steps, alpha_steps, measurements = _counts(trial.search, weights)
@@ -158,7 +158,9 @@ def _retrain_steps(trial: TrialConfig, classes: int) -> tuple[float, float]:
 
 def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
     genotype = (
-        draw(np.random.default_rng(0), space(trial.network)) if trial.arm in CHOSEN and chosen else None
+        draw(np.random.default_rng(0), space(trial.network))
+        if ARMS[trial.arm].has_genotype and chosen
+        else None
     )
     return build(
         DESIGNS[trial.arm], trial.network, _size(trial), classes, genotype, trial.compute.precision

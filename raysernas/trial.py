@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from raysernas.arms import arm
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.files import assign, load
 from raysernas.config.identity import digest, trial_config
@@ -254,9 +253,8 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
     with counted("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)
     config = resolve(config, corpus)
-    trial = trial_config(
-        config, arm=cast(Arm, chosen["arm"]), fold=_number("fold", chosen), seed=_number("seed", chosen)
-    )
+    fold, seed = _number("fold", chosen), _number("seed", chosen)
+    trial = trial_config(config, arm=chosen["arm"], fold=fold, seed=seed)
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
     files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
     rows = run(trial, study=config.study, files=files, cache=cache, report=_print, asked=asked)

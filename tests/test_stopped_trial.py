@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from raysernas import trial as trial_room
 from raysernas.arms import arm
-from raysernas.config.arms import Arm
 from raysernas.config.files import assign
 from raysernas.config.schema import ResourcesConfig, StudyConfig, TrialConfig
 from raysernas.record import ledger
@@ -29,7 +28,7 @@ from tests.support.runs import Run
 from tests.support.trials import assert_equal, assert_left_alike, assert_shown_alike
 from tests.test_trial import TINY, resolved
 
-ARMS: dict[str, tuple[Arm, dict]] = {
+ARMS: dict[str, tuple[str, dict]] = {
     "search": ("darts", {"search.warmup_epochs": 1, "search.eigenvalue_every": 2, "retrain.seeds": [0]}),
     "checks": (
         "darts",

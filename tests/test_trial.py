@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from raysernas import trial as trial_room
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.identity import digest, trial_config
 from raysernas.config.schema import (
@@ -50,7 +49,7 @@ TINY = Config(
 )
 
 
-def resolved(arm: Arm = "darts", config: Config = TINY) -> TrialConfig:
+def resolved(arm: str = "darts", config: Config = TINY) -> TrialConfig:
     return trial_config(
         trial_room.resolve(config, catalogue.read(config.corpus, None)), arm=arm, fold=0, seed=0
     )

@@ -12,7 +12,7 @@ from analysis.figures import bars, curves, dots, fronts, matrices
 from analysis.figures.scene import Scene
 from analysis.report import wording
 from analysis.report.findings import NESTED, Drawn, Findings
-from raysernas.config.arms import SEARCHED
+from raysernas.config.arms import ARMS
 from raysernas.drawing import pictures
 from raysernas.drawing.shapes import Picture
 
@@ -149,7 +149,8 @@ def learning(found: Findings, study: str) -> Iterator[Drawn]:
     table = found.of("histories", study)
     for (stage, column), (caption, label, percent) in CURVES.items() if len(table) else ():
         # draws are no epochs
-        rows = table[(table["stage"] == stage) & ((stage != "search") | table["arm"].isin(SEARCHED))]
+        searched = table["arm"].isin([arm for arm, of in ARMS.items() if of.searches])
+        rows = table[(table["stage"] == stage) & ((stage != "search") | searched)]
         yield from _some(
             caption, curves.curves(rows, column, found.arms(study), caption, label, percent=percent)
         )

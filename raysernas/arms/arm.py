@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from raysernas.config.arms import SEARCHED
+from raysernas.config.arms import ARMS
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.features.parts import batch_sizes
 from raysernas.model.cost import multiply_adds
@@ -39,7 +39,7 @@ def architecture(trial: TrialConfig, data: Data, report: Report, steps_of: Steps
         steps_of: where the steps of each training are kept.
     """
     parts = space(trial.network)
-    if trial.arm in SEARCHED:
+    if ARMS[trial.arm].searches:
         found = _searched(trial, data, report, steps_of("search"))
     elif trial.arm == "random":
         found = Found(draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), parts))
@@ -56,7 +56,7 @@ def steps(trial: TrialConfig) -> int:
     """How often `architecture` reports, at most: a search may stop early."""
     return (
         trial.search.epochs
-        if trial.arm in SEARCHED
+        if ARMS[trial.arm].searches
         else trial.checks.draws
         if trial.arm == "random_search"
         else 0

@@ -1,30 +1,32 @@
-"""The arms: the ways to get an architecture, what each stands for, and which settings it reads.
+"""The arms: which settings each one reads, and which it fixes. An arm is a way to get a trained model.
 
-Two trials of an arm that differ only in what the arm does not read are the same trial.
+Two trials of an arm are the same trial if they differ only in settings that the arm does not read. The code
+of an arm is in `raysernas/arms/`; what is declared here is what the settings and the analysis need to know.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-Arm = Literal[
-    "darts",
-    "darts_ordered",
-    "darts_joint",
-    "random",
-    "random_search",
-    "all_skip",
-    "cnn",
-    "lstm",
-    "cnn_lstm",
-    "cnn_lstm_attention",
-    "majority",
-]
-SEARCHED: tuple[Arm, ...] = ("darts", "darts_ordered", "darts_joint")  # whose genotype a supernet finds
-CHOSEN: tuple[Arm, ...] = (*SEARCHED, "random", "random_search", "all_skip")  # that have a genotype
-FIXED: dict[Arm, dict[str, str]] = {  # settings that an arm stands for, whatever the study says
-    "darts_ordered": {"network.cnn": "ordered", "network.recurrent": "lstm_attention"},
-    "darts_joint": {"network.cnn": "free", "network.recurrent": "searched"},
-    "all_skip": {"network.cnn": "free"},
-}
+EVERY_ARM = ("arm", "fold", "seed", "corpus.", "compute.")
+TRAINING = (  # of a network on frames; `retrain.drop_path` belongs to the cells
+    "features.",
+    "network.dropout",
+    "retrain.seeds",
+    "retrain.epochs",
+    "retrain.batch",
+    "retrain.lr",
+    "retrain.weight_decay",
+    "retrain.clip",
+    "retrain.label_smoothing",
+    "retrain.mask",
+    "retrain.speeds",
+    "retrain.pitches_st",
+    "retrain.noise_snr_db",
+    "retrain.shift_s",
+    "retrain.versions",
+    "retrain.mixup",
+    "retrain.average",
+)
 CELLS = (
     "network.cnn",
     "network.cells",
@@ -35,24 +37,56 @@ CELLS = (
     "network.cell_dropout",
     "network.band_pooling",
     "network.recurrent",
-    "retrain.drop_path",
+    "network.hidden",
 )
-# key prefix -> what another setting must be, or no score depends on the key
+FREE_CELLS = (*CELLS, "retrain.drop_path")
+SEARCH = ("search.", "checks.draw_epochs", "checks.anytime_every", "checks.ranking")
+BLOCKS = ("network.designed_channels",)
+LSTM = ("network.hidden",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmSettings:
+    """What an arm reads and fixes, and what it leaves behind."""
+
+    reads: tuple[str, ...]  # dotted keys, or the beginnings of keys
+    fixes: Mapping[str, str] = field(default_factory=dict)  # dotted key -> its value, whatever the study says
+    searches: bool = False  # trains a supernet, which finds the genotype
+    has_genotype: bool = False
+
+
+ARMS: dict[str, ArmSettings] = {
+    "darts": ArmSettings(
+        reads=(*EVERY_ARM, *TRAINING, *FREE_CELLS, *SEARCH), searches=True, has_genotype=True
+    ),
+    "darts_ordered": ArmSettings(
+        reads=(*EVERY_ARM, *TRAINING, *(key for key in CELLS if key != "network.recurrent"), *SEARCH),
+        fixes={"network.cnn": "ordered", "network.recurrent": "lstm_attention"},
+        searches=True,
+        has_genotype=True,
+    ),
+    "darts_joint": ArmSettings(
+        reads=(*EVERY_ARM, *TRAINING, *FREE_CELLS, *SEARCH),
+        fixes={"network.cnn": "free", "network.recurrent": "searched"},
+        searches=True,
+        has_genotype=True,
+    ),
+    "random": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *FREE_CELLS), has_genotype=True),
+    "random_search": ArmSettings(
+        reads=(*EVERY_ARM, *TRAINING, *FREE_CELLS, "checks.draws", "checks.draw_epochs"), has_genotype=True
+    ),
+    "all_skip": ArmSettings(
+        reads=(*EVERY_ARM, *TRAINING, *FREE_CELLS), fixes={"network.cnn": "free"}, has_genotype=True
+    ),
+    "cnn": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS)),
+    "lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *LSTM)),
+    "cnn_lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
+    "cnn_lstm_attention": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
+    "majority": ArmSettings(reads=EVERY_ARM),
+}
+# beginning of a key -> what another setting must be, or no score depends on the key
 READ_IF: dict[str, tuple[str, tuple[str, ...]]] = {
     "network.recurrent_": ("network.recurrent", ("searched",)),
     "search.difference_scale": ("search.order", ("second_difference",)),
     "search.stop_": ("search.stop", ("eigenvalue",)),
-}
-UNREAD: dict[Arm, tuple[str, ...]] = {  # key prefixes that an arm does not read
-    "darts": ("network.designed_", "checks.draws"),
-    "darts_ordered": ("network.designed_", "network.recurrent_", "checks.draws", "retrain.drop_path"),
-    "darts_joint": ("network.designed_", "checks.draws"),
-    "random": ("network.designed_", "search.", "checks."),
-    "random_search": ("network.designed_", "search.", "checks.anytime_", "checks.ranking"),
-    "all_skip": ("network.designed_", "search.", "checks."),
-    "cnn": ("search.", "checks.", "network.hidden", *CELLS),
-    "lstm": ("search.", "checks.", "network.designed_", *CELLS),
-    "cnn_lstm": ("search.", "checks.", *CELLS),
-    "cnn_lstm_attention": ("search.", "checks.", *CELLS),
-    "majority": ("features.", "search.", "checks.", "network.", "retrain."),
 }

@@ -16,7 +16,7 @@ from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from yaml import YAMLError
 from yaml.error import MarkedYAMLError
 
-from raysernas.config.arms import FIXED
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config, TrialConfig, Value
@@ -71,12 +71,11 @@ def parse(text: str, name: str) -> Config:
 def trial_from(flat: Mapping[str, Value]) -> TrialConfig:
     """The inverse of `flatten` for a trial: what crosses the border between two processes."""
     arm, fold, seed = flat["arm"], flat["fold"], flat["seed"]
-    # with which the study may not fit together
-    stands_for = {key for each, fixed in FIXED.items() if each == arm for key in fixed}
-    sections = {key: value for key, value in flat.items() if "." in key and key not in stands_for}
     if not isinstance(arm, str) or not isinstance(fold, int) or not isinstance(seed, int):
         raise TypeError(f"not a trial: {arm=} {fold=} {seed=}")
-    return trial_config(assign(Config(), sections), arm=arm, fold=fold, seed=seed)  # pyright: ignore[reportArgumentType] - checked there
+    fixed = ARMS[arm].fixes if arm in ARMS else ()  # settings of the study may not fit together with these
+    sections = {key: value for key, value in flat.items() if "." in key and key not in fixed}
+    return trial_config(assign(Config(), sections), arm=arm, fold=fold, seed=seed)
 
 
 def show(config: Config) -> str:

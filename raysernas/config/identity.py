@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
-from raysernas.config.arms import FIXED, UNREAD, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.schema import Config, TrialConfig
 
@@ -16,19 +16,19 @@ SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "com
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
 
 
-def trial_config(config: Config, *, arm: Arm, fold: int, seed: int) -> TrialConfig:
+def trial_config(config: Config, *, arm: str, fold: int, seed: int) -> TrialConfig:
     """The part of a study that one trial runs under."""
-    if arm not in get_args(Arm):
+    if arm not in ARMS:
         raise Fault(
             "config",
             f"{arm!r} is not an arm",
             got=arm,
-            expected=", ".join(get_args(Arm)),
+            expected=", ".join(ARMS),
             fix="name one of them",
         )
     sections = {section: getattr(config, section) for section in SECTIONS}
-    stands_for = {key.removeprefix("network."): value for key, value in FIXED.get(arm, {}).items()}
-    sections["network"] = replace(config.network, **stands_for)
+    fixed = {key.removeprefix("network."): value for key, value in ARMS[arm].fixes.items()}
+    sections["network"] = replace(config.network, **fixed)
     return TrialConfig(arm=arm, fold=fold, seed=seed, **sections)
 
 
@@ -49,13 +49,14 @@ def settings(trial: TrialConfig) -> dict[str, Any]:
     """The dotted settings that the trial's arm reads, without PLACES: its identity and its columns in the
     ledger.
     """
-    fixed = FIXED.get(trial.arm, {})
+    fixed = ARMS[trial.arm].fixes
     return {key: value for key, value in flatten(trial).items() if key in fixed or reads(trial.arm, key)}
 
 
-def reads(arm: Arm, key: str) -> bool:
+def reads(arm: str, key: str) -> bool:
     """Whether a setting of the study can change the numbers of an arm."""
-    return not key.startswith((*UNREAD[arm], *PLACES)) and key not in FIXED.get(arm, {})
+    of = ARMS[arm]
+    return key.startswith(of.reads) and not key.startswith(PLACES) and key not in of.fixes
 
 
 def digest(trial: TrialConfig) -> str:

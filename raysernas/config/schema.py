@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from raysernas.config.arms import Arm
+from raysernas.config.arms import ARMS
 
 Scalar = str | int | float | bool
 Value = Scalar | Sequence[Scalar] | Mapping[str, str]
@@ -246,7 +246,9 @@ class StudyConfig:
     storage: str = "results"  # folder, or a URI such as s3://bucket/prefix, that holds the studies
     # local folder, on each node, of features and fetched corpora; none = .cache in a local storage
     cache: str = ""
-    arms: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
+    arms: tuple[str, ...] = field(
+        default=("darts", "random", "cnn_lstm_attention"), metadata={"one_of": tuple(ARMS)}
+    )
     candidates: int = 1  # per arm; the first is the configuration as written
     folds: tuple[int, ...] = ()  # none named = all
     seeds: tuple[int, ...] = (0,)
@@ -284,7 +286,7 @@ class Config:
 class TrialConfig:
     """Everything that can change the numbers of one trial (and PLACES, which cannot)."""
 
-    arm: Arm = "darts"
+    arm: str = "darts"
     fold: int = 0
     seed: int = 0
     corpus: CorpusConfig = field(default_factory=CorpusConfig)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from raysernas.config.arms import FIXED, READ_IF, SEARCHED, Arm
+from raysernas.config.arms import ARMS, READ_IF
 from raysernas.config.bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
 from raysernas.config.fault import Fault
 from raysernas.config.identity import flatten, reads
@@ -62,13 +62,17 @@ def merge(node: Any, layer: Any, prefix: str = "") -> Any:
             fix += f", or the name of a preset: {', '.join(PRESETS[prefix[:-1]])}"
         raise Fault("config", where, got=_told(layer), expected="a mapping of settings", fix=fix)
     hints = get_type_hints(type(node))
+    words = {spec.name: spec.metadata.get("one_of", ()) for spec in fields(node)}
     changes = {}
     for name, value in layer.items():
         key = f"{prefix}{name}"
         if name not in hints:
             raise _unknown(key, prefix, hints)
         old = getattr(node, name)
-        changes[name] = merge(old, value, f"{key}.") if is_dataclass(old) else _typed(key, hints[name], value)
+        if is_dataclass(old):
+            changes[name] = merge(old, value, f"{key}.")
+        else:
+            changes[name] = _typed(key, hints[name], value, words[name])
     return replace(node, **changes)
 
 
@@ -182,7 +186,7 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
 
 def _check_alive(config: Config, key: str) -> None:
     """Refuse a key that arms of the study read, but that changes no score of any under the other settings."""
-    readers: list[Arm] = [arm for arm in config.study.arms if reads(arm, key)]
+    readers = [arm for arm in config.study.arms if reads(arm, key)]
     if readers and not any(_alive(config, arm, key) for arm in readers):
         needed = [
             f"{other}={' or '.join(values)}"
@@ -199,12 +203,13 @@ def _check_alive(config: Config, key: str) -> None:
         )
 
 
-def _alive(config: Config, arm: Arm, key: str) -> bool:
-    space, flat = config.study.space, flatten(config) | dict(FIXED.get(arm, {}))
-    if key == "checks.draw_epochs" and arm in SEARCHED:
+def _alive(config: Config, arm: str, key: str) -> bool:
+    fixed = ARMS[arm].fixes
+    space, flat = config.study.space, flatten(config) | dict(fixed)
+    if key == "checks.draw_epochs" and ARMS[arm].searches:
         return config.checks.ranking > 0
     for prefix, (other, values) in READ_IF.items():
-        axis = space.get(other) if other not in FIXED.get(arm, {}) else None
+        axis = space.get(other) if other not in fixed else None
         choices = axis.get("choices", ()) if isinstance(axis, dict) else ()
         if (
             key.startswith(prefix)
@@ -288,8 +293,8 @@ def _unknown(key: str, prefix: str, names: Mapping[str, Any]) -> Fault:
     )
 
 
-def _typed(key: str, hint: Any, value: Any) -> Any:
-    """The value as its setting holds it, if it has the setting's type."""
+def _typed(key: str, hint: Any, value: Any, words: tuple[str, ...] = ()) -> Any:
+    """The value as its setting holds it, if it has the type and, where there are `words`, is one of them."""
     kind: Any = get_origin(hint) or hint
     if get_args(hint) == (str, str) and isinstance(value, dict):
         return {
@@ -297,11 +302,12 @@ def _typed(key: str, hint: Any, value: Any) -> Any:
             for name, text in value.items()
         }
     if kind is tuple and isinstance(value, list | tuple):
-        return tuple(_typed(f"{key}[{i}]", get_args(hint)[0], entry) for i, entry in enumerate(value))
-    if kind is Literal:
-        if isinstance(value, str) and value in get_args(hint):
+        entry_hint = get_args(hint)[0]
+        return tuple(_typed(f"{key}[{i}]", entry_hint, entry, words) for i, entry in enumerate(value))
+    if words := get_args(hint) if kind is Literal else words if kind is str else ():
+        if isinstance(value, str) and value in words:
             return value
-        expected = ", ".join(get_args(hint))
+        expected = ", ".join(words)
         raise Fault(
             "config",
             f"{key} cannot be {value!r}",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.files import show
 from raysernas.config.identity import differences, reads
@@ -65,18 +64,18 @@ class Plan:
         """Where everything of the study lies."""
         return study_files(self.config)
 
-    def candidates(self, arm: Arm) -> int:
+    def candidates(self, arm: str) -> int:
         """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the
         space.
         """
         study = self.config.study
         return study.candidates if any(reads(arm, key) for key in study.space) else 1
 
-    def trials(self, arm: Arm) -> int:
+    def trials(self, arm: str) -> int:
         """Trials of an arm, finished ones too; fewer if two proposals turn out equal."""
         return self.candidates(arm) * len(self.folds) * len(self.config.study.seeds)
 
-    def left(self, arm: Arm) -> int:
+    def left(self, arm: str) -> int:
         """Trials of an arm that the next launch runs, at most."""
         kept = 0 if self.config.study.retry_failed else self.failed.get(arm, 0)
         return self.trials(arm) - self.finished.get(arm, 0) - self.raced.get(arm, 0) - kept

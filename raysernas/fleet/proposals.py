@@ -17,7 +17,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raysernas.config.arms import Arm
 from raysernas.config.identity import flatten, reads
 from raysernas.config.schema import Config, StudyConfig, Value
 
@@ -50,7 +49,7 @@ class Proposal:
     notes: dict[str, Any]
 
 
-def axes(config: Config, arm: Arm) -> dict[str, BaseDistribution]:
+def axes(config: Config, arm: str) -> dict[str, BaseDistribution]:
     """The keys of `study.space` that the arm reads, as Optuna distributions."""
     defaults = flatten(config)
     return {

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.identity import digest, identity, reads, settings, trial_config
 from raysernas.config.schema import Config, TrialConfig
@@ -67,7 +66,7 @@ class Queue:
         self._heap: list[tuple[Rank, TrialKey]] = []
         self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
-        self._present: Counter[Arm] = Counter()  # trials of each arm that wait or run
+        self._present: Counter[str] = Counter()  # trials of each arm that wait or run
         self._reasons: dict[TrialKey, list[str]] = {}  # of the deaths of trials that are run again
         self._done, self._front, self._loose = 0, 0, 0
         self._resume()
@@ -175,7 +174,7 @@ class Queue:
         """Trials of each arm that have not ended, among them at most so many of candidates not proposed
         yet.
         """
-        new = Counter[Arm]()
+        new = Counter[str]()
         for line in self._lines:
             new[line.arm] += self._new(line) * len(self._standing.folds(line)) * len(self._study.seeds)
         return {arm: self._present[arm] + new[arm] for arm in self._study.arms}

@@ -9,7 +9,6 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.files import parse
 from raysernas.config.schema import Config
@@ -22,7 +21,7 @@ STATE = Path("~/.cache/raysernas")  # what belongs to no storage: nothing in it 
 class TrialKey:
     """Which trial of a study."""
 
-    arm: Arm
+    arm: str
     candidate: int
     fold: int
     seed: int
@@ -39,7 +38,7 @@ class Line:
     fold.
     """
 
-    arm: Arm
+    arm: str
     fold: int | None = None
 
     @property

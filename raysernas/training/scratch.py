@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.schema import NetworkConfig, Precision, TrialConfig
 from raysernas.model.designed import Majority
 from raysernas.model.network import Design, Network, build
@@ -20,7 +20,7 @@ from raysernas.training.fit import Fitted
 
 Report = Callable[[dict[str, Any]], object]
 DESIGNS: dict[str, Design] = {
-    **{arm: Design(front="cells") for arm in CHOSEN},
+    **{arm: Design(front="cells") for arm, of in ARMS.items() if of.has_genotype},
     "cnn": Design(front="blocks", recurrent=False, attention=False),
     "lstm": Design(front="bands", attention=False),
     "cnn_lstm": Design(front="blocks", attention=False),
@@ -37,7 +37,7 @@ def network_of(trial: TrialConfig, data: Data, genotype: Genotype | None, purpos
 
 
 def fresh(
-    arm: Arm,
+    arm: str,
     config: NetworkConfig,
     size: tuple[int, int],
     classes: int,

@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from raysernas.config.arms import Arm
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig, NetworkConfig, Precision, TrialConfig
 from raysernas.model.designed import Majority
@@ -42,7 +41,7 @@ class StoredModel:
     """What `load` gives back."""
 
     weights: Mapping[str, Tensor]
-    arm: Arm
+    arm: str
     genotype: Genotype | None
     network: NetworkConfig
     precision: Precision

@@ -5,15 +5,16 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysernas.config.arms import CHOSEN, FIXED, UNREAD, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
-from raysernas.config.files import assign
+from raysernas.config.files import assign, load
 from raysernas.config.identity import (
     PLACES,
     SECTIONS,
@@ -26,7 +27,7 @@ from raysernas.config.identity import (
 )
 from raysernas.config.schema import Config, CorpusConfig, NetworkConfig, TrialConfig
 
-ARMS = get_args(Arm)
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "identity.json").read_text())
 SETTINGS = [key for key in flatten(TrialConfig()) if "." in key]
 
 
@@ -65,7 +66,7 @@ def test_a_trial_takes_over_every_section_of_its_study() -> None:
 
 def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Fault) as caught:
-        trial_config(Config(), arm="dart", fold=0, seed=0)  # pyright: ignore[reportArgumentType] - the mistake under test
+        trial_config(Config(), arm="dart", fold=0, seed=0)
     assert str(caught.value) == (
         "config: 'dart' is not an arm\n  got: dart\n"
         "  expected: darts, darts_ordered, darts_joint, random, random_search, all_skip, cnn, lstm, "
@@ -79,20 +80,20 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: Any, key: str) -> None:
     trial = TrialConfig(arm=arm)
     same = digest(changed(trial, key)) == digest(trial)
-    known = reads(arm, key) or key in FIXED.get(arm, {})
+    known = reads(arm, key) or key in ARMS[arm].fixes
     assert same != known
     assert (key in settings(trial)) == known
 
 
-@pytest.mark.parametrize("arm", FIXED)
+@pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].fixes])
 def test_what_an_arm_stands_for_is_no_choice_of_the_study(arm: Any) -> None:
     other = NetworkConfig(cnn="free" if arm == "darts_ordered" else "ordered", recurrent="searched")
     trials = [
         trial_config(Config(network=network), arm=arm, fold=0, seed=0) for network in (NetworkConfig(), other)
     ]
     for trial in trials:
-        assert FIXED[arm].items() <= settings(trial).items()
-    if "network.recurrent" in FIXED[arm]:
+        assert ARMS[arm].fixes.items() <= settings(trial).items()
+    if "network.recurrent" in ARMS[arm].fixes:
         assert digest(trials[0]) == digest(trials[1])
 
 
@@ -116,10 +117,24 @@ def test_arm_fold_and_seed_are_part_of_identity(change: dict[str, Any]) -> None:
     assert digest(replace(TrialConfig(), **change)) != digest(TrialConfig())
 
 
-def test_every_key_that_an_arm_does_not_read_is_a_setting() -> None:
-    for prefixes in UNREAD.values():
-        for prefix in prefixes:
-            assert any(key.startswith(prefix) for key in SETTINGS), prefix
+def test_every_key_that_an_arm_declares_is_a_setting() -> None:
+    for of in ARMS.values():
+        for prefix in of.reads:
+            assert any(key.startswith(prefix) for key in flatten(TrialConfig())), prefix
+        assert of.fixes.keys() <= set(SETTINGS)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_reads_the_same_settings_as_ever(arm: str) -> None:
+    assert sorted(key for key in flatten(TrialConfig()) if reads(arm, key)) == GOLDEN["reads"][arm]
+    assert ARMS[arm].fixes == GOLDEN["fixes"][arm]
+
+
+@pytest.mark.parametrize("name", GOLDEN["digests"])
+def test_old_trials_are_found_again_by_their_digest(name: str) -> None:
+    config = Config() if name == "defaults" else load(name)
+    found = {arm: digest(trial_config(config, arm=arm, fold=1, seed=2)) for arm in ARMS}
+    assert found == GOLDEN["digests"][name]
 
 
 def test_the_searching_arm_reads_the_search_and_only_designed_arms_read_the_designed() -> None:
@@ -134,7 +149,9 @@ def test_the_searching_arm_reads_the_search_and_only_designed_arms_read_the_desi
         "cnn_lstm",
         "cnn_lstm_attention",
     }
-    assert {arm for arm in ARMS if reads(arm, "network.channels")} == set(CHOSEN)
+    assert {arm for arm in ARMS if reads(arm, "network.channels")} == {
+        arm for arm in ARMS if ARMS[arm].has_genotype
+    }
     assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn", "majority"}
 
 
@@ -158,7 +175,10 @@ def test_a_whole_number_and_the_same_float_are_one_identity() -> None:
 
 
 def test_identity_is_the_same_in_every_process() -> None:
-    code = "from raysernas.config import TrialConfig, digest; print(digest(TrialConfig()))"
+    code = (
+        "from raysernas.config.identity import digest; from raysernas.config.schema import TrialConfig; "
+        "print(digest(TrialConfig()))"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],

@@ -4,11 +4,11 @@ be searched.
 
 import math
 from dataclasses import replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
-from raysernas.config.arms import Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
 from raysernas.config.files import load
 from raysernas.config.identity import SECTIONS, flatten
@@ -105,7 +105,7 @@ WRONG = {  # override -> the text of its refusal
     "study.arms=[darts, dart]": told(
         "study.arms[1] cannot be 'dart'",
         "'dart', text",
-        ", ".join(get_args(Arm)),
+        ", ".join(ARMS),
         "set study.arms[1] to one of them",
     ),
     "retrain.seeds=[0, a]": told(

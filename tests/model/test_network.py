@@ -3,14 +3,14 @@ share one skeleton.
 """
 
 import dataclasses
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
 from raysernas.model import network as network_room
@@ -34,7 +34,7 @@ from raysernas.record.genotype import (
 from raysernas.training.scratch import DESIGNS
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
-ARMS = [arm for arm in get_args(Arm) if arm != "majority"]
+NETWORKS = [arm for arm in ARMS if arm != "majority"]
 
 
 def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,7 +42,7 @@ def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(count, WINDOW, BANDS, dtype=torch.float64), torch.randint(1, WINDOW + 1, (count,))
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 def test_logits_of_an_utterance_are_the_same_alone_in_any_batch_and_in_any_order(arm):
     net = network(arm).double().eval()
     x, frames = inputs(7)
@@ -53,7 +53,7 @@ def test_logits_of_an_utterance_are_the_same_alone_in_any_batch_and_in_any_order
     torch.testing.assert_close(net(x[order], frames[order]), together[order], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 16])
 def test_any_batch_size_trains(arm, count):
     net = network(arm).double().train()
@@ -64,7 +64,7 @@ def test_any_batch_size_trains(arm, count):
     )
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
     net = network(arm).double().eval()
     x, _ = inputs(1)
@@ -74,13 +74,13 @@ def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
     assert (gradient[0].abs().sum(dim=1) > 0).all(), "every frame reaches the logits"
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 @pytest.mark.parametrize("halves", [True, False])
 @pytest.mark.parametrize("time", [37, 64, 70, 150])
 def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halves, time):
     for axes in ("both", "time", "band"):
         config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
-        genotype = draw(np.random.default_rng(0), space(config)) if arm in CHOSEN else None
+        genotype = draw(np.random.default_rng(0), space(config)) if ARMS[arm].has_genotype else None
         front = build(DESIGNS[arm], config, (time, BANDS), CLASSES, genotype).front
         made = front(torch.randn(1, 1, time, BANDS), None)
         if isinstance(front, Cells):
@@ -94,7 +94,7 @@ def mask_counts(front: Cells | Blocks | Bands, time: int, steps: int) -> None:
     assert true_steps(torch.tensor([time]), front.halvings, steps + 5).sum() == steps
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
     net = network(arm).double().eval()
     x, frames = inputs(1)[0], torch.tensor([4])
@@ -111,7 +111,7 @@ def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
 
 
 def test_arms_are_built_of_what_their_names_say():
-    built = {arm: network(arm) for arm in ARMS}
+    built = {arm: network(arm) for arm in NETWORKS}
     table = {
         arm: (type(net.front).__name__, type(net.recurrence).__name__, type(net.pooling).__name__)
         for arm, net in built.items()
@@ -130,7 +130,7 @@ def test_arms_are_built_of_what_their_names_say():
     }
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", NETWORKS)
 def test_dropout_is_there_in_training_and_gone_in_evaluation(arm):
     net = network(arm, config=dataclasses.replace(NETWORK, dropout=0.5)).double()
     x, frames = inputs(4)

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from raysernas.config.arms import Arm
 from raysernas.config.files import load
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig, TrialConfig
@@ -25,7 +24,7 @@ from tests.support.reference_cells import reference
 from tests.support.small import noise_part
 from tests.support.steps import Watched
 
-SUPERNETS: dict[str, tuple[Arm, NetworkConfig, tuple[int, int]]] = {
+SUPERNETS: dict[str, tuple[str, NetworkConfig, tuple[int, int]]] = {
     "narrow": ("darts", NetworkConfig(channels=4), (40, 16)),
     "wide": ("darts", NetworkConfig(channels=16, nodes=3), (64, 24)),
     "odd": ("darts", NetworkConfig(channels=8, reduction_halves="time"), (37, 11)),

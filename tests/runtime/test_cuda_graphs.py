@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from raysernas.config.arms import Arm
 from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig
 from raysernas.features.parts import Part
 from raysernas.record.genotype import space
@@ -84,7 +83,7 @@ def searched(
 
 
 def trained(
-    run: Run, config: RetrainConfig, device: torch.device = CPU, arm: Arm = "darts"
+    run: Run, config: RetrainConfig, device: torch.device = CPU, arm: str = "darts"
 ) -> tuple[Any, ...]:
     """What a small training leaves."""
     torch.manual_seed(1)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from raysernas import trial as trial_room
-from raysernas.config.arms import Arm
 from raysernas.config.files import load
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config, TrialConfig
@@ -46,7 +45,7 @@ SETTINGS = (
     "study.candidates=2",
     "study.space={search.alphas_lr: {low: 0.01, high: 0.1, log: true}, network.channels: {choices: [2, 4]}}",
 )
-FATES: dict[str, tuple[Arm, int]] = {  # fate -> arm and candidate of the trial that meets it
+FATES: dict[str, tuple[str, int]] = {  # fate -> arm and candidate of the trial that meets it
     "finished": ("darts_joint", 0),
     "resumed": ("darts", 0),
     "failed": ("darts_ordered", 1),
@@ -57,7 +56,7 @@ FATES: dict[str, tuple[Arm, int]] = {  # fate -> arm and candidate of the trial 
 DEADLINE_S = 240
 
 
-def config_of(storage: Path, arm: Arm) -> Config:
+def config_of(storage: Path, arm: str) -> Config:
     return load("laptop", [*SETTINGS, f"study.arms=[{arm}]", f"study.storage={storage}"])
 
 

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.report.findings import Findings
-from raysernas.config.arms import Arm
 from raysernas.config.files import assign
 from raysernas.config.schema import Config
 
-ARMS: tuple[Arm, ...] = ("darts", "random", "cnn_lstm_attention")
+ARMS: tuple[str, ...] = ("darts", "random", "cnn_lstm_attention")
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "joy", "neutral", "sadness")
 STUDY = "simulated"
 SELECTIONS = ("nested", "flat", "oracle")

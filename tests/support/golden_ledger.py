@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.config.arms import Arm
 from raysernas.config.files import assign, show
 from raysernas.config.identity import digest, settings, trial_config
 from raysernas.config.schema import Config
@@ -26,7 +25,7 @@ from raysernas.record.metrics import evaluate
 
 ROOT = Path(__file__).parents[1] / "golden" / "ledger"
 EMOTIONS = ("Ärger", "Freude", "Trauer")
-ARMS: tuple[Arm, ...] = ("darts", "cnn")
+ARMS: tuple[str, ...] = ("darts", "cnn")
 PLAN = {
     "study.name": "golden",
     "study.arms": list(ARMS),
@@ -40,7 +39,7 @@ PLAN = {
 }
 RATES = (2e-3, 5e-3)  # retrain.lr of the candidates
 # ..., seed, retrain seed
-KEYS: list[tuple[Arm, int, int, int, int]] = list(product(ARMS, (0, 1), (0, 1, 2), (0, 1), (0, 1)))
+KEYS: list[tuple[str, int, int, int, int]] = list(product(ARMS, (0, 1), (0, 1, 2), (0, 1), (0, 1)))
 TRUTH = {"test": [0, 0, 0, 0, 1, 1, 1, 2, 2], "valid": [0, 0, 1, 1, 1, 2]}
 # fold -> its first test utterances are not there: folds need not be of one size, nor have all emotions
 LEFT_OUT = {2: 4}

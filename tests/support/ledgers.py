@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from raysernas.config.arms import CHOSEN, SEARCHED, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.files import assign, show
 from raysernas.config.identity import identity, reads, settings, trial_config
 from raysernas.config.schema import Config
@@ -44,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 class Plan:
     """What is simulated; spreads are standard deviations of the chance of a right decision, in 0..1."""
 
-    arms: Sequence[Arm] = ("darts", "random", "cnn")
+    arms: Sequence[str] = ("darts", "random", "cnn")
     folds: int = 5
     seeds: int = 2
     retrain_seeds: int = 1
@@ -70,7 +70,7 @@ class Plan:
     histories: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)  # more of study.yaml, dotted
 
-    def of(self, arm: Arm) -> int:
+    def of(self, arm: str) -> int:
         """Candidates of an arm: one if it reads nothing of the space."""
         return self.candidates if any(reads(arm, key) for key in SPACE) else 1
 
@@ -132,7 +132,7 @@ def _key(row: Mapping[Any, Any]) -> TrialKey:
 
 
 def _of_arm(
-    plan: Plan, arm: Arm, luck: dict[str, Floats], rng: np.random.Generator
+    plan: Plan, arm: str, luck: dict[str, Floats], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, Ints]:
     """The rows of an arm, and what each finished one took the test utterances for."""
     grid = np.indices((plan.of(arm), plan.folds, plan.seeds)).reshape(3, -1)
@@ -160,7 +160,7 @@ def _of_arm(
     return _whole(rows.astype(dict.fromkeys(whole, "Int64")), plan), told[1]
 
 
-def _settings(plan: Plan, arm: Arm, trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _settings(plan: Plan, arm: str, trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """The dotted settings and digests of the trials; a candidate draws its own, nested in each fold."""
     told = settings(trial_config(plan.config, arm=arm, fold=0, seed=0))
     fixed = {
@@ -181,10 +181,10 @@ def _settings(plan: Plan, arm: Arm, trials: pd.DataFrame, rng: np.random.Generat
     return frame.assign(digest=[identity(told | each) for each in own])
 
 
-def _found(plan: Plan, arm: Arm, trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _found(plan: Plan, arm: str, trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """What a trial has found before it retrains."""
     count, others = len(trials), plan.speakers * len(plan.emotions) * plan.takes
-    searched, rest = arm in SEARCHED, max(plan.folds - 2, 2) * others
+    searched, rest = ARMS[arm].searches, max(plan.folds - 2, 2) * others
     paid = searched or arm == "random_search"
     return pd.DataFrame(
         {
@@ -204,9 +204,9 @@ def _found(plan: Plan, arm: Arm, trials: pd.DataFrame, rng: np.random.Generator)
             "search_entropy": rng.uniform(0.4, 0.8, count) if searched else np.nan,
             "search_multiply_adds": 2e11 if paid else np.nan,
             "genotype": [_genotype(plan, arm, rng).to_json() for _ in range(count)]
-            if arm in CHOSEN
+            if ARMS[arm].has_genotype
             else [""] * count,
-            "parameters": rng.integers(30_000, 40_000, count) if arm in CHOSEN else 50_000,
+            "parameters": rng.integers(30_000, 40_000, count) if ARMS[arm].has_genotype else 50_000,
             "test_speakers": [json.dumps(_speakers(plan, fold)) for fold in trials["fold"]],
             "valid_speakers": [
                 json.dumps(_speakers(plan, (fold + 1) % max(plan.folds, 2))) for fold in trials["fold"]
@@ -215,10 +215,10 @@ def _found(plan: Plan, arm: Arm, trials: pd.DataFrame, rng: np.random.Generator)
     )
 
 
-def _genotype(plan: Plan, arm: Arm, rng: np.random.Generator) -> genotype.Genotype:
+def _genotype(plan: Plan, arm: str, rng: np.random.Generator) -> genotype.Genotype:
     space = genotype.space(trial_config(plan.config, arm=arm, fold=0, seed=0).network)
     return (
-        genotype.draw(rng, space) if arm not in SEARCHED else genotype.choose(_mixing(space, 1.0, rng), space)
+        genotype.choose(_mixing(space, 1.0, rng), space) if ARMS[arm].searches else genotype.draw(rng, space)
     )
 
 
@@ -343,12 +343,12 @@ def _posteriors(plan: Plan, fold: int, retrain_seed: int, told: Ints) -> pd.Data
     return pd.DataFrame(frame | {f"p_{emotion}": posteriors[:, i] for i, emotion in enumerate(plan.emotions)})
 
 
-def _search(plan: Plan, arm: Arm, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _search(plan: Plan, arm: str, rng: np.random.Generator) -> list[dict[str, Any]]:
     """The epochs of a search, with the keys that a real one leaves; nothing for an arm that does not
     search.
     """
     lines: list[dict[str, Any]] = []
-    if arm not in SEARCHED:
+    if not ARMS[arm].searches:
         return lines
     space = genotype.space(trial_config(plan.config, arm=arm, fold=0, seed=0).network)
     for epoch in range(1, EPOCHS + 1):

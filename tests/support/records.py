@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.config.arms import Arm
 from raysernas.config.files import show
 from raysernas.config.identity import digest, settings, trial_config
 from raysernas.config.schema import Config
@@ -41,7 +40,7 @@ def confusion(right: Sequence[int], of: int = 10) -> Evaluation:
 
 
 def record(
-    arm: Arm = "cnn",
+    arm: str = "cnn",
     candidate: int = 0,
     fold: int = 0,
     seed: int = 0,
@@ -68,7 +67,7 @@ def record(
 
 
 def failure(
-    arm: Arm = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0, *, reason: str = "it diverged"
+    arm: str = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0, *, reason: str = "it diverged"
 ) -> TrialRecord:
     """A failed trial."""
     trial = trial_config(Config(), arm=arm, fold=fold, seed=seed)
@@ -82,7 +81,7 @@ def failure(
     )
 
 
-def raced(arm: Arm = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0) -> TrialRecord:
+def raced(arm: str = "cnn", candidate: int = 0, fold: int = 0, seed: int = 0) -> TrialRecord:
     """A trial whose candidate was given up before it had ended."""
     trial = trial_config(Config(), arm=arm, fold=fold, seed=seed)
     return ledger.raced(

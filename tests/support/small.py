@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from raysernas.config.arms import CHOSEN, Arm
+from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config, NetworkConfig
 from raysernas.features.cache import Frames, held
@@ -52,14 +52,14 @@ def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
     )
 
 
-def network(arm: Arm, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
+def network(arm: str, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
     """A network of any arm but `majority`, with a drawn genotype where the arm has one (or the supernet)."""
     torch.manual_seed(seed)
     config = resolved(arm, config)
-    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and arm in CHOSEN else None
+    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and ARMS[arm].has_genotype else None
     return build(DESIGNS[arm], config, (WINDOW, BANDS), CLASSES, genotype)
 
 
-def resolved(arm: Arm, config: NetworkConfig = NETWORK) -> NetworkConfig:
+def resolved(arm: str, config: NetworkConfig = NETWORK) -> NetworkConfig:
     """What the arm stands for, on top of the settings."""
     return trial_config(Config(network=config), arm=arm, fold=0, seed=0).network
