@@ -22,7 +22,7 @@ from raysernas.config.identity import reads
 from raysernas.config.schema import Config
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, TrialKey, need_config
-from raysernas.record.metrics import scores
+from raysernas.record.metrics import METRICS, scores
 
 TEXTS = (
     *(
@@ -38,7 +38,7 @@ TEXTS = (
     ),
     *("test_speakers", "valid_speakers", "skipped", "unlike", "commit", "versions", "host", "cpu"),
 )
-SCORES = tuple(f"{part}_{score}" for part in ("valid", "test") for score in ("ua", "wa", "f1"))
+SCORES = tuple(f"{part}_{score}" for part in ("valid", "test") for score in METRICS)
 SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")
 NUMBERS = (
     *(
@@ -150,10 +150,11 @@ def sound(trials: pd.DataFrame, emotions: Sequence[str] = ()) -> tuple[pd.DataFr
             "not known"
         )
     for part in ("valid", "test"):
-        names, confusion = [f"{part}_{score}" for score in ("ua", "wa", "f1")], f"{part}_confusion"
-        given, told = trials[names].to_numpy(dtype=float), np.full((len(trials), 3), np.nan)
+        names, confusion = [f"{part}_{score}" for score in METRICS], f"{part}_confusion"
+        given, told = trials[names].to_numpy(dtype=float), np.full((len(trials), len(METRICS)), np.nan)
         told[finished], torn = _scores(trials.loc[finished, confusion].tolist())
-        outside = finished & ((given < 0) | (given > 1)).any(axis=1)
+        shares = given[:, [metric.is_share for metric in METRICS.values()]]
+        outside = finished & ((shares < 0) | (shares > 1)).any(axis=1)
         unlike = finished & (np.abs(given - told) > CLOSE).any(axis=1) & ~outside
         torn = np.isin(np.arange(len(trials)), np.flatnonzero(finished)[torn])
         for reason, bad in {"lie outside 0..1": outside, "do not fit their confusion": unlike}.items():
@@ -210,8 +211,8 @@ def _square(counts: npt.NDArray[Any], axes: int) -> bool:
 
 
 def _scores(texts: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """[row, (UA, WA, F1)], NaN for what is no confusion; and which rows have a text that is none."""
-    found, told = confusions(texts), np.full((len(texts), 3), np.nan)
+    """[row, metric], NaN for what is no confusion; and which rows have a text that is none."""
+    found, told = confusions(texts), np.full((len(texts), len(METRICS)), np.nan)
     for size in {len(one) for one in found if one is not None}:
         rows = [row for row, one in enumerate(found) if one is not None and len(one) == size]
         told[rows] = scores(np.stack([one for one in found if one is not None and len(one) == size]))

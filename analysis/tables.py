@@ -17,85 +17,24 @@ from analysis.selection import HEADLINE, Choice, folds_of
 from analysis.study import confusions
 from raysernas.config.schema import Config
 from raysernas.record import summary
-from raysernas.record.metrics import Evaluation, evaluate
+from raysernas.record.metrics import METRICS, Evaluation, evaluate
 
 FOLD_COLUMNS = (
-    *(
-        "study",
-        "selection",
-        "arm",
-        "fold",
-        "candidate",
-        "ua",
-        "wa",
-        "f1",
-        "ua_seed_sd",
-        "n_test",
-        "n_train",
-        "n_valid",
-        "runs",
-    ),
+    *("study", "selection", "arm", "fold", "candidate", *METRICS, "ua_seed_sd"),
+    *("n_test", "n_train", "n_valid", "runs"),
     *("parameters", "latency_ms", "search_s", "retrain_s", "search_mb", "retrain_mb"),
 )
 ARM_COLUMNS = (
-    *(
-        "study",
-        "selection",
-        "arm",
-        "folds",
-        "planned_folds",
-        "runs",
-        "ua",
-        "ua_sd",
-        "wa",
-        "wa_sd",
-        "f1",
-        "f1_sd",
-    ),
-    *(
-        "pooled_ua",
-        "pooled_wa",
-        "pooled_f1",
-        "best_fold",
-        "best_ua",
-        "worst_fold",
-        "worst_ua",
-        "valid_ua",
-        "candidate",
-    ),
-    *(
-        "candidates",
-        "failed",
-        "raced",
-        "parameters",
-        "latency_ms",
-        "search_s",
-        "retrain_s",
-        "entropy",
-        "note",
-        "marks",
-    ),
+    *("study", "selection", "arm", "folds", "planned_folds", "runs", *summary.SCORE_COLUMNS),
+    *("best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate", "candidates"),
+    *("failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
 )
 HEADLINE_COLUMNS = (
-    *(
-        "study",
-        "arm",
-        "folds",
-        "runs",
-        "ua",
-        "ua_sd",
-        "wa",
-        "wa_sd",
-        "f1",
-        "f1_sd",
-        "pooled_ua",
-        "pooled_wa",
-        "parameters",
-    ),
-    *("search_s", "retrain_s", "entropy", "marks"),
+    *("study", "arm", "folds", "runs", *summary.SCORE_COLUMNS),
+    *("parameters", "search_s", "retrain_s", "entropy", "marks"),
 )
 CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
-SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", "ua", "wa")
+SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", *METRICS)
 SEEN = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "reason")
 OF_TRIAL = ("search_s", "search_mb")  # paid once, however many retrain seeds share them
 OF_RUN = ("n_train", "n_valid", "parameters", "latency_ms", "retrain_s", "retrain_mb")
@@ -126,10 +65,7 @@ def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
         rows.groupby(["arm", "fold"]),
         rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"]),
     )
-    more = {
-        "f1": _strict(runs, "test_f1"),
-        "ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size()),
-    }
+    more = {"ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size())}
     more |= {name: _strict(runs, name) for name in OF_RUN} | {
         name: _strict(searches, name) for name in OF_TRIAL
     }
@@ -159,8 +95,7 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
     whole = table.loc[table["folds"].notna(), "arm"]
     of_folds = of_folds[of_folds["arm"].isin(whole)]
     by_arm = of_folds.groupby("arm")
-    means = {name: _strict(by_arm, name) for name in ("f1", "latency_ms")}
-    means["f1_sd"] = by_arm["f1"].std(ddof=1).where(means["f1"].notna())
+    means = {"latency_ms": _strict(by_arm, "latency_ms")}
     means["valid_ua"] = choice.chosen.groupby("arm")["valid_ua"].mean()
     ends = pd.DataFrame([_ends(arm, group) for arm, group in by_arm], columns=["arm", *ENDS]).set_index("arm")
     table = table.drop(columns="valid_ua").join(pd.DataFrame(means), on="arm").join(ends, on="arm")
@@ -251,7 +186,7 @@ def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFram
         truth, taken = (
             pd.Categorical(rows[name], categories=names).codes for name in ("emotion", "predicted")
         )
-        scores = evaluate(truth, taken, len(names))
+        scores = evaluate(truth, taken, len(names)).scores
         heard = {
             "folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"]))),
             "n": rows["key"].nunique(),
@@ -265,9 +200,9 @@ def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFram
                 "speaker": speaker,
                 **heard,
                 "runs": runs,
+                **scores,
             }
         )
-        found[-1] |= {"ua": scores.ua, "wa": scores.wa}
     return pd.DataFrame(found, columns=list(SPEAKER_COLUMNS))
 
 

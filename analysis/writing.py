@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from analysis.protocol_card import Card
 from raysernas.record import storage
+from raysernas.record.metrics import METRICS
 
 Format = Literal["csv", "parquet", "md", "tex"]
 Cards = Mapping[str, Card]
@@ -28,7 +29,10 @@ METADATA = b"raysernas.cards"  # key of the cards in a Parquet file: JSON, study
 MISSING = "-"
 DASH = f"{MISSING} in a cell: not known, or not one number"
 # ends of names, 0..1
-PERCENT = ("ua", "wa", "f1", "recall", "precision", "share", "shared", "expected", "improvement", "beaten")
+PERCENT = (
+    *(name for name, metric in METRICS.items() if metric.is_share),
+    *("recall", "precision", "share", "shared", "expected", "improvement", "beaten"),
+)
 # of UA, 0..1
 POINTS = (
     "difference",
@@ -42,7 +46,8 @@ POINTS = (
     "ua_seed_sd",
 )
 WHOLE = ("parameters", "search_s", "retrain_s", "seconds", "device_s", "search_mb", "retrain_mb")
-HEADINGS = {"ua": "UA", "wa": "WA", "f1": "F1", "sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}
+HEADINGS = {name: metric.label for name, metric in METRICS.items()}
+HEADINGS |= {"sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

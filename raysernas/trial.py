@@ -34,6 +34,7 @@ from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
+from raysernas.record.metrics import METRICS
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
@@ -266,9 +267,8 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
         print(
             f"this record is an earlier one, of commit {row['commit'] or '-'}; the code here is {now or '-'}"
         )
-    scores = ", ".join(
-        f"{name} {100 * rows[name].mean():.1f}" for name in ("valid_ua", "test_ua", "test_wa", "test_f1")
-    )
+    columns = {"valid_ua": METRICS["ua"], **{f"test_{name}": metric for name, metric in METRICS.items()}}
+    scores = ", ".join(f"{name} {metric.text(rows[name].mean())}" for name, metric in columns.items())
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
     told = marks(
         assign(config, {"study.candidates": 1}),

@@ -7,6 +7,7 @@ from analysis.report.findings import NESTED, Findings
 from analysis.report.grid import Column
 from analysis.report.markup import Markup
 from analysis.report.pieces import figures, paragraph, section
+from raysernas.record.metrics import METRICS
 
 
 def classes(found: Findings) -> Markup:
@@ -53,8 +54,7 @@ def speakers(found: Findings) -> Markup:
         Column("folds", "fold"),
         Column("n", "utterances", wording.count, rows=own),
         Column("runs", "runs", wording.count, rows=own, note="networks that heard each utterance"),
-        Column("ua", "UA", wording.percent, rows=own),
-        Column("wa", "WA", wording.percent, rows=own),
+        *(grid.score(name, own) for name in METRICS),
     ]
     told = "no predictions of the chosen trials were found, so nothing is known about single speakers."
     return section(

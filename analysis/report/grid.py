@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.report import wording
 from analysis.report.markup import Child, Markup, join, tag
+from raysernas.record.metrics import METRICS
 
 Row = Mapping[Hashable, Any]
 LONG_TEXT = 60  # letters, from which a cell of words asks for some width
@@ -87,6 +88,21 @@ def table(
         inner,
     )
     return tag("div", {"class": "table"}, region, _under(source, len(frame)))
+
+
+def score(
+    name: str, rows: Callable[[Row], Mapping[str, Any]], *, heading: str = "", pooled: bool = False
+) -> Column:
+    """The column of one of METRICS, with its deviation where the frame has one; `pooled` over all folds."""
+    metric, prefix = METRICS[name], "pooled_" if pooled else ""
+    return Column(
+        f"{prefix}{name}",
+        heading or f"{'pooled ' if pooled else ''}{metric.label}",
+        wording.percent if metric.is_share else wording.number,
+        f"{prefix}{name}_sd",
+        rows,
+        "of all test utterances as one set" if pooled else metric.meaning,
+    )
 
 
 def headed(identity: str, title: str, marks: Mapping[str, str]) -> Markup:

@@ -12,6 +12,7 @@ from analysis.report.findings import FLAT, NESTED, ORACLE, Findings
 from analysis.report.grid import Column
 from analysis.report.markup import Markup, tag
 from analysis.report.pieces import figures, paragraph, section
+from raysernas.record.metrics import METRICS
 
 OVER_FOLDS = "mean ± standard deviation over folds, seeds averaged inside a fold first; percent."
 CHOSEN = (
@@ -167,13 +168,10 @@ def _score_columns(found: Findings, heading: str, selection: str = NESTED) -> li
     ]
     return [
         Column("arm", "arm", rows=lambda row: found.rows(row, arm=row["arm"])),
-        Column("ua", heading, wording.percent, "ua_sd", own, "mean recall of the classes"),
+        grid.score("ua", own, heading=heading),
         *(beside if selection == NESTED else []),
-        Column("wa", "WA", wording.percent, "wa_sd", own, "plain accuracy"),
-        Column("f1", "macro-F1", wording.percent, "f1_sd", own),
-        Column("pooled_ua", "pooled UA", wording.percent, rows=own, note="of all test utterances as one set"),
-        Column("pooled_wa", "pooled WA", wording.percent, rows=own),
-        Column("pooled_f1", "pooled F1", wording.percent, rows=own),
+        *(grid.score(name, own) for name in METRICS if name != "ua"),
+        *(grid.score(name, own, pooled=True) for name in METRICS),
     ]
 
 

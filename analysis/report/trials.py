@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.report import wording
+from raysernas.record.metrics import METRICS
 
 FIRST = (
     "study",
@@ -20,9 +21,7 @@ FIRST = (
     "seed",
     "retrain_seed",
     "valid_ua",
-    "test_ua",
-    "test_wa",
-    "test_f1",
+    *(f"test_{name}" for name in METRICS),
     "status",
     "chosen",
     "planned",
@@ -44,7 +43,7 @@ FIRST = (
 ALWAYS = ("trial", "arm", "fold", "seed", "valid_ua", "test_ua", "status", "chosen")
 # of machines; or shown elsewhere
 LONG = ("digest", "schema_version", "emotions", "genotype", "folds", "study_name")
-PERCENT = ("_ua", "_wa", "_f1")
+PERCENT = tuple(f"_{name}" for name, metric in METRICS.items() if metric.is_share)
 DIGITS = 6
 
 
@@ -77,7 +76,7 @@ def _column(name: str, values: pd.Series) -> dict[str, Any]:
     heading = (
         name
         if "." in name
-        else " ".join(word.upper() if word in ("ua", "wa", "f1") else word for word in name.split("_"))
+        else " ".join(METRICS[word].label if word in METRICS else word for word in name.split("_"))
     )
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         kind = "percent" if name.endswith(PERCENT) else "number"

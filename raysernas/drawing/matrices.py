@@ -78,7 +78,7 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
         _side(number),
     )
     margin = _longest(names, _size(number, side))
-    above = [*([printed(heading)] if heading else []), _scores(table)]
+    above = [*([printed(heading)] if heading else []), str(table)]
     grid = Grid(MARGIN + margin + 18, MARGIN + LINE * len(above) + margin + 20, side, side, number, number)
     shapes = grid.shaded(values)
     for line, text in enumerate(above):
@@ -181,10 +181,6 @@ def _of_rows(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0)
 
 
-def _scores(table: Evaluation) -> str:
-    return f"UA {percent(table.ua)}, WA {percent(table.wa)}, {table.total} utterances"
-
-
 def _named(names: Sequence[str], grid: Grid) -> list[Shape]:
     """The names of the classes on both axes, of many classes every so many only, and what the axes are."""
     size = _size(grid.rows, grid.high)
@@ -241,7 +237,7 @@ def _told(table: Evaluation, emotions: Sequence[str]) -> str:
     recalls = ", ".join(
         f"{name} {percent(value, ABSENT)}" for name, value in zip(emotions, table.recalls, strict=True)
     )
-    return f"{_scores(table)}. Recall: {recalls}. {_confused(table, emotions, 3).capitalize()}."
+    return f"{table!s}. Recall: {recalls}. {_confused(table, emotions, 3).capitalize()}."
 
 
 def _kept(genotype: Genotype | None, part: GenotypePart, choice: PartSpace) -> list[tuple[int, int]]:

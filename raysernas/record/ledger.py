@@ -20,7 +20,7 @@ from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
 from raysernas.record import attempts, compaction, reading, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
-from raysernas.record.metrics import Evaluation
+from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.provenance import provenance
 from raysernas.record.reading import SCHEMA_VERSION
 
@@ -88,17 +88,10 @@ class TrialRecord:
 
 def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
-        return {
-            f"{part}_ua": np.nan,
-            f"{part}_wa": np.nan,
-            f"{part}_f1": np.nan,
-            f"{part}_confusion": "",
-            f"{part}_classes": 0,
-        }
+        missing = {f"{part}_{name}": np.nan for name in METRICS}
+        return {**missing, f"{part}_confusion": "", f"{part}_classes": 0}
     return {
-        f"{part}_ua": evaluation.ua,
-        f"{part}_wa": evaluation.wa,
-        f"{part}_f1": evaluation.f1,
+        **{f"{part}_{name}": score for name, score in evaluation.scores.items()},
         f"{part}_classes": int(evaluation.present.sum()),
         f"{part}_confusion": json.dumps(evaluation.confusion.tolist()),
     }

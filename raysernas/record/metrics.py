@@ -1,14 +1,56 @@
-"""What a prediction is worth: the field's scores, defined once, over whole data sets.
+"""Scores of predictions, each defined once, over whole data sets and never averaged over batches.
 
-UA (unweighted accuracy) = mean per-class recall over the classes present; WA (weighted accuracy) = plain
-accuracy; macro-F1 = mean F1 over the classes that occur as truth or as prediction. Never averaged over
-batches.
+METRICS names them all. Ledger columns, tables, the report page, TensorBoard scalars and exported files are
+made from it, so a new metric is one function and one line here. UA alone selects: candidates and epochs are
+ranked by `valid_ua`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One score of an evaluated set, computed from its confusion matrix."""
+
+    label: str  # as a heading
+    meaning: str  # in a few words
+    compute: Callable[[Counts], Scores]  # [set, truth, prediction] -> [set], NaN for an empty set
+    is_share: bool = True  # in 0..1, printed in percent
+
+    def text(self, score: float) -> str:
+        """A score as tables print it: `71.3` for a share, else with three decimals."""
+        return f"{100 * score:.1f}" if self.is_share else f"{score:.3f}"
+
+
+def unweighted_accuracy(confusions: Counts) -> Scores:
+    """Mean recall over the classes that occur as truth."""
+    return _mean_of_shares(_hits(confusions), confusions.sum(axis=2))
+
+
+def weighted_accuracy(confusions: Counts) -> Scores:
+    """Share of correct predictions."""
+    return _mean_of_shares(
+        _hits(confusions).sum(axis=1, keepdims=True), confusions.sum(axis=(1, 2))[:, np.newaxis]
+    )
+
+
+def macro_f1(confusions: Counts) -> Scores:
+    """Mean F1 over the classes that occur as truth or as prediction."""
+    return _mean_of_shares(2 * _hits(confusions), confusions.sum(axis=1) + confusions.sum(axis=2))
+
+
+METRICS: dict[str, Metric] = {
+    "ua": Metric("UA", "unweighted accuracy: mean recall of the classes", unweighted_accuracy),
+    "wa": Metric("WA", "weighted accuracy: share of correct predictions", weighted_accuracy),
+    "f1": Metric("F1", "macro-F1: mean F1 of the classes", macro_f1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +59,7 @@ class Evaluation:
     corpus.
     """
 
-    confusion: npt.NDArray[np.int64]
+    confusion: Counts
 
     @property
     def total(self) -> int:
@@ -30,7 +72,7 @@ class Evaluation:
         return self.confusion.sum(axis=1) > 0
 
     @property
-    def recalls(self) -> npt.NDArray[np.float64]:
+    def recalls(self) -> Scores:
         """Recall of each class; NaN for a class that does not occur."""
         support = self.confusion.sum(axis=1)
         return np.divide(
@@ -38,57 +80,42 @@ class Evaluation:
         )
 
     @property
+    def scores(self) -> dict[str, float]:
+        """Name -> score for each of METRICS; NaN for an empty set."""
+        return {
+            name: float(metric.compute(self.confusion[np.newaxis])[0]) for name, metric in METRICS.items()
+        }
+
+    def __str__(self) -> str:
+        if not self.total:
+            return "no utterance"
+        shown = ((METRICS[name], score) for name, score in self.scores.items())
+        texts = [f"{each.label} {each.text(score)}{' %' * each.is_share}" for each, score in shown]
+        return ", ".join([*texts, f"{self.total} utterances"])
+
+    @property
     def ua(self) -> float:
-        """Mean recall over the classes present, in 0..1; NaN for an empty set."""
-        return float(np.mean(self.recalls[self.present])) if self.total else float("nan")
-
-    @property
-    def wa(self) -> float:
-        """Share of right predictions, in 0..1; NaN for an empty set."""
-        return float(np.trace(self.confusion) / self.total) if self.total else float("nan")
-
-    @property
-    def f1(self) -> float:
-        """Mean F1 over the classes that occur as truth or as prediction, in 0..1; NaN for an empty set."""
-        occurring = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
-        scores = 2 * np.diag(self.confusion)[occurring > 0] / occurring[occurring > 0]
-        return float(np.mean(scores)) if self.total else float("nan")
+        """The score that selects."""
+        return float(unweighted_accuracy(self.confusion[np.newaxis])[0])
 
 
-def scores(confusions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """UA, WA and macro-F1 of many evaluated sets at once, each as `Evaluation` gives it.
+def scores(confusions: Counts) -> Scores:
+    """All METRICS of many evaluated sets at once.
 
     Args:
         confusions: [set, truth, prediction].
 
     Returns:
-        [set, (UA, WA, F1)]; NaN for an empty set.
+        [set, metric]; NaN for an empty set.
     """
-    hits, support, taken = (
-        np.diagonal(confusions, axis1=1, axis2=2),
-        confusions.sum(axis=2),
-        confusions.sum(axis=1),
-    )
-    pairs = (
-        (hits, support),
-        (hits.sum(axis=1, keepdims=True), support.sum(axis=1, keepdims=True)),
-        (2 * hits, support + taken),
-    )
-    found = []
-    for above, below in pairs:
-        shares = np.divide(above, below, out=np.zeros(below.shape), where=below > 0)
-        classes = (below > 0).sum(axis=1)
-        found.append(
-            np.divide(shares.sum(axis=1), classes, out=np.full(len(confusions), np.nan), where=classes > 0)
-        )
-    return np.stack(found, axis=1)
+    return np.stack([metric.compute(confusions) for metric in METRICS.values()], axis=1)
 
 
 def evaluate(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: int) -> Evaluation:
     """Count (truth, prediction) pairs, both class indices below `classes`.
 
     Raises:
-        ValueError: for sequences of unlike length or an index out of range.
+        ValueError: for sequences of unequal length or an index out of range.
     """
     truth, prediction = np.asarray(truth, dtype=np.int64), np.asarray(prediction, dtype=np.int64)
     if truth.shape != prediction.shape or truth.ndim != 1:
@@ -100,3 +127,22 @@ def evaluate(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: int) -> E
         raise ValueError(f"class indices {indices.min()}..{indices.max()} do not fit {classes} classes")
     counts = np.bincount(truth * classes + prediction, minlength=classes * classes)
     return Evaluation(counts.reshape(classes, classes))
+
+
+def _hits(confusions: Counts) -> Counts:
+    return np.diagonal(confusions, axis1=1, axis2=2)
+
+
+def _mean_of_shares(above: Counts, below: Counts) -> Scores:
+    """Mean of above / below over the classes with below > 0, [set, class] -> [set].
+
+    Absent classes are left out rather than added as zeros: a set scores the same to the last bit, whatever
+    other sets stand beside it.
+    """
+    found, present = np.full(len(below), np.nan), below > 0
+    for pattern in np.unique(present, axis=0):
+        sets = (present == pattern).all(axis=1)
+        shares = np.compress(pattern, above[sets], axis=1) / np.compress(pattern, below[sets], axis=1)
+        if pattern.any():
+            found[sets] = shares.mean(axis=1)
+    return found

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from raysernas.record import ledger, summary
 from raysernas.record.files import StudyFiles, TrialKey, need_config
+from raysernas.record.metrics import METRICS, Metric
 
 NOTHING = "-"
 PLAIN_WIDTH = 100  # columns where the output is no terminal
@@ -72,11 +73,14 @@ def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
 
 def _scores(arms: pd.DataFrame) -> Table:
     table = _table()
-    for heading in ("UA", "WA", "pooled UA", "pooled WA"):
-        table.add_column(heading, justify="right", no_wrap=heading in ("UA", "WA"))
+    for metric in METRICS.values():
+        table.add_column(metric.label, justify="right", no_wrap=True)
+    for metric in METRICS.values():
+        table.add_column(f"pooled {metric.label}", justify="right")
     for row in arms.to_dict("records"):
-        spread = (_spread(row[score], row[f"{score}_sd"]) for score in ("ua", "wa"))
-        table.add_row(row["arm"], *spread, _percent(row["pooled_ua"]), _percent(row["pooled_wa"]))
+        spread = [_spread(metric, row[name], row[f"{name}_sd"]) for name, metric in METRICS.items()]
+        pooled = [_score(metric, row[f"pooled_{name}"]) for name, metric in METRICS.items()]
+        table.add_row(row["arm"], *spread, *pooled)
     return table
 
 
@@ -97,7 +101,7 @@ def _runs(arms: pd.DataFrame) -> Table:
             folds,
             _count(row["runs"]),
             chosen,
-            _percent(row["valid_ua"]),
+            _ua(row["valid_ua"]),
             *(_count(row[name]) for name in ("parameters", "search_s", "retrain_s")),
         )
     return table
@@ -112,7 +116,7 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     wide = folds.pivot(index="fold", columns="arm", values="ua")
     sizes = folds.groupby("fold")["n_test"].first()
     for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
-        table.add_row(str(fold), str(sizes[fold]), *[_percent(scores.get(arm, float("nan"))) for arm in arms])
+        table.add_row(str(fold), str(sizes[fold]), *[_ua(scores.get(arm, float("nan"))) for arm in arms])
     return table
 
 
@@ -126,7 +130,7 @@ def _pareto(found: pd.DataFrame) -> Table:
     for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict(
         "records"
     ):
-        told = {"valid_ua": _percent, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
+        told = {"valid_ua": _ua, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
         numbers = [told[name](row[name]) for name in names]
         table.add_row(
             row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers
@@ -144,12 +148,17 @@ def _key(row: Mapping[Hashable, Any]) -> TrialKey:
     return TrialKey(arm=row["arm"], candidate=row["candidate"], fold=row["fold"], seed=row["seed"])
 
 
-def _percent(score: float) -> str:
-    return NOTHING if pd.isna(score) else f"{100 * score:.1f}"
+def _score(metric: Metric, score: float) -> str:
+    return NOTHING if pd.isna(score) else metric.text(score)
 
 
-def _spread(mean: float, deviation: float) -> str:
-    return _percent(mean) if pd.isna(deviation) else f"{_percent(mean)} ± {_percent(deviation)}"
+def _ua(score: float) -> str:
+    return _score(METRICS["ua"], score)
+
+
+def _spread(metric: Metric, mean: float, deviation: float) -> str:
+    shown = _score(metric, mean)
+    return shown if pd.isna(deviation) else f"{shown} ± {metric.text(deviation)}"
 
 
 def _count(number: float) -> str:

@@ -17,48 +17,31 @@ import pandas as pd
 from raysernas.config.schema import Config
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles, need_config
-from raysernas.record.metrics import Evaluation
+from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.protocol import PROVENANCE, marks
 
 FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
 UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
 REPORTED = (
     "valid_ua",
-    "test_ua",
-    "test_wa",
-    "test_confusion",
-    "parameters",
-    "latency_ms",
-    "search_s",
-    "retrain_s",
-    "search_entropy",
-    "n_skipped",
-    "n_unknown",
-    "n_unlike",
+    *(f"test_{name}" for name in METRICS),
+    *("test_confusion", "parameters", "latency_ms", "search_s", "retrain_s", "search_entropy"),
+    *("n_skipped", "n_unknown", "n_unlike"),
     *PROVENANCE,
 )
 ALL_FOLDS = -1  # where a table has a fold for each line of candidates, and one line goes over all folds
 LINE = ["arm", "line", "candidate"]
 CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
-FOLD_COLUMNS = ("arm", "fold", "ua", "wa", "n_test", "runs")
+FOLD_COLUMNS = ("arm", "fold", *METRICS, "n_test", "runs")
+# of an arm: mean and deviation over folds, then the scores of all test utterances as one set
+SCORE_COLUMNS = (
+    *(column for name in METRICS for column in (name, f"{name}_sd")),
+    *(f"pooled_{name}" for name in METRICS),
+)
 ARM_COLUMNS = (
-    *(
-        "arm",
-        "candidates",
-        "failed",
-        "raced",
-        "candidate",
-        "valid_ua",
-        "folds",
-        "planned_folds",
-        "runs",
-        "ua",
-        "ua_sd",
-        "wa",
-        "wa_sd",
-    ),
-    *("pooled_ua", "pooled_wa", "pooled_f1", "parameters", "search_s", "retrain_s"),
-    *("entropy", "searches", "uniform", "note"),
+    *("arm", "candidates", "failed", "raced", "candidate", "valid_ua", "folds", "planned_folds", "runs"),
+    *SCORE_COLUMNS,
+    *("parameters", "search_s", "retrain_s", "entropy", "searches", "uniform", "note"),
 )
 
 
@@ -208,17 +191,16 @@ def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str])
 
 
 def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
-    """Test UA and WA (0..1) of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x
+    """Test scores of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x
     retrain seeds).
     """
     rows = _picked(trials, chosen)
     rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
-    table = grouped.agg(
-        ua=("test_ua", "mean"), wa=("test_wa", "mean"), n_test=("n_test", "first"), runs=("test_ua", "size")
-    )
-    for name in ("ua", "wa"):  # a mean over the runs that happen to have a score would be another number
-        table[name] = table[name].where(grouped[f"test_{name}"].count() == table["runs"])
+    table = grouped.agg(n_test=("n_test", "first"), runs=("test_ua", "size"))
+    for name in METRICS:  # a mean over the runs that happen to have a score would be another number
+        scores = grouped[f"test_{name}"]
+        table[name] = scores.mean().where(scores.count() == table["runs"])
     return table.reset_index()[list(FOLD_COLUMNS)]
 
 
@@ -283,13 +265,9 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     return {
         "folds": len(folds),
         "runs": len(rows[["seed", "retrain_seed"]].drop_duplicates()),
-        "ua": folds["ua"].mean(skipna=False),
-        "ua_sd": folds["ua"].std(ddof=1, skipna=False),
-        "wa": folds["wa"].mean(skipna=False),
-        "wa_sd": folds["wa"].std(ddof=1, skipna=False),
-        "pooled_ua": whole.ua,
-        "pooled_wa": whole.wa,
-        "pooled_f1": whole.f1,
+        **{name: folds[name].mean(skipna=False) for name in METRICS},
+        **{f"{name}_sd": folds[name].std(ddof=1, skipna=False) for name in METRICS},
+        **{f"pooled_{name}": score for name, score in whole.scores.items()},
         "parameters": rows["parameters"].mean(),
         "search_s": rows.drop_duplicates(["fold", "seed"])["search_s"].mean(),
         "retrain_s": rows["retrain_s"].mean(),

@@ -12,12 +12,12 @@ from typing import Any
 from raysernas.config.identity import settings
 from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.record.files import TrialKey
+from raysernas.record.metrics import METRICS
 
 Told = tuple[str, Any]  # tag and SummaryMetadata
-SCORES = {  # tag of a scalar of the run -> what it is called
-    "result/valid_ua": "validation UA",
-    "result/test_ua": "test UA (not to choose by)",
-    "result/test_wa": "test WA (not to choose by)",
+SCORES = {  # tag of a scalar of the run -> its name on the page
+    **{f"result/valid_{name}": f"validation {metric.label}" for name, metric in METRICS.items()},
+    **{f"result/test_{name}": f"test {metric.label} (not to choose by)" for name, metric in METRICS.items()},
     "result/finished": "finished (1) or not (0)",
 }
 

@@ -17,7 +17,6 @@ import numpy as np
 from raysernas.config.identity import settings
 from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.drawing import pictures
-from raysernas.drawing.matrices import percent
 from raysernas.record.files import TrialKey
 from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
@@ -86,7 +85,7 @@ def end(events: Events, records: Sequence[TrialRecord]) -> None:
     for tag in hparams.SCORES:
         role, _, score = tag.removeprefix("result/").partition("_")
         known = [
-            getattr(found, score)
+            found.scores[score]
             for record in records
             if score and (found := getattr(record, role)) is not None
         ]
@@ -113,13 +112,9 @@ def _status(records: Sequence[TrialRecord]) -> str:
         return f"**{first.status}{kind}**\n\n" + "\n\n".join(map(_told, first.reason.splitlines()))
     lines = {}
     for record in records:
-        assert record.valid is not None
-        assert record.test is not None
-        scores = (
-            f"validation UA {percent(record.valid.ua)}, test UA {percent(record.test.ua)}, test WA "
-            f"{percent(record.test.wa)}"
-        )
-        lines[f"retrain seed {record.retrain_seed}, epoch {record.facts.get('epoch', 'unknown')}"] = scores
+        epoch = record.facts.get("epoch", "unknown")
+        scores = f"validation {record.valid}; test {record.test}"
+        lines[f"retrain seed {record.retrain_seed}, epoch {epoch}"] = scores
     return "**finished**\n\n" + points(lines)
 
 

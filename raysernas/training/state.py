@@ -129,7 +129,8 @@ class Descent:
     def note(self, loss: float, scores: Evaluation) -> None:
         """The epoch has ended: its entry of the history, and its weights if they are the best."""
         epoch = len(self.history) + 1
-        self.history.append({"epoch": epoch, "loss": loss, "valid_ua": scores.ua, "valid_wa": scores.wa})
+        by_metric = {f"valid_{name}": score for name, score in scores.scores.items()}
+        self.history.append({"epoch": epoch, "loss": loss, **by_metric})
         self.confusions.append(scores.confusion)
         if self.best is None or scores.ua > self.best.valid.ua:
             self.best = Best(

@@ -32,8 +32,8 @@ def test_scores_are_those_of_scikit_learn(case: tuple[list[int], list[int], int]
     assert found.ua == pytest.approx(
         recall_score(truth, prediction, labels=present, average="macro"), abs=1e-12
     )
-    assert found.wa == pytest.approx(accuracy_score(truth, prediction), abs=1e-12)
-    assert found.f1 == pytest.approx(f1_score(truth, prediction, average="macro"), abs=1e-12)
+    assert found.scores["wa"] == pytest.approx(accuracy_score(truth, prediction), abs=1e-12)
+    assert found.scores["f1"] == pytest.approx(f1_score(truth, prediction, average="macro"), abs=1e-12)
     assert found.confusion.tolist() == confusion_matrix(truth, prediction, labels=range(classes)).tolist()
 
 
@@ -62,13 +62,13 @@ def test_rows_are_truths_and_columns_predictions() -> None:
 
 def test_ua_weighs_classes_and_wa_utterances() -> None:
     found = Evaluation(np.array([[9, 1], [1, 0]]))
-    assert (found.ua, found.wa) == (pytest.approx(0.45), pytest.approx(9 / 11))
+    assert (found.ua, found.scores["wa"]) == (pytest.approx(0.45), pytest.approx(9 / 11))
 
 
 def test_an_empty_set_has_no_score() -> None:
     found = evaluate([], [], 3)
     assert found.total == 0
-    assert np.isnan([found.ua, found.wa, found.f1]).all()
+    assert np.isnan(list(found.scores.values())).all()
 
 
 @pytest.mark.parametrize(
@@ -95,5 +95,5 @@ def test_many_sets_at_once_have_the_scores_of_each(stack: list[list[int]]) -> No
     size = int(len(stack[0]) ** 0.5) if stack else 1
     confusions = np.array(stack, dtype=np.int64).reshape(-1, size, size)
     each = [Evaluation(one) for one in confusions]
-    apart = np.array([(one.ua, one.wa, one.f1) for one in each]).reshape(-1, 3)
+    apart = np.array([list(one.scores.values()) for one in each]).reshape(-1, 3)
     np.testing.assert_allclose(scores(confusions), apart, rtol=1e-12)

@@ -24,7 +24,7 @@ from raysernas.config.identity import identity, reads, settings, trial_config
 from raysernas.config.schema import Config
 from raysernas.record import genotype, ledger, storage
 from raysernas.record.files import StudyFiles, TrialKey
-from raysernas.record.metrics import Evaluation
+from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.reading import MANY, SCHEMA_VERSION, SUFFIX
 
 NAME = "simulated"
@@ -255,9 +255,7 @@ def _scores(plan: Plan, part: str, told: Ints) -> dict[str, Any]:
     cells = truth * classes + told
     each = [Evaluation(np.bincount(row, minlength=classes**2).reshape(classes, classes)) for row in cells]
     return {
-        f"{part}_ua": [one.ua for one in each],
-        f"{part}_wa": [one.wa for one in each],
-        f"{part}_f1": [one.f1 for one in each],
+        **{f"{part}_{name}": [one.scores[name] for one in each] for name in METRICS},
         f"{part}_classes": classes,
         f"{part}_confusion": [json.dumps(one.confusion.tolist()) for one in each],
     }

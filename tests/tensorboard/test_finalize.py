@@ -119,10 +119,8 @@ def test_a_finished_run_has_its_scores_and_confusions(files):
     assert run.scalars["result/valid_ua"][0] == pytest.approx(np.mean([12 / 30, 16 / 30]))
     assert run.scalars["result/test_wa"][0] == pytest.approx(np.mean([12 / 30, 16 / 30]))
     assert run.scalars["result/finished"] == {0: 1.0}
-    assert (
-        "- **retrain seed 6, epoch 9**: validation UA 53.3 %, test UA 53.3 %, test WA 53.3 %"
-        in run.texts["status"][0]
-    )
+    status, scores = run.texts["status"][0], "UA 53.3 %, WA 53.3 %, F1 53.3 %, 30 utterances"
+    assert f"- **retrain seed 6, epoch 9**: validation {scores}; test {scores}" in status
     tags = {f"result/{role}_confusion-{seed}" for role in ("valid", "test") for seed in (2, 6)}
     assert {tag for tag in run.images if tag.startswith("result/")} == tags
     for record in ended:
