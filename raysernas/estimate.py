@@ -22,17 +22,17 @@ from raysernas.features.extraction import Clip
 from raysernas.features.parts import Part, Role, Scale
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
-from raysernas.runtime.cuda_graphs import run_of
+from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import device_of, pin
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
 from raysernas.search.curvature import alpha_curvature
 from raysernas.search.state import begun
 from raysernas.training.batches import Endless
-from raysernas.training.fit import way
+from raysernas.training.fit import launcher_for
 from raysernas.training.scratch import DESIGNS
 
-WARM = 2  # steps before the timed ones: `Graphs` records in the second
+WARM = 2  # steps before the timed ones: `GraphLauncher` records in the second
 TIMED = 2
 
 
@@ -115,7 +115,9 @@ def _search_steps(trial: TrialConfig, classes: int) -> tuple[float, float, float
     alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
     others = Endless(noise, len(noise), rng)
     batch = next(others)
-    state = begun(network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others, run_of(trial.compute))
+    state = begun(
+        network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others, step_launcher(trial.compute)
+    )
 
     weight_s = _seconds(lambda: darts.weight_step(state, batch), device_of(trial))
     alpha_s = _seconds(lambda: darts.alpha_step(state, batch, batch), device_of(trial))
@@ -133,7 +135,10 @@ def _retrain_steps(trial: TrialConfig, classes: int) -> tuple[float, float]:
         _network(trial, classes, chosen=True),
         _noise(trial, "train", trial.retrain.batch, classes),
     )
-    loss_of, run = nn.CrossEntropyLoss(), way(network, trial.retrain, run_of(trial.compute))
+    loss_of, launch = (
+        nn.CrossEntropyLoss(),
+        launcher_for(network, trial.retrain, step_launcher(trial.compute)),
+    )
     batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(network.parameters())
 
@@ -144,7 +149,7 @@ def _retrain_steps(trial: TrialConfig, classes: int) -> tuple[float, float]:
         return (loss.detach(),)
 
     def step() -> None:
-        run("retrain", backpropagate, [*network.parameters()], *batch.tensors)
+        launch("retrain", backpropagate, [*network.parameters()], *batch.tensors)
         optimizer.step()
 
     @torch.no_grad()

@@ -39,10 +39,10 @@ from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file, checkpointing, interrupts
-from raysernas.runtime.checkpointing import Checkpoints, Interrupted, Retryable, Steps
+from raysernas.runtime.checkpointing import Interrupted, Retryable, StageCheckpoint, TrialCheckpoints
 from raysernas.runtime.determinism import device_of, pin
 from raysernas.runtime.resource_meter import metered
-from raysernas.runtime.watchdog import watched
+from raysernas.runtime.watchdog import watch
 from raysernas.search import audit
 from raysernas.tensorboard import finalize
 from raysernas.tensorboard.telemetry import Progress, Telemetry
@@ -58,7 +58,7 @@ def run(
     files: TrialFiles,
     cache: Path,
     report: Callable[[Progress], object] = lambda _: None,
-    asked: Callable[[], str] = lambda: "",
+    should_stop: Callable[[], str] = lambda: "",
 ) -> pd.DataFrame:
     """Run a trial, or what is left of it, or return its rows if it has finished before.
 
@@ -68,30 +68,30 @@ def run(
             without a step the process is ended (exit code 70).
         report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a
             stage.
-        asked: called after each step: a reason to stop, or "".
+        should_stop: called after each step: a reason to stop, or "".
 
     Raises:
-        Interrupted: when `asked` has given a reason. Run again, the trial goes on; there is no record yet.
+        Interrupted: when `should_stop` gave a reason. There is no record yet; run again, the trial goes on.
         Retryable: when memory did not suffice; there is no record either.
         Fault: when the disk cannot be written, or an old record not be read; there is no new record then.
     """
     done = ledger.read(files)
     if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
-        checkpointing.forget(files)
+        checkpointing.discard(files)
         return done
     attempts.begin(files)
     began_s = time.monotonic()
     try:
-        with watched(study.resources.no_progress_s) as beat:
-            records = _attempt(trial, study, files, cache, report, asked, beat)
+        with watch(study.resources.no_progress_s) as heartbeat:
+            records = _attempt(trial, study, files, cache, report, should_stop, heartbeat)
     except (StorageFault, Interrupted):
         raise  # no fault of the trial: it is not recorded as failed, and goes on once there is room, or time
     except Exception as error:
-        if checkpointing.out_of_memory(error):
+        if checkpointing.is_out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
         records = [outcome.failed(trial, study.name, files.key, error, time.monotonic() - began_s)]
     rows = finalize.end(files, trial, study, records)
-    checkpointing.forget(files)
+    checkpointing.discard(files)
     return rows
 
 
@@ -102,16 +102,16 @@ def _attempt(
     files: TrialFiles,
     cache: Path,
     report: Callable[[Progress], object],
-    asked: Callable[[], str],
-    beat: Callable[[], None],
+    should_stop: Callable[[], str],
+    heartbeat: Callable[[], None],
 ) -> list[TrialRecord]:
     pin(trial.compute)
     device = device_of(trial)
     telemetry = Telemetry(files, trial, study, report)
-    checkpoints = Checkpoints(
-        files, digest(trial), device, study.resources.checkpoint_s, asked, beat, telemetry.remark
+    checkpoints = TrialCheckpoints(
+        files, digest(trial), device, study.resources.checkpoint_s, should_stop, heartbeat, telemetry.remark
     )
-    earlier = checkpoints.earlier  # seconds and memory of the attempts before this one, stage by stage
+    earlier = checkpoints.earlier_cost  # seconds and memory of the attempts before this one, stage by stage
     try:
         # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and
         # alphas halves 2. features: scaled with the statistics of the training speakers (weights and alphas)
@@ -134,7 +134,7 @@ def _attempt(
         if found.kept:
             checkpoint_file.save(files.supernet, found.kept)
 
-        # how good the search itself was, if that is asked (validation speakers only)
+        # how good the search itself was, if that is asked for (validation speakers only)
         with metered(device, earlier) as cost:
             facts |= audit.checks(
                 trial, data, found, telemetry.stage("checks", audit.steps(trial, found)), checkpoints.stage
@@ -201,10 +201,10 @@ def retrain(
     genotype: Genotype | None,
     retrain_seed: int,
     report: Callable[[dict[str, Any]], object],
-    steps: Steps | None = None,
+    checkpoint: StageCheckpoint | None = None,
 ) -> tuple[Network | Majority, Fitted]:
     """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    return scratch.trained(trial, data, genotype, str(retrain_seed), report, steps)
+    return scratch.trained(trial, data, genotype, str(retrain_seed), report, checkpoint)
 
 
 def _test(network: Network | Majority, data: Data, after: Callable[[], object]) -> Prediction:
@@ -215,11 +215,11 @@ def _test(network: Network | Majority, data: Data, after: Callable[[], object]) 
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
     try:
-        with interrupts.noticed() as asked:
-            return _here(arguments, asked)
+        with interrupts.catch_signals() as should_stop:
+            return _here(arguments, should_stop)
     except Interrupted as stop:
         print(f"stopped by {stop.reason}; the same command goes on from here", file=sys.stderr)
-        return interrupts.status(stop.reason)
+        return interrupts.exit_code(stop.reason)
     except Retryable as stop:
         print(
             f"out of memory; the same command goes on from the last checkpoint\n{stop.reason}",
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
 
-def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
+def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     chosen: dict[str, str] = {"arm": "darts", "fold": "0", "seed": "0"}
     names = [argument for argument in arguments if "=" not in argument]
     overrides = []
@@ -258,7 +258,7 @@ def _here(arguments: Sequence[str], asked: Callable[[], str]) -> int:
     trial = trial_config(config, arm=chosen["arm"], fold=fold, seed=seed)
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
     files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
-    rows = run(trial, study=config.study, files=files, cache=cache, report=_print, asked=asked)
+    rows = run(trial, study=config.study, files=files, cache=cache, report=_print, should_stop=should_stop)
     row = rows.iloc[0]
     if row["status"] == "failed":
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)

@@ -71,7 +71,7 @@ def stopped(root: Path, trial: TrialConfig, gaps: Iterable[int], **more) -> int:
     attempt = 0
     for attempt, gap in enumerate(gaps, 1):
         try:
-            run(root, trial, asked=after(gap), **more)
+            run(root, trial, should_stop=after(gap), **more)
         except Interrupted:
             assert not TrialFiles(root, TrialKey(arm=trial.arm, candidate=0, fold=0, seed=0)).record.exists()
         else:
@@ -119,7 +119,7 @@ def test_earlier_epochs_are_told_to_tensorboard_once_and_to_the_display_only_the
     for polls in (13, 10_000):  # in the retraining, and never
         seen.append([])
         try:
-            run(root / "told", planned("search"), asked=after(polls), report=seen[-1].append)
+            run(root / "told", planned("search"), should_stop=after(polls), report=seen[-1].append)
         except Interrupted:
             assert [(each.stage, each.epoch) for each in seen[-1]] == [
                 ("search", 1),
@@ -145,7 +145,7 @@ def test_pictures_change_no_number(undisturbed):
 def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):
     trial = planned("search")
     with pytest.raises(Interrupted):
-        run(tmp_path / "again", trial, asked=after(4))
+        run(tmp_path / "again", trial, should_stop=after(4))
     _, whole = undisturbed("search")
     kept = torch.load(TrialFiles(tmp_path / "again", whole.key).checkpoint("search"), weights_only=True)
     rows, _ = run(tmp_path / "again", trial)
@@ -160,13 +160,13 @@ def test_a_torn_checkpoint_or_one_of_other_settings_costs_time_and_nothing_else(
     if content is None:
         other = resolved("darts", assign(TINY, {"retrain.epochs": 2, "search.weights_lr": 0.1}))
         with pytest.raises(Interrupted):
-            run(tmp_path / "again", other, asked=after(5))
+            run(tmp_path / "again", other, should_stop=after(5))
     else:
         TrialFiles(tmp_path / "again", whole.key).checkpoints.mkdir(parents=True)
         TrialFiles(tmp_path / "again", whole.key).checkpoint("search").write_bytes(content)
     _, files = run(tmp_path / "again", trial)
     assert_equal(files, whole)
-    assert "search begins anew" in capfd.readouterr().err
+    assert "search starts over" in capfd.readouterr().err
 
 
 def test_a_disk_that_is_full_of_checkpoints_is_a_fault_and_no_record(tmp_path):

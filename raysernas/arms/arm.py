@@ -18,8 +18,8 @@ from raysernas.features.parts import batch_sizes
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network
 from raysernas.record.genotype import Genotype, all_skip, draw, space
-from raysernas.runtime.checkpointing import Steps, StepsOf, marked, unkept
-from raysernas.runtime.cuda_graphs import run_of
+from raysernas.runtime.checkpointing import NoCheckpoint, OpenCheckpoint, StageCheckpoint, mark_restored
+from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import stream
 from raysernas.search import darts
 from raysernas.search.found import Found
@@ -31,20 +31,22 @@ AHEAD = {"first": 0, "second_exact": 3, "second_difference": 3}
 Report = Callable[[dict[str, Any]], object]
 
 
-def architecture(trial: TrialConfig, data: Data, report: Report, steps_of: StepsOf = unkept) -> Found:
+def architecture(
+    trial: TrialConfig, data: Data, report: Report, open_checkpoint: OpenCheckpoint = NoCheckpoint
+) -> Found:
     """The architecture of the arm.
 
     Args:
         report: called after each epoch of a search, or after each of several draws.
-        steps_of: where the steps of each training are kept.
+        open_checkpoint: gives the checkpoint of each training.
     """
     parts = space(trial.network)
     if ARMS[trial.arm].searches:
-        found = _searched(trial, data, report, steps_of("search"))
+        found = _searched(trial, data, report, open_checkpoint("search"))
     elif trial.arm == "random":
         found = Found(draw(np.random.default_rng([stream(trial, "draw"), trial.fold]), parts))
     elif trial.arm == "random_search":
-        found = _best_drawn(trial, data, report, steps_of)
+        found = _best_drawn(trial, data, report, open_checkpoint)
     else:
         found = Found(all_skip(parts) if trial.arm == "all_skip" else None)
     genotype = found.genotype.to_json() if found.genotype else ""
@@ -63,7 +65,7 @@ def steps(trial: TrialConfig) -> int:
     )
 
 
-def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> Found:
+def _searched(trial: TrialConfig, data: Data, report: Report, checkpoint: StageCheckpoint) -> Found:
     supernet = network_of(trial, data, None, "supernet")
     assert isinstance(supernet, Network)
     found = darts.search(
@@ -74,8 +76,8 @@ def _searched(trial: TrialConfig, data: Data, report: Report, steps: Steps) -> F
         space(trial.network),
         seed=stream(trial, "search"),
         report=report,
-        steps=steps,
-        run=run_of(trial.compute),
+        checkpoint=checkpoint,
+        launch=step_launcher(trial.compute),
     )
     passed = utterances(trial.search, len(data.part("weights")), len(data.part("alphas")), len(found.history))
     facts = {
@@ -102,7 +104,7 @@ def utterances(config: SearchConfig, weights: int, alphas: int, epochs: int) -> 
     )
 
 
-def _best_drawn(trial: TrialConfig, data: Data, report: Report, steps_of: StepsOf) -> Found:
+def _best_drawn(trial: TrialConfig, data: Data, report: Report, open_checkpoint: OpenCheckpoint) -> Found:
     """Random search: the drawn genotype with the best validation UA after a short training (arXiv
     1902.07638).
     """
@@ -110,11 +112,15 @@ def _best_drawn(trial: TrialConfig, data: Data, report: Report, steps_of: StepsO
     spent, best = 0, (-1.0, Genotype())
     for number in range(trial.checks.draws):
         genotype = draw(rng, space(trial.network))
-        steps = steps_of(f"draw-{number}")
-        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}", steps)
+        checkpoint = open_checkpoint(f"draw-{number}")
+        network, fitted = shortly_trained(trial, data, genotype, f"draw {number}", checkpoint)
         spent += multiply_adds(network, data.size) * len(data.part("train")) * trial.checks.draw_epochs
         scores = {"loss": fitted.history[-1]["loss"], "valid_ua": fitted.valid.ua}
-        report(marked({"epoch": number + 1, **scores, "genotype": genotype.to_json()}, steps.ended))
+        report(
+            mark_restored(
+                {"epoch": number + 1, **scores, "genotype": genotype.to_json()}, checkpoint.complete
+            )
+        )
         if fitted.valid.ua > best[0]:
             best = fitted.valid.ua, genotype
     return Found(best[1], {"search_multiply_adds": float(spent)})

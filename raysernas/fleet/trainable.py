@@ -86,7 +86,7 @@ def attempt(
                 return {"died": "out_of_memory", "reason": reason}
         cache = Path(config["cache"]).expanduser()
         rows = trial.run(
-            chosen, study=study, files=files.trial(key), cache=cache, report=report, asked=asking
+            chosen, study=study, files=files.trial(key), cache=cache, report=report, should_stop=asking
         )
     except trial.Interrupted as stop:
         return {"interrupted": stop.reason}

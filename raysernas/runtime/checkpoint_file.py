@@ -1,4 +1,4 @@
-"""Weights on disk: written whole or not at all, read without running anything."""
+"""Weights on disk: written whole or not at all, and read without running any code."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -12,21 +12,19 @@ from raysernas.record import storage
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors by name; a search also has lists, numbers and text."""
+    """Write plain data: tensors, numbers and text, in dicts and lists."""
     buffer = BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
     torch.save(state, buffer)
     storage.put(path, buffer.getvalue())
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote; refuses anything that is no plain data (no pickle is run)."""
+    """Read what `save` wrote; anything else is refused (`weights_only`: no pickle is run)."""
     return torch.load(BytesIO(storage.read(path)), map_location="cpu", weights_only=True)
 
 
 def copied(value: Any) -> Any:
-    """The same plain data, its tensors copied to the CPU: what happens to theirs afterwards is not seen
-    here.
-    """
+    """The same plain data with every tensor copied to the CPU, so that later changes to them do not show."""
     if isinstance(value, Tensor):
         return value.detach().cpu().clone()  # clone: cpu() alone returns a CPU tensor itself
     if isinstance(value, dict):

@@ -1,10 +1,10 @@
-"""The checkpoints of one trial: killed anywhere and run again, it goes on and ends bit for bit as if it had
-never stopped.
+"""The checkpoints of one trial: killed at any moment and run again, it continues and ends bit for bit as if
+it had never stopped.
 
-One file a stage, written every so many seconds beside the training (a copy on the CPU is taken between two
-steps, a thread of its own brings it to disk), and at the end of the stage. A routine of `learn` sees a
-`Steps`: what an earlier attempt has kept, and what to call after each step. A file that cannot be read, or
-that other settings have written, is left aside and told.
+Each stage has one file. It is written every few seconds while the stage runs, and once at its end. A step
+copies the state to the CPU, and a thread writes the copy to disk while the training goes on. A stage sees a
+`StageCheckpoint`: what an earlier attempt saved, and what to call after each step. A file that cannot be
+read, or that other settings have written, is ignored with a warning.
 """
 
 import time
@@ -22,18 +22,17 @@ from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
 from raysernas.runtime.resource_meter import Cost, peak_mb
 
-FORMAT = 2  # of the states; a checkpoint of another one is left aside
-SPENT = (  # memory, as a plain RuntimeError says it
+FORMAT = 2  # of the saved states; a checkpoint of another format is ignored
+OUT_OF_MEMORY = (  # what a plain RuntimeError says
     *("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory"),
     *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
 )
-Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
-Entry = dict[str, Any]
-StateOf = Callable[[], Kept]
+SavedState = dict[str, Any]  # tensors, numbers and text, in dicts and lists
+Capture = Callable[[], SavedState]
 
 
 class Interrupted(Exception):
-    """A trial was asked to stop and has written its checkpoint; run again, it goes on."""
+    """A trial was asked to stop and has written its checkpoint; run again, it continues."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -41,7 +40,7 @@ class Interrupted(Exception):
 
 
 class Retryable(Exception):
-    """A trial could not go on where and when it ran; elsewhere or later it may, from its last checkpoint."""
+    """A trial could not go on here and now; later or elsewhere it may continue from its last checkpoint."""
 
     def __init__(self, kind: Literal["out_of_memory"], reason: str) -> None:
         super().__init__(kind, reason)  # both, so that it can be pickled
@@ -50,76 +49,76 @@ class Retryable(Exception):
 
 
 @runtime_checkable
-class Steps(Protocol):
-    """The checkpoint of a stage, as the stage sees it."""
+class StageCheckpoint(Protocol):
+    """The checkpoint of one stage, as the stage sees it."""
 
-    kept: Kept | None  # by an earlier attempt; nothing else has changed since
-    ended: bool  # what was kept is the end of the stage
+    restored: SavedState | None  # what an earlier attempt saved
+    complete: bool  # `restored` is the end of the stage
 
-    def step(self, state_of: StateOf) -> None:
-        """After every step, or batch of an evaluation. Args: state_of: gives a copy of all that the rest of
-        the stage needs.
+    def step(self, capture: Capture) -> None:
+        """To be called after every step of training and every batch of an evaluation.
+
+        Args:
+            capture: returns a copy of everything that the rest of the stage needs.
         """
 
-    def end(self, state_of: StateOf) -> None:
-        """After the last one."""
+    def finish(self, capture: Capture) -> None:
+        """To be called after the last step."""
 
 
-class Unkept:
-    """Steps of which nothing is kept."""
+class NoCheckpoint:
+    """Saves nothing."""
 
-    kept: Kept | None = None
-    ended = False
+    restored: SavedState | None = None
+    complete = False
 
-    def step(self, state_of: StateOf) -> None:
-        """Nothing."""
+    def __init__(self, stage: str = "") -> None:
+        del stage
 
-    def end(self, state_of: StateOf) -> None:
-        """Nothing."""
+    def step(self, capture: Capture) -> None:
+        """Does nothing."""
+
+    def finish(self, capture: Capture) -> None:
+        """Does nothing."""
 
 
-StepsOf = Callable[[str], Steps]  # of a stage by its name
-
-
-def unkept(_: str) -> Steps:
-    """Nothing is kept of any stage."""
-    return Unkept()
+OpenCheckpoint = Callable[[str], StageCheckpoint]  # by the name of the stage
 
 
 @dataclass(slots=True)
-class Checkpoints:
-    """Of all stages of a trial; to be closed."""
+class TrialCheckpoints:
+    """The checkpoints of all stages of a trial. Call `close` at the end."""
 
     files: TrialFiles
     digest: str
     device: torch.device
     every_s: float
-    asked: Callable[[], str]  # a reason to stop, or ""
-    beat: Callable[[], None]
-    tell: Callable[[str], object]  # one line for people
-    earlier: Cost = field(default_factory=Cost)  # what earlier attempts took for the stages that are open now
+    should_stop: Callable[[], str]  # a reason to stop, or ""
+    heartbeat: Callable[[], None]
+    warn: Callable[[str], object]
+    earlier_cost: Cost = field(default_factory=Cost)  # of earlier attempts at the stages that are open now
     _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "checkpoint"))
     _writing: Future[None] | None = None
 
-    def stage(self, name: str) -> "Checkpoint":
+    def stage(self, name: str) -> "StoredCheckpoint":
         """Open the checkpoint of a stage."""
         found = self._read(name)
         cost = Cost(*found["cost"]) if found else Cost()
-        self.earlier.add(cost)
-        return Checkpoint(self, name, cost, found)
+        self.earlier_cost.add(cost)
+        return StoredCheckpoint(self, name, cost, found)
 
     def poll(self) -> None:
-        """Something has moved, between two stages.
+        """To be called between two stages: gives a heartbeat.
 
         Raises:
             Interrupted: when there is a reason to stop.
         """
-        self.beat()
-        if reason := self.asked():
+        self.heartbeat()
+        if reason := self.should_stop():
             raise Interrupted(reason)
 
     def busy(self) -> bool:
-        """Whether a checkpoint is still on its way to the disk.
+        """Whether a checkpoint is still being written.
 
         Raises:
             Fault: when it could not be written.
@@ -130,8 +129,8 @@ class Checkpoints:
         done.result()
         return False
 
-    def write(self, name: str, content: Kept, *, wait: bool) -> None:
-        """Bring a checkpoint to disk, after the one that is on its way.
+    def write(self, name: str, content: SavedState, *, wait: bool) -> None:
+        """Write a checkpoint, after the one that is being written.
 
         Raises:
             Fault: when the folder cannot be written.
@@ -144,81 +143,81 @@ class Checkpoints:
             self._writing.result()
 
     def close(self) -> None:
-        """Let what is on its way arrive."""
+        """Wait for the checkpoint that is being written."""
         self._writer.shutdown()
 
-    def _read(self, name: str) -> Kept | None:
+    def _read(self, name: str) -> SavedState | None:
         path = self.files.checkpoint(name)
         if not storage.exists(path):
             return None
         try:
             found = checkpoint_file.load(path)
             mine = (found["format"], found["digest"], found["stage"]) == (FORMAT, self.digest, name)
-        except Exception as error:  # torn, foreign, unreadable: torch has no one word for it
-            self.tell(f"{path} cannot be read ({type(error).__name__}): {name} begins anew")
+        except Exception as error:  # torn, foreign, unreadable: torch has no single exception for it
+            self.warn(f"{path} cannot be read ({type(error).__name__}): {name} starts over")
             return None
         if not mine:
-            self.tell(f"{path} was written under other settings: {name} begins anew")
+            self.warn(f"{path} was written under other settings: {name} starts over")
         return found if mine else None
 
 
-class Checkpoint:
-    """Of one stage."""
+class StoredCheckpoint:
+    """The `StageCheckpoint` of one stage, in a file."""
 
-    def __init__(self, of: Checkpoints, name: str, earlier: Cost, found: Kept | None) -> None:
-        self.kept: Kept | None = found["state"] if found else None
-        self.ended: bool = bool(found and found["ended"])
-        self._of, self._name, self._earlier = of, name, earlier
+    def __init__(self, trial: TrialCheckpoints, stage: str, earlier: Cost, found: SavedState | None) -> None:
+        self.restored: SavedState | None = found["state"] if found else None
+        self.complete: bool = bool(found and found["ended"])
+        self._trial, self._stage, self._earlier = trial, stage, earlier
         self._began = self._last = time.monotonic()
 
-    def step(self, state_of: StateOf) -> None:
-        """Write what is due.
+    def step(self, capture: Capture) -> None:
+        """Write a checkpoint if it is time.
 
         Raises:
-            Interrupted: when there is a reason to stop; the state is on disk then.
+            Interrupted: when there is a reason to stop; the state is on disk by then.
             Fault: when this checkpoint or the last one could not be written.
         """
-        self._of.beat()
-        busy = self._of.busy()
-        if reason := self._of.asked():
-            self._write(state_of, ended=False, wait=True)
+        self._trial.heartbeat()
+        busy = self._trial.busy()
+        if reason := self._trial.should_stop():
+            self._write(capture, ended=False, wait=True)
             raise Interrupted(reason)
-        if not busy and time.monotonic() - self._last >= self._of.every_s:
-            self._write(state_of, ended=False, wait=False)
+        if not busy and time.monotonic() - self._last >= self._trial.every_s:
+            self._write(capture, ended=False, wait=False)
 
-    def end(self, state_of: StateOf) -> None:
-        """Write the end of the stage, and wait for it."""
-        if not self.ended:
-            self._write(state_of, ended=True, wait=True)
+    def finish(self, capture: Capture) -> None:
+        """Write the end of the stage, and wait until it is on disk."""
+        if not self.complete:
+            self._write(capture, ended=True, wait=True)
 
-    def _write(self, state_of: StateOf, *, ended: bool, wait: bool) -> None:
+    def _write(self, capture: Capture, *, ended: bool, wait: bool) -> None:
         self._last = time.monotonic()
-        cost = Cost(self._last - self._began, peak_mb(self._of.device))
+        cost = Cost(self._last - self._began, peak_mb(self._trial.device))
         cost.add(self._earlier)
-        content = {"state": state_of(), "ended": ended, "cost": [cost.seconds, cost.peak_mb]}
-        self._of.write(self._name, content, wait=wait)
+        content = {"state": capture(), "ended": ended, "cost": [cost.seconds, cost.peak_mb]}
+        self._trial.write(self._stage, content, wait=wait)
 
 
-def again(entries: Sequence[Entry], report: Callable[[Entry], object]) -> None:
-    """Report the epochs of earlier attempts; all but the last are marked as such."""
+def replay(entries: Sequence[dict[str, Any]], report: Callable[[dict[str, Any]], object]) -> None:
+    """Report the epochs of earlier attempts again; all but the last are marked as restored."""
     for number, entry in enumerate(entries, 1):
-        report(marked(entry, number < len(entries)))
+        report(mark_restored(entry, number < len(entries)))
 
 
-def marked(entry: Entry, restored: bool) -> Entry:
-    """An entry that says whether it is old news, which belongs into the history and nowhere else."""
+def mark_restored(entry: dict[str, Any], restored: bool) -> dict[str, Any]:
+    """Mark an entry of the history as old: it was reported before, and only the history needs it again."""
     return entry | {"restored": True} if restored else entry
 
 
-def forget(files: TrialFiles) -> None:
-    """Delete what an ended trial has no use for: its checkpoints, and the list of its attempts."""
+def discard(files: TrialFiles) -> None:
+    """Delete the checkpoints and the list of attempts of a trial that has ended."""
     storage.delete_tree(files.checkpoints)
     with suppress(StorageFault):
         storage.delete(files.attempts)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether there was no room in memory, on a GPU or here."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the GPU or on the host."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in SPENT)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
     )

@@ -1,7 +1,7 @@
-"""A notice that this process has to end soon: SIGTERM and SIGINT, for a trial that has the process to itself.
+"""SIGTERM and SIGINT as a reason to stop, for a trial that has the process to itself.
 
-In: signals. Out: the reason, for whoever asks after each step. A process that has not ended EXIT_WITHIN_S
-after the notice is between steps for too long; it ends all the same, and its last checkpoint stands.
+The trial asks after each step whether a signal has come. A process that has not ended EXIT_WITHIN_S after the
+signal is ended by force; its last checkpoint remains.
 """
 
 import os
@@ -15,22 +15,23 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def noticed() -> Iterator[Callable[[], str]]:
-    """Gives what tells the name of the signal that has come, "" before; the main thread only. Old answers are
-    put back.
+def catch_signals() -> Iterator[Callable[[], str]]:
+    """Give a function that returns the name of the signal that has come, "" before. Main thread only.
+
+    The earlier signal handlers are put back at the end.
     """
     reason = [""]
     forced: list[threading.Timer] = []
 
-    def come(number: int, _: object) -> None:
+    def receive(number: int, _: object) -> None:
         if reason[0]:
             return
         reason[0] = signal.Signals(number).name
-        forced.append(threading.Timer(EXIT_WITHIN_S, os._exit, [status(reason[0])]))
+        forced.append(threading.Timer(EXIT_WITHIN_S, os._exit, [exit_code(reason[0])]))
         forced[0].daemon = True
         forced[0].start()
 
-    before = {number: signal.signal(number, come) for number in SIGNALS}
+    before = {number: signal.signal(number, receive) for number in SIGNALS}
     try:
         yield lambda: reason[0]
     finally:
@@ -40,6 +41,6 @@ def noticed() -> Iterator[Callable[[], str]]:
             timer.cancel()
 
 
-def status(reason: str) -> int:
+def exit_code(reason: str) -> int:
     """The exit code of a process that a signal has ended: 143 or 130."""
     return 128 + signal.Signals[reason]

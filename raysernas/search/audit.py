@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 
 from raysernas.config.schema import TrialConfig
 from raysernas.record.genotype import draw, from_json, one_hot, space
-from raysernas.runtime.checkpointing import StepsOf, marked, unkept
+from raysernas.runtime.checkpointing import NoCheckpoint, OpenCheckpoint, mark_restored
 from raysernas.runtime.determinism import stream
 from raysernas.search.found import Found
 from raysernas.search.ranking import supernet_scores
@@ -40,22 +40,30 @@ class Scored:
 
 
 def checks(
-    trial: TrialConfig, data: Data, found: Found, report: Report, steps_of: StepsOf = unkept
+    trial: TrialConfig,
+    data: Data,
+    found: Found,
+    report: Report,
+    open_checkpoint: OpenCheckpoint = NoCheckpoint,
 ) -> dict[str, Any]:
     """What `checks.anytime_every` and `checks.ranking` ask for; nothing where the arm has no supernet.
 
     Args:
         report: called after each of `steps` trainings.
-        steps_of: where the steps of each training are kept.
+        open_checkpoint: gives the checkpoint of each training.
     """
     facts: dict[str, Any] = {}
     if found.supernet is None:
         return facts
     if at := _epochs(trial, found):
-        facts["anytime"] = json.dumps(anytime(trial, data, found, at, report, steps_of))
+        facts["anytime"] = json.dumps(anytime(trial, data, found, at, report, open_checkpoint))
     if trial.checks.ranking:
         scored = ranking(
-            trial, data, found, lambda entry: report(entry | {"epoch": len(at) + entry["epoch"]}), steps_of
+            trial,
+            data,
+            found,
+            lambda entry: report(entry | {"epoch": len(at) + entry["epoch"]}),
+            open_checkpoint,
         )
         facts |= {"ranking_tau": scored.tau, "ranking": json.dumps([scored.by_supernet, scored.by_training])}
     return facts
@@ -72,7 +80,7 @@ def anytime(
     found: Found,
     epochs: list[int],
     report: Report,
-    steps_of: StepsOf = unkept,
+    open_checkpoint: OpenCheckpoint = NoCheckpoint,
 ) -> list[tuple[int, float]]:
     """(epoch of the search, validation UA of its genotype after the whole retraining), for some epochs; equal
     genotypes are trained once."""
@@ -80,17 +88,25 @@ def anytime(
     for number, epoch in enumerate(epochs):
         genotype, restored = found.history[epoch - 1]["genotype"], False
         if genotype not in known:
-            steps = steps_of(f"anytime-{epoch}")
-            restored, purpose = steps.ended, str(trial.retrain.seeds[0])
-            known[genotype] = trained(trial, data, from_json(genotype), purpose, lambda _: None, steps)[
+            checkpoint = open_checkpoint(f"anytime-{epoch}")
+            restored, purpose = checkpoint.complete, str(trial.retrain.seeds[0])
+            known[genotype] = trained(trial, data, from_json(genotype), purpose, lambda _: None, checkpoint)[
                 1
             ].valid.ua
-        report(marked({"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]}, restored))
+        report(
+            mark_restored(
+                {"epoch": number + 1, "anytime_epoch": epoch, "valid_ua": known[genotype]}, restored
+            )
+        )
     return [(epoch, known[found.history[epoch - 1]["genotype"]]) for epoch in epochs]
 
 
 def ranking(
-    trial: TrialConfig, data: Data, found: Found, report: Report, steps_of: StepsOf = unkept
+    trial: TrialConfig,
+    data: Data,
+    found: Found,
+    report: Report,
+    open_checkpoint: OpenCheckpoint = NoCheckpoint,
 ) -> Scored:
     """Drawn genotypes, scored by the supernet with their one-hot mixing weights and by a short training of
     their own.
@@ -104,14 +120,14 @@ def ranking(
             found.supernet, data.part("weights"), data.part("valid"), one_hot(genotype, parts)
         )
         scored.by_supernet.append(scores.ua)
-        steps = steps_of(f"ranking-{number}")
+        checkpoint = open_checkpoint(f"ranking-{number}")
         scored.by_training.append(
-            shortly_trained(trial, data, genotype, f"ranking {number}", steps)[1].valid.ua
+            shortly_trained(trial, data, genotype, f"ranking {number}", checkpoint)[1].valid.ua
         )
         report(
-            marked(
+            mark_restored(
                 {"epoch": number + 1, "supernet_ua": scores.ua, "valid_ua": scored.by_training[-1]},
-                steps.ended,
+                checkpoint.complete,
             )
         )
     return scored

@@ -19,8 +19,8 @@ from raysernas.config.schema import SearchConfig
 from raysernas.features.parts import Batch, Part
 from raysernas.model.network import Network
 from raysernas.record.genotype import Genotype, MixingWeights, Space, choose, entropy, from_json
-from raysernas.runtime.checkpointing import Steps, Unkept, again
-from raysernas.runtime.cuda_graphs import Run, eager
+from raysernas.runtime.checkpointing import NoCheckpoint, SavedState, StageCheckpoint, replay
+from raysernas.runtime.cuda_graphs import StepLauncher, launch_eagerly
 from raysernas.runtime.resource_meter import peak_mb
 from raysernas.search import bilevel, collapse
 from raysernas.search.alphas import Alphas, mixing, new_alphas, shares
@@ -28,7 +28,7 @@ from raysernas.search.bilevel import Ahead, Loss, Objective, Weights, statistics
 from raysernas.search.curvature import alpha_curvature
 from raysernas.search.epoch_metrics import Seen
 from raysernas.search.state import Running, State, begun
-from raysernas.training.batches import Endless, Kept, Pass
+from raysernas.training.batches import Endless, Pass
 from raysernas.training.fit import require
 from raysernas.training.state import backpropagate, class_weights
 
@@ -47,7 +47,7 @@ class Searched:
     epoch: int  # whose genotype it is
     # for each epoch: losses, scores, entropy, softmaxed alphas, genotype, and what else was watched
     history: list[Entry]
-    kept: Kept  # the supernet and all else after the last epoch, for `torch.save`
+    kept: SavedState  # the supernet and all else after the last epoch, for `torch.save`
 
 
 def search(
@@ -59,17 +59,17 @@ def search(
     *,
     seed: int,
     report: Report,
-    steps: Steps | None = None,
-    run: Run = eager,
+    checkpoint: StageCheckpoint | None = None,
+    launch: StepLauncher = launch_eagerly,
 ) -> Searched:
     """Search on a supernet.
 
     Args:
         report: called after each epoch (counted from 1) with its entry of the history, and what is only
             shown: `timing` and, by name, the `shares` of the operations.
-        steps: where the steps are kept; a search that an earlier attempt has begun with the same arguments
-            goes on from there, and first reports its epochs again.
-        run: how the GPU's part of a step is launched.
+        checkpoint: where the state of the search is saved. A search that an earlier attempt began with the
+            same arguments continues from there, and first reports the earlier epochs again.
+        launch: how the GPU's part of a step is launched.
 
     Raises:
         DivergedError: when a loss is not finite.
@@ -77,23 +77,23 @@ def search(
     """
     require(weights, "weights")
     require(alphas, "alphas")
-    steps = steps or Unkept()
+    checkpoint = checkpoint or NoCheckpoint()
     orders = [np.random.default_rng([seed, stream]) for stream in (2, 3)]
     parameters = new_alphas(space, torch.Generator().manual_seed(seed), weights.device)
     loss_of = nn.CrossEntropyLoss(class_weights(weights, network.output.out_features))
     state = begun(
-        network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]), run
+        network, parameters, loss_of, config, orders[0], Endless(alphas, config.batch, orders[1]), launch
     )
-    if steps.kept is not None:
-        state.restore(steps.kept, weights)
-        again([_shown(*of, space) for of in zip(state.history, state.timings, strict=True)], report)
+    if checkpoint.restored is not None:
+        state.restore(checkpoint.restored, weights)
+        replay([_shown(*of, space) for of in zip(state.history, state.timings, strict=True)], report)
     # that the curvature is measured on
     fixed = next(alphas.epoch(config.batch, np.random.default_rng([seed, 4])))
     while len(state.history) < config.epochs and _turned(state) is None:
-        seen, timing = _epoch(state, weights, steps)
+        seen, timing = _epoch(state, weights, checkpoint)
         _note(state, seen | _watched(state, seen["epoch"], fixed) | _found(state, space), timing)
         report(_shown(state.history[-1], timing, space))
-    steps.end(state.under_way)
+    checkpoint.finish(state.under_way)
     back = _turned(state)
     chosen = state.history[-1 if back is None else back - 1]
     return Searched(
@@ -101,7 +101,7 @@ def search(
     )
 
 
-def _epoch(state: State, weights: Part, steps: Steps) -> tuple[Entry, Entry]:
+def _epoch(state: State, weights: Part, checkpoint: StageCheckpoint) -> tuple[Entry, Entry]:
     """One pass over the weights half, or what is left of it: what the whole pass saw, and what it took."""
     config, epoch = state.config, len(state.history) + 1
     running = state.running = state.running or Running(Pass(weights, config.batch, state.rng))
@@ -114,7 +114,7 @@ def _epoch(state: State, weights: Part, steps: Steps) -> tuple[Entry, Entry]:
                 running.errors.append(_error_now(state, batch, held_out))
             running.on_alphas.add(alpha_step(state, batch, held_out))
         running.on_weights.add(weight_step(state, batch))
-        steps.step(state.under_way)
+        checkpoint.step(state.under_way)
     state.schedule.step()
     classes, taken = state.network.output.out_features, running.batches.taken
     entry = {
@@ -141,8 +141,8 @@ def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
     """
     alphas = [*state.alphas.values()]
     # the others put random states back, and look a changing rate ahead
-    run = state.run if state.config.order == "first" else eager
-    loss, logits, norm = run(
+    launch = state.launch if state.config.order == "first" else launch_eagerly
+    loss, logits, norm = launch(
         "alphas", lambda *given: _alpha_gradients(state, batch, Batch(*given)), alphas, *held_out.tensors
     )
     state.by_adam.step()
@@ -152,7 +152,7 @@ def alpha_step(state: State, batch: Batch, held_out: Batch) -> Seen:
 def weight_step(state: State, batch: Batch) -> Seen:
     """One SGD step on the weights under the current mixtures; leaves the alphas as they were."""
     weights = [*state.network.parameters()]
-    loss, logits, norm = state.run(
+    loss, logits, norm = state.launch(
         "weights", lambda *given: _weight_gradients(state, Batch(*given)), weights, *batch.tensors
     )
     state.by_sgd.step()

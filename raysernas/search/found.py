@@ -5,7 +5,7 @@ from typing import Any
 
 from raysernas.model.network import Network
 from raysernas.record.genotype import Genotype
-from raysernas.runtime.checkpointing import Kept
+from raysernas.runtime.checkpointing import SavedState
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +16,4 @@ class Found:
     facts: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)  # of a supernet's search
     supernet: Network | None = None
-    kept: Kept | None = None  # all that a search leaves: weights, alphas, optimisers
+    kept: SavedState | None = None  # all that a search leaves: weights, alphas, optimisers

@@ -19,7 +19,8 @@ from raysernas.config.schema import SearchConfig
 from raysernas.features.parts import Part
 from raysernas.model.network import Network
 from raysernas.runtime.checkpoint_file import copied
-from raysernas.runtime.cuda_graphs import Run, eager
+from raysernas.runtime.checkpointing import SavedState
+from raysernas.runtime.cuda_graphs import StepLauncher, launch_eagerly
 from raysernas.runtime.determinism import (
     generator_state,
     random_state,
@@ -29,7 +30,7 @@ from raysernas.runtime.determinism import (
 )
 from raysernas.search.alphas import Alphas
 from raysernas.search.epoch_metrics import Tally
-from raysernas.training.batches import Endless, Kept, Pass
+from raysernas.training.batches import Endless, Pass
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Running:
     # so that now - began is the time of all attempts together
     began: float = field(default_factory=time.perf_counter)
 
-    def kept(self) -> Kept:
+    def kept(self) -> SavedState:
         """All of it; not the state of the generator."""
         return {
             "batches": self.batches.kept(),
@@ -71,14 +72,14 @@ class State:
     # of each epoch in the history: no two runs share them
     timings: list[dict[str, Any]] = field(default_factory=list)
     running: Running | None = None  # None between two epochs
-    run: Run = eager  # the GPU's part of each step
+    launch: StepLauncher = launch_eagerly  # the GPU's part of each step
 
     @property
     def device(self) -> torch.device:
         """Where the alphas are."""
         return next(iter(self.alphas.values())).device
 
-    def kept(self) -> Kept:
+    def kept(self) -> SavedState:
         """A copy, on the CPU, of everything but the running epoch and the timings: equal for equal
         searches.
         """
@@ -96,12 +97,12 @@ class State:
             }
         )
 
-    def under_way(self) -> Kept:
+    def under_way(self) -> SavedState:
         """A copy of everything, on the CPU."""
         more = {"running": self.running and self.running.kept(), "random": random_states(self.device)}
         return self.kept() | copied(more) | {"timings": json.dumps(self.timings)}
 
-    def restore(self, kept: Kept, weights: Part) -> None:
+    def restore(self, kept: SavedState, weights: Part) -> None:
         """Take up what `under_way` gave. Args: weights: the half that the weights learn from."""
         kept = copied(kept)
         self.network.load_state_dict(kept["network"])
@@ -131,7 +132,7 @@ def begun(
     config: SearchConfig,
     rng: np.random.Generator,
     others: Endless,
-    run: Run = eager,
+    launch: StepLauncher = launch_eagerly,
 ) -> State:
     """A search before its first epoch: weights by SGD with a cosine of the learning rate, alphas by Adam.
 
@@ -154,7 +155,7 @@ def begun(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         by_sgd, config.epochs, eta_min=config.weights_lr_min
     )
-    return State(network, alphas, loss_of, config, by_sgd, by_adam, schedule, rng, others, run=run)
+    return State(network, alphas, loss_of, config, by_sgd, by_adam, schedule, rng, others, launch=launch)
 
 
 def require_one_owner(network: nn.Module, alphas: Alphas, *optimizers: torch.optim.Optimizer) -> None:

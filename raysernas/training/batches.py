@@ -6,16 +6,14 @@ batches taken and the state of the generators are all that it stands on.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 
 from raysernas.features.augment import Change
 from raysernas.features.parts import Batch, Part
+from raysernas.runtime.checkpointing import SavedState
 from raysernas.runtime.determinism import generator_state, set_generator_state
-
-Kept = dict[str, Any]  # tensors, numbers and text, in dicts and lists
 
 
 class Pass:
@@ -27,7 +25,7 @@ class Pass:
         batch: int,
         rng: np.random.Generator,
         draw: Callable[[], Change] | None = None,
-        kept: Kept | None = None,
+        kept: SavedState | None = None,
     ) -> None:
         """Begin one, or go on where `kept` was taken; then the generators must be as they were."""
         self.order = rng.permutation(len(part)) if kept is None else kept["order"].numpy()
@@ -42,7 +40,7 @@ class Pass:
         self.taken += 1
         return found
 
-    def kept(self) -> Kept:
+    def kept(self) -> SavedState:
         """Where it is; not the state of its generators."""
         return {"order": torch.from_numpy(self.order), "taken": self.taken}
 
@@ -61,11 +59,11 @@ class Endless:
             found = next(self.batches)
         return found
 
-    def kept(self) -> Kept:
+    def kept(self) -> SavedState:
         """Where it is."""
         return {**self.batches.kept(), "rng": generator_state(self.rng)}
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: SavedState) -> None:
         """Go there."""
         set_generator_state(self.rng, kept["rng"])
         self.batches = Pass(self.part, self.batch, self.rng, kept=kept)

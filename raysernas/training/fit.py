@@ -20,8 +20,8 @@ from raysernas.model.designed import Majority
 from raysernas.model.network import Cells, Mixing, Network
 from raysernas.record import metrics
 from raysernas.record.metrics import Evaluation
-from raysernas.runtime.checkpointing import Steps, Unkept, again
-from raysernas.runtime.cuda_graphs import Run, eager
+from raysernas.runtime.checkpointing import NoCheckpoint, StageCheckpoint, replay
+from raysernas.runtime.cuda_graphs import StepLauncher, launch_eagerly
 from raysernas.training.state import Descent, DivergedError
 
 
@@ -50,8 +50,8 @@ def fit(
     *,
     seed: int,
     report: Callable[[dict[str, Any]], object],
-    steps: Steps | None = None,
-    run: Run = eager,
+    checkpoint: StageCheckpoint | None = None,
+    launch: StepLauncher = launch_eagerly,
 ) -> Fitted:
     """Train by AdamW with a warm-up and a cosine; `network` ends with the weights of the epoch with the best
     validation UA.
@@ -61,9 +61,9 @@ def fit(
             the moving average of the weights validated and kept instead of the last ones.
         report: called after each epoch (counted from 1) with its entry of the history, and the `confusion` of
             the validation, [truth, prediction], which is only shown.
-        steps: where the steps are kept; a training that an earlier attempt has begun with the same arguments
-            goes on from there, and first reports its epochs again.
-        run: how the GPU's part of a step is launched, where nothing is against it (`way`).
+        checkpoint: where the state of the training is saved. A training that an earlier attempt began with
+            the same arguments continues from there, and first reports the earlier epochs again.
+        launch: how the GPU's part of a step is launched, if `launcher_for` allows it.
 
     Raises:
         DivergedError: when the loss or a posterior is not finite.
@@ -73,29 +73,32 @@ def fit(
     require(valid, "valid")
     if isinstance(network, Majority):
         return _counted(network, train, valid)
-    steps, descent = steps or Unkept(), Descent(network, train, config, seed, way(network, config, run))
-    if steps.kept is not None:
-        descent.restore(steps.kept)
-        again([descent.shown(number) for number in range(len(descent.history))], report)
+    checkpoint = checkpoint or NoCheckpoint()
+    descent = Descent(network, train, config, seed, launcher_for(network, config, launch))
+    if checkpoint.restored is not None:
+        descent.restore(checkpoint.restored)
+        replay([descent.shown(number) for number in range(len(descent.history))], report)
     for epoch in range(len(descent.history) + 1, config.epochs + 1):
         if isinstance(network.front, Cells):
             network.front.drop_path = config.drop_path * epoch / config.epochs
-        loss = descent.along(steps)
-        scores = evaluate(descent.judged, valid, after=lambda: steps.step(descent.kept)).evaluation
+        loss = descent.along(checkpoint)
+        scores = evaluate(descent.judged, valid, after=lambda: checkpoint.step(descent.kept)).evaluation
         descent.note(loss, scores)
         report(descent.shown(-1))
-    steps.end(descent.kept)
+    checkpoint.finish(descent.kept)
     assert descent.best is not None
     network.load_state_dict(descent.best.weights)
     return Fitted(descent.best.epoch, descent.best.valid, descent.history)
 
 
-def way(network: Network, config: RetrainConfig, run: Run) -> Run:
-    """How steps are launched: kernel by kernel where edges are dropped, others each time, which no graph
-    can.
+def launcher_for(network: Network, config: RetrainConfig, launch: StepLauncher) -> StepLauncher:
+    """Drop-path drops other edges in every step, which a CUDA graph cannot: those steps run kernel by
+    kernel.
     """
     return (
-        eager if config.drop_path and any(isinstance(each, ChosenCell) for each in network.modules()) else run
+        launch_eagerly
+        if config.drop_path and any(isinstance(each, ChosenCell) for each in network.modules())
+        else launch
     )
 
 

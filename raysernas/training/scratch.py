@@ -11,8 +11,8 @@ from raysernas.config.schema import NetworkConfig, Precision, TrialConfig
 from raysernas.model.designed import Majority
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import Genotype
-from raysernas.runtime.checkpointing import Steps
-from raysernas.runtime.cuda_graphs import run_of
+from raysernas.runtime.checkpointing import StageCheckpoint
+from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import stream
 from raysernas.training import fit
 from raysernas.training.data import Data
@@ -56,7 +56,7 @@ def trained(
     genotype: Genotype | None,
     purpose: str,
     report: Report,
-    steps: Steps | None = None,
+    checkpoint: StageCheckpoint | None = None,
     epochs: int = 0,
 ) -> tuple[Network | Majority, Fitted]:
     """A network of the arm, trained from scratch: the same code and data for every arm.
@@ -74,18 +74,24 @@ def trained(
         config,
         seed=stream(trial, f"retrain {purpose}"),
         report=report,
-        steps=steps,
-        run=run_of(trial.compute),
+        checkpoint=checkpoint,
+        launch=step_launcher(trial.compute),
     )
     return network, fitted
 
 
 def shortly_trained(
-    trial: TrialConfig, data: Data, genotype: Genotype, purpose: str, steps: Steps | None = None
+    trial: TrialConfig,
+    data: Data,
+    genotype: Genotype,
+    purpose: str,
+    checkpoint: StageCheckpoint | None = None,
 ) -> tuple[Network, Fitted]:
     """The network of a genotype after `checks.draw_epochs` of the training of every arm; scores are of
     validation speakers.
     """
-    network, fitted = trained(trial, data, genotype, purpose, lambda _: None, steps, trial.checks.draw_epochs)
+    network, fitted = trained(
+        trial, data, genotype, purpose, lambda _: None, checkpoint, trial.checks.draw_epochs
+    )
     assert isinstance(network, Network)
     return network, fitted

@@ -28,8 +28,8 @@ from raysernas.features.parts import Batch, Part
 from raysernas.model.network import Network
 from raysernas.record.metrics import Evaluation
 from raysernas.runtime.checkpoint_file import copied
-from raysernas.runtime.checkpointing import Kept, Steps
-from raysernas.runtime.cuda_graphs import Run, eager
+from raysernas.runtime.checkpointing import SavedState, StageCheckpoint
+from raysernas.runtime.cuda_graphs import StepLauncher, launch_eagerly
 from raysernas.runtime.determinism import (
     generator_state,
     random_states,
@@ -62,9 +62,14 @@ class Descent:
     """Every draw has a stream of its own, so that none of them depends on how often another is asked."""
 
     def __init__(
-        self, network: Network, train: Part, config: RetrainConfig, seed: int, run: Run = eager
+        self,
+        network: Network,
+        train: Part,
+        config: RetrainConfig,
+        seed: int,
+        launch: StepLauncher = launch_eagerly,
     ) -> None:
-        self.network, self.config, self.run = network, config, run
+        self.network, self.config, self.launch = network, config, launch
         self.generator = torch.Generator().manual_seed(seed)  # of the masks
         self.streams = {
             name: np.random.default_rng([seed, at]) for at, name in enumerate(("order", "sound", "mixing"), 1)
@@ -86,14 +91,14 @@ class Descent:
         self.confusions: list[npt.NDArray[np.int64]] = []  # of the validation, for each epoch in the history
         self.best: Best | None = None
 
-    def along(self, steps: Steps) -> float:
+    def along(self, checkpoint: StageCheckpoint) -> float:
         """The pass over the training part, or what is left of it, a step for each batch; the mean loss of the
         whole pass.
         """
         self.running = self.running or Pass(self.train, self.config.batch, self.streams["order"], self.draw)
         self.network.train()
         for batch in self.running:
-            loss, _ = self.run(
+            loss, _ = self.launch(
                 "retrain", self._backpropagate, [*self.network.parameters()], *self.inputs(batch)
             )
             self.optimizer.step()
@@ -101,7 +106,7 @@ class Descent:
             if self.average:
                 self.average.update_parameters(self.network)
             self.losses.append(loss)
-            steps.step(self.kept)
+            checkpoint.step(self.kept)
         return finite(self.losses)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
@@ -142,7 +147,7 @@ class Descent:
         """An entry of the history with what is only shown."""
         return self.history[number] | {"confusion": self.confusions[number].tolist()}
 
-    def kept(self) -> Kept:
+    def kept(self) -> SavedState:
         """A copy of everything, on the CPU."""
         best = self.best
         return copied(
@@ -167,7 +172,7 @@ class Descent:
             }
         )
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: SavedState) -> None:
         """Take up what `kept` gave."""
         kept = copied(kept)
         self.network.load_state_dict(kept["network"])

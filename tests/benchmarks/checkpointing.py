@@ -19,7 +19,7 @@ from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.corpora import catalogue
 from raysernas.record.files import TrialFiles, TrialKey
-from raysernas.runtime.checkpointing import Checkpoints, StepsOf, unkept
+from raysernas.runtime.checkpointing import NoCheckpoint, OpenCheckpoint, TrialCheckpoints
 from raysernas.runtime.determinism import pin
 from raysernas.training.data import prepare
 from raysernas.trial import resolve, retrain
@@ -41,9 +41,9 @@ def main() -> None:
     data = prepare(trial, None)
     found = arm.architecture(trial, data, lambda _: None)  # warm
     stages = {
-        "search": lambda steps_of: arm.architecture(trial, data, lambda _: None, steps_of),
-        "retrain": lambda steps_of: retrain(
-            trial, data, found.genotype, 0, lambda _: None, steps_of("retrain")
+        "search": lambda open_checkpoint: arm.architecture(trial, data, lambda _: None, open_checkpoint),
+        "retrain": lambda open_checkpoint: retrain(
+            trial, data, found.genotype, 0, lambda _: None, open_checkpoint("retrain")
         ),
     }
     for stage, work in stages.items():
@@ -53,12 +53,12 @@ def main() -> None:
             for name, (clock, process) in best.items():
                 with tempfile.TemporaryDirectory() as folder:
                     files = TrialFiles(Path(folder), TrialKey(arm="darts", candidate=0, fold=0, seed=0))
-                    kept = Checkpoints(
+                    kept = TrialCheckpoints(
                         files, "", torch.device(trial.compute.device), 1.0, lambda: "", lambda: None, print
                     )
-                    steps_of: StepsOf = kept.stage if name == "every second" else unkept
+                    open_checkpoint: OpenCheckpoint = kept.stage if name == "every second" else NoCheckpoint
                     start = time.perf_counter(), time.process_time()
-                    work(steps_of)
+                    work(open_checkpoint)
                     took = time.perf_counter() - start[0], time.process_time() - start[1]
                     best[name] = min(clock, took[0]), min(process, took[1])
                     kept.close()

@@ -50,7 +50,7 @@ from raysernas.features.parts import Batch
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
-from raysernas.runtime.cuda_graphs import Graphs, eager
+from raysernas.runtime.cuda_graphs import GraphLauncher, launch_eagerly
 from raysernas.runtime.determinism import pin
 from raysernas.search import darts
 from raysernas.search.alphas import mixing, new_alphas
@@ -154,7 +154,7 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
     inputs = Batch(features, lengths, torch.arange(batch, device=device) % 4)
     states = {name: state_of(network, config, device) for name, network in networks.items()}
     for name in variants:
-        states[name].run = Graphs() if "graph" in name else eager
+        states[name].launch = GraphLauncher() if "graph" in name else launch_eagerly
     best = dict.fromkeys(variants, float("inf"))
     for _ in range(rounds):
         for name in variants:

@@ -14,7 +14,7 @@ from raysernas.config.schema import NetworkConfig, RetrainConfig, SearchConfig
 from raysernas.features.parts import Batch
 from raysernas.model.network import build
 from raysernas.record.genotype import space
-from raysernas.runtime.cuda_graphs import Work, eager
+from raysernas.runtime.cuda_graphs import Work, launch_eagerly
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
 from raysernas.search.state import Endless, begun
@@ -73,7 +73,7 @@ def test_no_training_step_waits_for_the_device(config):
     def watched(name: str, work: Work, parameters: Sequence[Tensor], *given: Tensor) -> tuple[Tensor, ...]:
         nonlocal steps
         with Waits() as waits:
-            made = eager(name, work, parameters, *given)
+            made = launch_eagerly(name, work, parameters, *given)
         assert waits.found == []
         steps += 1
         return made
@@ -85,6 +85,6 @@ def test_no_training_step_waits_for_the_device(config):
         replace(config, epochs=2, batch=5),
         seed=0,
         report=lambda _: None,
-        run=watched,
+        launch=watched,
     )
     assert steps == 6

@@ -19,10 +19,10 @@ from raysernas.search.curvature import alpha_curvature
 from raysernas.search.darts import Searched, search
 from raysernas.training.fit import fit
 from raysernas.training.scratch import DESIGNS
+from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.faults import refusal
 from tests.support.reference_cells import reference
 from tests.support.small import noise_part
-from tests.support.steps import Watched
 
 SUPERNETS: dict[str, tuple[str, NetworkConfig, tuple[int, int]]] = {
     "narrow": ("darts", NetworkConfig(channels=4), (40, 16)),
@@ -130,13 +130,15 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     weights, alphas = noise_part("weights", 12), noise_part("alphas", 18, seed=1)
     size = weights.window, weights.frames.width
 
-    def searched(steps: Watched) -> Searched:
+    def searched(checkpoint: RecordingCheckpoint) -> Searched:
         net = build(Design(front="cells"), config, size, 4, precision="bf16")
         short = SearchConfig(epochs=2, batch=4)
-        return search(net, weights, alphas, short, space(config), seed=0, report=lambda _: None, steps=steps)
+        return search(
+            net, weights, alphas, short, space(config), seed=0, report=lambda _: None, checkpoint=checkpoint
+        )
 
-    whole = searched(first := Watched())
-    again = searched(Watched(first.states[4]))
+    whole = searched(first := RecordingCheckpoint())
+    again = searched(RecordingCheckpoint(first.states[4]))
     assert again.history == whole.history
     for name, value in whole.kept["network"].items():
         assert torch.equal(again.kept["network"][name], value)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
-from raysernas.runtime.checkpointing import Checkpoints, Interrupted, again, forget, out_of_memory
+from raysernas.runtime.checkpointing import Interrupted, TrialCheckpoints, discard, is_out_of_memory, replay
 from tests.support import disks
 from tests.support.searches import equal
 
@@ -27,18 +27,20 @@ def opened(
     root: Path,
     digest: str = "d",
     every_s: float = 0.0,
-    asked: Callable[[], str] = lambda: "",
-    told: list[str] | None = None,
-) -> Checkpoints:
-    tell = (lambda _: None) if told is None else told.append
-    return Checkpoints(TrialFiles(root, KEY), digest, torch.device("cpu"), every_s, asked, lambda: None, tell)
+    should_stop: Callable[[], str] = lambda: "",
+    warnings: list[str] | None = None,
+) -> TrialCheckpoints:
+    warn = (lambda _: None) if warnings is None else warnings.append
+    return TrialCheckpoints(
+        TrialFiles(root, KEY), digest, torch.device("cpu"), every_s, should_stop, lambda: None, warn
+    )
 
 
 def kept(root: Path, state: dict, name: str = "search", *, ended: bool = False, digest: str = "d") -> Path:
     checkpoints = opened(root, digest)
     stage = checkpoints.stage(name)
     if ended:
-        stage.end(lambda: state)
+        stage.finish(lambda: state)
     else:
         stage.step(lambda: state)
     checkpoints.close()
@@ -49,20 +51,20 @@ def kept(root: Path, state: dict, name: str = "search", *, ended: bool = False, 
 def test_what_was_kept_comes_back_and_whether_it_is_the_end(tmp_path, ended):
     kept(tmp_path, STATE, ended=ended)
     stage = opened(tmp_path).stage("search")
-    assert equal(stage.kept, STATE)
-    assert stage.ended == ended
-    assert opened(tmp_path).stage("retrain-0").kept is None
+    assert equal(stage.restored, STATE)
+    assert stage.complete == ended
+    assert opened(tmp_path).stage("retrain-0").restored is None
 
 
 def test_a_checkpoint_of_other_settings_or_another_stage_is_left_aside_and_told(tmp_path):
     path = kept(tmp_path, STATE)
     path.with_name("retrain-0.pt").write_bytes(path.read_bytes())
-    told: list[str] = []
-    assert opened(tmp_path, "other", told=told).stage("search").kept is None
-    assert opened(tmp_path, told=told).stage("retrain-0").kept is None
-    assert told == [
-        f"{path} was written under other settings: search begins anew",
-        f"{path.with_name('retrain-0.pt')} was written under other settings: retrain-0 begins anew",
+    warnings: list[str] = []
+    assert opened(tmp_path, "other", warnings=warnings).stage("search").restored is None
+    assert opened(tmp_path, warnings=warnings).stage("retrain-0").restored is None
+    assert warnings == [
+        f"{path} was written under other settings: search starts over",
+        f"{path.with_name('retrain-0.pt')} was written under other settings: retrain-0 starts over",
     ]
 
 
@@ -73,31 +75,31 @@ def test_a_torn_checkpoint_is_left_aside_and_told_wherever_it_is_torn(tmp_path_f
     whole = path.read_bytes()
     for content in (whole[: int(share * len(whole))], junk):
         path.write_bytes(content)
-        told: list[str] = []
-        assert opened(root, told=told).stage("search").kept is None
-        assert len(told) == 1
-        assert told[0].startswith(f"{path} cannot be read (")
+        warnings: list[str] = []
+        assert opened(root, warnings=warnings).stage("search").restored is None
+        assert len(warnings) == 1
+        assert warnings[0].startswith(f"{path} cannot be read (")
 
 
 def test_a_foreign_file_and_a_folder_in_its_place_are_left_aside(tmp_path):
     path = kept(tmp_path, STATE)
     for content in ([1, 2], {"a": torch.ones(2)}, {"format": 1}):
         torch.save(content, path)
-        assert opened(tmp_path).stage("search").kept is None
+        assert opened(tmp_path).stage("search").restored is None
     path.unlink()
     path.mkdir()
-    assert opened(tmp_path).stage("search").kept is None
+    assert opened(tmp_path).stage("search").restored is None
 
 
 def test_a_reason_to_stop_is_raised_after_the_state_is_on_disk(tmp_path):
     reasons = iter(["", "", "the node goes away"])
-    stage = opened(tmp_path, every_s=1e9, asked=lambda: next(reasons)).stage("search")
+    stage = opened(tmp_path, every_s=1e9, should_stop=lambda: next(reasons)).stage("search")
     for _ in range(2):
         stage.step(lambda: pytest.fail("not yet due"))
     with pytest.raises(Interrupted) as caught:
         stage.step(lambda: {"number": 3})
     assert caught.value.reason == "the node goes away"
-    assert opened(tmp_path).stage("search").kept == {"number": 3}
+    assert opened(tmp_path).stage("search").restored == {"number": 3}
 
 
 def test_at_most_one_write_is_under_way_and_the_training_goes_on_meanwhile(tmp_path, monkeypatch):
@@ -115,18 +117,18 @@ def test_at_most_one_write_is_under_way_and_the_training_goes_on_meanwhile(tmp_p
     checkpoints = opened(tmp_path)
     stage = checkpoints.stage("search")
 
-    def state_of(number: int) -> Callable[[], dict]:
+    def capture(number: int) -> Callable[[], dict]:
         return lambda: asked_for.append(number) or {"number": number}
 
     for number in range(5):
-        stage.step(state_of(number))
+        stage.step(capture(number))
     assert at_disk.wait(60)
     assert asked_for == [0]
     assert not checkpoints.files.checkpoint("search").exists()
     gate.set()
-    stage.end(state_of(5))
+    stage.finish(capture(5))
     assert asked_for == [0, 5]
-    assert opened(tmp_path).stage("search").kept == {"number": 5}
+    assert opened(tmp_path).stage("search").restored == {"number": 5}
     checkpoints.close()
 
 
@@ -142,7 +144,7 @@ def test_a_full_disk_is_a_fault_at_the_next_step_and_leaves_the_earlier_checkpoi
                 stage.step(lambda: {"large": torch.randn(100_000)})
         checkpoints.close()
         assert [path.name for path in files.checkpoints.iterdir()] == ["search.pt"]
-        assert equal(opened(tmp_path).stage("search").kept, STATE)
+        assert equal(opened(tmp_path).stage("search").restored, STATE)
 
 
 def test_what_earlier_attempts_took_adds_up_over_attempts_and_stages(tmp_path):
@@ -157,8 +159,8 @@ def test_what_earlier_attempts_took_adds_up_over_attempts_and_stages(tmp_path):
     checkpoints = opened(tmp_path)
     for name in ("draw-0", "draw-1"):
         checkpoints.stage(name)
-    assert checkpoints.earlier.seconds == pytest.approx(sum(seconds for seconds, _ in spent[-1]))
-    assert checkpoints.earlier.peak_mb == max(peak for _, peak in spent[-1]) > 0
+    assert checkpoints.earlier_cost.seconds == pytest.approx(sum(seconds for seconds, _ in spent[-1]))
+    assert checkpoints.earlier_cost.peak_mb == max(peak for _, peak in spent[-1]) > 0
 
 
 def test_nothing_of_an_ended_trial_is_left(tmp_path):
@@ -166,22 +168,24 @@ def test_nothing_of_an_ended_trial_is_left(tmp_path):
     path.with_name(".search.pt.0123abcd.part").write_bytes(b"killed while it was written")
     files = TrialFiles(tmp_path, KEY)
     for _ in range(2):
-        forget(files)
+        discard(files)
         assert not files.checkpoints.exists()
 
 
 def test_all_epochs_told_again_are_marked_but_the_last():
     told = []
-    again([{"epoch": epoch} for epoch in (1, 2, 3)], told.append)
+    replay([{"epoch": epoch} for epoch in (1, 2, 3)], told.append)
     assert told == [{"epoch": 1, "restored": True}, {"epoch": 2, "restored": True}, {"epoch": 3}]
 
 
 def test_the_ways_to_run_out_of_memory_are_known():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
-    assert out_of_memory(caught.value)
-    assert out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
-    assert not out_of_memory(torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))
-    assert out_of_memory(MemoryError())
-    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not out_of_memory(RuntimeError("shapes do not fit"))
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
+    assert not is_out_of_memory(
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+    )
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))

@@ -13,13 +13,13 @@ from torch import Tensor
 from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig, SearchConfig
 from raysernas.features.parts import Part
 from raysernas.record.genotype import space
-from raysernas.runtime.cuda_graphs import Graphs, Run, Work, eager, run_of
+from raysernas.runtime.cuda_graphs import GraphLauncher, StepLauncher, Work, launch_eagerly, step_launcher
 from raysernas.runtime.determinism import pin
 from raysernas.search import darts
 from raysernas.training.fit import fit
+from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal
 from tests.support.small import NETWORK, network, noise_part
-from tests.support.steps import Watched
 
 CPU = torch.device("cpu")
 GPU = pytest.mark.skipif(
@@ -69,76 +69,86 @@ def parts(device: torch.device, *names: str) -> list[Part]:
 
 
 def searched(
-    run: Run, config: NetworkConfig, device: torch.device = CPU, order: Any = "first"
+    launch: StepLauncher, config: NetworkConfig, device: torch.device = CPU, order: Any = "first"
 ) -> tuple[Any, ...]:
     """What a small search leaves."""
     torch.manual_seed(1)
     net = network("darts", chosen=False, config=config).to(device)
     weights, alphas = parts(device, "weights", "alphas")
-    steps, search = Watched(), SearchConfig(epochs=2, batch=5, order=order)
+    checkpoint, search = RecordingCheckpoint(), SearchConfig(epochs=2, batch=5, order=order)
     found = darts.search(
-        net, weights, alphas, search, space(config), seed=0, report=lambda _: None, steps=steps, run=run
+        net,
+        weights,
+        alphas,
+        search,
+        space(config),
+        seed=0,
+        report=lambda _: None,
+        checkpoint=checkpoint,
+        launch=launch,
     )
-    return found.genotype, found.history, dict(net.state_dict()), own(steps)
+    return found.genotype, found.history, dict(net.state_dict()), own(checkpoint)
 
 
 def trained(
-    run: Run, config: RetrainConfig, device: torch.device = CPU, arm: str = "darts"
+    launch: StepLauncher, config: RetrainConfig, device: torch.device = CPU, arm: str = "darts"
 ) -> tuple[Any, ...]:
     """What a small training leaves."""
     torch.manual_seed(1)
     net = network(arm, config=replace(NETWORK, dropout=0.3)).to(device)
-    (train, valid), steps = parts(device, "train", "valid"), Watched()
-    fitted = fit(net, train, valid, config, seed=0, report=lambda _: None, steps=steps, run=run)
-    return fitted.epoch, fitted.history, dict(net.state_dict()), own(steps)
+    (train, valid), checkpoint = parts(device, "train", "valid"), RecordingCheckpoint()
+    fitted = fit(
+        net, train, valid, config, seed=0, report=lambda _: None, checkpoint=checkpoint, launch=launch
+    )
+    return fitted.epoch, fitted.history, dict(net.state_dict()), own(checkpoint)
 
 
-def own(steps: Watched) -> Any:
+def own(checkpoint: RecordingCheckpoint) -> Any:
     """The last state, without times, and without Python's global generator, from which the checks of shapes
     draw, in tests only.
     """
-    assert steps.last is not None
-    return steps.last | {"random": steps.last["random"] | {"python": ""}, "timings": []}
+    assert checkpoint.last is not None
+    return checkpoint.last | {"random": checkpoint.last["random"] | {"python": ""}, "timings": []}
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_work_of_a_search_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
-    run = Replayed()
-    assert equal(searched(run, SPACES[name]), searched(eager, SPACES[name]))
-    assert run.replays
+    launch = Replayed()
+    assert equal(searched(launch, SPACES[name]), searched(launch_eagerly, SPACES[name]))
+    assert launch.replays
 
 
 @pytest.mark.parametrize("order", ["second_exact", "second_difference"])
 def test_an_alpha_step_of_second_order_runs_kernel_by_kernel_and_its_weight_step_as_a_graph(order):
-    run = Replayed()
-    assert equal(searched(run, NETWORK, order=order), searched(eager, NETWORK, order=order))
-    assert {key[0] for key in run.recorded} == {"weights"}
+    launch = Replayed()
+    assert equal(searched(launch, NETWORK, order=order), searched(launch_eagerly, NETWORK, order=order))
+    assert {key[0] for key in launch.recorded} == {"weights"}
 
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_the_work_of_a_training_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
-    run = Replayed()
-    assert equal(trained(run, TRAININGS[name]), trained(eager, TRAININGS[name]))
-    assert bool(run.replays) == (name != "edges dropped"), (
+    launch = Replayed()
+    assert equal(trained(launch, TRAININGS[name]), trained(launch_eagerly, TRAININGS[name]))
+    assert bool(launch.replays) == (name != "edges dropped"), (
         "others are dropped each time, so that is left to kernels"
     )
 
 
 @pytest.mark.parametrize("arm", ["darts_ordered", "cnn"])
 def test_edges_that_are_not_there_take_the_graph_from_no_arm(arm):
-    run = Replayed()
-    trained(run, TRAININGS["edges dropped"], arm=arm)
-    assert run.replays
+    launch = Replayed()
+    trained(launch, TRAININGS["edges dropped"], arm=arm)
+    assert launch.replays
 
 
 @pytest.mark.parametrize(("device", "asked"), [("cpu", True), ("cpu", False), ("cuda", False)])
 def test_steps_run_kernel_by_kernel_unless_a_gpu_and_graphs_are_asked_for(device, asked):
-    assert run_of(ComputeConfig(device=device, cuda_graph=asked)) is eager
+    assert step_launcher(ComputeConfig(device=device, cuda_graph=asked)) is launch_eagerly
 
 
 @GPU
 def test_a_gpu_and_graphs_are_asked_for_by_settings():
-    assert isinstance(run_of(ComputeConfig(device="cuda", cuda_graph=True)), Graphs)
+    assert isinstance(step_launcher(ComputeConfig(device="cuda", cuda_graph=True)), GraphLauncher)
 
 
 @GPU
@@ -147,7 +157,7 @@ def test_on_a_gpu_graphs_and_kernels_give_the_same_bits(name):
     pin(ComputeConfig())
     device = torch.device("cuda")
     made = [
-        searched(run, SPACES[name], device) if name in SPACES else trained(run, TRAININGS[name], device)
-        for run in (Graphs(), eager)
+        searched(launch, SPACES[name], device) if name in SPACES else trained(launch, TRAININGS[name], device)
+        for launch in (GraphLauncher(), launch_eagerly)
     ]
     assert equal(*made)

@@ -6,15 +6,15 @@ import subprocess
 import sys
 import time
 
-from raysernas.runtime.watchdog import EXIT, watched
+from raysernas.runtime.watchdog import EXIT, watch
 
 HANGING = """
 import threading
-from raysernas.runtime.watchdog import watched
+from raysernas.runtime.watchdog import watch
 def waits_for_ever():
     threading.Event().wait()
-with watched(0.3) as beat:
-    beat()
+with watch(0.3) as heartbeat:
+    heartbeat()
     waits_for_ever()
 """
 
@@ -30,8 +30,8 @@ def test_a_process_that_hangs_says_where_every_thread_stands_and_ends():
 
 def test_nothing_is_watched_before_the_first_step_and_never_at_0():
     for no_progress_s in (0.05, 0.0):
-        with watched(no_progress_s) as beat:
-            time.sleep(0.3)  # long enough to be ended, were it watched
+        with watch(no_progress_s) as heartbeat:
+            time.sleep(0.3)  # long enough to be ended, were it watch
             if not no_progress_s:
-                beat()
+                heartbeat()
                 time.sleep(0.3)

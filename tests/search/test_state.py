@@ -10,14 +10,14 @@ import torch
 
 from raysernas.config.schema import SearchConfig
 from raysernas.record.genotype import space
-from raysernas.runtime.checkpointing import Kept
+from raysernas.runtime.checkpointing import SavedState
 from raysernas.search.darts import Entry, Searched, search
 from raysernas.search.state import require_one_owner
 from raysernas.training.batches import Endless
 from tests.search.test_bilevel import with_dropout
+from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal, under_way
 from tests.support.small import network, noise_part
-from tests.support.steps import Watched
 
 NET = with_dropout(0.3)
 CONFIGS = {
@@ -29,16 +29,16 @@ CONFIGS = {
 
 
 def searched(
-    config: SearchConfig, seed: int = 0, kept: Kept | None = None
-) -> tuple[Searched, Watched, list[Entry]]:
+    config: SearchConfig, seed: int = 0, kept: SavedState | None = None
+) -> tuple[Searched, RecordingCheckpoint, list[Entry]]:
     """A small search with dropout whose halves have unlike numbers of batches, what it kept, and what it
     reported.
     """
-    steps, reported = Watched(kept), []
+    checkpoint, reported = RecordingCheckpoint(kept), []
     net = network("darts", chosen=False, config=NET, seed=seed)
     parts = noise_part("weights", 12), noise_part("alphas", 18, seed=1)
-    found = search(net, *parts, config, space(NET), seed=0, report=reported.append, steps=steps)
-    return found, steps, reported
+    found = search(net, *parts, config, space(NET), seed=0, report=reported.append, checkpoint=checkpoint)
+    return found, checkpoint, reported
 
 
 def untimed(entries: list[Entry]) -> list[Entry]:
@@ -52,9 +52,9 @@ def untimed(entries: list[Entry]) -> list[Entry]:
     "order", ["first", *(pytest.param(each, marks=pytest.mark.slow) for each in CONFIGS if each != "first")]
 )
 def test_a_search_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(order):
-    whole, steps, reported = searched(CONFIGS[order])
-    assert len(steps.states) == 3 * CONFIGS[order].epochs
-    for kept in steps.states:
+    whole, checkpoint, reported = searched(CONFIGS[order])
+    assert len(checkpoint.states) == 3 * CONFIGS[order].epochs
+    for kept in checkpoint.states:
         again, _, told = searched(CONFIGS[order], seed=7, kept=kept)  # another supernet, to be overwritten
         assert again.history == whole.history
         assert equal(again.kept, whole.kept)
@@ -64,21 +64,21 @@ def test_a_search_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(or
 
 def test_what_is_told_again_is_marked_but_for_the_last_epoch():
     config = CONFIGS["first"]
-    _, steps, reported = searched(config)
-    _, _, told = searched(config, kept=steps.states[-1])  # the last epoch had no end yet
+    _, checkpoint, reported = searched(config)
+    _, _, told = searched(config, kept=checkpoint.states[-1])  # the last epoch had no end yet
     assert ["restored" in entry for entry in told] == [False, False]
     assert told[0]["timing"] == reported[0]["timing"], "the times of earlier attempts are not lost"
 
 
 def test_what_is_kept_holds_the_supernet_and_the_alphas_and_is_a_copy():
-    found, steps, _ = searched(CONFIGS["first"])
-    assert steps.last is not None
+    found, checkpoint, _ = searched(CONFIGS["first"])
+    assert checkpoint.last is not None
     assert equal(
-        {name: steps.last[name] for name in found.kept if name != "random"}
+        {name: checkpoint.last[name] for name in found.kept if name != "random"}
         | {"random": found.kept["random"]},
         found.kept,
     )
-    assert not equal(steps.states[0]["network"], found.kept["network"]), "later steps leave it alone"
+    assert not equal(checkpoint.states[0]["network"], found.kept["network"]), "later steps leave it alone"
     net = network("darts", chosen=False, config=NET, seed=3)
     net.load_state_dict(found.kept["network"])
     mixing = {part: value.softmax(-1).tolist() for part, value in found.kept["alphas"].items()}
@@ -86,8 +86,8 @@ def test_what_is_kept_holds_the_supernet_and_the_alphas_and_is_a_copy():
 
 
 def test_a_finished_search_is_resumed_to_its_result_without_a_step():
-    whole, steps, _ = searched(CONFIGS["first"])
-    again, more, _ = searched(CONFIGS["first"], seed=7, kept=steps.last)
+    whole, checkpoint, _ = searched(CONFIGS["first"])
+    again, more, _ = searched(CONFIGS["first"], seed=7, kept=checkpoint.last)
     assert more.states == []
     assert (again.genotype, again.history) == (whole.genotype, whole.history)
     assert equal(again.kept, whole.kept)

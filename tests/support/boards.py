@@ -100,7 +100,7 @@ def _interrupted(trial: TrialConfig, config: Config, files: TrialFiles, cache: P
             study=config.study,
             files=files,
             cache=cache,
-            asked=lambda: "" if next(left) > 0 else "enough",
+            should_stop=lambda: "" if next(left) > 0 else "enough",
         )
     except trial_room.Interrupted:
         return

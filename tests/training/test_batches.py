@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from raysernas.features.cache import Frames
 from raysernas.runtime.determinism import generator_state, set_generator_state
 from raysernas.training.batches import Endless, Pass
+from tests.support.checkpoints import through_a_file
 from tests.support.small import noise_part
-from tests.support.steps import through_a_file
 
 
 @given(count=st.integers(1, 20), batch=st.integers(1, 7), left=st.integers(0, 20), seed=st.integers(0, 99))

@@ -16,13 +16,13 @@ from raysernas.config.files import assign
 from raysernas.config.schema import TrialConfig
 from raysernas.model.network import Network
 from raysernas.record.genotype import draw, space
-from raysernas.runtime.checkpointing import Kept
+from raysernas.runtime.checkpointing import SavedState
 from raysernas.training import scratch
 from raysernas.training.data import Data, prepare
 from raysernas.training.fit import Fitted, fit
 from raysernas.training.state import CrossEntropy
+from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal
-from tests.support.steps import Watched
 from tests.test_trial import TINY, resolved
 
 PLAIN = {"retrain.epochs": 2, "retrain.batch": 8, "retrain.drop_path": 0.4, "network.dropout": 0.3}
@@ -42,22 +42,28 @@ def prepared(name: str) -> tuple[TrialConfig, Data]:
 
 
 def trained(
-    name: str, purpose: str = "network", kept: Kept | None = None
-) -> tuple[Network, Fitted, Watched, list[dict]]:
+    name: str, purpose: str = "network", kept: SavedState | None = None
+) -> tuple[Network, Fitted, RecordingCheckpoint, list[dict]]:
     """A small training, what it kept and what it reported; another purpose begins with other weights and
     random states.
     """
     trial, data = prepared(name)
-    steps, told = Watched(kept), []
+    checkpoint, told = RecordingCheckpoint(kept), []
     net = scratch.network_of(trial, data, draw(np.random.default_rng(0), space(trial.network)), purpose)
     assert isinstance(net, Network)
     fitted = fit(
-        net, data.part("train"), data.part("valid"), trial.retrain, seed=1, report=told.append, steps=steps
+        net,
+        data.part("train"),
+        data.part("valid"),
+        trial.retrain,
+        seed=1,
+        report=told.append,
+        checkpoint=checkpoint,
     )
-    return net, fitted, steps, told
+    return net, fitted, checkpoint, told
 
 
-def own(kept: Kept | None) -> Kept:
+def own(kept: SavedState | None) -> SavedState:
     """Without Python's global generator, from which the checks of shapes draw, in tests only."""
     assert kept is not None
     return kept | {"random": kept["random"] | {"python": ""}}
@@ -65,13 +71,13 @@ def own(kept: Kept | None) -> Kept:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_training_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(name):
-    net, fitted, steps, told = trained(name)
-    for kept in steps.states:
+    net, fitted, checkpoint, told = trained(name)
+    for kept in checkpoint.states:
         other, again, more, retold = trained(name, "another", kept)
         assert equal(dict(other.state_dict()), dict(net.state_dict()))
         assert (again.epoch, again.history) == (fitted.epoch, fitted.history)
         assert (again.valid.confusion == fitted.valid.confusion).all()
-        assert equal(own(more.last), own(steps.last))
+        assert equal(own(more.last), own(checkpoint.last))
         assert [entry | {"restored": True} for entry in retold] == [
             entry | {"restored": True} for entry in told
         ]
@@ -81,16 +87,18 @@ def test_no_batch_that_was_taken_is_taken_again():
     """Only an evaluation begins anew: it has one batch here, after which there is nothing that the step
     before had not kept.
     """
-    _, _, steps, _ = trained("plain")
-    for number, kept in enumerate(steps.states):
+    _, _, checkpoint, _ = trained("plain")
+    for number, kept in enumerate(checkpoint.states):
         more = trained("plain", "another", kept)[2].states
-        evaluated = number > 0 and kept["running"]["taken"] == steps.states[number - 1]["running"]["taken"]
-        assert len(more) == len(steps.states) - number - 1 + evaluated
+        evaluated = (
+            number > 0 and kept["running"]["taken"] == checkpoint.states[number - 1]["running"]["taken"]
+        )
+        assert len(more) == len(checkpoint.states) - number - 1 + evaluated
 
 
 def test_a_finished_training_is_resumed_to_its_result_without_a_step():
-    net, fitted, steps, _ = trained("plain")
-    other, again, more, _ = trained("plain", "another", steps.last)
+    net, fitted, checkpoint, _ = trained("plain")
+    other, again, more, _ = trained("plain", "another", checkpoint.last)
     assert more.states == []
     assert equal(dict(other.state_dict()), dict(net.state_dict()))
     assert (again.epoch, again.history) == (fitted.epoch, fitted.history)
