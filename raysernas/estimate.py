@@ -16,10 +16,10 @@ from raysernas.config.arms import ARMS
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
-from raysernas.features import parts
-from raysernas.features.cache import held
-from raysernas.features.extraction import Clip
-from raysernas.features.parts import Part, Role, Scale
+from raysernas.features import extraction, normalisation
+from raysernas.features.cache import in_memory
+from raysernas.features.front_end import Clip
+from raysernas.features.parts import Part, Role
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 from raysernas.runtime.cuda_graphs import step_launcher
@@ -176,13 +176,13 @@ def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
     """Clips as long as an input."""
     (frames, bands), rng = _size(trial), np.random.default_rng(0)
     values = rng.standard_normal((count, frames, bands)).astype(np.float32)
-    clips = held(Clip(each, np.zeros(bands, np.float32), frames) for each in values)
-    scale = Scale(np.zeros((1, bands), np.float32), np.ones((1, bands), np.float32))
-    return Part(role, clips, tuple(range(count)), np.arange(count) % classes, scale, frames, device_of(trial))
+    clips = in_memory(Clip(each, np.zeros(bands, np.float32), frames) for each in values)
+    unscaled, emotion = normalisation.unscaled(bands), np.arange(count) % classes
+    return Part(role, clips, tuple(range(count)), emotion, unscaled, frames, device_of(trial))
 
 
 def _size(trial: TrialConfig) -> tuple[int, int]:
-    return parts.window_frames(trial.features), parts.width(trial.features)
+    return extraction.window_frames(trial.features), extraction.width(trial.features)
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from raysernas.config.files import load
 from raysernas.corpora import catalogue
-from raysernas.features import parts
+from raysernas.features import loading
 from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.launch import main
@@ -72,7 +72,7 @@ def test_clearing_the_cache_deletes_features_and_nothing_else(
     ended(tmp_path, failing=0)
     config = load("laptop", arguments(tmp_path)[1:])
     folder = cache_folder(config)
-    parts.load(catalogue.read(config.corpus, folder), config.features, folder)
+    loading.load(catalogue.read(config.corpus, folder), config.features, folder)
     before = set((tmp_path / "small").rglob("*"))
     assert list(folder.glob("features-*/*.arrow"))
     assert main(arguments(tmp_path, "--clear-cache")) == 0

@@ -30,7 +30,7 @@ from raysernas.config.schema import (
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Remark
 from raysernas.corpora.folds import fold_file, splits
-from raysernas.features import cache, parts
+from raysernas.features import cache, loading
 from raysernas.fleet import plan as planning
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
@@ -212,17 +212,17 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
 def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch):
     trial = resolved()
     rows, files = run(tmp_path, trial)
-    load, test = parts.load, set(pd.read_parquet(files.predictions)["key"])
+    load, test = loading.load, set(pd.read_parquet(files.predictions)["key"])
 
     def other(corpus, *arguments):
         frames = load(corpus, *arguments)
         clips = [frames.clip(i) for i in range(len(frames))]
-        return cache.held(
+        return cache.in_memory(
             dataclasses.replace(clip, values=clip.values[::-1] - 30) if utterance.key in test else clip
             for clip, utterance in zip(clips, corpus.utterances, strict=True)
         )
 
-    monkeypatch.setattr(parts, "load", other)
+    monkeypatch.setattr(loading, "load", other)
     others, changed = run(tmp_path, trial, "other")
     for column in ("genotype", "search_entropy", "epoch", "valid_ua", "valid_confusion"):
         assert rows[column].tolist() == others[column].tolist()

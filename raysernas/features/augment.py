@@ -16,7 +16,7 @@ from torch import Tensor
 
 from raysernas.config.schema import RetrainConfig
 from raysernas.corpora.audio import Samples, resampled
-from raysernas.features.extraction import import_torchaudio
+from raysernas.features.mel import import_torchaudio
 
 VOCODER_FFT = 512
 MOST_CUT = 0.5  # of an utterance by an advance: some of it must be left

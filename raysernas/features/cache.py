@@ -1,7 +1,7 @@
 """The features (or waveforms) of a whole corpus on disk: made once, shared by every process that looks at
 them.
 
-In: a corpus, a folder, how an utterance is read and how its sound becomes a `Clip`. Out: `Frames`, whose
+In: a corpus, a folder, how an utterance is read and how its sound becomes a `Clip`. Out: `FrameStore`, whose
 arrays are the file pages themselves. A folder holds shards of at most `SHARD` utterances, `00012.arrow`; each
 appears whole or not at all, so that a killed build goes on where it ended and no more than two shards are
 ever in memory. Two processes that build at once take turns; where a file system has no locks they do the work
@@ -23,7 +23,9 @@ import pyarrow as pa
 from raysernas.config.fault import Fault
 from raysernas.corpora.audio import Samples
 from raysernas.corpora.corpus import Corpus, Utterance
-from raysernas.features.extraction import Clip, Extract, Floats, workers
+from raysernas.features.extraction import Extract
+from raysernas.features.front_end import Clip, Float32Array
+from raysernas.features.threads import workers
 from raysernas.record import storage
 from raysernas.record.provenance import cores
 
@@ -41,14 +43,14 @@ Read = Callable[[Utterance], Samples]
 class Shard:
     """Clips that lie one after another: utterance i has rows `offsets[i]:offsets[i+1]` of `values`."""
 
-    values: Floats  # [sum of frames, band]
+    values: Float32Array  # [sum of frames, width]
     offsets: npt.NDArray[np.int64]  # [utterance + 1]
-    silence: Floats  # [utterance, band]
+    silence: Float32Array  # [utterance, width]
     true: npt.NDArray[np.int64]  # [utterance]
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class FrameStore:
     """Clips of a whole corpus, by their number in it. All shards but the last are of one size."""
 
     shards: tuple[Shard, ...]
@@ -61,13 +63,13 @@ class Frames:
         """Numbers in one frame."""
         return self.shards[0].values.shape[1]
 
-    def of(self, index: int) -> Floats:
-        """[time, band] of one utterance, its padding included; not to be written to."""
+    def of(self, index: int) -> Float32Array:
+        """[time, width] of one utterance, its padding included; not to be written to."""
         shard, i = self._at(index)
         return shard.values[shard.offsets[i] : shard.offsets[i + 1]]
 
-    def silence_of(self, index: int) -> Floats:
-        """[band], a frame in which nothing is heard, as that utterance was recorded."""
+    def silence_of(self, index: int) -> Float32Array:
+        """[width], a frame in which nothing is heard, as that utterance was recorded."""
         shard, i = self._at(index)
         return shard.silence[i]
 
@@ -85,9 +87,9 @@ class Frames:
         return self.shards[number], i
 
 
-def held(clips: Iterable[Clip]) -> Frames:
+def in_memory(clips: Iterable[Clip]) -> FrameStore:
     """Clips in memory."""
-    return Frames((_joined(list(clips)),))
+    return FrameStore((_joined(list(clips)),))
 
 
 def load(
@@ -96,7 +98,7 @@ def load(
     read: Read,
     extractor: Callable[[], Extract],
     threads: int | None = None,
-) -> Frames:
+) -> FrameStore:
     """The clips of a corpus from the cache; what is missing there is made and kept. Without a folder all is
     held in memory.
 
@@ -112,7 +114,8 @@ def load(
     sizes = [min(SHARD, len(corpus.utterances) - first) for first in range(0, len(corpus.utterances), SHARD)]
     count = threads or cores()
     if folder is None:
-        return Frames(tuple(shard for _, shard in _made(corpus, range(len(sizes)), read, extractor(), count)))
+        made = _made(corpus, range(len(sizes)), read, extractor(), count)
+        return FrameStore(tuple(shard for _, shard in made))
     shards = _opened(folder, sizes)
     if None in shards:
         with _alone(folder):
@@ -123,7 +126,7 @@ def load(
                 shards[number] = _open(folder, number, sizes[number]) or shard
     with suppress(OSError):  # a cache that others own can be read all the same
         os.utime(folder)  # last used now
-    return Frames(tuple(shard for shard in shards if shard is not None))
+    return FrameStore(tuple(shard for shard in shards if shard is not None))
 
 
 def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from raysernas.features import augment, cache, parts
+from raysernas.features import augment, cache, loading
 from raysernas.fleet import cluster, journal
 from raysernas.fleet.plan import Plan
 from raysernas.fleet.progress import Display
@@ -70,11 +70,11 @@ def _compute_features(plan: Plan) -> None:
     import torch
 
     config, folder = plan.config, cache_folder(plan.config)
-    parts.load(plan.corpus, config.features, folder)
+    loading.load(plan.corpus, config.features, folder)
     if augment.changes_sound(config.retrain):
-        parts.source(plan.corpus, config.features, folder, torch.device("cpu"))
+        loading.waveforms(plan.corpus, config.features, folder, torch.device("cpu"))
     cache.trim(
-        folder, config.study.resources.cache_gb, keep=parts.folders(plan.corpus, config.features, folder)
+        folder, config.study.resources.cache_gb, keep=loading.folders(plan.corpus, config.features, folder)
     )
 
 

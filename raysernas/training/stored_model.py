@@ -65,7 +65,8 @@ def contents(
     frames, width = data.size
     moments: dict[str, Any] = {"of": trial.features.normalisation}
     if trial.features.normalisation == "train":
-        mean, deviation = (torch.from_numpy(each[0]) for each in (data.scale.mean, data.scale.deviation))
+        found = data.normalisation
+        mean, deviation = torch.from_numpy(found.mean[0]), torch.from_numpy(found.deviation[0])
         moments |= {"mean": mean, "deviation": deviation}
     return {
         "format": FORMAT,

@@ -24,7 +24,8 @@ import torch
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus, Utterance
-from raysernas.features import cache, extraction, parts
+from raysernas.features import cache, extraction, loading
+from raysernas.features.cache import FrameStore
 from raysernas.record import provenance
 
 ROUNDS = 8
@@ -59,11 +60,11 @@ def by_librosa(corpus: Corpus) -> list[np.ndarray]:
     return found
 
 
-def by_us(corpus: Corpus, threads: int | None) -> cache.Frames:
+def by_us(corpus: Corpus, threads: int | None) -> FrameStore:
     """A cold cache."""
     with tempfile.TemporaryDirectory() as folder:
         if threads is None:
-            return parts.load(corpus, CONFIG, Path(folder))
+            return loading.load(corpus, CONFIG, Path(folder))
         place = Path(folder) / "features-1"
         return cache.load(
             corpus,
@@ -83,7 +84,7 @@ def main() -> None:
             "librosa": lambda: by_librosa(corpus),
             "ours": lambda: by_us(corpus, None),
             "ours, 1 thread": lambda: by_us(corpus, 1),
-            "ours, no cache": lambda: parts.load(corpus, CONFIG, None),
+            "ours, no cache": lambda: loading.load(corpus, CONFIG, None),
         }
         apart = max(
             np.abs(a.T - by_us(corpus, None).of(i)).max() for i, a in enumerate(by_librosa(corpus)[:5])

@@ -17,7 +17,7 @@ import numpy as np
 
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.corpus import Corpus
-from raysernas.features import parts
+from raysernas.features import loading
 from tests.benchmarks.warm_load import COUNT, filled
 
 KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty")
@@ -39,7 +39,7 @@ def mapped() -> dict[str, int]:
 def look(corpus: Corpus, folder: Path, together: Barrier, answers: multiprocessing.Queue) -> None:
     """Open, read everything, wait for the other, count."""
     before = mapped()["all"]
-    frames = parts.load(corpus, FeaturesConfig(), folder)
+    frames = loading.load(corpus, FeaturesConfig(), folder)
     total = sum(float(np.sum(frames.of(i))) for i in range(len(frames)))
     together.wait()
     answers.put((total, before, mapped()))

@@ -17,8 +17,8 @@ import numpy as np
 
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.corpus import Corpus, Utterance
-from raysernas.features import cache, parts
-from raysernas.features.extraction import Clip
+from raysernas.features import cache, loading, normalisation
+from raysernas.features.front_end import Clip
 
 ROUNDS = 7
 COUNT, FRAMES, BANDS = 5531, 225, 40
@@ -32,7 +32,7 @@ def filled(folder: Path, count: int) -> Corpus:
     corpus = Corpus(name="noise", emotions=("neutral",), utterances=utterances, fingerprint="noise")
     values = np.random.default_rng(0).standard_normal((FRAMES, BANDS)).astype(np.float32)
     clip = Clip(values, values[0], FRAMES)
-    place = parts.folders(corpus, FeaturesConfig(), folder)[0]
+    place = loading.folders(corpus, FeaturesConfig(), folder)[0]
     cache.load(corpus, place, lambda _: values[0], lambda: lambda _: clip)
     return corpus
 
@@ -45,10 +45,10 @@ def main() -> None:
         times, passes = [], []
         for _ in range(ROUNDS):
             start = time.perf_counter()
-            frames = parts.load(corpus, FeaturesConfig(), Path(folder))
+            frames = loading.load(corpus, FeaturesConfig(), Path(folder))
             times.append(time.perf_counter() - start)
             start = time.perf_counter()
-            parts.scale_of(frames, range(count), FeaturesConfig())
+            normalisation.fitted(FeaturesConfig(), frames, corpus, range(count), range(count))
             passes.append(time.perf_counter() - start)
     print(
         f"{count} utterances: opened in {min(times):.3f} to {max(times):.3f} s, scale over all of them "

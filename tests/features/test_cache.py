@@ -13,7 +13,8 @@ import pytest
 from raysernas.config.fault import Fault
 from raysernas.corpora.corpus import Corpus, Utterance
 from raysernas.features import cache
-from raysernas.features.extraction import Clip, Extract
+from raysernas.features.extraction import Extract
+from raysernas.features.front_end import Clip
 from tests.support.faults import refusal
 
 COUNT, BANDS = 11, 3
@@ -59,12 +60,12 @@ class Maker:
         return lambda sound: clip(int(sound[0]))
 
 
-def load(corpus: Corpus, folder: Path | None, maker: Maker, threads: int | None = None) -> cache.Frames:
+def load(corpus: Corpus, folder: Path | None, maker: Maker, threads: int | None = None) -> cache.FrameStore:
     """From the cache, or by this maker."""
     return cache.load(corpus, folder, maker.read, maker.extractor, threads)
 
 
-def equal(frames: cache.Frames, count: int = COUNT) -> bool:
+def equal(frames: cache.FrameStore, count: int = COUNT) -> bool:
     """Whether these are the clips of the corpus."""
     for i in range(count):
         expected = clip(i)
@@ -81,7 +82,7 @@ def test_memory_and_disk_hold_the_same(tmp_path, count):
     for maker in (Maker(), Maker()):
         assert equal(load(corpus(count), folder, maker), count)
     assert maker.made == [], "the second time nothing is made"
-    assert equal(cache.held(clip(i) for i in range(count)), count)
+    assert equal(cache.in_memory(clip(i) for i in range(count)), count)
 
 
 def test_nothing_is_prepared_when_nothing_is_missing(tmp_path):
@@ -227,7 +228,7 @@ def test_the_least_recently_used_go_first_and_the_kept_never(tmp_path):
     assert cache.trim(tmp_path, 3 * size / 1e9) == 0
     assert cache.trim(tmp_path, 2.5 * size / 1e9) == size
     assert not older.exists()
-    assert cache.trim(tmp_path, 0, keep=[old]) == size
+    assert cache.trim(tmp_path, 0.0, keep=[old]) == size
     assert old.exists()
     assert not new.exists()
     assert cache.clear(tmp_path) == size
@@ -251,7 +252,7 @@ def test_who_still_looks_at_a_deleted_folder_keeps_what_is_open(tmp_path):
 def test_a_folder_that_is_being_filled_is_not_deleted(tmp_path):
     folder = filled(tmp_path, "features-a", 10)
     with cache._alone(folder):
-        assert cache.trim(tmp_path, 0) == cache.clear(tmp_path) == 0
+        assert cache.trim(tmp_path, 0.0) == cache.clear(tmp_path) == 0
     assert equal(load(corpus(), folder, Maker()))
 
 
@@ -259,7 +260,7 @@ def test_what_another_process_deletes_meanwhile_is_no_fault(tmp_path, monkeypatc
     filled(tmp_path, "features-a", 10)
     found = cache._folders(tmp_path)
     monkeypatch.setattr(cache, "_folders", lambda _: [*found, tmp_path / "features-gone"])
-    assert cache.trim(tmp_path, 0) > 0
-    assert cache.trim(tmp_path, 0) == cache.clear(tmp_path) == 0
+    assert cache.trim(tmp_path, 0.0) > 0
+    assert cache.trim(tmp_path, 0.0) == cache.clear(tmp_path) == 0
     monkeypatch.undo()
-    assert cache.trim(tmp_path / "nowhere", 0) == cache.clear(tmp_path / "nowhere") == 0
+    assert cache.trim(tmp_path / "nowhere", 0.0) == cache.clear(tmp_path / "nowhere") == 0

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import PRESETS, FeaturesConfig
-from raysernas.features import extraction
-from raysernas.features.extraction import SILENT_DB, extractor
+from raysernas.features import extraction, threads
+from raysernas.features.extraction import extractor
+from raysernas.features.mel import SILENT_DB
 
 PUBLISHED: FeaturesConfig = PRESETS["features"]["published"]
 
@@ -110,13 +111,13 @@ def test_digital_silence_is_no_trouble():
     assert (found.silence == SILENT_DB).all()
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_neither_neighbours_nor_threads_move_a_bit(threads):
+@pytest.mark.parametrize("count", [1, 2])
+def test_neither_neighbours_nor_threads_move_a_bit(count):
     waves = clips()
     extract = extractor(FeaturesConfig(kind="mfcc"))
     alone = [extract(wave).values for wave in waves]
     before = torch.get_num_threads()
-    with extraction.workers(threads) as pool:
+    with threads.workers(count) as pool:
         together = list(pool.map(extract, waves[::-1]))[::-1]
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before

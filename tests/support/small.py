@@ -9,15 +9,19 @@ import torch
 
 from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
-from raysernas.config.schema import Config, NetworkConfig
-from raysernas.features.cache import Frames, held
-from raysernas.features.extraction import Clip, Floats
-from raysernas.features.parts import Part, Role, Scale
+from raysernas.config.schema import Config, CorpusConfig, NetworkConfig
+from raysernas.corpora import catalogue
+from raysernas.corpora.corpus import Corpus
+from raysernas.features import normalisation
+from raysernas.features.cache import FrameStore, in_memory
+from raysernas.features.front_end import Clip, Float32Array
+from raysernas.features.parts import Part, Role
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 from raysernas.training.scratch import DESIGNS
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
+SYNTHETIC = CorpusConfig(synthetic_speakers=4, synthetic_takes=1)
 NETWORK = NetworkConfig(
     cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2
 )
@@ -31,23 +35,22 @@ def noise_part(role: str, count: int = 12, seed: int = 0, longest: int = 40) -> 
     emotion = np.arange(count) % CLASSES
     for i in range(count):
         values[i][:, emotion[i]] += 2
-    frames = held(Clip(each, np.full(BANDS, -3, np.float32), len(each)) for each in values)
-    scale = Scale(np.zeros((1, BANDS), np.float32), np.ones((1, BANDS), np.float32))
+    frames = in_memory(Clip(each, np.full(BANDS, -3, np.float32), len(each)) for each in values)
     return Part(
         cast(Role, role),
         frames,
         tuple(range(count)),
         emotion.astype(np.int64),
-        scale,
+        normalisation.unscaled(BANDS),
         WINDOW,
         torch.device("cpu"),
     )
 
 
-def altered(frames: Frames, change: Callable[[int, Floats], Floats]) -> Frames:
+def altered(frames: FrameStore, change: Callable[[int, Float32Array], Float32Array]) -> FrameStore:
     """The same corpus with other values: `change` is given the number and the features of each utterance."""
     clips = [frames.clip(i) for i in range(len(frames))]
-    return held(
+    return in_memory(
         dataclasses.replace(clip, values=change(i, clip.values.copy())) for i, clip in enumerate(clips)
     )
 
@@ -63,3 +66,10 @@ def network(arm: str, *, chosen: bool = True, config: NetworkConfig = NETWORK, s
 def resolved(arm: str, config: NetworkConfig = NETWORK) -> NetworkConfig:
     """What the arm stands for, on top of the settings."""
     return trial_config(Config(network=config), arm=arm, fold=0, seed=0).network
+
+
+def speakers(*names: str) -> Corpus:
+    """A corpus with one utterance of each of these speakers."""
+    first = catalogue.read(SYNTHETIC, None).utterances[0]
+    utterances = tuple(dataclasses.replace(first, key=str(i), speaker=name) for i, name in enumerate(names))
+    return Corpus(name="mine", emotions=(first.emotion,), utterances=utterances, fingerprint="x")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysernas.features.cache import Frames
+from raysernas.features.cache import FrameStore
 from raysernas.runtime.determinism import generator_state, set_generator_state
 from raysernas.training.batches import Endless, Pass
 from tests.support.checkpoints import through_a_file
@@ -34,12 +34,12 @@ def test_a_pass_left_after_any_batch_goes_on_with_the_next_one(count, batch, lef
 
 def test_batches_that_were_taken_are_not_made_again(monkeypatch):
     part, read = noise_part("train", 12), []
-    clip = Frames.clip
+    clip = FrameStore.clip
     begun = Pass(part, 4, np.random.default_rng(0))
     next(begun)
     next(begun)
     kept = begun.kept()
-    monkeypatch.setattr(Frames, "clip", lambda self, i: read.append(i) or clip(self, i))
+    monkeypatch.setattr(FrameStore, "clip", lambda self, i: read.append(i) or clip(self, i))
     list(Pass(replace(part), 4, np.random.default_rng(0), kept=kept))
     assert sorted(read) == sorted(kept["order"].tolist()[8:])
 

@@ -1,4 +1,4 @@
-"""Laws of the data of a trial: each role has its own utterances, the scale is the training speakers'
+"""Laws of the data of a trial: each role has its own utterances, the moments are the training speakers'
 alone.
 """
 
@@ -12,7 +12,7 @@ import torch
 from raysernas.config.fault import Fault
 from raysernas.config.schema import RetrainConfig, TrialConfig
 from raysernas.corpora import catalogue
-from raysernas.features import augment, parts
+from raysernas.features import augment, loading
 from raysernas.features.parts import Role
 from raysernas.model.network import build
 from raysernas.training import fit
@@ -45,18 +45,18 @@ def test_emotions_are_numbered_as_the_corpus_lists_them():
 
 
 @pytest.mark.parametrize("role", ["valid", "test"])
-def test_the_sound_of_people_who_are_not_trained_on_does_not_move_the_scale(role, monkeypatch):
+def test_the_sound_of_people_who_are_not_trained_on_does_not_move_the_moments(role, monkeypatch):
     trial = resolved()
     before = prepare(trial, None)
-    load, strangers = parts.load, before.part(role).indices
+    load, strangers = loading.load, before.part(role).indices
 
     def louder(*arguments):
         return altered(load(*arguments), lambda i, values: values + 40 * (i in strangers))
 
-    monkeypatch.setattr(parts, "load", louder)
+    monkeypatch.setattr(loading, "load", louder)
     after = prepare(trial, None)
-    np.testing.assert_array_equal(before.scale.mean, after.scale.mean)
-    np.testing.assert_array_equal(before.scale.deviation, after.scale.deviation)
+    np.testing.assert_array_equal(before.normalisation.mean, after.normalisation.mean)
+    np.testing.assert_array_equal(before.normalisation.deviation, after.normalisation.deviation)
     assert not np.array_equal(before.frames.of(strangers[0]), after.frames.of(strangers[0]))
 
 
@@ -79,7 +79,7 @@ def test_features_do_not_depend_on_the_number_of_threads():
     try:
         for threads in (1, 4):
             torch.set_num_threads(threads)
-            found.append(parts.load(corpus, trial.features, None).shards[0].values)
+            found.append(loading.load(corpus, trial.features, None).shards[0].values)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -97,16 +97,16 @@ def test_normalised_by_speaker_the_tested_are_scaled_by_themselves():
     speaker = data.corpus.utterances[data.split.test[0]].speaker
     own = [i for i, utterance in enumerate(data.corpus.utterances) if utterance.speaker == speaker]
     frames = np.concatenate([data.frames.of(i) for i in own])
-    mean, deviation = data.scale.of(own[0], data.frames.clip(own[0]))
+    mean, deviation = data.normalisation.of(own[0], data.frames.clip(own[0]))
     np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-4)
 
 
 def test_only_the_training_part_has_waveforms_and_only_if_its_sound_varies(tmp_path):
-    assert prepare(resolved("cnn"), tmp_path).source is None
+    assert prepare(resolved("cnn"), tmp_path).waveforms is None
     assert not list(tmp_path.glob("waveforms-*"))
     data = prepare(with_settings("retrain", {"shift_s": 0.1}), tmp_path)
-    assert {role for role in get_args(Role) if data.part(role).source} == {"train"}
+    assert {role for role in get_args(Role) if data.part(role).waveforms} == {"train"}
     assert len(list(tmp_path.glob("waveforms-*/*.arrow"))) == 1
 
 
@@ -151,8 +151,8 @@ def test_sound_that_varies_is_never_heard_at_validation(monkeypatch):
     data = prepare(with_settings("retrain", NEUTRAL), None)
     fitted(NEUTRAL)
     assert len(heard) == 2 * len(data.part("train"))
-    assert data.source is not None
-    own = {data.source.waveforms.of(i)[:, 0].tobytes() for i in data.part("train").indices}
+    assert data.waveforms is not None
+    own = {data.waveforms.frames.of(i)[:, 0].tobytes() for i in data.part("train").indices}
     assert {wave.tobytes() for wave in heard} == own
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from raysernas.config.fault import Fault
-from raysernas.features import extraction, parts
+from raysernas.features import normalisation, threads
 from raysernas.record.genotype import draw, space
 from raysernas.runtime import checkpoint_file
 from raysernas.training import scratch, stored_model
@@ -35,10 +35,10 @@ numpy.save(sys.argv[3], found.numpy())
 """
 
 
-def stored(path, arm: Any = "cnn_lstm_attention", normalisation: Any = "train"):
+def stored(path, arm: Any = "cnn_lstm_attention", normalised_by: Any = "train"):
     """A trial's network with fresh weights, in a file; its data and the network itself."""
     trial = resolved(arm)
-    trial = replace(trial, features=replace(trial.features, normalisation=normalisation))
+    trial = replace(trial, features=replace(trial.features, normalisation=normalised_by))
     data = prepare(trial, None)
     genotype = draw(np.random.default_rng(0), space(trial.network)) if arm == "random" else None
     network = scratch.network_of(trial, data, genotype, "network 0").eval()
@@ -50,14 +50,13 @@ def stored(path, arm: Any = "cnn_lstm_attention", normalisation: Any = "train"):
 def test_a_fresh_process_without_the_corpus_gives_the_same_posteriors(tmp_path, arm):
     path = tmp_path / "model.pt"
     _, data, network = stored(path, arm)
-    nothing = np.zeros((1, data.size[1]), np.float32)
-    unscaled = replace(data.part("valid"), scale=parts.Scale(nothing, nothing + 1))
+    unscaled = replace(data.part("valid"), normalisation=normalisation.unscaled(data.size[1]))
     given, _ = next(unscaled.windows(4))
     np.savez(tmp_path / "given.npz", frames=given.features.numpy(), true=given.frames.numpy())
     names = [str(tmp_path / name) for name in ("model.pt", "given.npz", "found.npy")]
     subprocess.run([sys.executable, "-c", USE, *names], check=True)
     batch, _ = next(data.part("valid").windows(4))
-    with torch.no_grad(), extraction.one_thread():
+    with torch.no_grad(), threads.one_thread():
         expected = network(batch.features, batch.frames).softmax(dim=1)
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), expected.numpy())
 
@@ -70,16 +69,16 @@ def test_a_model_keeps_its_classes_its_settings_and_the_training_speakers_moment
     assert (model.arm, model.precision) == ("random", "fp32")
     assert model.genotype == draw(np.random.default_rng(0), space(trial.network))
     assert model.moments is not None
-    np.testing.assert_array_equal(model.moments[0], data.scale.mean[0])
-    np.testing.assert_array_equal(model.moments[1], data.scale.deviation[0])
+    np.testing.assert_array_equal(model.moments[0], data.normalisation.mean[0])
+    np.testing.assert_array_equal(model.moments[1], data.normalisation.deviation[0])
     written = checkpoint_file.load(tmp_path / "model.pt")
     assert written["input"] == {"frames": data.size[0], "width": data.size[1], "sample_rate_hz": 16_000}
 
 
-@pytest.mark.parametrize("normalisation", ["utterance", "speaker", "none"])
-def test_a_model_names_its_normalisation_where_it_has_no_moments_of_its_own(tmp_path, normalisation):
-    stored(tmp_path / "model.pt", normalisation=normalisation)
-    assert checkpoint_file.load(tmp_path / "model.pt")["moments"] == {"of": normalisation}
+@pytest.mark.parametrize("name", ["utterance", "speaker", "none"])
+def test_a_model_names_its_normalisation_where_it_has_no_moments_of_its_own(tmp_path, name):
+    stored(tmp_path / "model.pt", normalised_by=name)
+    assert checkpoint_file.load(tmp_path / "model.pt")["moments"] == {"of": name}
     assert stored_model.load(tmp_path / "model.pt").moments is None
 
 

@@ -1,0 +1,72 @@
+"""The frames and the waveforms of a whole corpus, from the cache or computed.
+
+In: a corpus, the feature settings, the cache folder. Out: a `FrameStore`. A folder of the cache is named
+after everything that can change the numbers in it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from raysernas.config.schema import FeaturesConfig
+from raysernas.corpora import catalogue
+from raysernas.corpora.corpus import Corpus
+from raysernas.features import cache, extraction
+from raysernas.features.cache import FrameStore
+from raysernas.features.extraction import Extract
+from raysernas.features.front_end import Clip
+
+WAVEFORM_VERSION = 2  # of how a waveform is read; a new one leaves old caches unused
+
+
+@dataclass(frozen=True, slots=True)
+class Waveforms:
+    """The sound of a corpus, for a part whose sound varies."""
+
+    frames: FrameStore  # [sample, 1]
+    rate_hz: int
+    extract: Extract
+
+
+def load(corpus: Corpus, config: FeaturesConfig, folder: Path | None) -> FrameStore:
+    """Frames of every utterance, from the cache if they are there; else computed and, with a cache, kept.
+
+    Raises:
+        Fault: for audio that cannot be read: how many files, and the names of the first ones.
+    """
+    place = folder and folders(corpus, config, folder)[0]
+    return cache.load(corpus, place, _reader(config), lambda: extraction.extractor(config))
+
+
+def waveforms(corpus: Corpus, config: FeaturesConfig, folder: Path | None, device: torch.device) -> Waveforms:
+    """Waveforms of every utterance, cached like frames; changed ones are extracted on `device`.
+
+    Raises:
+        Fault: for audio that cannot be read.
+    """
+    silence = np.zeros(1, np.float32)
+    place = folder and folders(corpus, config, folder)[1]
+    as_clip = lambda wave: Clip(wave[:, None], silence, len(wave))  # noqa: E731
+    found = cache.load(corpus, place, _reader(config), lambda: as_clip)
+    return Waveforms(found, config.sample_rate_hz, extraction.extractor(config, device.type))
+
+
+def folders(corpus: Corpus, config: FeaturesConfig, folder: Path) -> tuple[Path, Path]:
+    """Where frames and waveforms of a corpus are cached."""
+    keys = [utterance.key for utterance in corpus.utterances]
+    front_end = extraction.front_end(config)
+    frames = _digest([front_end.version, corpus.fingerprint, keys, front_end.fingerprint])
+    sound = _digest([WAVEFORM_VERSION, corpus.fingerprint, keys, config.sample_rate_hz])
+    return folder / f"features-{frames}", folder / f"waveforms-{sound}"
+
+
+def _reader(config: FeaturesConfig) -> cache.Read:
+    return lambda utterance: catalogue.waveform(utterance, config.sample_rate_hz)
+
+
+def _digest(contents: list[object]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
