@@ -84,9 +84,3 @@ ARMS: dict[str, ArmSettings] = {
     "cnn_lstm_attention": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
     "majority": ArmSettings(reads=EVERY_ARM),
 }
-# beginning of a key -> what another setting must be, or no score depends on the key
-READ_IF: dict[str, tuple[str, tuple[str, ...]]] = {
-    "network.recurrent_": ("network.recurrent", ("searched",)),
-    "search.difference_scale": ("search.order", ("second_difference",)),
-    "search.stop_": ("search.stop", ("eigenvalue",)),
-}

@@ -1,8 +1,8 @@
-"""The one error that is meant for people: what is wrong with what they asked for, and how to fix it."""
+"""The one error meant for people: what is wrong with what they wrote, and how to fix it."""
 
 
 class Fault(ValueError):
-    """A mistake that the user can mend, told in five parts: where, what, got, expected, fix."""
+    """A mistake that the user can correct, in five parts: where, what, got, expected, fix."""
 
     def __init__(self, where: str, what: str, *, got: object, expected: object, fix: str) -> None:
         super().__init__(f"{where}: {what}\n  got: {got}\n  expected: {expected}\n  fix: {fix}")

@@ -1,8 +1,7 @@
 """Configuration files: YAML and `key=value` overrides to a `Config`, and back.
 
-The only room that knows OmegaConf, which reads and writes the YAML. What may stand in a setting is checked in
-`config_check.py`: an unknown key, a wrong type, a value out of its range or an interpolation is refused with
-the way to mend it.
+The only module that knows OmegaConf, which reads and writes the YAML. An unknown key, a wrong type, a value
+out of its range, settings that do not fit together and interpolations are refused with a fix.
 """
 
 import re
@@ -19,8 +18,10 @@ from yaml.error import MarkedYAMLError
 from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.identity import trial_config
+from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, TrialConfig, Value
-from raysernas.config.values import assign, checked, merge
+from raysernas.config.space import check_space
+from raysernas.config.values import check_ranges, merge, with_values
 
 
 def shipped() -> Path:
@@ -30,28 +31,21 @@ def shipped() -> Path:
 
 
 def find(name: str) -> Path:
-    """The file that CONFIG means: a path as it is given, else a shipped study (`laptop`,
-    `configs/laptop.yaml`).
-    """
+    """The file that CONFIG names: a path, or else a shipped study (`laptop`, `configs/laptop.yaml`)."""
     candidates = [Path(name), shipped() / Path(name).name, shipped() / f"{Path(name).name}.yaml"]
     for path in candidates:
         if path.is_file():
             return path
     known = ", ".join(sorted(path.stem for path in shipped().glob("*.yaml")))
-    raise Fault(
-        "config",
-        f"there is no configuration {name!r}",
-        got=name,
-        expected=f"a YAML file, or one of: {known}",
-        fix="check the path",
-    )
+    what, expected = f"there is no configuration {name!r}", f"a YAML file, or one of: {known}"
+    raise Fault("config", what, got=name, expected=expected, fix="check the path")
 
 
 def load(name: str | None = None, overrides: Sequence[str] = ()) -> Config:
     """Defaults <- YAML file <- `key=value` overrides, strictly; a later value replaces an earlier one whole.
 
     Raises:
-        Fault: for an unknown key, a wrong type, an unreadable file or a value out of its range.
+        Fault: for an unreadable file and for settings that `checked` refuses.
     """
     config = merge(Config(), _file(find(name))) if name else Config()
     for override in overrides:
@@ -60,12 +54,30 @@ def load(name: str | None = None, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse(text: str, name: str) -> Config:
-    """The configuration that a YAML text states; `name` is what faults call it.
+    """The configuration in a YAML text; faults call the text `name`.
 
     Raises:
         Fault: as `load`.
     """
     return checked(merge(Config(), _read(lambda: OmegaConf.create(text), name)))
+
+
+def assign(config: Config, values: Mapping[str, Value]) -> Config:
+    """`config` with dotted keys set, as strictly as a file."""
+    return checked(with_values(config, values))
+
+
+def checked(config: Config) -> Config:
+    """The same configuration.
+
+    Raises:
+        Fault: for the first value out of its range, settings that do not fit together, and a space that could
+            not be searched.
+    """
+    check_ranges(config)
+    check_together(config)
+    check_space(config)
+    return config
 
 
 def trial_from(flat: Mapping[str, Value]) -> TrialConfig:
@@ -91,34 +103,20 @@ def _read(act: Callable[[], Any], name: str) -> Any:
     try:
         return _container(act)
     except (YAMLError, UnicodeDecodeError, OmegaConfBaseException, OSError) as error:
-        raise Fault(
-            "config",
-            f"{name} is not readable YAML",
-            got=_reason(error),
-            expected="a YAML mapping of settings",
-            fix="mend the file",
-        ) from error
+        what, expected = f"{name} is not readable YAML", "a YAML mapping of settings"
+        raise Fault("config", what, got=_reason(error), expected=expected, fix="correct the file") from error
 
 
 def _override(override: str) -> Any:
     if not re.match("[^=]+=", override):
-        raise Fault(
-            "config",
-            f"{override!r} assigns nothing",
-            got=override,
-            expected="key=value",
-            fix="write search.epochs=30, say",
-        )
+        what, fix = f"{override!r} assigns nothing", "write search.epochs=30, say"
+        raise Fault("config", what, got=override, expected="key=value", fix=fix)
     try:
         return _container(lambda: OmegaConf.from_dotlist([override]))
     except (YAMLError, OmegaConfBaseException) as error:
-        raise Fault(
-            "config",
-            f"the override {override!r} is not readable",
-            got=_reason(error),
-            expected="key=value, the value in YAML",
-            fix="mend it, and quote it for the shell: 'study.arms=[darts, cnn]'",
-        ) from error
+        what, expected = f"the override {override!r} is not readable", "key=value, the value in YAML"
+        fix = "correct it, and quote it for the shell: 'study.arms=[darts, cnn]'"
+        raise Fault("config", what, got=_reason(error), expected=expected, fix=fix) from error
 
 
 def _container(read: Callable[[], Any]) -> Any:
@@ -128,13 +126,8 @@ def _container(read: Callable[[], Any]) -> Any:
     except GrammarParseError as error:  # an interpolation that is not even well formed
         found, plain = _reason(error), None
     if found is not None:
-        raise Fault(
-            "config",
-            "interpolation is not supported",
-            got=found,
-            expected="plain values",
-            fix="write the value itself",
-        )
+        what, fix = "interpolation is not supported", "write the value itself"
+        raise Fault("config", what, got=found, expected="plain values", fix=fix)
     return {} if plain is None else plain
 
 

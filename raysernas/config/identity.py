@@ -1,6 +1,4 @@
-"""Which settings make a trial what it is: its dotted settings, its digest, and what differs between two
-studies.
-"""
+"""Which settings make a trial what it is: its settings, its digest, and what differs between two studies."""
 
 import hashlib
 import json
@@ -13,19 +11,30 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import Config, TrialConfig
 
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
-PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; what lies there has a hash
+PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; the hash of its content counts instead
+FREE = (  # beginnings of keys that may change when a study is continued
+    "study.name",
+    "study.storage",
+    "study.cache",
+    "study.arms",
+    "study.candidates",
+    "study.folds",
+    "study.seeds",
+    "study.retry_failed",
+    "study.resources.",
+    *PLACES,
+)
 
 
 def trial_config(config: Config, *, arm: str, fold: int, seed: int) -> TrialConfig:
-    """The part of a study that one trial runs under."""
+    """The part of a study that one trial runs under.
+
+    Raises:
+        Fault: for an unknown arm.
+    """
     if arm not in ARMS:
-        raise Fault(
-            "config",
-            f"{arm!r} is not an arm",
-            got=arm,
-            expected=", ".join(ARMS),
-            fix="name one of them",
-        )
+        what, expected = f"{arm!r} is not an arm", ", ".join(ARMS)
+        raise Fault("config", what, got=arm, expected=expected, fix="name one of them")
     sections = {section: getattr(config, section) for section in SECTIONS}
     fixed = {key.removeprefix("network."): value for key, value in ARMS[arm].fixes.items()}
     sections["network"] = replace(config.network, **fixed)
@@ -35,20 +44,14 @@ def trial_config(config: Config, *, arm: str, fold: int, seed: int) -> TrialConf
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
     """Dotted keys of a configuration, tuples as they are: `{"search.epochs": 30, ...}`."""
     flat: dict[str, Any] = {}
-    for spec in fields(node):
-        value = getattr(node, spec.name)
-        flat |= (
-            flatten(value, f"{prefix}{spec.name}.")
-            if is_dataclass(value)
-            else {f"{prefix}{spec.name}": value}
-        )
+    for each in fields(node):
+        key, value = f"{prefix}{each.name}", getattr(node, each.name)
+        flat |= flatten(value, f"{key}.") if is_dataclass(value) else {key: value}
     return flat
 
 
 def settings(trial: TrialConfig) -> dict[str, Any]:
-    """The dotted settings that the trial's arm reads, without PLACES: its identity and its columns in the
-    ledger.
-    """
+    """What the trial's arm reads or fixes, without PLACES: its identity, and its columns in the ledger."""
     fixed = ARMS[trial.arm].fixes
     return {key: value for key, value in flatten(trial).items() if key in fixed or reads(trial.arm, key)}
 
@@ -60,33 +63,20 @@ def reads(arm: str, key: str) -> bool:
 
 
 def digest(trial: TrialConfig) -> str:
-    """Identity of a trial: 16 hexadecimal digits over all of its settings, never over their difference to the
+    """Identity of a trial: 16 hexadecimal digits over all of its settings, not over their difference to the
     defaults.
     """
     return identity(settings(trial))
 
 
 def identity(values: Mapping[str, Any]) -> str:
-    """`digest`, of what `settings` has given."""
+    """`digest` of a trial, from its `settings`."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def differences(old: Config, new: Config) -> list[str]:
     """Readable lines, one for each setting whose change would make old and new trials incomparable."""
-    kept, fresh = flatten(old), flatten(new)
-    extendable = (
-        "study.name",
-        "study.storage",
-        "study.cache",
-        "study.arms",
-        "study.candidates",
-        "study.folds",
-        "study.seeds",
-    )
-    free = (*extendable, "study.retry_failed", "study.resources.", *PLACES)
-    return [
-        f"{key}: {kept[key]!r} -> {fresh[key]!r}"
-        for key in fresh
-        if kept[key] != fresh[key] and not key.startswith(free)
-    ]
+    before, after = flatten(old), flatten(new)
+    changed = [key for key in after if before[key] != after[key] and not key.startswith(FREE)]
+    return [f"{key}: {before[key]!r} -> {after[key]!r}" for key in changed]

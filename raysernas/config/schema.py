@@ -1,7 +1,7 @@
 """Every setting of a study and its default, as dataclasses.
 
 One dotted vocabulary: `search.weights_lr` is the YAML key, the override, the key in `study.space` and the
-column of the result table. Defaults stand here and nowhere else.
+column of the result table. Defaults, ranges and meanings are written here and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,86 +9,97 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raysernas.config.arms import ARMS
+from raysernas.config.setting import setting
 
 Scalar = str | int | float | bool
 Value = Scalar | Sequence[Scalar] | Mapping[str, str]
 Precision = Literal["fp32", "bf16"]
+CorpusName = Literal[
+    "synthetic",
+    "manifest",
+    "crema_d",
+    "emodb",
+    "emovo",
+    "iemocap",
+    "msp_improv",
+    "msp_podcast",
+    "nemo",
+    "ravdess",
+    "savee",
+    "tess",
+]
+FoldScheme = Literal[
+    "usual",
+    "speaker",
+    "speaker_groups",
+    "session",
+    "official",
+    "emobox",
+    "luna_jimenez",
+    "published",
+    "random",
+    "file",
+]
+ValidationScheme = Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"]
+FrontEndName = Literal["logmel", "mfcc"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorpusConfig:
     """Which speech, which classes, and who is held out."""
 
-    name: Literal[
-        "synthetic",
-        "manifest",
-        "crema_d",
-        "emodb",
-        "emovo",
-        "iemocap",
-        "msp_improv",
-        "msp_podcast",
-        "nemo",
-        "ravdess",
-        "savee",
-        "tess",
-    ] = "synthetic"
-    # folder of the corpus, or the manifest file; where it lies is not part of a trial's identity
-    root: str = ""
-    fingerprint: str = ""  # of the content; filled in when a study is planned, refused when it does not fit
-    # what the actor meant, or listeners heard, where a corpus has both
-    label: Literal["usual", "intended", "perceived"] = "usual"
-    # classes to keep; none named = the usual ones of the corpus, merged as usual
-    emotions: tuple[str, ...] = ()
-    merge: dict[str, str] = field(default_factory=dict)  # emotion -> the emotion that it counts as
-    scenarios: tuple[str, ...] = ()  # to keep, such as improvised; none named = all
-    on_bad_file: Literal["fail", "skip"] = "fail"
-    folds: Literal[
-        "usual",
-        "speaker",
-        "speaker_groups",
-        "session",
-        "official",
-        "emobox",
-        "luna_jimenez",
-        "published",
-        "random",
-        "file",
-    ] = "usual"
-    groups: int = 4  # number of folds of `speaker_groups` and `random`
-    # a folds.csv, or a folder of EmoBox lists, for folds=file; where it lies is no part of the identity
-    fold_file: str = ""
-    # of who is in which part of which fold; filled in when a study is planned, refused when it does not fit
-    folds_hash: str = ""
-    speaker_dependent: bool = False  # allows folds that hear a speaker on two sides; marked in every table
-    valid: Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"] = "usual"
-    # of all speakers (`speakers`) or of the training utterances (`utterances`) that validate
-    valid_fraction: float = 0.2
-    halves: Literal["utterance", "speaker"] = "utterance"  # how weights and alphas share the rest
-    synthetic_speakers: int = 8
-    synthetic_takes: int = 8  # utterances of one speaker in one emotion
-    synthetic_seed: int = 0
+    name: CorpusName = setting("synthetic", "which corpus; manifest: a table of your own recordings")
+    root: str = setting("", "folder of the corpus, or the manifest file; no part of a trial's identity")
+    fingerprint: str = setting("", "hash of the content; filled in by a study, checked if given")
+    label: Literal["usual", "intended", "perceived"] = setting(
+        "usual", "where a corpus has both: what the actor meant, or what listeners heard"
+    )
+    emotions: tuple[str, ...] = setting((), "classes to keep; empty: the usual ones of the corpus")
+    merge: dict[str, str] = setting({}, "emotion: the emotion that it counts as")
+    scenarios: tuple[str, ...] = setting((), "scenarios to keep, such as improvised; empty: all")
+    on_bad_file: Literal["fail", "skip"] = setting("fail", "what to do about a file that cannot be read")
+    folds: FoldScheme = setting("usual", "who is tested in which fold; usual: as papers on the corpus do")
+    groups: int = setting(4, "number of folds of speaker_groups and random", least=2)
+    fold_file: str = setting(
+        "", "a folds.csv or a folder of EmoBox lists, for folds=file; no part of a trial's identity"
+    )
+    folds_hash: str = setting("", "hash of the folds; filled in by a study, checked if given")
+    speaker_dependent: bool = setting(
+        False, "allow folds with a speaker on two sides; this marks every table of results"
+    )
+    valid: ValidationScheme = setting("usual", "who validates")
+    valid_fraction: float = setting(
+        0.2, "share of the speakers, or of the utterances with valid=utterances, that validates", below=1
+    )
+    halves: Literal["utterance", "speaker"] = setting(
+        "utterance", "how the rest is divided between weights and alphas"
+    )
+    synthetic_speakers: int = setting(8, "number of speakers of the synthetic corpus", least=2)
+    synthetic_takes: int = setting(8, "synthetic utterances per speaker and emotion", least=1)
+    synthetic_seed: int = setting(0, "seed of the synthetic corpus")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeaturesConfig:
     """Waveform to [time, band]."""
 
-    kind: Literal["logmel", "mfcc"] = "logmel"
-    backend: Literal["torchaudio", "librosa"] = "torchaudio"
-    sample_rate_hz: int = 16_000
-    n_fft: int = 640
-    hop_samples: int = 320
-    bands: int = 40  # mel bands
-    coefficients: int = 40  # of the MFCC; mfcc only
-    range_db: float = 80.0  # below the loudest point of the clip; what is softer is silence
-    window_s: float = 3.0  # length of every network input
-    # silent frames after the features, or zeros before them and a cut at window_s
-    pad: Literal["frames", "waveform"] = "frames"
-    pool_frames: int = 1  # maximum over so many adjacent frames
-    # whose moments; speaker: tested ones too, marked
-    normalisation: Literal["train", "utterance", "speaker", "none"] = "train"
-    device: Literal["cpu", "cuda"] = "cpu"  # that computes the features; torchaudio only
+    kind: FrontEndName = setting("logmel", "the front end: log-mel spectrogram or MFCC")
+    backend: Literal["torchaudio", "librosa"] = setting("torchaudio", "the library that computes it")
+    sample_rate_hz: int = setting(16_000, "sample rate after resampling, in Hz", least=1000)
+    n_fft: int = setting(640, "length of the Fourier transform, in samples", least=16)
+    hop_samples: int = setting(320, "samples from one frame to the next", least=1)
+    bands: int = setting(40, "number of mel bands", least=8)
+    coefficients: int = setting(40, "number of MFCC", least=8)
+    range_db: float = setting(80.0, "dynamic range of a clip in dB; what is softer is silence", least=1)
+    window_s: float = setting(3.0, "length of every network input, in s", least=0.1)
+    pad: Literal["frames", "waveform"] = setting(
+        "frames", "short clips: append silent frames, or append zeros to the sound and cut it at window_s"
+    )
+    pool_frames: int = setting(1, "maximum over this many adjacent frames", least=1)
+    normalisation: Literal["train", "utterance", "speaker", "none"] = setting(
+        "train", "whose mean and deviation scale a band; speaker uses test speakers too and marks the tables"
+    )
+    device: Literal["cpu", "cuda"] = setting("cpu", "where features are computed; cuda with torchaudio only")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,133 +108,179 @@ class NetworkConfig:
     to the others.
     """
 
-    # any operation on any edge, or conv -> pool -> conv ... with the operations searched
-    cnn: Literal["free", "ordered"] = "free"
-    cells: int = 3  # ordered: pairs of conv -> pool, each as wide as the cell it stands for
-    nodes: int = 2
-    channels: int = 8  # of a node, before the first reduction
-    # cells that halve the map and double the channels; none named = at a third and two thirds
-    reductions: tuple[int, ...] = ()
-    reduction_halves: Literal["both", "time", "band"] = "both"
-    stem_multiplier: int = 3  # channels of the stem, in units of network.channels
-    stem_halves: bool = True  # time and band, before the first cell: four times cheaper
-    cell_dropout: float = 0.0  # after every cell; README tells why it is off
-    # of the bands that are left; flatten: a frame has channel x band numbers
-    band_pooling: Literal["mean", "flatten"] = "mean"
-    # a fixed BiLSTM, or cells over time (arXiv 2403.14083)
-    recurrent: Literal["lstm_attention", "searched"] = "lstm_attention"
-    recurrent_cells: int = 1  # searched only, as the next
-    recurrent_nodes: int = 2
-    hidden: int = 32  # LSTM units in each direction; the width of the searched cells is twice this
-    # after the convolutions, after each searched cell over time, and before the output layer
-    dropout: float = 0.3
-    designed_channels: int = 16
+    cnn: Literal["free", "ordered"] = setting(
+        "free", "any operation on any edge, or conv -> pool pairs with only the operations searched"
+    )
+    cells: int = setting(3, "number of cells (with cnn=ordered: of pairs)", least=3)
+    nodes: int = setting(2, "number of nodes in a cell", least=1)
+    channels: int = setting(8, "channels of a node before the first reduction", least=1)
+    reductions: tuple[int, ...] = setting(
+        (), "cells that halve the map and double the channels; empty: at a third and two thirds of the depth"
+    )
+    reduction_halves: Literal["both", "time", "band"] = setting("both", "the axes that a reduction halves")
+    stem_multiplier: int = setting(3, "channels of the stem, as a multiple of network.channels", least=1)
+    stem_halves: bool = setting(True, "halve time and band before the first cell: four times cheaper")
+    cell_dropout: float = setting(0.0, "dropout rate after every cell", below=1)
+    band_pooling: Literal["mean", "flatten"] = setting(
+        "mean", "what becomes of the bands of the last map: their mean, or all of them side by side"
+    )
+    recurrent: Literal["lstm_attention", "searched"] = setting(
+        "lstm_attention", "a fixed bidirectional LSTM, or searched cells over time (arXiv 2403.14083)"
+    )
+    recurrent_cells: int = setting(
+        1, "number of searched cells over time", least=1, only_if=("network.recurrent", "searched")
+    )
+    recurrent_nodes: int = setting(
+        2, "nodes in a searched cell over time", least=1, only_if=("network.recurrent", "searched")
+    )
+    hidden: int = setting(
+        32, "LSTM units in each direction; searched cells over time are twice as wide", least=1
+    )
+    dropout: float = setting(
+        0.3, "dropout rate after the convolutions, the cells over time and before the output layer", below=1
+    )
+    designed_channels: int = setting(16, "channels of the first block of hand-designed networks", least=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
     """DARTS (arXiv 1806.09055): weights by SGD, alphas by Adam. From `eigenvalue_every` on: what is watched,
-    and what it costs.
+    and when a search stops.
     """
 
-    epochs: int = 30
-    warmup_epochs: int = 0  # in which only the weights learn
-    alphas_every: int = 1  # a step of the alphas with every so many steps of the weights
-    batch: int = 16
-    weights_lr: float = 0.025
-    weights_lr_min: float = 0.001
-    weights_momentum: float = 0.9
-    weights_decay: float = 3e-4
-    weights_clip: float = 5.0
-    alphas_lr: float = 1e-2
-    alphas_decay: float = 1e-3
-    alphas_beta1: float = 0.5
-    order: Literal["first", "second_exact", "second_difference"] = "first"
-    # of second_difference: its step is difference_scale / |gradient at the weights ahead|
-    difference_scale: float = 0.01
-    # epochs, between two measurements of the curvature, each as dear as some 20 steps; 0 = never
-    eigenvalue_every: int = 0
-    difference_error: bool = False  # measure, once an epoch, how far second_difference is from second_exact
-    entropy_floor: float = 0.1  # of the mixtures; below it the history warns of a collapse
-    # eigenvalue: go back to before it grew (arXiv 1909.09656)
-    stop: Literal["epochs", "eigenvalue"] = "epochs"
-    stop_window: int = 5  # measurements that are averaged and compared
-    stop_ratio: float = 0.75  # of the mean before and the mean now; below it the curvature has grown
+    epochs: int = setting(30, "epochs of the search", least=1)
+    warmup_epochs: int = setting(0, "first epochs, in which only the weights learn")
+    alphas_every: int = setting(1, "weight steps per alpha step", least=1)
+    batch: int = setting(16, "utterances in a batch", least=2)
+    weights_lr: float = setting(0.025, "learning rate of the weights (SGD, cosine schedule)")
+    weights_lr_min: float = setting(0.001, "learning rate of the weights at the end of the schedule")
+    weights_momentum: float = setting(0.9, "momentum of the weights", below=1)
+    weights_decay: float = setting(3e-4, "weight decay of the weights")
+    weights_clip: float = setting(5.0, "largest norm of the weights' gradient", least=1e-9)
+    alphas_lr: float = setting(1e-2, "learning rate of the alphas (Adam)")
+    alphas_decay: float = setting(1e-3, "weight decay of the alphas")
+    alphas_beta1: float = setting(0.5, "Adam's beta1 for the alphas", below=1)
+    order: Literal["first", "second_exact", "second_difference"] = setting(
+        "first", "order of the alpha gradient; second_difference: by finite differences, as published"
+    )
+    difference_scale: float = setting(
+        0.01,
+        "step of the finite difference, divided by the norm of the gradient at the unrolled weights",
+        least=1e-9,
+        only_if=("search.order", "second_difference"),
+    )
+    eigenvalue_every: int = setting(
+        0, "epochs between two measurements of the curvature, each as dear as some 20 steps; 0: never"
+    )
+    difference_error: bool = setting(
+        False, "measure once an epoch how far second_difference is from second_exact"
+    )
+    entropy_floor: float = setting(
+        0.1, "warn of a collapse when the mean entropy of the edges falls below this (1: uniform)", below=1
+    )
+    stop: Literal["epochs", "eigenvalue"] = setting(
+        "epochs", "when to stop; eigenvalue: go back to before the curvature grew (arXiv 1909.09656)"
+    )
+    stop_window: int = setting(
+        5, "measurements in each of the two means compared", least=1, only_if=("search.stop", "eigenvalue")
+    )
+    stop_ratio: float = setting(
+        0.75,
+        "stop when the earlier mean divided by the present one is below this",
+        below=1,
+        only_if=("search.stop", "eigenvalue"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChecksConfig:
-    """What a search is measured against; none of it changes what the search finds. Validation speakers
-    only.
+    """What a search is measured against, on validation speakers only; none of it changes what the search
+    finds.
     """
 
-    # genotypes that `random_search` draws and trains shortly; the best on validation speakers is kept
-    draws: int = 8
-    draw_epochs: int = 15  # of such a short training, and of those of `ranking`
-    anytime_every: int = 0  # epochs of the search after which its genotype is retrained too; 0 = never
-    # drawn genotypes scored by the supernet and by a short training: their rank correlation; 0 = none, else
-    # >= 8
-    ranking: int = 0
+    draws: int = setting(
+        8, "genotypes that random_search draws and trains for a short time; the best is kept", least=2
+    )
+    draw_epochs: int = setting(15, "epochs of such a short training, also of those of ranking", least=1)
+    anytime_every: int = setting(0, "retrain the genotype found after every so many epochs; 0: never")
+    ranking: int = setting(
+        0, "drawn genotypes scored by the supernet and by a short training: their rank correlation; 0 or >= 8"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetrainConfig:
     """Training of a chosen or hand-designed network from scratch; the same for every arm."""
 
-    seeds: tuple[int, ...] = (0,)
-    epochs: int = 60
-    batch: int = 32
-    lr: float = 2e-3
-    weight_decay: float = 1e-2
-    clip: float = 5.0
-    label_smoothing: float = 0.1
-    # of the edges of chosen free cells (ordered ones have none); its maximum, reached linearly
-    drop_path: float = 0.0
-    masks: int = 1  # SpecAugment masks on each axis
-    mask_frames: int = 20
-    mask_bands: int = 6
-    # of the training utterances, one drawn at each use, such as [0.9, 1.0, 1.1]
-    speeds: tuple[float, ...] = ()
-    pitches_st: tuple[float, ...] = ()  # semitones, one drawn at each use
-    noise_snr_db: tuple[float, ...] = ()  # of white noise, one drawn at each use
-    shift_s: float = 0.0  # utmost delay (silence before) or advance (cut) of an utterance
-    # of each utterance's sound, drawn and held at the start, one taken at each use; 0 = drawn anew at each
-    # use
-    versions: int = 0
-    # both parameters of the Beta distribution of a clip's share in its mixture; 0 = nothing is mixed
-    mixup: float = 0.0
-    # decay, a step, of the moving average of weights and norms that is validated and kept; 0 = the last ones
-    average: float = 0.0
+    seeds: tuple[int, ...] = setting((0,), "one training per seed", needed=True)
+    epochs: int = setting(60, "epochs of a training", least=1)
+    batch: int = setting(32, "utterances in a batch", least=2)
+    lr: float = setting(2e-3, "highest learning rate")
+    weight_decay: float = setting(1e-2, "weight decay")
+    clip: float = setting(5.0, "largest norm of the gradient", least=1e-9)
+    label_smoothing: float = setting(0.1, "share of each label that is spread over all classes", below=1)
+    drop_path: float = setting(
+        0.0, "share of the edges of free cells that is dropped at the end; grows linearly from 0", below=1
+    )
+    masks: int = setting(1, "SpecAugment masks on each axis")
+    mask_frames: int = setting(20, "largest width of a mask in time, in frames", least=1)
+    mask_bands: int = setting(6, "largest width of a mask in bands", least=1)
+    speeds: tuple[float, ...] = setting(
+        (),
+        "speed factors, one drawn at each use of an utterance, such as [0.9, 1.0, 1.1]",
+        entries=(0.5, 2.0),
+    )
+    pitches_st: tuple[float, ...] = setting(
+        (), "pitch shifts in semitones, one drawn at each use", entries=(-24.0, 24.0)
+    )
+    noise_snr_db: tuple[float, ...] = setting(
+        (), "signal-to-noise ratios of added white noise in dB, one drawn at each use", entries=(-20.0, 100.0)
+    )
+    shift_s: float = setting(0.0, "largest shift in s: a delay (silence before) or an advance (cut)")
+    versions: int = setting(
+        0, "varied versions of each utterance, made once at the start; 0: made anew at each use"
+    )
+    mixup: float = setting(0.0, "alpha of mixup's Beta distribution; 0: no mixup")
+    average: float = setting(
+        0.0, "decay per step of the moving average of the weights that is used; 0: the last weights", below=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComputeConfig:
     """What runs a trial; all of it may change bits of a result, so all of it is part of its identity."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
-    # a step is one launch on a GPU (alpha steps of second order, and retrain.drop_path, are not)
-    cuda_graph: bool = False
-    # of maps and products in forward and backward passes; norms, loss, weights, alphas: fp32
-    precision: Precision = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where a trial computes; auto: a GPU if any")
+    threads: int = setting(1, "CPU threads of a trial", least=1)
+    cuda_graph: bool = setting(
+        False, "on a GPU, launch a step as one graph (not second-order alpha steps, nor with drop_path)"
+    )
+    precision: Precision = setting(
+        "fp32", "of maps and products; norms, loss, weights and alphas are always fp32"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResourcesConfig:
-    """How many trials at once and what is done when one dies; no part of any trial's identity."""
+    """How many trials run at once and what is done when one dies; no part of any trial's identity."""
 
-    address: str = ""  # of a running Ray cluster, or auto; none = start one here
-    cpus: int = 0  # 0 = all
-    # 0 = as many as fit; on a cluster that grows by itself, as many as it may grow to
-    trials_at_once: int = 0
-    gpus_per_trial: float = 1.0  # where trials run on GPUs
-    cache_gb: float = 200.0  # of features kept in study.storage; the least recently used go first
-    checkpoint_s: float = 60.0  # between two checkpoints of a trial; stages always end with one
-    # epochs, between two pictures of the same in TensorBoard; 0 = none but those of the end
-    pictures_every: int = 5
-    max_failures: int = 2  # so often a trial whose process was lost or ran out of memory is run again
-    # after which a trial without a step is killed, and a study without a report ends
-    no_progress_s: float = 1800.0
+    address: str = setting("", "address of a running Ray cluster, or auto; empty: start Ray here")
+    cpus: int = setting(0, "CPUs of this machine that a study may use; 0: all")
+    trials_at_once: int = setting(
+        0, "trials at once; 0: as many as fit (on a growing cluster: as it may grow to)"
+    )
+    gpus_per_trial: float = setting(1.0, "GPUs per trial, where trials run on GPUs", least=0.01)
+    cache_gb: float = setting(200.0, "GB of cached features; the least recently used are deleted first")
+    checkpoint_s: float = setting(
+        60.0, "seconds between checkpoints of a trial; each stage ends with one too"
+    )
+    pictures_every: int = setting(5, "epochs between pictures in TensorBoard; 0: only at the end")
+    max_failures: int = setting(
+        2, "how often a trial is run again after its process died or ran out of memory"
+    )
+    no_progress_s: float = setting(
+        1800.0, "seconds without a step (without a report) after which a trial (a study) is ended", least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,39 +289,42 @@ class RacingConfig:
     Bengio, 2003).
     """
 
-    on: bool = False
-    pairs: int = 3  # fewest folds that both have, seeds averaged within a fold
-    p: float = 0.1  # one-sided, that all looks at one candidate share
-    looks: Literal["bonferroni", "none"] = "bonferroni"  # how they share it
+    on: bool = setting(False, "give up candidates that are clearly worse than the best")
+    pairs: int = setting(3, "fewest folds that both candidates have finished", least=2)
+    p: float = setting(0.1, "one-sided level of the test, shared by all looks at a candidate", below=1)
+    looks: Literal["bonferroni", "none"] = setting("bonferroni", "how the looks share the level")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyConfig:
     """One question on one corpus: arms x candidates x folds x seeds."""
 
-    name: str = "study"
-    storage: str = "results"  # folder, or a URI such as s3://bucket/prefix, that holds the studies
-    # local folder, on each node, of features and fetched corpora; none = .cache in a local storage
-    cache: str = ""
-    arms: tuple[str, ...] = field(
-        default=("darts", "random", "cnn_lstm_attention"), metadata={"one_of": tuple(ARMS)}
+    name: str = setting("study", "name of the study and of its folder")
+    storage: str = setting("results", "folder of all studies, or a URI such as s3://bucket/prefix")
+    cache: str = setting(
+        "", "local folder, on each node, of features and fetched corpora; empty: .cache in a local storage"
     )
-    candidates: int = 1  # per arm; the first is the configuration as written
-    folds: tuple[int, ...] = ()  # none named = all
-    seeds: tuple[int, ...] = (0,)
-    seed: int = 0  # of the proposals
-    # one search for settings per arm (optimistic), or one per arm and outer fold
-    protocol: Literal["flat", "nested"] = "flat"
-    sampler: Literal["tpe", "gp", "random", "nsga2"] = "tpe"
-    # more than one: a Pareto set
-    objectives: tuple[Literal["valid_ua", "parameters", "latency_ms"], ...] = ("valid_ua",)
-    # candidates proposed together once all earlier ones have ended; 0 = each when a slot is free
-    generation: int = 0
-    # tried first, after the settings as written: name -> {dotted key: value}
-    points: dict[str, Any] = field(default_factory=dict)
-    space: dict[str, Any] = field(default_factory=dict)  # dotted key -> {low, high[, log]} or {choices}
+    arms: tuple[str, ...] = setting(
+        ("darts", "random", "cnn_lstm_attention"), "what is compared", needed=True, one_of=tuple(ARMS)
+    )
+    candidates: int = setting(1, "candidates per arm; the first is the configuration as written", least=1)
+    folds: tuple[int, ...] = setting((), "folds that are run; empty: all")
+    seeds: tuple[int, ...] = setting((0,), "one trial per seed", needed=True)
+    seed: int = setting(0, "seed of the proposals")
+    protocol: Literal["flat", "nested"] = setting(
+        "flat", "one outer search per arm (optimistic), or one per arm and outer fold"
+    )
+    sampler: Literal["tpe", "gp", "random", "nsga2"] = setting("tpe", "the Optuna sampler that proposes")
+    objectives: tuple[Literal["valid_ua", "parameters", "latency_ms"], ...] = setting(
+        ("valid_ua",), "what candidates are compared by; more than one: a Pareto set", needed=True
+    )
+    generation: int = setting(
+        0, "candidates proposed together once all earlier ones have ended; 0: one whenever a slot is free"
+    )
+    points: dict[str, Any] = setting({}, "candidates to try first: {name: {key of study.space: value}}")
+    space: dict[str, Any] = setting({}, "what is searched: {key: {low, high[, log]}} or {key: {choices}}")
     racing: RacingConfig = field(default_factory=RacingConfig)
-    retry_failed: bool = False
+    retry_failed: bool = setting(False, "run failed trials again")
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
 
 

@@ -49,8 +49,8 @@ def changed(trial: TrialConfig, key: str) -> TrialConfig:
 
 
 def test_a_fault_is_told_in_five_parts() -> None:
-    fault = Fault("here", "it broke", got=1, expected="2", fix="mend it")
-    assert str(fault) == "here: it broke\n  got: 1\n  expected: 2\n  fix: mend it"
+    fault = Fault("here", "it broke", got=1, expected="2", fix="correct it")
+    assert str(fault) == "here: it broke\n  got: 1\n  expected: 2\n  fix: correct it"
     assert fault.what == "it broke"
     assert isinstance(fault, ValueError)
 

@@ -4,18 +4,18 @@ import math
 import string
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysernas.config.arms import ARMS
-from raysernas.config.bounds import AT_LEAST, BELOW_ONE, ENTRIES, FEWEST_RANKED, MOST
 from raysernas.config.files import assign, find, load, shipped, show, trial_from
 from raysernas.config.identity import SECTIONS, flatten, trial_config
+from raysernas.config.rules import FEWEST_RANKED
 from raysernas.config.schema import Config, TrialConfig
-from raysernas.config.values import DISTINCT
+from raysernas.config.setting import MOST, Setting, declared
 from tests.support.faults import refusal, told
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "defaults.yaml"
@@ -108,32 +108,32 @@ FILES = {  # content -> the text of its refusal, PATH for where it lies
         "PATH is not readable YAML",
         "Invalid loaded object type: int",
         "a YAML mapping of settings",
-        "mend the file",
+        "correct the file",
     ),
     "study: {name: ]": told(
         "PATH is not readable YAML",
         "did not find expected node content (line 1, column 15)",
         "a YAML mapping of settings",
-        "mend the file",
+        "correct the file",
     ),
     "search: {epochs: 1, epochs: 2}": told(
         "PATH is not readable YAML",
         "found duplicate key epochs (line 1, column 21)",
         "a YAML mapping of settings",
-        "mend the file",
+        "correct the file",
     ),
     b"\xff\xfe\x00": told(
         "PATH is not readable YAML",
         *(
             "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
             "a YAML mapping of settings",
-            "mend the file",
+            "correct the file",
         ),
     ),
     "search: ???": told(
         "search is a section", "'???', text", "a mapping of settings", "write search.epochs: ..."
     ),
-    "1: 2": told("1 is not a setting", 1, f"one of study, {', '.join(SECTIONS)}", "mend or remove it"),
+    "1: 2": told("1 is not a setting", 1, f"one of study, {', '.join(SECTIONS)}", "correct or remove it"),
 }
 
 
@@ -181,50 +181,33 @@ WORD = st.text(st.characters(codec="utf-8", exclude_characters="$"), max_size=12
 NAME = st.text(string.ascii_letters + string.digits + "äß_", min_size=1, max_size=12)
 
 
-def values_of(key: str, kind: Any) -> st.SearchStrategy[Any]:
+def values_of(key: str, setting: Setting) -> st.SearchStrategy[Any]:
     """Values that a setting takes."""
+    kind = setting.kind
     if key == "study.name":
         return NAME
     if key in ("study.space", "study.points"):
         return st.just({})
-    if key in BELOW_ONE:
-        return st.floats(0, 1, exclude_max=True)
-    if key in AT_LEAST:
-        low = AT_LEAST[key]
-        return st.integers(math.ceil(low), MOST) if kind is int else st.floats(low, MOST)
     if key == "corpus.merge":
         return st.dictionaries(WORD, WORD, max_size=3)
-    if key in ENTRIES:
-        return st.lists(st.floats(*ENTRIES[key]), max_size=4, unique=True).map(tuple)
     if key == "network.reductions":
         return st.lists(st.integers(0, 3), max_size=3, unique=True).map(tuple)
     if key == "search.warmup_epochs":
         return st.integers(0, 3)
     if key == "search.eigenvalue_every":
         return st.sampled_from([0, 1, 5])
-    if key in DISTINCT:
-        entry = get_args(kind)[0]
-        entries = (
-            st.integers(0, MOST)
-            if entry is int
-            else WORD
-            if entry is str
-            else st.sampled_from(get_args(entry))
-        )
-        return st.lists(entries, min_size=1, max_size=4, unique=True).map(tuple)
-    return WORD if kind is str else st.booleans() if kind is bool else st.sampled_from(get_args(kind))
-
-
-def kinds(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> declared type."""
-    found: dict[str, Any] = {}
-    for name, kind in get_type_hints(type(node)).items():
-        found |= (
-            kinds(getattr(node, name), f"{prefix}{name}.")
-            if hasattr(kind, "__dataclass_fields__")
-            else {f"{prefix}{name}": kind}
-        )
-    return found
+    if kind is tuple:
+        low, high = setting.entries
+        numbers = st.integers(int(low), int(high)) if setting.entry.kind is int else st.floats(low, high)
+        entry = values_of("", setting.entry) if setting.entry.kind is str else numbers
+        return st.lists(entry, min_size=1, max_size=4, unique=True).map(tuple)
+    if setting.below is not None:
+        return st.floats(setting.least, setting.below, exclude_max=True)
+    if kind is int:
+        return st.integers(math.ceil(setting.least), MOST)
+    if kind is float:
+        return st.floats(setting.least, MOST)
+    return st.booleans() if kind is bool else st.sampled_from(setting.one_of) if setting.one_of else WORD
 
 
 def allowed(flat: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +270,7 @@ def can_race(whole: dict[str, Any]) -> bool:
     )
 
 
-VALUES = {key: values_of(key, kind) for key, kind in kinds(Config()).items()}
+VALUES = {key: values_of(key, setting) for key, setting in declared(Config).items()}
 ANY = st.fixed_dictionaries({}, optional=VALUES).map(allowed).filter(fits_together)
 
 

@@ -48,8 +48,7 @@ def test_what_makes_no_sense_is_refused(overrides: tuple[str, ...], what: str) -
 
 def test_a_nested_search_has_no_folds_to_race_on() -> None:
     assert refusal(lambda: load(None, [RACE, "study.protocol=nested"])) == told(
-        "study.racing compares candidates on several folds, but study.protocol=nested has one for each "
-        "search",
+        "study.racing compares candidates on several folds, but study.protocol=nested has one per search",
         *(
             "racing.on: true, protocol: nested",
             "one of the two",

@@ -30,7 +30,7 @@ WRONG = {  # overrides -> the text of their refusal
         "set search.stop_window, search.epochs or search.stop=epochs",
     ),
     "retrain.versions=8": told(
-        "retrain.versions are of a sound that varies, but nothing varies it",
+        "retrain.versions asks for versions of a varied sound, but nothing varies it",
         *(8, "0, or one of retrain.speeds, pitches_st, noise_snr_db and shift_s"),
         "set retrain.speeds=[0.9,1.0,1.1], say, or retrain.versions=0",
     ),

@@ -9,11 +9,11 @@ from typing import Any, get_type_hints
 import pytest
 
 from raysernas.config.arms import ARMS
-from raysernas.config.bounds import AT_LEAST, BELOW_ONE, ENTRIES, MOST
-from raysernas.config.files import load
+from raysernas.config.files import assign, checked, load
 from raysernas.config.identity import SECTIONS, flatten
 from raysernas.config.schema import PRESETS, Config
-from raysernas.config.values import DISTINCT, assign, checked, merge
+from raysernas.config.setting import MOST, declared
+from raysernas.config.values import merge
 from tests.support.faults import refusal, told
 
 OFFERS = "study.space offers a value that the setting refuses:"
@@ -23,12 +23,14 @@ SEARCH_KEYS = ", ".join(f"search.{key}" for key in get_type_hints(type(Config().
 WRONG = {  # override -> the text of its refusal
     "search.weight_lr=1": told(
         "search.weight_lr is not a setting; did you mean search.weights_lr?",
-        *("search.weight_lr", f"one of {SEARCH_KEYS}", "mend or remove it"),
+        *("search.weight_lr", f"one of {SEARCH_KEYS}", "correct or remove it"),
     ),
-    "xyz=1": told("xyz is not a setting", "xyz", f"one of study, {', '.join(SECTIONS)}", "mend or remove it"),
+    "xyz=1": told(
+        "xyz is not a setting", "xyz", f"one of study, {', '.join(SECTIONS)}", "correct or remove it"
+    ),
     "epochs=1": told(
         "epochs is not a setting; did you mean search.epochs or retrain.epochs?",
-        *("epochs", f"one of study, {', '.join(SECTIONS)}", "mend or remove it"),
+        *("epochs", f"one of study, {', '.join(SECTIONS)}", "correct or remove it"),
     ),
     "search.epochs=2.5": told(
         "search.epochs has the wrong type",
@@ -142,7 +144,7 @@ WRONG = {  # override -> the text of its refusal
     "study.arms=[darts": told(
         "the override 'study.arms=[darts' is not readable",
         *("did not find expected ',' or ']' (line 2, column 1)", "key=value, the value in YAML"),
-        "mend it, and quote it for the shell: 'study.arms=[darts, cnn]'",
+        "correct it, and quote it for the shell: 'study.arms=[darts, cnn]'",
     ),
     "search.epochs=0": told(
         "search.epochs is out of range", 0, f"a number from 1 to {MOST}", "set search.epochs"
@@ -193,18 +195,18 @@ SPACES = {  # study.space -> the text of its refusal
         "study.space.search.alphas_lr has no range",
         "{'low': 1}",
         "{low, high[, log]} or {choices: [...]}",
-        "mend it",
+        "correct it",
     ),
     "{search.alphas_lr: {low: 1e-2, high: 1e-3}}": told(
         "study.space.search.alphas_lr has no sound range",
         *(
             "{'low': 0.01, 'high': 0.001}",
             "two numbers, low < high; log true or false, and low > 0 where it is true",
-            "mend it",
+            "correct it",
         ),
     ),
     "{search.alphas_lr: {choices: []}}": told(
-        "study.space.search.alphas_lr has no choices", "[]", "a list of distinct values", "mend it"
+        "study.space.search.alphas_lr has no choices", "[]", "a list of distinct values", "correct it"
     ),
     "{features.kind: {low: 1, high: 2}}": told(
         "study.space.features.kind has a range, but the setting is no number",
@@ -217,7 +219,7 @@ SPACES = {  # study.space -> the text of its refusal
     ),
     "{network.channels: {low: 4.5, high: 16}}": told(
         "study.space offers a value that the setting refuses: network.channels has the wrong type",
-        *("4.5", "values that network.channels takes", "mend study.space.network.channels"),
+        *("4.5", "values that network.channels takes", "correct study.space.network.channels"),
     ),
 }
 
@@ -287,20 +289,31 @@ def built_with(node: Any, key: str, value: Any) -> Any:
     return replace(node, **{name: built_with(getattr(node, name), rest, value) if rest else value})
 
 
-NUMBERS = [
-    key
-    for key, value in flatten(Config()).items()
-    if isinstance(value, int | float) and not isinstance(value, bool)
-]
+SETTINGS = declared(Config)
+NUMBERS = [key for key, setting in SETTINGS.items() if setting.kind in (int, float)]
+LISTS = [key for key, setting in SETTINGS.items() if setting.kind is tuple]
+ENTRIES = {key: SETTINGS[key].entries for key in LISTS if SETTINGS[key].hint == tuple[float, ...]}
 
 
-def test_every_number_has_a_range() -> None:
-    assert set(NUMBERS) == {*AT_LEAST, *BELOW_ONE}
-    assert not set(AT_LEAST) & set(BELOW_ONE)
+def test_every_setting_is_declared_with_a_meaning_in_one_line() -> None:
+    assert list(SETTINGS) == list(flatten(Config()))
+    for key, setting in SETTINGS.items():
+        assert setting.meaning, key
+        assert "\n" not in setting.meaning, key
+        assert setting.only_if is None or setting.only_if[1] in SETTINGS[setting.only_if[0]].one_of, key
 
 
-def test_every_list_is_checked_for_repetitions() -> None:
-    assert {key for key, value in flatten(Config()).items() if isinstance(value, tuple)} == set(DISTINCT)
+def test_every_number_in_a_list_has_a_range() -> None:
+    assert set(ENTRIES) == {"retrain.speeds", "retrain.pitches_st", "retrain.noise_snr_db"}
+    assert all(high < MOST for _, high in ENTRIES.values())
+
+
+@pytest.mark.parametrize("key", LISTS)
+def test_no_list_has_an_entry_twice(key: str) -> None:
+    entry = (SETTINGS[key].one_of or {int: (1,), float: (1.0,), str: ("a",)}[SETTINGS[key].entry.kind])[0]
+    assert refusal(lambda: assign(Config(), {key: [entry, entry]})).startswith(
+        f"config: {key} needs distinct entries"
+    )
 
 
 @pytest.mark.parametrize("key", NUMBERS)

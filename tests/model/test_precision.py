@@ -119,7 +119,7 @@ def test_precision_is_part_of_the_identity_of_a_trial():
 
 @pytest.mark.parametrize("order", ["second_exact", "second_difference"])
 def test_second_orders_are_refused_in_bf16(order):
-    assert "is not to be had in bf16" in refusal(
+    assert "does not work in bf16" in refusal(
         lambda: load(None, ["compute.precision=bf16", f"search.order={order}"])
     )
 
