@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raysernas.model.fast.depthwise import Map, NewMap, Stride
-from raysernas.model.mixed import MixedEdge, Sources, remember, sum_of
-from raysernas.model.operations import Halve, build, pointwise
+from raysernas.model.fast.phases import Map, NewMap, Stride
+from raysernas.model.mixed import MixedEdge, Sources, sum_of
+from raysernas.model.operations.layers import pointwise
+from raysernas.model.operations.members import build
+from raysernas.model.operations.skip_connect import Halve
 from raysernas.record.genotype import CELL_OPERATIONS, Cell, CellKind, OperationName, sources
 
 BOTH: Stride = (2, 2)
@@ -50,7 +52,7 @@ class SearchCell(nn.Module):
             edge = edges.stop
             made = states.node([self.edges[i] for i in edges], mixing[edges.start : edges.stop])  # pyright: ignore
             states.states.append(made)
-        remember(states.seen)
+        states.statistics.update()
         return torch.cat(states.states[2:], dim=1)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.mixed import MixedEdge
 from raysernas.model.network import Cells, Network
-from raysernas.model.operations import Halve
+from raysernas.model.operations.skip_connect import Halve
 from raysernas.model.ordered import OrderedPair
 from raysernas.record.genotype import sources
 

@@ -9,9 +9,10 @@ without `none` and the skip connection, which would change the order. [batch, ch
 
 from torch import Tensor, nn
 
-from raysernas.model.fast.depthwise import Map, NewMap, Stride
-from raysernas.model.mixed import MixedEdge, Sources, remember
-from raysernas.model.operations import build, pointwise
+from raysernas.model.fast.phases import Map, NewMap, Stride
+from raysernas.model.mixed import MixedEdge
+from raysernas.model.operations.layers import pointwise
+from raysernas.model.operations.members import build
 from raysernas.record.genotype import CONVOLUTIONS, POOLS, Gene
 
 Slot = tuple[Gene, ...]  # of one gene
@@ -45,7 +46,5 @@ class OrderedPair(nn.Module):
         for slot, mixing in ((self.conv, conv), (self.pool, pool)):
             assert isinstance(slot, MixedEdge)
             assert mixing is not None
-            sources = Sources([x], [slot.stride])
-            x = sources.node([slot], mixing[None])
-            remember(sources.seen)
+            x = slot(x, mixing)
         return x

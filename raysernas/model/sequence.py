@@ -76,18 +76,6 @@ class SearchSequence(nn.Module):
         assert isinstance(edge, MixedSequenceEdge)
         return edge
 
-    def chosen(self, genes: Cell) -> "ChosenSequence":
-        """The cell of these genes with a copy of the weights that its operations have here."""
-        cell, numbers = (
-            ChosenSequence(self._edge(0).queries.shape[-1], genes, self.dropout.p),
-            sources(self.nodes, inputs=1),
-        )
-        kept = [
-            (numbers.index((node, gene.source)), gene) for node, into in enumerate(genes) for gene in into
-        ]
-        cell.edges = nn.ModuleList(self._edge(edge).chosen(gene.operation) for edge, gene in kept)
-        return cell.train(self.training)
-
 
 class ChosenSequence(nn.Module):
     """Only the edges of a genotype."""

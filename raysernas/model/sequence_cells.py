@@ -116,20 +116,6 @@ class MixedSequenceEdge(nn.Module):
         self.chains = nn.ModuleList(Chain(cell, width, LAYERS, both=both) for cell, both in CHAINS)
         self.queries = new_queries(len(CHAINS), LAYERS, width)
 
-    def chosen(self, operation: str) -> "ChosenSequenceEdge":
-        """One operation with a copy of the weights that it has here."""
-        edge = ChosenSequenceEdge(operation, self.queries.shape[-1]).to(self.queries)
-        if operation == "self_attention":
-            edge.operation.load_state_dict(self.self_attention.state_dict())
-        elif operation != "skip_connect":
-            parts = recurrent(operation)
-            chain = CHAINS.index((parts.cell, parts.both))
-            # perhaps without its second layer
-            edge.operation.load_state_dict(self.chains[chain].state_dict(), strict=False)
-            if edge.query is not None:
-                edge.query.data.copy_(self.queries[chain, parts.layers - 1])
-        return edge
-
 
 def mixed(
     edges: Sequence[MixedSequenceEdge], frames: SequenceState, mixing: Float[Tensor, "edge operation"]

@@ -2,8 +2,6 @@
 gradient and buffer.
 """
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,37 +11,11 @@ from torch import nn
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.mixed import MixedEdge
 from raysernas.record.genotype import CELL_OPERATIONS, Gene, sources
+from tests.support.cells import assert_same, everything
 from tests.support.reference_cells import reference
 
 STRIDES = [(1, 1), (2, 1), (1, 2), (2, 2)]
 REAL = CELL_OPERATIONS[1:]
-
-
-def everything(cell: nn.Module, maps: list[torch.Tensor], last: Any) -> list[torch.Tensor | None]:
-    """Output, gradients of the inputs, the mixing weights and the weights, and buffers after one pass of a
-    cell.
-    """
-    maps = [x.clone().requires_grad_() for x in maps]
-    if isinstance(last, torch.Tensor):
-        last = last.clone().requires_grad_()
-    made = cell(*maps, last)
-    torch.manual_seed(1)
-    made.backward(torch.randn(made.shape, dtype=made.dtype))
-    to_last = [last.grad] if isinstance(last, torch.Tensor) else []
-    weights = [parameter.grad for parameter in cell.parameters()]
-    return [made.detach(), *[x.grad for x in maps], *to_last, *weights, *[x.clone() for x in cell.buffers()]]
-
-
-def assert_same(
-    found: list[torch.Tensor | None], expected: list[torch.Tensor | None], tolerance: float
-) -> None:
-    for one, other in zip(found, expected, strict=True):
-        # of weights that reach no output, some are not touched and some get zeros
-        if one is None or other is None:
-            assert one is other or not (other if one is None else one).any()  # pyright: ignore[reportOptionalMemberAccess]
-        else:
-            scale = max(1.0, other.abs().max().item())
-            torch.testing.assert_close(one, other, rtol=0, atol=tolerance * scale)
 
 
 def freeze(cell: nn.Module) -> None:

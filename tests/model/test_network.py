@@ -32,6 +32,7 @@ from raysernas.record.genotype import (
     space,
 )
 from raysernas.training.scratch import DESIGNS
+from tests.support.sequences import chosen_cell
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
 
 NETWORKS = [arm for arm in ARMS if arm != "majority"]
@@ -195,7 +196,7 @@ def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
         return
     fill(derived.recurrence.fit, supernet.recurrence.fit)
     for i, mixed in enumerate(supernet.recurrence.cells):
-        derived.recurrence.cells[i] = mixed.chosen(genotype.recurrent)
+        derived.recurrence.cells[i] = chosen_cell(mixed, genotype.recurrent)
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from raysernas.model.recurrent import Recurrence
 from raysernas.model.sequence import ChosenSequence, SearchedRecurrence, SearchSequence, twice_differentiable
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, Gene, sources
-from tests.support.sequences import LENGTHS, a_cell, batch, mixtures, same
+from tests.support.sequences import LENGTHS, a_cell, batch, chosen_cell, mixing_weights, same
 
 
 @settings(max_examples=10)
@@ -32,14 +32,14 @@ def test_the_part_fits_any_channels_to_its_width(channels, width, steps, size, n
     ).double()
     x, mask = batch(channels, steps, torch.full((size,), steps))
     assert part.channels == width
-    assert part(x, mask, mixtures(nodes) if searched else None).shape == (size, steps, width)
+    assert part(x, mask, mixing_weights(nodes) if searched else None).shape == (size, steps, width)
 
 
 @pytest.mark.parametrize("searched", [True, False])
 def test_what_stands_in_padded_steps_changes_nothing_and_comes_out_as_zero(searched):
     torch.manual_seed(0)
     part = SearchedRecurrence(5, 6, 2, 3, None if searched else a_cell(0, 3), 0.0).double()
-    mixing, (x, mask) = mixtures(3) if searched else None, batch(5)
+    mixing, (x, mask) = mixing_weights(3) if searched else None, batch(5)
     made = part(x, mask, mixing)
     assert torch.equal(part(x.masked_fill(~mask[:, :, None], float("nan")), mask, mixing), made)
     assert (made[~mask] == 0).all()
@@ -53,7 +53,7 @@ def test_a_searched_cell_under_one_hot_mixing_is_the_chosen_cell_of_its_weights(
     torch.manual_seed(0)
     nodes = 3
     searched, genes = SearchSequence(6, nodes, 0.0).double(), a_cell(seed, nodes)
-    mixing = torch.zeros_like(mixtures(nodes))
+    mixing = torch.zeros_like(mixing_weights(nodes))
     mixing[:, 0] = 1
     for node, into in enumerate(genes):
         for gene in into:
@@ -61,14 +61,14 @@ def test_a_searched_cell_under_one_hot_mixing_is_the_chosen_cell_of_its_weights(
             mixing[edge] = torch.zeros(len(SEQUENCE_OPERATIONS))
             mixing[edge, SEQUENCE_OPERATIONS.index(gene.operation)] = 1
     x, mask = batch(6)
-    chosen = searched.chosen(genes)
+    chosen = chosen_cell(searched, genes)
     assert isinstance(chosen, ChosenSequence)
     same(searched(x, mask, mixing), chosen(x, mask))
 
 
 def test_a_chosen_cell_has_its_own_copy_of_the_weights():
     searched = SearchSequence(4, 1, 0.0)
-    chosen = searched.chosen(((Gene(0, "bigru_1_attention"),),))
+    chosen = chosen_cell(searched, ((Gene(0, "bigru_1_attention"),),))
     before = [value.clone() for value in chosen.parameters()]
     with torch.no_grad():
         for value in searched.parameters():
@@ -80,7 +80,7 @@ def test_a_chosen_cell_has_its_own_copy_of_the_weights():
 def test_every_parameter_gets_a_gradient(searched):
     torch.manual_seed(0)
     part = SearchedRecurrence(5, 7, 2, 3, None if searched else a_cell(1, 3), 0.0).double()
-    mixing, (x, mask) = mixtures(3).requires_grad_(), batch(5)
+    mixing, (x, mask) = mixing_weights(3).requires_grad_(), batch(5)
     made = part(x, mask, mixing if searched else None)
     (made * torch.randn_like(made)).sum().backward()
     for name, value in part.named_parameters():
@@ -97,7 +97,7 @@ def test_the_supernet_is_smooth_enough_for_its_gradients_to_be_checked():
     cell, (x, mask) = SearchSequence(3, 1, 0.0).double(), batch(3, 3, torch.tensor([3, 2]))
     with twice_differentiable():
         assert torch.autograd.gradcheck(
-            lambda x, mixing: cell(x, mask, mixing), (x.requires_grad_(), mixtures(1).requires_grad_())
+            lambda x, mixing: cell(x, mask, mixing), (x.requires_grad_(), mixing_weights(1).requires_grad_())
         )
 
 
@@ -106,7 +106,7 @@ def test_the_supernet_is_smooth_enough_for_its_gradients_to_be_checked():
 def test_a_product_with_the_hessian_is_exact(dtype, within):
     """d/de of the gradient at weights + e * direction, by double backward and by differences in float64."""
     torch.manual_seed(0)
-    cell, (x, mask), mixing = SearchSequence(4, 2, 0.0).double(), batch(4), mixtures(2)
+    cell, (x, mask), mixing = SearchSequence(4, 2, 0.0).double(), batch(4), mixing_weights(2)
     weights = list(cell.parameters())
     direction = [torch.randn_like(value) for value in weights]
     mixing.requires_grad_()
@@ -148,7 +148,7 @@ def test_the_fixed_recurrence_can_be_differentiated_twice():
 def test_weights_given_from_outside_are_used(within):
     """A look-ahead at other weights must reach the recurrent layers, which keep lists of theirs."""
     torch.manual_seed(0)
-    cell, mixing, (x, mask) = SearchSequence(6, 2, 0.0).double(), mixtures(2), batch(6)
+    cell, mixing, (x, mask) = SearchSequence(6, 2, 0.0).double(), mixing_weights(2), batch(6)
     weights = {name: torch.randn_like(value) for name, value in cell.named_parameters()}
     with within():
         ahead = functional_call(cell, weights, (x, mask, mixing))

@@ -16,7 +16,7 @@ from raysernas.model.sequence_cells import (
     mixed,
 )
 from raysernas.record.genotype import SEQUENCE_OPERATIONS
-from tests.support.sequences import LENGTHS, REAL, batch, frames_of, mixtures, run, same
+from tests.support.sequences import LENGTHS, REAL, batch, chosen_edge, frames_of, mixing_weights, run, same
 
 
 def test_the_operations_are_three_and_every_recurrent_one_without_and_with_attention():
@@ -88,13 +88,13 @@ def test_a_mixture_of_one_operation_is_that_operation_with_its_shared_weights(op
     edge, frames = MixedSequenceEdge(width).double(), frames_of(*batch(width))
     one_hot = torch.zeros(len(SEQUENCE_OPERATIONS), dtype=torch.float64)
     one_hot[SEQUENCE_OPERATIONS.index(operation)] = 1
-    same(mixed([edge], frames, one_hot[None])[0], edge.chosen(operation)(frames))
+    same(mixed([edge], frames, one_hot[None])[0], chosen_edge(edge, operation)(frames))
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_operations_and_none_adds_nothing():
     torch.manual_seed(0)
-    edge, frames, mixing = MixedSequenceEdge(4).double(), frames_of(*batch(4)), mixtures(1)[0]
-    apart = [weight * edge.chosen(name)(frames) for name, weight in zip(REAL, mixing[1:], strict=True)]
+    edge, frames, mixing = MixedSequenceEdge(4).double(), frames_of(*batch(4)), mixing_weights(1)[0]
+    apart = [weight * chosen_edge(edge, name)(frames) for name, weight in zip(REAL, mixing[1:], strict=True)]
     same(mixed([edge], frames, mixing[None])[0], torch.stack(apart).sum(0))
 
 
@@ -103,7 +103,7 @@ def test_edges_computed_together_are_those_computed_apart():
     edges, frames, mixing = (
         [MixedSequenceEdge(5).double() for _ in range(3)],
         frames_of(*batch(5)),
-        mixtures(2),
+        mixing_weights(2),
     )
     for edge, made, weights in zip(edges, mixed(edges, frames, mixing), mixing, strict=True):
         same(made, mixed([edge], frames, weights[None])[0])

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from raysernas.model.cells import SearchCell
 from raysernas.model.mixed import MixedEdge
-from raysernas.model.operations import Depthwise, Pointwise
+from raysernas.model.operations.layers import Depthwise, Pointwise
 from raysernas.record.genotype import sources
 
 

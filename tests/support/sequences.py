@@ -1,10 +1,13 @@
-"""What several tests of sequences need: utterances of unlike lengths, mixtures, genes."""
+"""What several tests of sequences need: utterances of unlike lengths, mixing weights, genes, chosen cells."""
 
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from raysernas.model.recurrent import true_steps
+from raysernas.model.sequence import ChosenSequence, SearchSequence
+from raysernas.model.sequence_cells import CHAINS, ChosenSequenceEdge, MixedSequenceEdge, recurrent
 from raysernas.model.sequence_rnn import SequenceState, turning
 from raysernas.record.genotype import SEQUENCE_OPERATIONS, Cell, Gene, sources
 
@@ -31,7 +34,35 @@ def run(edge: Callable[[SequenceState], torch.Tensor], x: torch.Tensor, mask: to
     return edge(frames_of(x, mask)).transpose(-3, -2)
 
 
-def mixtures(nodes: int) -> torch.Tensor:
+def chosen_edge(mixed: MixedSequenceEdge, operation: str) -> ChosenSequenceEdge:
+    """One operation with a copy of the weights that it has in a mixed edge."""
+    edge = ChosenSequenceEdge(operation, mixed.queries.shape[-1]).to(mixed.queries)
+    if operation == "self_attention":
+        edge.operation.load_state_dict(mixed.self_attention.state_dict())
+    elif operation != "skip_connect":
+        parts = recurrent(operation)
+        chain = CHAINS.index((parts.cell, parts.both))
+        # perhaps without its second layer
+        edge.operation.load_state_dict(mixed.chains[chain].state_dict(), strict=False)
+        if edge.query is not None:
+            edge.query.data.copy_(mixed.queries[chain, parts.layers - 1])
+    return edge
+
+
+def chosen_cell(searched: SearchSequence, genes: Cell) -> ChosenSequence:
+    """The cell of these genes with a copy of the weights that its operations have in a searched one."""
+    cell, numbers = ChosenSequence(1, genes, searched.dropout.p), sources(searched.nodes, inputs=1)
+    edges = []
+    for node, into in enumerate(genes):
+        for gene in into:
+            mixed = searched.edges[numbers.index((node, gene.source))]
+            assert isinstance(mixed, MixedSequenceEdge)
+            edges.append(chosen_edge(mixed, gene.operation))
+    cell.edges = nn.ModuleList(edges)
+    return cell.train(searched.training)
+
+
+def mixing_weights(nodes: int) -> torch.Tensor:
     """Uneven mixing weights of every edge."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(

@@ -7,84 +7,16 @@ batch); the weight gradient of a 5x5 kernel is taken in two blocks of three colu
 only fast up to that width.
 """
 
-from typing import NamedTuple
-
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-Map = Float[Tensor, "batch channel time band"]
-# of a function that may change their number
-NewMap = Float[Tensor, "batch_made channel_made time_made band_made"]
+from raysernas.model.fast.phases import Map, NewMap, Stride, dense
+
 Kernel = Float[Tensor, "channel 1 row column"]
 NewKernel = Float[Tensor, "channel 1 row_made column_made"]
-Stride = tuple[int, int]  # along time, along band
 FAST_WIDTH = 3  # up to this kernel width oneDNN's depthwise weight gradient is fast
-
-
-class Phases(NamedTuple):
-    """How many phases each axis of a map was split into (1 = left whole), and the (time, band) of the merged
-    map.
-    """
-
-    time: int
-    band: int
-    size: tuple[int, int]
-
-    @property
-    def several(self) -> bool:
-        """Whether there is anything to merge."""
-        return self.time * self.band > 1
-
-
-def dense(x: Map) -> Map:
-    """Channels last, without gaps."""
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def phases_of(size: tuple[int, int], stride: Stride) -> Phases:
-    """The phases in which a convolution of dilation 2 is dense: both at stride 1, only the even one at stride
-    2.
-    """
-    return Phases(3 - stride[0], 3 - stride[1], (-(-size[0] // stride[0]), -(-size[1] // stride[1])))
-
-
-def split(x: Map, phases: Phases) -> NewMap:
-    """The phases of a map, stacked along the batch clip by clip; odd axes end with a zero, as a convolution
-    pads them anyway.
-    """
-    if not phases.several:
-        return dense(x)
-    x = functional.pad(x, (0, x.shape[3] % phases.band, 0, x.shape[2] % phases.time))
-    pattern = "batch channel (time p) (band q) -> (batch p q) time band channel"
-    return rearrange(
-        rearrange(x, pattern, p=phases.time, q=phases.band),
-        "batch time band channel -> batch channel time band",
-    )
-
-
-def merge(x: Map, phases: Phases) -> NewMap:
-    """Undo `split` on a convolved map."""
-    if not phases.several:
-        return x
-    pattern = "(batch p q) channel time band -> batch (time p) (band q) channel"
-    whole = rearrange(
-        rearrange(x, pattern, p=phases.time, q=phases.band),
-        "batch time band channel -> batch channel time band",
-    )
-    return whole[:, :, : phases.size[0], : phases.size[1]]
-
-
-def blank(x: Map, phases: Phases) -> Map:
-    """Zero the cells that `merge` will cut off, in place."""
-    parts = x.unflatten(0, (-1, phases.time, phases.band))
-    if phases.size[0] % phases.time:
-        parts[:, -1, :, :, -1].zero_()
-    if phases.size[1] % phases.band:
-        parts[:, :, -1, :, :, -1].zero_()
-    return x
 
 
 def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:

@@ -10,7 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from raysernas.model.fast.depthwise import Map, Phases, Stride, apply, blank
+from raysernas.model.fast.depthwise import apply
+from raysernas.model.fast.phases import Map, Phases, Stride, blank
 
 
 @dataclass(frozen=True, slots=True)

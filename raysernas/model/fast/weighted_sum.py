@@ -12,22 +12,19 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.model.fast.depthwise import Map, dense, merge, split
 from raysernas.model.fast.double_backward import differentiable_gradients
+from raysernas.model.fast.phases import Map, dense, merge, split
 from raysernas.model.fast.pointwise_norm import (
     MapGradients,
     Matrices,
-    Matrix,
     Moments,
     NormGradients,
     Values,
-    cells,
     moments_of,
     norm_backward,
-    outer,
     statistics,
-    times,
 )
+from raysernas.model.fast.products import Matrix, cells, outer, times
 from raysernas.model.fast.sum_layout import Layout, Summand, convolved
 
 
