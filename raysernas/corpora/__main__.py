@@ -17,8 +17,8 @@ from rich.console import Console
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora.check.checks import check
 from raysernas.corpora.check.printing import as_json, print_report
+from raysernas.corpora.check.report import check
 from raysernas.record.counting import counted
 from raysernas.record.printing import PLAIN_WIDTH
 

@@ -11,8 +11,8 @@ from raysernas.corpora import selection
 from raysernas.corpora.corpus import Release
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
+@dataclass(frozen=True, slots=True)
+class PublishedCount:
     """One published number and what was found instead."""
 
     values: tuple[str, ...]
@@ -20,22 +20,22 @@ class Cell:
     found: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
     """A published table, cell by cell."""
 
     title: str
     source: str
     by: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PublishedCount, ...]
 
     @property
-    def differing(self) -> tuple[Cell, ...]:
+    def differing(self) -> tuple[PublishedCount, ...]:
         """The cells that do not fit."""
         return tuple(cell for cell in self.cells if cell.published != cell.found)
 
 
-def of(release: Release) -> tuple[Comparison, ...]:
+def of(release: Release) -> tuple[PublishedTable, ...]:
     """All published tables of a release; what is found beyond a table counts as published 0, unless the table
     is partial.
     """
@@ -49,11 +49,9 @@ def of(release: Release) -> tuple[Comparison, ...]:
         ]
         counts = Counter(tuple(str(getattr(row, name)) for name in expected.by) for row in kept)
         values = sorted({*expected.counts} if expected.partial else {*expected.counts, *counts})
-        cells = [
-            Cell(values=each, published=expected.counts.get(each, 0), found=counts[each]) for each in values
-        ]
+        cells = tuple(PublishedCount(each, expected.counts.get(each, 0), counts[each]) for each in values)
         found.append(
-            Comparison(title=expected.title, source=expected.source, by=expected.by, cells=tuple(cells))
+            PublishedTable(title=expected.title, source=expected.source, by=expected.by, cells=cells)
         )
     return tuple(found)
 

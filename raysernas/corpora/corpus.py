@@ -1,4 +1,4 @@
-"""What a corpus is, whoever recorded it: utterances with a talker and an emotion, and what is odd about them.
+"""What a corpus is, whoever recorded it: utterances with a speaker and an emotion, and remarks on them.
 
 A reader finds a `Release`: everything that is labelled, before any choice. The catalogue makes the `Corpus`
 of a study of it: the classes that are asked for, without the files that cannot be used.
@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Gender = Literal["female", "male", "unknown"]
+# a part of an official split; "" for none
+OfficialPart = Literal["", "train", "valid", "test", "test2", "test3"]
+RemarkKind = Literal["bad", "left out", "warning"]
 Label = Literal["usual", "intended", "perceived"]
 # labels of listeners that are no class unless a study names them
 NO_AGREEMENT, OTHER = "no_agreement", "other"
-UNKNOWN_SPEAKER = ""  # of utterances whose talker nobody knows; on no side of speaker-disjoint folds
+UNKNOWN_SPEAKER = ""  # nobody knows who speaks; such utterances are on no side of speaker-disjoint folds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
-    """One labelled stretch of speech; `speaker` is always the talker, `end_s` 0 means the end of the file."""
+    """One labelled stretch of speech; `speaker` is who speaks in it, `end_s` 0 means the end of the file."""
 
     key: str  # unique in its corpus, the same wherever the corpus lies
     path: str  # of the audio file; for synthetic speech, what to synthesise
@@ -31,20 +34,20 @@ class Utterance:
     start_s: float = 0.0
     end_s: float = 0.0
     # the official part, where a corpus has one
-    split: Literal["", "train", "valid", "test", "test2", "test3"] = ""
+    split: OfficialPart = ""
     sample_rate_hz: int = 0  # of the file; known once it has been inspected
     channels: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Remark:
     """What the user should know about one file or row.
 
     bad: an utterance that should be there and cannot be used (`corpus.on_bad_file` decides); left out: not
-    used, by a rule of the release that the text gives; doubtful: used, but worth a look.
+    used, by a rule of the release that the text gives; warning: used, but worth a look.
     """
 
-    kind: Literal["bad", "left out", "doubtful"]
+    kind: RemarkKind
     subject: str  # the file or row, relative to the root of the corpus
     what: str  # "is cut off: 100 bytes of sound, 400 in its header"
     fix: str  # "download it again"
@@ -61,6 +64,12 @@ class Expected:
     emotions: tuple[str, ...] = ()  # counted, after merging; none named = all
     merge: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False  # whether utterances beyond the cells of `counts` are nothing to wonder at
+
+
+def expected_by(field: str, title: str, source: str, counts: Mapping[str, int]) -> Expected:
+    """Published numbers by one field of `Utterance`."""
+    by_value = {(value,): count for value, count in counts.items()}
+    return Expected(title=title, source=source, by=(field,), counts=by_value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +106,7 @@ class Corpus:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """All known talkers, sorted."""
+        """All known speakers, sorted."""
         return tuple(sorted({utterance.speaker for utterance in self.utterances} - {UNKNOWN_SPEAKER}))
 
     def counts(self) -> dict[str, int]:

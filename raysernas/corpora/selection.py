@@ -114,20 +114,20 @@ def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
     """Both halves of the training part need every emotion, and a held-out speaker must not take the only
     examples along.
 
-    Where no talker is known at all, or folds may mix speakers, nobody need be held out, and two utterances
+    Where no speaker is known at all, or folds may mix speakers, nobody need be held out, and two utterances
     will do.
 
     Raises:
         Fault: for an emotion that cannot be learned and tested, or fewer than two of them.
     """
     known = set() if speaker_dependent else set(corpus.speakers)
-    talkers: dict[str, set[str]] = defaultdict(set)
+    speakers_of: dict[str, set[str]] = defaultdict(set)
     for utterance in corpus.utterances:
-        talkers[utterance.emotion].add(utterance.speaker)
+        speakers_of[utterance.emotion].add(utterance.speaker)
     faults = [
-        (emotion, count, len(talkers[emotion] & known))
+        (emotion, count, len(speakers_of[emotion] & known))
         for emotion, count in corpus.counts().items()
-        if count < 2 or (known and len(talkers[emotion] & known) < 2)
+        if count < 2 or (known and len(speakers_of[emotion] & known) < 2)
     ]
     if faults:
         emotion, count, speakers = faults[0]
@@ -201,7 +201,7 @@ def _content(utterance: Utterance, sounds: Mapping[str, Sound]) -> Utterance:
 
 
 def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """One sound under two talkers or two emotions: nobody knows which is right, so neither is used."""
+    """One sound under two speakers or two emotions: nobody knows which is right, so neither is used."""
     by_sound: dict[tuple[str, float, float], list[Utterance]] = defaultdict(list)
     places: dict[tuple[str, float, float], list[int]] = defaultdict(list)
     for at, utterance in enumerate(utterances):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from raysernas.config.fault import Fault
-from raysernas.corpora.corpus import Label, Remark, Utterance
+from raysernas.corpora.corpus import Label, Remark
 
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
@@ -105,37 +105,9 @@ def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
     )
 
 
-def named(
-    corpus: str,
-    root: Path,
-    files: Sequence[Path],
-    understood: Callable[[Path], Utterance | None],
-    *,
-    shape: str,
-    fix: str,
-) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
-    """The utterances of a corpus whose labels stand in the names of its files, and a remark on each name that
-    is not one.
-
-    Args:
-        understood: gives the utterance of a file, None for a name of another shape.
-        shape: what a name looks like, for people.
-        do: what helps with a name that does not.
-
-    Raises:
-        Fault: where no name is understood at all.
-    """
-    found = {file: understood(file) for file in files}
-    utterances = tuple(each for each in found.values() if each is not None)
-    if not utterances:
-        names = ", ".join(relative(file, root) for file in files[:3])
-        raise unlike(corpus, root, got=f"{len(files)} files *.wav {names}".strip(), expected=shape)
-    remarks = tuple(
-        Remark(kind="bad", subject=relative(file, root), what=f"is not a name of {corpus}: {shape}", fix=fix)
-        for file, each in found.items()
-        if each is None
-    )
-    return utterances, remarks
+def some(files: Sequence[Path], root: Path) -> str:
+    """How many recordings there are, and the first ones, for the `got` of a fault."""
+    return f"{len(files)} recordings {', '.join(relative(file, root) for file in files[:3])}".strip()
 
 
 def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:

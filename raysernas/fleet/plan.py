@@ -55,7 +55,7 @@ class Plan:
     finished: dict[str, int]  # trials of each arm that have such a record already
     failed: dict[str, int]
     raced: dict[str, int]
-    unknown: int  # utterances of a fold whose talker nobody knows
+    unknown: int  # utterances of a fold whose speaker is unknown
     unused: int  # utterances that are in no part of a fold; the most of any fold, as above
     remarks: tuple[str, ...] = ()  # on records that cannot be read, or are older
 
@@ -190,7 +190,7 @@ def _left_out(corpus: Corpus) -> str:
 
 
 def _odd(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
-    """Utterances of a fold whose talker nobody knows, and those in no part of it; the most of any fold."""
+    """Utterances of a fold whose speaker is unknown, and those in no part of it; the most of any fold."""
     parts = [(*fold.train, *fold.valid, *fold.test) for fold in found]
     unknown = [sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in part) for part in parts]
     return {"unknown": max(unknown), "unused": len(corpus.utterances) - min(map(len, parts))}

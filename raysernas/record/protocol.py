@@ -25,7 +25,7 @@ def marks(
     """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones.
 
     Args:
-        unknown: utterances in any part of a fold whose talker nobody knows.
+        unknown: utterances in any part of a fold whose speaker is unknown.
         skipped: files or rows of the corpus that could not be used.
         unlike: published tables of counts that the corpus does not fit.
         mixed: columns of PROVENANCE in which the finished trials differ.
@@ -40,7 +40,7 @@ def marks(
             "folds that hear a speaker on two sides were allowed; scores may be 5 to 25 points too high"
         )
     if unknown:
-        found["unknown talkers"] = (
+        found["unknown speakers"] = (
             f"nobody knows who talks in {unknown} of the utterances, so that a speaker may be on two sides"
         )
     tried = config.study.space.get("features.normalisation", {}).get("choices", ())

@@ -56,7 +56,7 @@ def facts_of(data: Data) -> dict[str, Any]:
 
 
 def posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
-    """One row for each test utterance: its key, talker, emotion and the posterior of each emotion."""
+    """One row for each test utterance: its key, speaker, emotion and the posterior of each emotion."""
     utterances = [data.corpus.utterances[i] for i in data.split.test]
     rows = [
         {"key": each.key, "speaker": each.speaker, "emotion": each.emotion, "retrain_seed": retrain_seed}

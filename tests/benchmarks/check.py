@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora.check.checks import check
+from raysernas.corpora.check.report import check
 from raysernas.corpora.inspection import Sound, inspect
 
 RATE_HZ, SECONDS, PROCESSES = 16_000, 3, 2

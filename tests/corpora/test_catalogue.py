@@ -130,7 +130,7 @@ def test_a_relative_root_gives_absolute_paths(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
-    assert "does not hold emodb\n  got: 0 files *.wav" in _message(
+    assert "does not hold emodb\n  got: 0 recordings" in _message(
         CorpusConfig(name="emodb", root=str(tmp_path))
     )
 

@@ -10,8 +10,8 @@ import soundfile
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import catalogue
-from raysernas.corpora.check.checks import Bar, EmotionCount, Report, Talker, check
-from raysernas.corpora.comparison import Cell
+from raysernas.corpora.check.report import Bar, CorpusReport, EmotionCount, SpeakerCount, check
+from raysernas.corpora.comparison import PublishedCount
 from raysernas.corpora.corpus import Expected, Release, Remark, Utterance
 
 RATE_HZ = 8_000
@@ -57,12 +57,12 @@ def serve(monkeypatch: pytest.MonkeyPatch, release: Release) -> None:
     monkeypatch.setitem(catalogue.READERS, "emodb", lambda root, label: release)
 
 
-def looked_at(root: Path) -> Report:
+def looked_at(root: Path) -> CorpusReport:
     """The report on the fixture."""
     return check(CorpusConfig(name="emodb", root=str(root)))
 
 
-def told(report: Report, kind: str) -> list[tuple[str, str]]:
+def told(report: CorpusReport, kind: str) -> list[tuple[str, str]]:
     """Subject and text of the remarks of one kind."""
     return [(remark.subject, remark.what) for remark in report.remarks if remark.kind == kind]
 
@@ -92,8 +92,8 @@ def test_everything_is_counted(corpus: Release, tmp_path: Path) -> None:
         ),
     )
     assert report.speakers[:2] == (
-        Talker(speaker="f1", gender="female", utterances=4),
-        Talker(speaker="m1", gender="male", utterances=4),
+        SpeakerCount(speaker="f1", gender="female", utterances=4),
+        SpeakerCount(speaker="m1", gender="male", utterances=4),
     )
     assert (report.sessions, report.scenarios, report.splits) == ({"1": 12}, {}, {})
     assert (report.sample_rates_hz, report.channels, report.remarks) == ({RATE_HZ: 12}, {1: 12}, ())
@@ -136,9 +136,9 @@ def test_published_numbers_are_compared_cell_by_cell(
     fitting, differing = looked_at(tmp_path).published
     assert fitting.differing == ()  # a row that is listed twice is one utterance
     assert differing.differing == (
-        Cell(values=("m1",), published=5, found=4),
-        Cell(values=("m2",), published=0, found=4),
-        Cell(values=("m3",), published=1, found=0),
+        PublishedCount(values=("m1",), published=5, found=4),
+        PublishedCount(values=("m2",), published=0, found=4),
+        PublishedCount(values=("m3",), published=1, found=0),
     )
     serve(monkeypatch, replace(corpus, expected=(wrong,)))
     assert not looked_at(tmp_path).fits
@@ -176,12 +176,12 @@ def test_a_bad_file_is_told_once_for_all_that_lies_in_it(
     assert (report.utterances, report.usable, report.fits) == (16, 12, False)
 
 
-def test_what_the_reader_remarks_comes_first_bad_before_doubtful(
+def test_what_the_reader_remarks_comes_first_bad_before_warnings(
     corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remarks = [
         Remark(kind=kind, subject=kind, what="is odd", fix="mend it")
-        for kind in ("doubtful", "left out", "bad", "bad")
+        for kind in ("warning", "left out", "bad", "bad")
     ]
     Path(corpus.utterances[3].path).unlink()
     serve(monkeypatch, replace(corpus, remarks=tuple(remarks)))
@@ -189,11 +189,11 @@ def test_what_the_reader_remarks_comes_first_bad_before_doubtful(
         "bad",
         "03.wav",
         "left out",
-        "doubtful",
+        "warning",
     ]
 
 
-def test_doubtful_sound_is_told(corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_sound_gives_a_warning(corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sounds = {
         "clipped": (np.concatenate([noise(1, seed=50), np.ones(100)]), RATE_HZ),
         "fast": (noise(1, seed=51), 2 * RATE_HZ),
@@ -208,7 +208,7 @@ def test_doubtful_sound_is_told(corpus: Release, tmp_path: Path, monkeypatch: py
     more = [replace(corpus.utterances[0], key=name, path=str(tmp_path / f"{name}.wav")) for name in sounds]
     serve(monkeypatch, with_rows(corpus, *more))
     report = looked_at(tmp_path)
-    assert told(report, "doubtful") == [
+    assert told(report, "warning") == [
         ("clipped.wav", "is clipped: 1.2 % of its samples are at full scale"),
         ("fast.wav", "has 16000 samples a second, most files have 8000"),
         ("soft.wav", "is very soft: its peak is -61 dBFS"),
@@ -237,7 +237,7 @@ def test_one_sound_in_two_official_parts_is_told(
         monkeypatch,
         replace(corpus, utterances=(*(replace(row, split="train") for row in corpus.utterances), copy)),
     )
-    assert told(looked_at(tmp_path), "doubtful") == [
+    assert told(looked_at(tmp_path), "warning") == [
         ("copy", "is the same sound as 00, which is in the part train")
     ]
 
@@ -261,7 +261,7 @@ def test_two_speakers_at_once_are_told(
     ]
     serve(monkeypatch, with_rows(corpus, *more))
     report = looked_at(tmp_path)
-    assert told(report, "doubtful") == [
+    assert told(report, "warning") == [
         ("talk2", "overlaps talk1 of another speaker by 1.50 s"),
         ("talk4", "overlaps talk3 of another speaker by 0.50 s"),
         ("talk7", "overlaps talk5 of another speaker by 0.50 s"),

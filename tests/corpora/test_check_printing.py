@@ -17,13 +17,13 @@ from rich.console import Console
 
 from raysernas.config.files import load
 from raysernas.corpora import __main__ as door
-from raysernas.corpora.check.checks import Bar, Durations, EmotionCount, Report, Scheme, Talker
 from raysernas.corpora.check.printing import as_json, clean, first_study, print_report
-from raysernas.corpora.comparison import Cell, Comparison
+from raysernas.corpora.check.report import Bar, CorpusReport, Durations, EmotionCount, Scheme, SpeakerCount
+from raysernas.corpora.comparison import PublishedCount, PublishedTable
 from raysernas.corpora.corpus import Remark
 
 COUNTS = {"03": 1_002, "08": 1}
-REPORT = Report(
+REPORT = CorpusReport(
     corpus="emodb",
     root="/data/emodb",
     label="usual",
@@ -37,9 +37,9 @@ REPORT = Report(
         EmotionCount(emotion="other", raw_labels={"o": 1}, counts_as="", utterances=1, by_speaker={"": 1}),
     ),
     speakers=(
-        Talker(speaker="", gender="unknown", utterances=1),
-        Talker(speaker="03", gender="male", utterances=1_002),
-        Talker(speaker="08", gender="female", utterances=1),
+        SpeakerCount(speaker="", gender="unknown", utterances=1),
+        SpeakerCount(speaker="03", gender="male", utterances=1_002),
+        SpeakerCount(speaker="08", gender="female", utterances=1),
     ),
     sessions={"1": 1_004},
     scenarios={},
@@ -58,19 +58,19 @@ REPORT = Report(
         ),
     ),
     published=(
-        Comparison(
+        PublishedTable(
             title="emotions",
             source="the paper",
             by=("emotion",),
-            cells=(Cell(values=("anger",), published=1, found=1),),
+            cells=(PublishedCount(values=("anger",), published=1, found=1),),
         ),
-        Comparison(
+        PublishedTable(
             title="speakers",
             source="the list",
             by=("speaker", "emotion"),
             cells=(
-                Cell(values=("03", "anger"), published=1_003, found=1_002),
-                Cell(values=("08", ""), published=0, found=1),
+                PublishedCount(values=("03", "anger"), published=1_003, found=1_002),
+                PublishedCount(values=("08", ""), published=0, found=1),
             ),
         ),
     ),
@@ -85,7 +85,7 @@ REPORT = Report(
             fix="nothing; every file is read once",
         ),
         *(
-            Remark(kind="doubtful", subject=f"{at}.wav", what="is 0.10 s short", fix="look")
+            Remark(kind="warning", subject=f"{at}.wav", what="is 0.10 s short", fix="look")
             for at in range(12)
         ),
     ),
@@ -133,7 +133,7 @@ left out: 1 (by a rule of the release)
   copy holds files a second time
     fix: nothing; every file is read once
 
-doubtful: 12 (used, but worth a look)
+warning: 12 (used, but worth a look)
   0.wav is 0.10 s short
   1.wav is 0.10 s short
   2.wav is 0.10 s short
@@ -162,7 +162,7 @@ a first study
 FINE = replace(REPORT, published=REPORT.published[:1], remarks=REPORT.remarks[1:])
 
 
-def screen(report: Report, width: int = 100) -> str:
+def screen(report: CorpusReport, width: int = 100) -> str:
     """What is printed, without blanks at the ends of lines."""
     out = StringIO()
     print_report(report, Console(file=out, width=width, color_system=None))
@@ -202,7 +202,7 @@ def test_no_line_but_the_command_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_speakers_have_columns_only_where_there_is_room() -> None:
-    many = tuple(Talker(speaker=f"{at:02}", gender="female", utterances=10 + at) for at in range(24))
+    many = tuple(SpeakerCount(speaker=f"{at:02}", gender="female", utterances=10 + at) for at in range(24))
     text = screen(replace(REPORT, speakers=many))
     assert "00 f" not in text
     assert "speakers   24 (24 female); 10 to 33 utterances each\n" in text

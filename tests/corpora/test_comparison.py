@@ -4,7 +4,7 @@ from pathlib import Path
 
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import catalogue, comparison
-from raysernas.corpora.comparison import Cell
+from raysernas.corpora.comparison import PublishedCount
 from raysernas.corpora.corpus import Expected, Release, Utterance
 from raysernas.corpora.readers import msp_podcast
 from tests.support.trees import emodb as emodb_tree
@@ -18,7 +18,7 @@ def row(key: str, emotion: str, speaker: str = "a") -> Utterance:
 ROWS = (row("1", "anger"), row("2", "anger", "b"), row("3", "excitement"), row("4", "other", "b"))
 
 
-def compared(rows: tuple[Utterance, ...], **table) -> tuple[Cell, ...]:
+def compared(rows: tuple[Utterance, ...], **table) -> tuple[PublishedCount, ...]:
     expected = Expected(
         **{
             "title": "t",
@@ -35,16 +35,16 @@ def test_what_is_missing_and_what_is_too_much_differs() -> None:
     merge, emotions = {"excitement": "happiness"}, ("anger", "happiness")
     assert compared(ROWS, merge=merge, emotions=emotions) == ()
     assert compared(ROWS[1:], merge=merge, emotions=emotions) == (
-        Cell(values=("anger",), published=2, found=1),
+        PublishedCount(values=("anger",), published=2, found=1),
     )
-    assert compared(ROWS, emotions=emotions) == (Cell(values=("happiness",), published=1, found=0),)
-    assert Cell(values=("other",), published=0, found=1) in compared(ROWS, merge=merge)
+    assert compared(ROWS, emotions=emotions) == (PublishedCount(values=("happiness",), published=1, found=0),)
+    assert PublishedCount(values=("other",), published=0, found=1) in compared(ROWS, merge=merge)
 
 
 def test_a_partial_table_says_nothing_of_the_rest() -> None:
     assert compared(ROWS, counts={("anger",): 2}, partial=True) == ()
     assert compared(ROWS, counts={("anger",): 3}, partial=True) == (
-        Cell(values=("anger",), published=3, found=2),
+        PublishedCount(values=("anger",), published=3, found=2),
     )
 
 

@@ -133,7 +133,7 @@ def test_the_misspelt_file_is_read_under_its_right_name(tmp_path: Path, label: L
     tree.write_votes(tmp_path, {"1040_ITH_SAD_X": "S"})
     assert crema_d.read(tmp_path, label).utterances == (utterance,)
     [remark] = release.remarks
-    assert (remark.kind, remark.subject) == ("doubtful", "AudioWAV/1040_ITH_SAD_X.wav")
+    assert (remark.kind, remark.subject) == ("warning", "AudioWAV/1040_ITH_SAD_X.wav")
 
 
 def test_the_misspelt_file_beside_the_right_one_counts_once(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_name_that_is_not_crema_ds_is_bad(tmp_path: Path, stem: str) -> None:
     assert [utterance.key for utterance in release.utterances] == [ONE]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", f"AudioWAV/{stem}.wav")]
     assert release.remarks[0].what.startswith(
-        "is not a name of CREMA-D: actor, sentence, emotion (ANG DIS FEA HAP NEU SAD), level"
+        "is not a name of crema_d: actor, sentence, emotion (ANG DIS FEA HAP NEU SAD), level"
     )
 
 
@@ -261,7 +261,7 @@ def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_crema_d_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        Fault, match=r"does not hold crema_d\n  got: 0 files \*.wav\n  expected: actor, sentence"
+        Fault, match=r"does not hold crema_d\n  got: 0 recordings\n  expected: actor, sentence"
     ):
         crema_d.read(tree.write(tmp_path, []))
     with pytest.raises(Fault, match="no folder"):

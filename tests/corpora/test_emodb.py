@@ -106,7 +106,7 @@ def test_more_files_than_were_released_are_another_release(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("names", "got"),
-    [((), "0 files *.wav"), (("03-01-06-01-02-01-12",), "1 files *.wav wav/03-01-06-01-02-01-12.wav")],
+    [((), "0 recordings"), (("03-01-06-01-02-01-12",), "1 recordings wav/03-01-06-01-02-01-12.wav")],
 )
 def test_a_folder_without_emodb_is_refused(tmp_path: Path, names: tuple[str, ...], got: str) -> None:
     with pytest.raises(Fault) as caught:

@@ -111,7 +111,7 @@ def test_neither_the_order_of_rows_nor_their_place_on_disk_matters(
 
 @settings(max_examples=30, deadline=None)
 @given(corpora, fair)
-def test_unknown_talkers_are_on_no_side(corpus: Corpus, config: CorpusConfig) -> None:
+def test_unknown_speakers_are_on_no_side(corpus: Corpus, config: CorpusConfig) -> None:
     partly = toy.forgotten(corpus, "05")
     for fold in _of(partly, config):
         assert "" not in speakers(partly, fold.train, fold.valid, fold.test)
@@ -171,7 +171,7 @@ def test_what_is_drawn_is_drawn_alike_in_every_study() -> None:
     assert len(drawn) > 1, "every fold draws anew"
 
 
-def test_unknown_talkers_of_an_official_training_part_are_halved_by_utterance() -> None:
+def test_unknown_speakers_of_an_official_training_part_are_halved_by_utterance() -> None:
     corpus = toy.released(
         toy.corpus(8), {"train": ["00", "01", "02", "03", "07"], "valid": ["04"], "test": ["05", "06"]}
     )
@@ -326,6 +326,6 @@ def test_an_utterance_is_never_used_twice_but_a_speaker_may_be_allowed_to() -> N
         splits.check_disjoint(corpus, replace(mixed, alphas=(1, 4)), speaker_dependent=True)
 
 
-def test_unknown_talkers_are_no_speaker_on_two_sides() -> None:
+def test_unknown_speakers_are_no_speaker_on_two_sides() -> None:
     corpus = toy.forgotten(toy.corpus(4, takes=1), "00", "01", "02")
     splits.check_disjoint(corpus, Split(weights=(0, 1), alphas=(2,), valid=(3, 4, 5), test=(6, 7, 8, 9)))

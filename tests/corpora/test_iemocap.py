@@ -92,7 +92,7 @@ def test_the_sessions_have_the_published_numbers_with_excitement_merged_and_apar
     }
 
 
-def test_a_talker_is_the_last_letter_and_never_the_dialogues(whole: Release) -> None:
+def test_a_speaker_is_the_last_letter_and_never_the_dialogues(whole: Release) -> None:
     assert Counter(each.speaker for each in four(whole)) == {
         "01F": 528,
         "01M": 557,
@@ -213,7 +213,7 @@ def test_no_vote_of_a_listener_is_a_label(
 def test_a_missing_session_is_told(tmp_path: Path) -> None:
     notes = iemocap.read(small(tmp_path)).notes
     assert [note for note in notes if "not there" in note] == [
-        f"Session{number} is not there: its turns and talkers are missing." for number in "234"
+        f"Session{number} is not there: its turns and speakers are missing." for number in "234"
     ]
 
 

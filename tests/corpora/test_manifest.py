@@ -275,21 +275,21 @@ def test_a_row_listed_twice_is_left_to_the_selection(folder: Path) -> None:
     assert [u.key for u in release.utterances] == ["wav/a.wav", "wav/a.wav"]
 
 
-# what is doubtful, and what is not listed
+# warnings, and what is not listed
 
 
-def test_words_that_differ_in_capitals_only_are_doubtful(folder: Path) -> None:
+def test_words_that_differ_in_capitals_only_give_a_warning(folder: Path) -> None:
     release = _manifest(folder, SHORT + "wav/a.wav,Angry,Anna\nwav/b.wav,angry,anna\nc.wav,angry,Anna\n")
     assert release.emotions == ("Angry", "angry")
     assert release.remarks == (
         Remark(
-            kind="doubtful",
+            kind="warning",
             subject="labels.csv",
             what="writes one emotion in several ways: Angry (1), angry (2)",
             fix="write it in one way, or join them by corpus.merge",
         ),
         Remark(
-            kind="doubtful",
+            kind="warning",
             subject="labels.csv",
             what="writes one speaker in several ways: Anna (2), anna (1)",
             fix="if it is one person, write the name in one way, so that nobody is trained on and tested",

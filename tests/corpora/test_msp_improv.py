@@ -133,7 +133,7 @@ def test_a_turn_has_the_properties_of_its_name_and_the_majority_of_the_votes(tmp
     }
 
 
-def test_the_talker_is_the_first_letter_of_the_last_field_and_not_the_target(tmp_path: Path) -> None:
+def test_the_speaker_is_the_first_letter_of_the_last_field_and_not_the_target(tmp_path: Path) -> None:
     release = msp_improv.read(trees.write(tmp_path, FEW))
     assert {each.key[11:]: (each.speaker, each.gender, each.session) for each in release.utterances} == {
         "S01A-F01-P-MF01": ("M1", "male", "1"),
@@ -144,15 +144,17 @@ def test_the_talker_is_the_first_letter_of_the_last_field_and_not_the_target(tmp
     assert "this was inferred from the counts of files" in release.notes[1]
 
 
-@pytest.mark.parametrize(("last", "doubtful"), [("FM01", ["MSP-IMPROV-S02A-M04-T-FM01"]), ("MF01", [])])
-def test_a_target_turn_of_the_other_actor_is_doubtful(tmp_path: Path, last: str, doubtful: list[str]) -> None:
-    """All such turns of the release are the target's: that is why the talker could be inferred."""
+@pytest.mark.parametrize(("last", "warned"), [("FM01", ["MSP-IMPROV-S02A-M04-T-FM01"]), ("MF01", [])])
+def test_a_target_turn_of_the_other_actor_gives_a_warning(
+    tmp_path: Path, last: str, warned: list[str]
+) -> None:
+    """All such turns of the release are the target's: that is why the speaker could be inferred."""
     release = msp_improv.read(trees.write(tmp_path, [*FEW, Turn("S02A", "M04", "T", last, "A")]))
-    assert [each.subject for each in release.remarks] == doubtful
-    assert all(each.kind == "doubtful" for each in release.remarks)
+    assert [each.subject for each in release.remarks] == warned
+    assert all(each.kind == "warning" for each in release.remarks)
     assert [each.what for each in release.remarks] == [
         "is a turn of M4 by design, and of F4 by its name"
-    ] * len(doubtful)
+    ] * len(warned)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_name_that_is_not_nemos_is_bad(tmp_path: Path, name: str) -> None:
     release = nemo.read(tree.write(tmp_path, [ONE, name]))
     assert [utterance.key for utterance in release.utterances] == ["EB0_anger_1"]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", f"samples/{name}")]
-    assert release.remarks[0].what.startswith("is not a name of nEMO: speaker, emotion (")
+    assert release.remarks[0].what.startswith("is not a name of nemo: speaker, emotion (")
 
 
 def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_nemo_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"does not hold nemo\n  got: 1 files \*.wav samples/03a01Fa.wav\n"):
+    with pytest.raises(Fault, match=r"does not hold nemo\n  got: 1 recordings samples/03a01Fa.wav\n"):
         nemo.read(tree.write(tmp_path, ["03a01Fa.wav"]))
     with pytest.raises(Fault, match="nemo has no perceived labels"):
         nemo.read(tmp_path, "perceived")

@@ -140,7 +140,7 @@ def test_the_published_code_fills_five_groups_of_msp_podcast() -> None:
     ]
 
 
-def test_the_published_code_leaves_out_the_validation_part_and_unknown_talkers() -> None:
+def test_the_published_code_leaves_out_the_validation_part_and_unknown_speakers() -> None:
     corpus = _podcast({str(speaker): 1 for speaker in range(100, 140)})
     part = {"100": "valid", "101": "test3", "102": "test", "103": "test2"}
     rows = tuple(replace(each, split=part.get(each.speaker, "train")) for each in corpus.utterances)
@@ -150,7 +150,7 @@ def test_the_published_code_leaves_out_the_validation_part_and_unknown_talkers()
         assert heard == {*partly.speakers} - {"100", "101"}
 
 
-def test_talkers_of_the_validation_part_alone_begin_no_group() -> None:
+def test_speakers_of_the_validation_part_alone_begin_no_group() -> None:
     corpus = _podcast({"1": 2, "2": 2, "3": 2, "4": 2, "5": 1})
     rows = tuple(
         replace(each, split="valid" if each.speaker == "5" else "train") for each in corpus.utterances

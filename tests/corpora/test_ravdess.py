@@ -119,14 +119,14 @@ def test_a_name_that_is_not_ravdesss_is_bad(tmp_path: Path, stem: str) -> None:
     assert [utterance.key for utterance in release.utterances] == [Path(ONE).stem]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", f"Actor_12/{stem}.wav")]
     assert release.remarks[0].what.startswith(
-        "is not a name of RAVDESS: modality, channel, emotion, intensity, statement"
+        "is not a name of ravdess: modality, channel, emotion, intensity, statement"
     )
 
 
 def test_a_folder_without_speech_of_ravdess_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         Fault,
-        match=r"does not hold ravdess\n  got: 1 files \*.wav or \*.mp4 Actor_12/03-02-06-01-02-01-12.wav\n",
+        match=r"does not hold ravdess\n  got: 1 recordings Actor_12/03-02-06-01-02-01-12.wav\n",
     ):
         ravdess.read(tree.write(tmp_path, ["Actor_12/03-02-06-01-02-01-12.wav"]))
     with pytest.raises(Fault, match="ravdess has no perceived labels"):

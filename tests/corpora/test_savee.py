@@ -75,7 +75,7 @@ def test_a_name_that_is_not_savees_is_bad(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_without_savee_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"does not hold savee\n  got: 1 files \*.wav 03a01Fa.wav\n"):
+    with pytest.raises(Fault, match=r"does not hold savee\n  got: 1 recordings 03a01Fa.wav\n"):
         savee.read(tree.write(tmp_path, ["03a01Fa.wav"]))
     with pytest.raises(Fault, match="savee has no perceived labels"):
         savee.read(tmp_path, "perceived")

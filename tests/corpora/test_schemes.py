@@ -106,7 +106,7 @@ def test_random_folds_hold_the_same_share_of_every_emotion(corpus: Corpus, group
     assert max(len(fold.test) for fold in found) - min(len(fold.test) for fold in found) <= 1
 
 
-def test_random_folds_take_unknown_talkers_too() -> None:
+def test_random_folds_take_unknown_speakers_too() -> None:
     corpus = toy.forgotten(toy.corpus(4), "00", "01", "02", "03")
     found = splits.of(corpus, CorpusConfig(folds="random", speaker_dependent=True))
     assert sorted(index for fold in found for index in fold.test) == list(range(len(corpus.utterances)))
@@ -129,7 +129,7 @@ def test_official_parts_are_used_as_they_are_and_later_tests_are_left_out() -> N
     assert sum(map(len, heard.values())) == 5 * 9
 
 
-def test_unknown_talkers_stay_in_their_official_part() -> None:
+def test_unknown_speakers_stay_in_their_official_part() -> None:
     corpus = toy.released(toy.corpus(6), {"train": ["00", "01", "02"], "valid": ["03"], "test": ["04", "05"]})
     partly = toy.forgotten(corpus, "01", "03", "04")
     assert splits.of(partly, OFFICIAL) == splits.of(corpus, OFFICIAL)

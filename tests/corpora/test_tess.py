@@ -20,7 +20,7 @@ MEANING = {
     "sad": "sadness",
 }
 MISSPELT = Remark(
-    kind="doubtful",
+    kind="warning",
     subject="OAF_neutral/OA_bite_neutral.wav",
     what="is misspelt in the release; it is read as OAF_bite_neutral",
     fix="nothing, or listen to it",
@@ -71,7 +71,7 @@ def test_a_doubled_tree_counts_once_and_the_inner_one_is_left_out(root: Path, up
         "nothing; every file is read once",
     )
     assert not any(f"{tree.TOP}/{tree.TOP}" in utterance.path for utterance in release.utterances)
-    assert {remark.kind for remark in release.remarks} == {"left out", "doubtful"}
+    assert {remark.kind for remark in release.remarks} == {"left out", "warning"}
 
 
 def test_what_only_the_inner_tree_has_is_read(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_a_name_that_is_not_tesss_is_bad(tmp_path: Path, name: str) -> None:
     release = tess.read(tree.write(tmp_path, ["OAF_back_angry.wav", name]))
     assert [utterance.key for utterance in release.utterances] == ["OAF_back_angry"]
     assert [(remark.kind, remark.subject) for remark in release.remarks] == [("bad", name)]
-    assert release.remarks[0].what.startswith("is not a name of TESS: speaker (OAF YAF), word, emotion (")
+    assert release.remarks[0].what.startswith("is not a name of tess: speaker (OAF YAF), word, emotion (")
 
 
 def test_a_folder_without_tess_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"does not hold tess\n  got: 1 files \*.wav 03a01Fa.wav\n"):
+    with pytest.raises(Fault, match=r"does not hold tess\n  got: 1 recordings 03a01Fa.wav\n"):
         tess.read(tree.write(tmp_path, ["03a01Fa.wav"]))
     with pytest.raises(Fault, match="tess has no perceived labels"):
         tess.read(tmp_path, "perceived")

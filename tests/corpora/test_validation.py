@@ -68,7 +68,7 @@ def test_genders_validate_in_turn_however_the_speakers_are_numbered() -> None:
         )
 
 
-def test_unknown_talkers_are_not_chosen_to_validate() -> None:
+def test_unknown_speakers_are_not_chosen_to_validate() -> None:
     corpus = toy.released(
         toy.corpus(8), {"train": ["00", "01", "02", "03", "04", "05"], "test": ["06", "07"]}
     )

@@ -213,7 +213,7 @@ def test_files_that_are_left_out_are_told_with_their_reason(tmp_path: Path) -> N
     assert text.endswith("; and 2 more")
 
 
-def test_utterances_of_unknown_talkers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_utterances_of_unknown_speakers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = planned(tmp_path, dry=True).corpus
     parts = {"s00": "train", "s01": "train", "s02": "valid", "s03": "test"}
     corpus = toy.forgotten(
@@ -224,10 +224,10 @@ def test_utterances_of_unknown_talkers_are_told(tmp_path: Path, monkeypatch: pyt
     assert text["protocol"].endswith(
         "1 fold, 1 seed; validation: given by the corpus; no known speaker is on two sides"
     )
-    assert text["unknown talkers"].startswith("nobody knows who talks in 8 of the utterances")
+    assert text["unknown speakers"].startswith("nobody knows who talks in 8 of the utterances")
     assert "unused" not in text
     apart = header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
-    assert "unknown talkers" not in apart
+    assert "unknown speakers" not in apart
     assert apart["unused"] == "8 utterances are in no part of a fold"
 
 

@@ -41,7 +41,7 @@ def test_what_is_optimistic_stands_on_every_table(overrides: tuple[str, ...], tm
 
 @pytest.mark.parametrize(
     ("fact", "mark"),
-    [("n_skipped", "left-out files"), ("n_unknown", "unknown talkers"), ("n_unlike", "not as published")],
+    [("n_skipped", "left-out files"), ("n_unknown", "unknown speakers"), ("n_unlike", "not as published")],
 )
 def test_what_the_trials_have_found_stands_on_every_table(fact: str, mark: str, tmp_path: Path) -> None:
     _stands_on_every_table(mark, tmp_path, **{fact: 3})
@@ -94,7 +94,7 @@ def test_what_is_left_out_or_unknown_is_counted(tmp_path: Path) -> None:
     config = load(None, ["study.arms=[cnn]", "study.folds=[0,1]"])
     rows = (records.record("cnn", fold=fold, n_skipped=1, n_unknown=fold + 1) for fold in (0, 1))
     assert summary(records.study(tmp_path, config, *rows)).marks == {
-        "unknown talkers": "nobody knows who talks in 2 of the utterances, so that a speaker may be on two "
+        "unknown speakers": "nobody knows who talks in 2 of the utterances, so that a speaker may be on two "
         "sides",
         "left-out files": "1 file or row of the corpus left out as unusable (column skipped of the ledger)",
     }

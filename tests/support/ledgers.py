@@ -2,7 +2,7 @@
 it is simulated.
 
 A recogniser tells each utterance with a chance of its own: `level`, the true effect of its arm, what its fold
-and its talker are worth, and what a seed and a retrain seed add; `retrain.lr` and, in searched arms,
+and its speaker are worth, and what a seed and a retrain seed add; `retrain.lr` and, in searched arms,
 `search.alphas_lr` of a candidate cost it up to `tuning`. Confusions, scores and posteriors are of the same
 decisions. Ten thousand trials are written in some seconds.
 """
@@ -330,7 +330,7 @@ def _beside(
 
 
 def _posteriors(plan: Plan, fold: int, retrain_seed: int, told: Ints) -> pd.DataFrame:
-    """As a trial leaves them: key, talker, emotion, retrain seed and the posterior of each emotion."""
+    """As a trial leaves them: key, speaker, emotion, retrain seed and the posterior of each emotion."""
     truth, speaker = plan.told
     names, emotions = np.array(_speakers(plan, fold)), np.array(plan.emotions)
     chosen = 0.7 if len(emotions) > 1 else 1.0

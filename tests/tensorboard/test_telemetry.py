@@ -156,7 +156,7 @@ def test_a_run_says_what_it_is_from_its_first_byte_on_and_can_be_read_while_it_g
     telemetry.remark("a checkpoint is torn")
     run = Run(files.tensorboard)
     assert "- **test**: 10 utterances of bert" in run.texts["parts"][0]
-    assert "marked: unknown talkers" in run.texts["parts"][0]
+    assert "marked: unknown speakers" in run.texts["parts"][0]
     assert set(run.images) == {"genotype/normal", "genotype/reduction"}
     assert run.texts["remarks"] == {0: "a checkpoint is torn"}
     telemetry.close()

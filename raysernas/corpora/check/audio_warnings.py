@@ -1,6 +1,6 @@
 """What can be used and is still worth a look: sound that is odd, alike, or heard under two speakers at once.
 
-In: utterances that can be used, and what their files hold. Out: remarks of the kind "doubtful".
+In: utterances that can be used, and what their files hold. Out: remarks of the kind "warning".
 """
 
 from collections import Counter, defaultdict
@@ -13,11 +13,11 @@ from raysernas.corpora.corpus import Remark, Utterance
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import stretch_s
 
-# share of samples at full scale from which on a file is doubtful; a peak that just touches it is not
+# share of samples at full scale from which on a file gets a warning; a peak that just touches it is fine
 CLIPPED = 0.001
 SOFT_DB = -60.0  # dBFS of the peak
 SHORT_S, LONG_S = 0.2, 60.0
-OVERLAP_S = 0.01  # of two talkers in one file; lists of segments round their ends
+OVERLAP_S = 0.01  # of two speakers in one file; lists of segments round their ends
 
 
 def about(rows: Sequence[Utterance], sounds: Mapping[str, Sound], folder: Path) -> Iterator[Remark]:
@@ -31,12 +31,12 @@ def about(rows: Sequence[Utterance], sounds: Mapping[str, Sound], folder: Path) 
         for what, fix in _oddities(
             sounds[path], *(counts.most_common(1)[0][0] for counts in (rates, channels))
         ):
-            yield Remark(kind="doubtful", subject=tree.relative(Path(path), folder), what=what, fix=fix)
+            yield Remark(kind="warning", subject=tree.relative(Path(path), folder), what=what, fix=fix)
     for row in rows:
         start_s, end_s = stretch_s(row, sounds[row.path])
         if not SHORT_S <= end_s - start_s <= LONG_S:
             what = f"is {end_s - start_s:.2f} s {'short' if end_s - start_s < SHORT_S else 'long'}"
-            yield Remark(kind="doubtful", subject=row.key, what=what, fix="look whether it is one utterance")
+            yield Remark(kind="warning", subject=row.key, what=what, fix="look whether it is one utterance")
     yield from _same(rows, sounds)
     yield from _overlapping(rows, sounds)
 
@@ -68,7 +68,7 @@ def _same(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iterator[Re
         if other is not row:
             part = f", which is in the part {other.split}" if other.split != row.split else ""
             yield Remark(
-                kind="doubtful",
+                kind="warning",
                 subject=row.key,
                 what=f"is the same sound as {other.key}{part}",
                 fix="keep one of them",
@@ -91,7 +91,7 @@ def _overlapping(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iter
             if (both_s := min(other_s, end_s) - start_s) > OVERLAP_S:
                 what = f"overlaps {key} of another speaker by {both_s:.2f} s"
                 yield Remark(
-                    kind="doubtful",
+                    kind="warning",
                     subject=row.key,
                     what=what,
                     fix="mend the times if they do not talk at once",

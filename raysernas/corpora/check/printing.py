@@ -19,8 +19,8 @@ from rich.text import Text
 
 from raysernas.config.fault import Fault
 from raysernas.config.files import load, shipped
-from raysernas.corpora.check.checks import EmotionCount, Report, Scheme, Talker
-from raysernas.corpora.comparison import Comparison
+from raysernas.corpora.check.report import CorpusReport, EmotionCount, Scheme, SpeakerCount
+from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
 
 NOTHING = "-"
@@ -31,18 +31,18 @@ BAR = 40  # columns of the longest bar
 MEANING = {
     "bad": ("cannot be used", "bold red"),
     "left out": ("by a rule of the release", "bold"),
-    "doubtful": ("used, but worth a look", "bold yellow"),
+    "warning": ("used, but worth a look", "bold yellow"),
 }
 
 
-def as_json(report: Report) -> str:
+def as_json(report: CorpusReport) -> str:
     """Everything as one JSON document, in ASCII."""
     return json.dumps(
         {"fits": report.fits, **asdict(report), "first_study": first_study(report)}, indent=2, allow_nan=False
     )
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: CorpusReport, console: Console) -> None:
     """The whole report, a screen or two."""
     console.print(Text(_verdict(report), style="bold green" if report.fits else "bold red"))
     console.print(_emotions(console, report))
@@ -64,7 +64,7 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def first_study(report: Report) -> str:
+def first_study(report: CorpusReport) -> str:
     """A command for the shell that runs a study on this corpus; "" if none is possible."""
     own = (shipped() / f"{report.corpus}.yaml").is_file()
     words = [report.corpus] if own else [f"corpus.name={report.corpus}", f"study.name={report.corpus}"]
@@ -91,8 +91,8 @@ def _assigned(key: str, value: str) -> str:
         return f"{key}={json.dumps(value)}"
 
 
-def _verdict(report: Report) -> str:
-    speakers = len([talker for talker in report.speakers if talker.speaker != UNKNOWN_SPEAKER])
+def _verdict(report: CorpusReport) -> str:
+    speakers = len([speaker for speaker in report.speakers if speaker.speaker != UNKNOWN_SPEAKER])
     emotions = len({emotion.counts_as for emotion in report.emotions} - {""})
     within = sum(emotion.utterances for emotion in report.emotions if emotion.counts_as)
     apart = f"{_number(within)} of them in " if within < report.utterances else ""
@@ -118,21 +118,21 @@ def _verdict(report: Report) -> str:
     return f"{report.corpus} is not fine: {', '.join(wrong)}; {usable}: {size}"
 
 
-def _emotions(console: Console, report: Report) -> Table:
+def _emotions(console: Console, report: CorpusReport) -> Table:
     """One row an emotion and, where they fit into the width, one column a speaker."""
     wide = _by_emotion(report, report.speakers)
     natural = console.measure(wide, options=console.options.update(width=UNBOUND)).maximum
     return wide if natural <= console.width else _by_emotion(report, ())
 
 
-def _by_emotion(report: Report, speakers: Sequence[Talker]) -> Table:
+def _by_emotion(report: CorpusReport, speakers: Sequence[SpeakerCount]) -> Table:
     labels = any(map(_raw_labels, report.emotions))
     classes = any(count.counts_as != count.emotion for count in report.emotions)
     headings = ["emotion", *["label"] * labels, *["counts as"] * classes]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=bool(speakers))
-    for heading in ("utterances", *map(_talker, speakers)):
+    for heading in ("utterances", *map(_speaker, speakers)):
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for count in report.emotions:
         texts = [
@@ -140,11 +140,11 @@ def _by_emotion(report: Report, speakers: Sequence[Talker]) -> Table:
             *[_raw_labels(count)] * labels,
             *[clean(count.counts_as) or NOTHING] * classes,
         ]
-        by_speaker = (_number(count.by_speaker.get(talker.speaker, 0)) for talker in speakers)
+        by_speaker = (_number(count.by_speaker.get(speaker.speaker, 0)) for speaker in speakers)
         table.add_row(*map(Text, texts), _number(count.utterances), *by_speaker)
     if len(report.emotions) > 1:
         table.add_section()
-        totals = (_number(talker.utterances) for talker in speakers)
+        totals = (_number(speaker.utterances) for speaker in speakers)
         table.add_row("all", *[""] * (len(headings) - 1), _number(report.utterances), *totals)
     return table
 
@@ -154,21 +154,21 @@ def _raw_labels(count: EmotionCount) -> str:
     return ", ".join(map(clean, labels[:3])) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
 
 
-def _talker(talker: Talker) -> str:
-    name = "unknown" if talker.speaker == UNKNOWN_SPEAKER else clean(talker.speaker)
-    return name if talker.gender == "unknown" else f"{name} {talker.gender[0]}"
+def _speaker(speaker: SpeakerCount) -> str:
+    name = "unknown" if speaker.speaker == UNKNOWN_SPEAKER else clean(speaker.speaker)
+    return name if speaker.gender == "unknown" else f"{name} {speaker.gender[0]}"
 
 
-def _found(report: Report) -> Iterator[tuple[str, str]]:
+def _found(report: CorpusReport) -> Iterator[tuple[str, str]]:
     yield "root", clean(report.root)
-    known = [talker for talker in report.speakers if talker.speaker != UNKNOWN_SPEAKER]
+    known = [speaker for speaker in report.speakers if speaker.speaker != UNKNOWN_SPEAKER]
     genders = ", ".join(
-        f"{count} {gender}" for gender, count in sorted(Counter(talker.gender for talker in known).items())
+        f"{count} {gender}" for gender, count in sorted(Counter(speaker.gender for speaker in known).items())
     )
-    each = sorted(talker.utterances for talker in known)
+    each = sorted(speaker.utterances for speaker in known)
     fewest = f"{_number(each[0])} to " if each and each[0] < each[-1] else ""
     some = f"; {fewest}{_many(each[-1], 'utterance')} each" if each else ""
-    unknown = sum(talker.utterances for talker in report.speakers if talker.speaker == UNKNOWN_SPEAKER)
+    unknown = sum(speaker.utterances for speaker in report.speakers if speaker.speaker == UNKNOWN_SPEAKER)
     yield (
         "speakers",
         f"{len(known)} ({genders}){some}" + (f"; {_number(unknown)} of unknown speakers" if unknown else ""),
@@ -193,7 +193,7 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
     )
 
 
-def _formats(report: Report) -> Iterator[str]:
+def _formats(report: CorpusReport) -> Iterator[str]:
     """Rates and channels, with the number of files of each unless all are alike."""
     averaged = ", averaged" if any(number > 1 for number in report.channels) else ""
     rates = {f"{_number(rate)} Hz": count for rate, count in report.sample_rates_hz.items()}
@@ -223,7 +223,7 @@ def _print_pairs(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
     console.print(grid, highlight=False)
 
 
-def _print_durations(console: Console, report: Report) -> None:
+def _print_durations(console: Console, report: CorpusReport) -> None:
     durations = report.durations
     if not durations.histogram:
         return
@@ -243,7 +243,7 @@ def _print_durations(console: Console, report: Report) -> None:
         _print_line(console, text, indent=11)
 
 
-def _print_published(console: Console, comparisons: Sequence[Comparison]) -> None:
+def _print_published(console: Console, comparisons: Sequence[PublishedTable]) -> None:
     """Tables that fit in a line each, of the others the cells that differ."""
     fitting = [each for each in comparisons if not each.differing]
     lines = [
@@ -314,7 +314,7 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
     return table
 
 
-def _print_first_study(console: Console, report: Report) -> None:
+def _print_first_study(console: Console, report: CorpusReport) -> None:
     if report.hindrance:
         console.print(Text(report.hindrance, style="bold red"))
     command = first_study(report)

@@ -31,7 +31,7 @@ NUMBER = re.compile(r"[0-9]{1,6}")
 DIGITS = 16  # hexadecimal, of a hash
 WHERE = "folds"
 # number and name of the fold, part, names by which the utterance may be known
-Line = tuple[int, str, str, tuple[str, ...]]
+FoldLine = tuple[int, str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +165,7 @@ def _check_matched(
         )
 
 
-def _csv_lines(path: Path) -> Iterator[Line]:
+def _csv_lines(path: Path) -> Iterator[FoldLine]:
     rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         header = next(rows, [])
@@ -197,7 +197,7 @@ def _csv_lines(path: Path) -> Iterator[Line]:
         raise _broken(path, f"line {rows.line_num}", got=str(error), expected="a CSV") from error
 
 
-def _emobox_lines(root: Path) -> Iterator[Line]:
+def _emobox_lines(root: Path) -> Iterator[FoldLine]:
     folders = {
         int(fit["number"]): each
         for each in root.iterdir()

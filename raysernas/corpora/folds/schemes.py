@@ -2,7 +2,7 @@
 
 In: a corpus and its settings. Out: for each fold its name, the utterances that it tests, and the rest, of
 which `validation.py` takes the validation part. Schemes by speakers and sessions leave utterances of unknown
-talkers out: nobody knows whose side they are on.
+speakers out: nobody knows whose side they are on.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ Indices = NDArray[np.int64]  # into corpus.utterances, ascending
 
 FEWEST = 3  # speakers or sessions: one to test, one to validate, one to train on
 LONGEST_NAME = 4  # speakers of a fold that its name spells out
-NOBODY = -1  # the number of an unknown talker
+NOBODY = -1  # the number of an unknown speaker
 WHERE = "folds"
 DEALING_SEED = 0  # of the folds of `random`; fixed, so that seeds differ in learning only
 
@@ -45,8 +45,8 @@ def outer(corpus: Corpus, config: CorpusConfig, scheme: str) -> tuple[Outer, ...
     return SCHEMES[scheme](corpus, config)
 
 
-def talkers(corpus: Corpus) -> Indices:
-    """For each utterance the place of its talker in `corpus.speakers`, or NOBODY."""
+def speaker_numbers(corpus: Corpus) -> Indices:
+    """For each utterance the place of its speaker in `corpus.speakers`, or NOBODY."""
     return _numbers(tuple(utterance.speaker for utterance in corpus.utterances), corpus.speakers)
 
 
@@ -147,7 +147,7 @@ def _by_session(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
 
 
 def _official(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
-    """The release's own parts; a second or third test part is in none, and unknown talkers stay where the
+    """The release's own parts; a second or third test part is in none, and unknown speakers stay where the
     release put them.
     """
     parts = np.array([utterance.split for utterance in corpus.utterances])
@@ -231,7 +231,7 @@ def _published(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
 
 def _filled(corpus: Corpus, pool: NDArray[np.bool_]) -> list[tuple[str, ...]]:
     """Speakers in the order of their names, the next group begun when one holds more than its share."""
-    numbers = talkers(corpus)[pool]
+    numbers = speaker_numbers(corpus)[pool]
     counts = np.bincount(numbers[numbers != NOBODY], minlength=len(corpus.speakers))
     share = int(counts.sum()) // published.PUBLISHED_MSP_PODCAST
     groups: list[list[str]] = [[]]
@@ -274,7 +274,7 @@ def _apart(
     pool: NDArray[np.bool_] | None = None,
 ) -> tuple[Outer, ...]:
     """A fold for each group of speakers; of those that the corpus does not have nothing is tested."""
-    speakers, numbers = _enough_speakers(corpus), talkers(corpus)
+    speakers, numbers = _enough_speakers(corpus), speaker_numbers(corpus)
     places = {speaker: place for place, speaker in enumerate(speakers)}
     known = numbers != NOBODY if pool is None else (numbers != NOBODY) & pool
     found: list[Outer] = []

@@ -137,7 +137,7 @@ def check_disjoint(corpus: Corpus, split: Split, *, speaker_dependent: bool = Fa
         part: np.array(getattr(split, part), dtype=np.int64)
         for part in ("weights", "alphas", "valid", "test")
     }
-    numbers = schemes.talkers(corpus)
+    numbers = schemes.speaker_numbers(corpus)
     _refuse_shared(corpus, numbers, parts, speaker_dependent=True)
     sides = {
         "training": np.concatenate([parts["weights"], parts["alphas"]]),
@@ -163,7 +163,7 @@ def _hash_of(corpus: Corpus, config: CorpusConfig, found: Sequence[Fold]) -> str
 
 def _complete(corpus: Corpus, config: CorpusConfig) -> tuple[str, tuple[Fold, ...]]:
     """The rule that chooses who validates (or GIVEN), and the checked folds."""
-    numbers, found = schemes.talkers(corpus), _outer(corpus, config)
+    numbers, found = schemes.speaker_numbers(corpus), _outer(corpus, config)
     for fold in found:
         _refuse_shared(corpus, numbers, {"training": fold.rest, "test": fold.test}, config.speaker_dependent)
     chosen = _rule(corpus, config, found)
@@ -301,7 +301,7 @@ def _halves_by_utterance(
 def _halves_by_speaker(
     corpus: Corpus, fold: Fold, generator: np.random.Generator
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Speakers shuffled and dealt in turn, gender by gender; utterances of unknown talkers are halved as
+    """Speakers shuffled and dealt in turn, gender by gender; utterances of unknown speakers are halved as
     such.
     """
     heard: dict[str, list[int]] = {}
@@ -310,12 +310,12 @@ def _halves_by_speaker(
     unknown = heard.pop(UNKNOWN_SPEAKER, [])
     if len(heard) < 2:
         sides = {"test": fold.test, "valid": fold.valid, "training": fold.train}
-        talkers = {
+        speakers_of = {
             side: sorted({corpus.utterances[index].speaker for index in indices})
             for side, indices in sides.items()
         }
         raise validation.too_few(
-            corpus, ", ".join(f"{side} {schemes.name(speakers)}" for side, speakers in talkers.items())
+            corpus, ", ".join(f"{side} {schemes.name(speakers)}" for side, speakers in speakers_of.items())
         )
     genders = schemes.genders(corpus)
     shuffled: list[str] = generator.permutation(sorted(heard)).tolist()

@@ -27,7 +27,7 @@ def usual(corpus: Corpus, scheme: str, folds: Sequence[Outer]) -> str:
     if scheme == "emobox" and corpus.name == "iemocap":
         return USUAL["session"]  # its folds are the sessions
     if scheme in ("file", "official"):
-        numbers = schemes.talkers(corpus)
+        numbers = schemes.speaker_numbers(corpus)
         if any(_heard(numbers, fold.rest) & _heard(numbers, fold.test) for fold in folds):
             return "utterances"
     return USUAL.get(scheme, "speakers")
@@ -55,7 +55,7 @@ def too_few(corpus: Corpus, got: str) -> Fault:
 
 def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> list[Indices]:
     """In every fold those who have validated least so far."""
-    speakers, numbers = corpus.speakers, schemes.talkers(corpus)
+    speakers, numbers = corpus.speakers, schemes.speaker_numbers(corpus)
     count = max(1, round(config.valid_fraction * len(speakers)))
     gender = schemes.genders(corpus)
     genders = [gender[speaker] for speaker in speakers]
@@ -131,7 +131,7 @@ def _utterances(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) ->
 
 
 def _heard(numbers: Indices, indices: Indices) -> set[int]:
-    """The talkers, or sessions, of some utterances, without unknown ones."""
+    """The speakers, or sessions, of some utterances, without unknown ones."""
     return set(np.unique(numbers[indices]).tolist()) - {NOBODY}
 
 

@@ -20,7 +20,7 @@ from raysernas.config.fault import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Label
 from raysernas.corpora.readers import table
-from raysernas.corpora.readers.table import Row, Table
+from raysernas.corpora.readers.table import Table, TableRow
 
 HEADER = "db.yaml"
 # words in the names of tables, usual one first
@@ -38,7 +38,7 @@ class Database:
     tables: Mapping[str, Table]
 
 
-def read(folder: Path, label: Label) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+def read(folder: Path, label: Label) -> tuple[tuple[TableRow, ...], tuple[str, ...]]:
     """The labelled rows of all tables of one kind, completed from the others, and notes on what was chosen.
 
     Raises:
@@ -51,14 +51,14 @@ def read(folder: Path, label: Label) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     missing = [name for name in chosen if "speaker" not in database.tables[name].columns]
     if missing and not known.has("speaker"):
         raise _lacks(database, "speaker", missing)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     listed: set[tuple[str, str, str]] = set()
     splits = {name: _split(database, name) for name in chosen}
     # tables of a split first: one without it repeats their rows
     for name in sorted(chosen, key=lambda name: not splits[name]):
         found = [row for row in database.tables[name].rows if splits[name] or _place(row) not in listed]
         listed |= {_place(row) for row in found}
-        rows += [Row(row.subject, {"split": splits[name]} | known.completed(row)) for row in found]
+        rows += [TableRow(row.subject, {"split": splits[name]} | known.completed(row)) for row in found]
     return tuple(rows), notes
 
 
@@ -142,7 +142,7 @@ class _LookUp:
         """Whether a column was found anywhere."""
         return bool(self._told[column])
 
-    def completed(self, row: Row) -> dict[str, str]:
+    def completed(self, row: TableRow) -> dict[str, str]:
         """The cells of a row, with what else is known of it."""
         cells = dict(row.cells)
         for column, told in self._told.items():
@@ -170,7 +170,7 @@ def _genders(database: Database) -> dict[str, str]:
     return {speaker.strip(): str(gender) for speaker, gender in told.items() if gender in ("female", "male")}
 
 
-def _place(row: Row) -> tuple[str, str, str]:
+def _place(row: TableRow) -> tuple[str, str, str]:
     """What a row is about: a file, or a stretch of one."""
     return row.cells["file"], row.cells.get("start", ""), row.cells.get("end", "")
 

@@ -18,7 +18,16 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import NO_AGREEMENT, Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import (
+    NO_AGREEMENT,
+    Gender,
+    Label,
+    Release,
+    Remark,
+    Utterance,
+    expected_by,
+)
+from raysernas.corpora.readers.file_names import MEND_NAME
 
 NAME = "crema_d"
 AUDIO, VOTES, ACTORS = "AudioWAV", "processedResults/summaryTable.csv", "VideoDemographics.csv"
@@ -88,8 +97,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     )
     named, remarks = _named(files, root)
     if not named:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
+        raise tree.unlike(NAME, root, got=tree.some(files, root), expected=SHAPE)
     audio = min(named.values()).parent
     genders = _genders(audio)
     if label == "intended":
@@ -98,12 +106,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         votes, bad = _votes(audio)
         remarks = [*remarks, *bad, *_unlisted(named, votes, root)]
     counts = INTENDED if label == "intended" else PERCEIVED
-    expected = Expected(
-        title=f"{TITLES[label]}, without the {len(LEFT_OUT)} of 7,442 files that are left out",
-        source="counted in the release",
-        by=("emotion",),
-        counts={(emotion,): count for emotion, count in counts.items()},
-    )
+    title = f"{TITLES[label]}, without the {len(LEFT_OUT)} of 7,442 files that are left out"
     utterances = tuple(
         Utterance(
             key=key,
@@ -123,7 +126,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         folds="speaker_groups",
         remarks=tuple(remarks),
         notes=(NOTES[label], *_unknown({utterance.speaker for utterance in utterances} - genders.keys())),
-        expected=(expected,),
+        expected=(expected_by("emotion", title, "counted in the release", counts),),
     )
 
 
@@ -133,28 +136,16 @@ def _named(files: Sequence[Path], root: Path) -> tuple[dict[str, Path], list[Rem
     remarks: list[Remark] = []
     for file in sorted(files, key=lambda file: (file.stem in MISSPELT, file)):
         key, subject = MISSPELT.get(file.stem, file.stem), tree.relative(file, root)
-        fix = "mend the name, or take the file out of the folder"
         if not FILE.fullmatch(key):
-            remarks.append(
-                Remark(kind="bad", subject=subject, what=f"is not a name of CREMA-D: {SHAPE}", fix=fix)
-            )
+            remarks.append(Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", MEND_NAME))
         elif (first := named.setdefault(key, file)) != file:
             what = f"is a second copy of {tree.relative(first, root)}"
-            remarks.append(
-                Remark(kind="left out", subject=subject, what=what, fix="nothing; every file is read once")
-            )
+            remarks.append(Remark("left out", subject, what, "nothing; every file is read once"))
         elif key in LEFT_OUT:
-            remarks.append(
-                Remark(
-                    kind="left out",
-                    subject=subject,
-                    what=LEFT_OUT[key],
-                    fix="nothing; the release has no other",
-                )
-            )
+            remarks.append(Remark("left out", subject, LEFT_OUT[key], "nothing; the release has no other"))
         elif file.stem in MISSPELT:
             what = f"is misspelt in older copies of the release; it is read as {key}"
-            remarks.append(Remark(kind="doubtful", subject=subject, what=what, fix="nothing"))
+            remarks.append(Remark("warning", subject, what, "nothing"))
     return named, remarks
 
 
@@ -191,14 +182,14 @@ def _votes(audio: Path) -> tuple[dict[str, str], list[Remark]]:
         else:
             continue
         fix = "copy the table from the release again"
-        remarks.append(Remark(kind="bad", subject=f"{VOTES}, row {number}", what=what, fix=fix))
+        remarks.append(Remark("bad", f"{VOTES}, row {number}", what, fix))
     return votes, remarks
 
 
 def _unlisted(named: Mapping[str, Path], votes: Mapping[str, str], root: Path) -> list[Remark]:
     what, fix = f"is not listed in {VOTES}", "copy the table from the release again, or take the file away"
     missing = (file for key, file in named.items() if key not in votes and key not in LEFT_OUT)
-    return [Remark(kind="bad", subject=tree.relative(file, root), what=what, fix=fix) for file in missing]
+    return [Remark("bad", tree.relative(file, root), what, fix) for file in missing]
 
 
 def _genders(audio: Path) -> dict[str, Gender]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Utterance
+from raysernas.corpora.corpus import Gender, Label, Release, Utterance, expected_by
+from raysernas.corpora.readers import file_names
 
 NAME = "emodb"
 EMOTIONS = {
@@ -57,6 +58,10 @@ BY_SPEAKER = {
     "15": 56,
     "16": 71,
 }
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, BY_EMOTION),
+    expected_by("speaker", "speakers", SOURCE, BY_SPEAKER),
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -66,12 +71,20 @@ def read(root: Path, label: Label = "usual") -> Release:
         Fault: for a folder without a file of EmoDB, one with more files than the release has, and perceived
             labels.
     """
-    tree.which_label(NAME, label, "intended")
-    tree.need_folder(NAME, root)
-    files = tree.audio_files(root / "wav" if (root / "wav").is_dir() else root, ".wav")
-    fix = "take the file out of the folder, or read the folder as a manifest"
-    utterances, remarks = tree.named(NAME, root, files, _utterance, shape=SHAPE, fix=fix)
-    if (count := len({utterance.key for utterance in utterances})) > FILES:
+    folder = root / "wav" if (root / "wav").is_dir() else root
+    release = file_names.read(
+        NAME,
+        root,
+        label,
+        _utterance,
+        shape=SHAPE,
+        emotions=EMOTIONS.values(),
+        notes=NOTES,
+        expected=EXPECTED,
+        files=tree.audio_files(folder, ".wav") if folder.is_dir() else (),
+        fix="take the file out of the folder, or read the folder as a manifest",
+    )
+    if (count := len({utterance.key for utterance in release.utterances})) > FILES:
         raise Fault(
             "corpus",
             f"{root} is not EmoDB as it was released",
@@ -80,24 +93,7 @@ def read(root: Path, label: Label = "usual") -> Release:
             "compare with no others",
             fix="take the files of version 2.0 out of the folder, or read it as a manifest",
         )
-    expected = (
-        Expected(
-            title="emotions",
-            source=SOURCE,
-            by=("emotion",),
-            counts={(name,): n for name, n in BY_EMOTION.items()},
-        ),
-        Expected(
-            title="speakers",
-            source=SOURCE,
-            by=("speaker",),
-            counts={(name,): n for name, n in BY_SPEAKER.items()},
-        ),
-    )
-    emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(
-        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
-    )
+    return release
 
 
 def _utterance(file: Path) -> Utterance | None:

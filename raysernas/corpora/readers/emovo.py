@@ -9,8 +9,8 @@ Source: Costantini et al., EMOVO corpus: an Italian emotional speech database, L
 import re
 from pathlib import Path
 
-from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Utterance
+from raysernas.corpora.corpus import Gender, Label, Release, Utterance, expected_by
+from raysernas.corpora.readers import file_names
 
 NAME = "emovo"
 EMOTIONS = {
@@ -27,6 +27,10 @@ FILE = re.compile(rf"(?P<code>{'|'.join(EMOTIONS)})-(?P<speaker>[fm][123])-(?P<s
 SHAPE = f"emotion ({' '.join(EMOTIONS)}), actor, sentence, as in f1/dis-f1-b1.wav"
 NOTES = ("The emotion is the one that was acted.",)
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of EMOVO"
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 84)),
+    expected_by("speaker", "actors", SOURCE, dict.fromkeys(SPEAKERS, 98)),
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -35,24 +39,15 @@ def read(root: Path, label: Label = "usual") -> Release:
     Raises:
         Fault: for a folder without a file of EMOVO, and perceived labels.
     """
-    tree.which_label(NAME, label, "intended")
-    tree.need_folder(NAME, root)
-    files = tree.audio_files(root, ".wav")
-    utterances, remarks = tree.named(
-        NAME, root, files, _utterance, shape=SHAPE, fix="mend the name, or take the file out of the folder"
-    )
-    expected = (
-        Expected(
-            title="emotions",
-            source=SOURCE,
-            by=("emotion",),
-            counts={(name,): 84 for name in EMOTIONS.values()},
-        ),
-        Expected(title="actors", source=SOURCE, by=("speaker",), counts={(name,): 98 for name in SPEAKERS}),
-    )
-    emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(
-        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    return file_names.read(
+        NAME,
+        root,
+        label,
+        _utterance,
+        shape=SHAPE,
+        emotions=EMOTIONS.values(),
+        notes=NOTES,
+        expected=EXPECTED,
     )
 
 

@@ -3,7 +3,7 @@ listeners heard.
 
 In: the folder of the release, `IEMOCAP_full_release`, or the one above it. Out: every turn that listeners
 labelled, 10,039 of them, with the majority of their votes. Labels come from the files of the dialogues in
-`dialog/EmoEvaluation` and from nowhere below it, where the single listeners' votes lie. The talker is the
+`dialog/EmoEvaluation` and from nowhere below it, where the single listeners' votes lie. The speaker is the
 last letter of `Ses01F_impro01_M003`, here 01M; the letter after the session only tells who wore the markers
 of the motion capture, and half of the time the other one talks.
 Source: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, Language Resources and
@@ -36,7 +36,7 @@ CODES = {
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 MERGE = {"excitement": "happiness"}
 TURN = re.compile(
-    r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<kind>impro|script)\w+)_(?P<talker>[FM])(?:XX)?\d+"
+    r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<kind>impro|script)\w+)_(?P<speaker>[FM])(?:XX)?\d+"
 )
 NUMBER = r"\d+(?:\.\d+)?"
 LINE = re.compile(
@@ -45,7 +45,7 @@ LINE = re.compile(
 SHAPE = "[start - end] turn emotion [valence, activation, dominance]"
 NOTES = (
     "An emotion is the majority of the listeners' votes; turns without one are no_agreement.",
-    "The talker is the last letter of a turn's name; the letter after the session is that of the one who "
+    "The speaker is the last letter of a turn's name; the letter after the session is that of the one who "
     "wore markers.",
     "Usual are four classes, with excitement counted as happiness.",
 )
@@ -59,7 +59,7 @@ BY_SESSION = {  # anger, happiness, excitement, neutral, sadness
 }
 # in the order of EMOTIONS
 BY_SCENARIO = {"improvised": (289, 947, 1099, 608), "scripted": (814, 689, 609, 476)}
-BY_TALKER = {
+BY_SPEAKER = {
     "01F": 528,
     "01M": 557,
     "02F": 481,
@@ -106,7 +106,7 @@ def read(root: Path, label: Label = "usual") -> Release:
             expected=f"label lines in {LABELS}/*.txt",
         )
     missing = [
-        f"Session{number} is not there: its turns and talkers are missing."
+        f"Session{number} is not there: its turns and speakers are missing."
         for number in SESSIONS
         if number not in there
     ]
@@ -154,10 +154,10 @@ def expected() -> tuple[Expected, ...]:
             emotions=apart,
         ),
         _four(
-            f"{four}, by talker",
+            f"{four}, by speaker",
             SOURCE,
             ("speaker",),
-            {(talker,): count for talker, count in BY_TALKER.items()},
+            {(speaker,): count for speaker, count in BY_SPEAKER.items()},
         ),
         _four(f"{four}, by scenario", SOURCE, ("scenario", "emotion"), by_scenario),
         Expected(
@@ -201,35 +201,43 @@ def _turn(
 ) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return _bad(
-            place, f"is no label: {line[:80]!r}", f"copy the file from the release again; a label is {SHAPE}"
+        return Remark(
+            "bad",
+            place,
+            f"is no label: {line[:80]!r}",
+            f"copy the file from the release again; a label is {SHAPE}",
         )
     code, key = fit["code"], fit["turn"]
     turn = TURN.fullmatch(key)
     if not turn:
-        return _bad(
-            place, f"names no turn of IEMOCAP: {key!r}", "mend the name; it is like Ses01F_impro01_M003"
+        return Remark(
+            "bad",
+            place,
+            f"names no turn of IEMOCAP: {key!r}",
+            "mend the name; it is like Ses01F_impro01_M003",
         )
     if turn["dialogue"] != file.stem or turn["session"] != number:
-        return _bad(
+        return Remark(
+            "bad",
             place,
             f"names a turn of another dialogue: {key}",
             "take the file away if it is a copy, or mend the name",
         )
     if code not in CODES:
-        return _bad(
+        return Remark(
+            "bad",
             place,
             f"has an emotion that IEMOCAP does not have: {code!r}",
             f"mend it; known are {' '.join(CODES)}",
         )
-    gender: Gender = "female" if turn["talker"] == "F" else "male"
+    gender: Gender = "female" if turn["speaker"] == "F" else "male"
     sound = wav / turn["dialogue"] / key
     return Utterance(
         key=key,
         path=str(files.get(sound, sound.with_suffix(".wav"))),
         emotion=CODES[code],
         raw_label=code,
-        speaker=f"0{number}{turn['talker']}",
+        speaker=f"0{number}{turn['speaker']}",
         gender=gender,
         session=number,
         scenario="improvised" if turn["kind"] == "impro" else "scripted",
@@ -246,12 +254,9 @@ def _unlabelled(
     named = {turn[0] for line in broken for turn in TURN.finditer(line)}
     for file in files:
         if str(file) not in known and file.stem not in named:
-            yield _bad(
+            yield Remark(
+                "bad",
                 tree.relative(file, root),
                 "has no label",
                 f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away",
             )
-
-
-def _bad(subject: str, what: str, fix: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, fix=fix)

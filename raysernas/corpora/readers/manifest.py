@@ -15,7 +15,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import get_args
 
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import (
@@ -23,13 +23,14 @@ from raysernas.corpora.corpus import (
     OTHER,
     Gender,
     Label,
+    OfficialPart,
     Release,
     Remark,
     Utterance,
     usual_emotions,
 )
 from raysernas.corpora.readers import audformat, table
-from raysernas.corpora.readers.table import Row
+from raysernas.corpora.readers.table import TableRow
 
 REQUIRED = ("file", "emotion", "speaker")
 OPTIONAL = ("session", "gender", "split", "scenario", "start", "end")
@@ -40,8 +41,7 @@ TIME = re.compile(
     r"(?:(?P<days>\d+) days?,? ?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
 )  # as pandas writes
 GENDERS: dict[str, Gender] = {"": "unknown", "female": "female", "male": "male", "unknown": "unknown"}
-Split = Literal["", "train", "valid", "test", "test2", "test3"]
-SPLITS: dict[str, Split] = {
+SPLITS: dict[str, OfficialPart] = {
     "": "",
     "train": "train",
     "dev": "valid",
@@ -82,7 +82,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     )
 
 
-def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[Row], tuple[str, ...]]:
+def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[TableRow], tuple[str, ...]]:
     """The folder of the recordings, what to call the table, its rows, and notes on what was chosen."""
     if root.is_dir() and (root / audformat.HEADER).is_file():
         rows, notes = audformat.read(root, label)
@@ -121,7 +121,7 @@ def _only_table(folder: Path) -> Path:
     return tables[0]
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: TableRow) -> dict[str, str]:
     """The known columns, without outer blanks; a file is called what it is called on disk, so its accents
     stay as they are.
     """
@@ -242,7 +242,7 @@ def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
                 ways = ", ".join(f"{word} ({count})" for word, count in sorted(words.items()))
                 remarks.append(
                     Remark(
-                        kind="doubtful",
+                        kind="warning",
                         subject=name,
                         what=f"writes one {column} in several ways: {ways}",
                         fix=fix,

@@ -5,8 +5,8 @@ In: the folder of the release, or the one above it. Out: all 8,438 turns, with t
 votes, or with the emotion that the scene was written for (`intended`). Votes stand in `Evalution.txt`, as the
 release spells it, under the names of the videos, `UTD-IMPROV-S01A-F01-P-FM01.avi`; the sound is
 `MSP-IMPROV-S01A-F01-P-FM01.wav`, wherever it lies. In this name S01 is the sentence, A the intended emotion,
-F01 the actor whom the scene was written for and his session, P the way of elicitation, and FM the talker and
-the one who listens: the talker is not always the target.
+F01 the actor whom the scene was written for and his session, P the way of elicitation, and FM the speaker and
+the one who listens: the speaker is not always the target.
 Source: Busso et al., MSP-IMPROV: an acted corpus of dyadic interactions to study emotion perception, IEEE
 Transactions on Affective Computing 2017.
 """
@@ -15,25 +15,34 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import (
+    NO_AGREEMENT,
+    OTHER,
+    Expected,
+    Gender,
+    Label,
+    Release,
+    Remark,
+    Utterance,
+    expected_by,
+)
 
 NAME = "msp_improv"
 FILES = ("Evalution.txt", "Evaluation.txt")
 LETTERS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness", "O": OTHER, "X": NO_AGREEMENT}
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 SCENARIOS = {"P": "natural", "R": "target_read", "S": "other_improvised", "T": "target_improvised"}
-TARGET_TALKS = ("R", "T")  # by design
+TARGET_SPEAKS = ("R", "T")  # by design
 TURN = re.compile(
-    r"(?P<sentence>S\d\d)(?P<intended>[AHNS])-(?P<target>[FM])0(?P<session>[1-6])-(?P<kind>[PRST])-(?P<talker>[FM])[FM]\d+"
+    r"(?P<sentence>S\d\d)(?P<intended>[AHNS])-(?P<target>[FM])0(?P<session>[1-6])-(?P<kind>[PRST])-(?P<speaker>[FM])[FM]\d+"
 )
 VALUE = r"(?:-?\d+(?:\.\d+)?|[Nn][Aa][Nn])"
 LINE = re.compile(rf"UTD-IMPROV-(?P<turn>\S+?)\.avi\s*;\s*(?P<letter>\w+)\s*(?:;\s*[AVDN]:\s*{VALUE}\s*)+;?")
 SHAPE = "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.86; V:3.29; D:2.86 ; N:3.43;"
-TALKER_NOTE = (
-    "The talker is the first letter of the last field of a name, with the number of the session; this was "
+SPEAKER_NOTE = (
+    "The speaker is the first letter of the last field of a name, with the number of the session; this was "
     "inferred from the counts"
     " of files (where the target actor talks by design, this letter is the target's) and not compared with "
     "the release's README."
@@ -63,7 +72,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     kind = tree.which_label(NAME, label, "perceived", "intended")
     table, *others = _tables(root)
     remarks = [
-        _remark(
+        Remark(
             "left out",
             tree.relative(other, root),
             f"is a second table of votes: {tree.relative(table, root)} is read",
@@ -91,19 +100,14 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS,
         folds="session",
         remarks=tuple(remarks),
-        notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, TALKER_NOTE),
+        notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, SPEAKER_NOTE),
         expected=expected(kind),
     )
 
 
 def expected(kind: Label) -> tuple[Expected, ...]:
     """The published numbers of turns; those of classes are of perceived emotions."""
-    turns = Expected(
-        title="all turns by elicitation",
-        source=SOURCE,
-        by=("scenario",),
-        counts={(name,): n for name, n in ALL_LABELS.items()},
-    )
+    turns = expected_by("scenario", "all turns by elicitation", SOURCE, ALL_LABELS)
     if kind == "intended":
         return (turns,)
     cells = {
@@ -149,7 +153,7 @@ def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
             NAME, root, got="no audio", expected="MSP-IMPROV-*.wav in folders session1 to session6"
         )
     return files, [
-        _remark(
+        Remark(
             "left out",
             folder,
             f"holds {len(copies)} second files of the same name, such as {tree.relative(copies[0], root)}",
@@ -172,7 +176,7 @@ def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
 def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return _remark(
+        return Remark(
             "bad",
             place,
             f"is no majority of votes: {line[:80]!r}",
@@ -180,7 +184,7 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
         )
     turn = TURN.fullmatch(fit["turn"])
     if not turn:
-        return _remark(
+        return Remark(
             "bad",
             place,
             f"names no turn of MSP-IMPROV: {fit['turn']!r}",
@@ -188,7 +192,7 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
         )
     if fit["letter"] not in LETTERS:
         known = " ".join(LETTERS)
-        return _remark(
+        return Remark(
             "bad",
             place,
             f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}",
@@ -196,14 +200,14 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
         )
     key, session = f"MSP-IMPROV-{fit['turn']}", turn["session"]
     letter = fit["letter"] if kind == "perceived" else turn["intended"]
-    gender: Gender = "female" if turn["talker"] == "F" else "male"
+    gender: Gender = "female" if turn["speaker"] == "F" else "male"
     usual = home / f"session{session}" / f"{turn['sentence']}{turn['intended']}" / turn["kind"] / f"{key}.wav"
     return Utterance(
         key=key,
         path=str(files.get(key, usual)),
         emotion=LETTERS[letter],
         raw_label=letter,
-        speaker=f"{turn['talker']}{session}",
+        speaker=f"{turn['speaker']}{session}",
         gender=gender,
         session=session,
         scenario=SCENARIOS[turn["kind"]],
@@ -221,7 +225,7 @@ def _unlabelled(
     }
     for name, file in files.items():
         if name not in known:
-            yield _remark(
+            yield Remark(
                 "bad",
                 tree.relative(file, root),
                 f"has no label in {table.name}",
@@ -235,10 +239,6 @@ def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:
     """
     for utterance in utterances:
         _, _, _, target, kind, _ = utterance.key.split("-")
-        if kind in TARGET_TALKS and target[0] != utterance.speaker[0]:
+        if kind in TARGET_SPEAKS and target[0] != utterance.speaker[0]:
             what = f"is a turn of {target[0]}{target[-1]} by design, and of {utterance.speaker} by its name"
-            yield _remark("doubtful", utterance.key, what, "find out who talks in it")
-
-
-def _remark(kind: Literal["bad", "left out", "doubtful"], subject: str, what: str, fix: str) -> Remark:
-    return Remark(kind=kind, subject=subject, what=what, fix=fix)
+            yield Remark("warning", utterance.key, what, "find out who talks in it")

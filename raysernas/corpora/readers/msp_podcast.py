@@ -1,4 +1,4 @@
-"""MSP-Podcast: speech cut from podcasts, hundreds of talkers, English; labels by listeners, and official
+"""MSP-Podcast: speech cut from podcasts, hundreds of speakers, English; labels by listeners, and official
 parts.
 
 In: the folder of a release, or the one above it. Out: every labelled segment with the majority of the
@@ -14,7 +14,6 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
@@ -25,6 +24,7 @@ from raysernas.corpora.corpus import (
     Expected,
     Gender,
     Label,
+    OfficialPart,
     Release,
     Remark,
     Utterance,
@@ -47,8 +47,7 @@ LETTERS = {
     "X": NO_AGREEMENT,
 }
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
-Part = Literal["train", "valid", "test", "test2", "test3"]
-PARTS: dict[str, Part] = {
+PARTS: dict[str, OfficialPart] = {
     "Train": "train",
     "Development": "valid",
     "Validation": "valid",
@@ -67,6 +66,7 @@ OLD_NOTE = f"The release is taken for 1.8, because its table is called {OLD_FILE
 # Published: utterances of four classes in release 1.8
 TRAIN = {"anger": 1839, "happiness": 8564, "neutral": 16518, "sadness": 1680}
 BY_PART = {"train": 28_601, "valid": 4772, "test": 9304, "test2": 3483}
+COPY_TABLE = "copy the table from the release again"
 SOURCE = "nkululeko (github.com/felixbur/nkululeko), its tables of MSP-Podcast 1.8"
 
 
@@ -180,14 +180,18 @@ def _rows(root: Path, table: Path) -> Iterator[tuple[str, dict[str, str]]]:
 def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Remark | Path:
     """The segment of a row, what is wrong with the row, or the file of a segment without public label."""
     if not cells:
-        return _bad(place, "has not the cells of the header", "copy the table from the release again")
+        return Remark("bad", place, "has not the cells of the header", COPY_TABLE)
     name, letter, part = cells["FileName"], cells["EmoClass"], PARTS.get(cells["Split_Set"])
     if not name.lower().endswith(".wav") or "/" in name or "\\" in name:
-        return _bad(
-            place, f"names no audio file: {name!r}", "mend FileName; it is like MSP-PODCAST_0001_0008.wav"
+        return Remark(
+            "bad",
+            place,
+            f"names no audio file: {name!r}",
+            "mend FileName; it is like MSP-PODCAST_0001_0008.wav",
         )
     if part is None:
-        return _bad(
+        return Remark(
+            "bad",
             place,
             f"{name} is in no official part: {cells['Split_Set']!r}",
             f"mend Split_Set; known are {' '.join(PARTS)}",
@@ -195,7 +199,8 @@ def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Rema
     if letter not in LETTERS:
         if part == "test3":
             return audio / name
-        return _bad(
+        return Remark(
+            "bad",
             place,
             f"{name} has no emotion of MSP-Podcast: {letter!r}",
             f"mend EmoClass; known are {' '.join(LETTERS)}",
@@ -236,7 +241,8 @@ def _left_out(root: Path, audio: Path, count: int) -> Iterator[Remark]:
 
 
 def _unlisted(root: Path, file: Path, table: Path) -> Remark:
-    return _bad(
+    return Remark(
+        "bad",
         tree.relative(file, root),
         f"has no label in {table.name}",
         "take the file away, or copy the table of its release",
@@ -244,10 +250,4 @@ def _unlisted(root: Path, file: Path, table: Path) -> Remark:
 
 
 def _fault(table: Path, what: str, got: str, expected: str) -> Fault:
-    return Fault(
-        "corpus", f"{table} {what}", got=got, expected=expected, fix="copy the table from the release again"
-    )
-
-
-def _bad(subject: str, what: str, fix: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, fix=fix)
+    return Fault("corpus", f"{table} {what}", got=got, expected=expected, fix=COPY_TABLE)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Gender, Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.readers.file_names import MEND_NAME
 
 NAME = "nemo"
 TABLE = "data.tsv"
@@ -44,8 +45,11 @@ BY_SPEAKER = {
     "TP0": 539,
     "WR0": 539,
 }
-
-Row = Mapping[str, str]
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, BY_EMOTION),
+    expected_by("speaker", "speakers", SOURCE, BY_SPEAKER),
+)
+MEND_TABLE = f"copy {TABLE} from the release again, or take it away: names alone suffice"
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -59,59 +63,37 @@ def read(root: Path, label: Label = "usual") -> Release:
     files = tree.audio_files(root, ".wav")
     samples = next((file.parent for file in files if FILE.fullmatch(file.stem)), None)
     if samples is None:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
+        raise tree.unlike(NAME, root, got=tree.some(files, root), expected=SHAPE)
     table = next((file for file in (samples / TABLE, samples.parent / TABLE) if file.is_file()), None)
     rows, remarks = ({}, []) if table is None else _rows(table)
     missing = sorted(rows.keys() - {file.stem for file in files})
     paths = [*files, *(samples / f"{key}.wav" for key in missing)]
     found = [_utterance(path, root, None if table is None else rows) for path in paths]
-    expected = (
-        Expected(
-            title="emotions",
-            source=SOURCE,
-            by=("emotion",),
-            counts={(name,): n for name, n in BY_EMOTION.items()},
-        ),
-        Expected(
-            title="speakers",
-            source=SOURCE,
-            by=("speaker",),
-            counts={(name,): n for name, n in BY_SPEAKER.items()},
-        ),
-    )
     return Release(
         name=NAME,
         utterances=tuple(each for each in found if isinstance(each, Utterance)),
         emotions=tuple(sorted(EMOTIONS.values())),
         remarks=(*remarks, *(each for each in found if isinstance(each, Remark))),
         notes=(*NOTES, NO_TABLE) if table is None else NOTES,
-        expected=expected,
+        expected=EXPECTED,
     )
 
 
-def _utterance(path: Path, root: Path, rows: Mapping[str, Row] | None) -> Utterance | Remark:
+def _utterance(path: Path, root: Path, rows: Mapping[str, dict[str, str]] | None) -> Utterance | Remark:
     """What a name tells; with a table, only if the table tells the same."""
     subject = tree.relative(path, root)
     fit = FILE.fullmatch(path.stem)
     if not fit:
-        return _bad(
-            subject, f"is not a name of nEMO: {SHAPE}", "mend the name, or take the file out of the folder"
-        )
+        return Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", MEND_NAME)
     speaker, word, gender = fit["speaker"], fit["word"], "unknown"
     if rows is not None:
         row = rows.get(path.stem)
         if row is None:
-            return _bad(
-                subject,
-                f"is not listed in {TABLE}",
-                f"copy {TABLE} from the release again, or take the file away",
-            )
+            fix = f"copy {TABLE} from the release again, or take the file away"
+            return Remark("bad", subject, f"is not listed in {TABLE}", fix)
         if (row["speaker_id"], row["emotion"]) != (speaker, word):
-            listed = f"{row['emotion']} of {row['speaker_id']}"
-            return _bad(
-                subject, f"is listed in {TABLE} as {listed}", "find out which is right, and mend the other"
-            )
+            what = f"is listed in {TABLE} as {row['emotion']} of {row['speaker_id']}"
+            return Remark("bad", subject, what, "find out which is right, and mend the other")
         gender = row["gender"]
     return Utterance(
         key=path.stem,
@@ -123,7 +105,7 @@ def _utterance(path: Path, root: Path, rows: Mapping[str, Row] | None) -> Uttera
     )
 
 
-def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
+def _rows(table: Path) -> tuple[dict[str, dict[str, str]], list[Remark]]:
     """The rows by the names of their files, and a remark on each row that names none, or another one's."""
     header, *lines = _lines(table)
     if lacking := [column for column in COLUMNS if column not in header]:
@@ -132,9 +114,9 @@ def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
             f"{table} has no column {lacking[0]!r}",
             got=", ".join(header),
             expected=", ".join(COLUMNS),
-            fix=f"copy {TABLE} from the release again, or take it away: names alone suffice",
+            fix=MEND_TABLE,
         )
-    rows: dict[str, Row] = {}
+    rows: dict[str, dict[str, str]] = {}
     remarks: list[Remark] = []
     for number, cells in enumerate(lines, start=2):
         row = dict(zip(header, cells, strict=False))
@@ -145,21 +127,12 @@ def _rows(table: Path) -> tuple[dict[str, Row], list[Remark]]:
             what = f"lists {key} a second time, and otherwise"
         else:
             continue
-        remarks.append(_bad(f"{table.name}, line {number}", what, f"copy {TABLE} from the release again"))
+        place = f"{table.name}, line {number}"
+        remarks.append(Remark("bad", place, what, f"copy {TABLE} from the release again"))
     return rows, remarks
 
 
 def _lines(table: Path) -> list[list[str]]:
     """The cells of each line that is not empty, without outer blanks (speakers have eight before them)."""
-    text = tree.text(
-        table,
-        expected="UTF-8",
-        fix=f"copy {TABLE} from the release again, or take it away: names alone suffice",
-    )
-    return [[tree.plain(cell) for cell in line.split("\t")] for line in text.split("\n") if line.strip()] or [
-        []
-    ]
-
-
-def _bad(subject: str, what: str, fix: str) -> Remark:
-    return Remark(kind="bad", subject=subject, what=what, fix=fix)
+    lines = tree.text(table, expected="UTF-8", fix=MEND_TABLE).split("\n")
+    return [[tree.plain(cell) for cell in line.split("\t")] for line in lines if line.strip()] or [[]]

@@ -9,10 +9,12 @@ Source: Livingstone and Russo, The Ryerson audio-visual database of emotional sp
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Gender, Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.readers import file_names
 
 NAME = "ravdess"
 EMOTIONS = {
@@ -30,6 +32,7 @@ FILE = re.compile(
     r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<code>0[1-8])-(?P<intensity>0[12])-(?P<statement>0[12])-(?P<repetition>0[12])"
     rf"-(?P<actor>{'|'.join(SPEAKERS)})"
 )
+SPEECH = "03-01-"  # audio only, speech
 SHAPE = (
     "modality, channel, emotion, intensity, statement, repetition, actor, as in "
     "Actor_12/03-01-06-01-02-01-12.wav"
@@ -39,6 +42,10 @@ NOTES = (
     "Only speech without pictures is read (names that begin with 03-01).",
 )
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of RAVDESS"
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 192) | {"neutral": 96}),
+    expected_by("speaker", "actors", SOURCE, dict.fromkeys(SPEAKERS, 60)),
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -47,74 +54,44 @@ def read(root: Path, label: Label = "usual") -> Release:
     Raises:
         Fault: for a folder without speech of RAVDESS, and perceived labels.
     """
-    tree.which_label(NAME, label, "intended")
-    tree.need_folder(NAME, root)
-    files = tree.audio_files(root, ".wav", ".mp4")
-    speech = [file for file in files if _is_speech(file)]
-    if not speech:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(
-            NAME, root, got=f"{len(files)} files *.wav or *.mp4 {names}".strip(), expected=f"speech: {SHAPE}"
-        )
-    kept, copies = tree.once(speech, root)
-    other = [file for file in files if FILE.fullmatch(file.stem) and not _is_speech(file)]
-    by_emotion = {(emotion,): 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()}
-    expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts=by_emotion),
-        Expected(
-            title="actors", source=SOURCE, by=("speaker",), counts={(speaker,): 60 for speaker in SPEAKERS}
-        ),
-    )
-    return Release(
-        name=NAME,
-        utterances=tuple(_utterance(file) for file in kept),
-        emotions=tuple(sorted(EMOTIONS.values())),
-        remarks=(*_unnamed(files, root), *copies, *_no_speech(other, root)),
+    files = tree.audio_files(root, ".wav", ".mp4") if root.is_dir() else []
+    release = file_names.read(
+        NAME,
+        root,
+        label,
+        _utterance,
+        shape=SHAPE,
+        emotions=EMOTIONS.values(),
         notes=NOTES,
-        expected=expected,
+        expected=EXPECTED,
+        files=files,
+        other=_is_other,
+        key=lambda file: file.stem,
     )
+    return replace(release, remarks=(*release.remarks, *_left_out(files, root)))
 
 
-def _is_speech(file: Path) -> bool:
+def _is_other(file: Path) -> bool:
+    """Song or video."""
+    sound, named = file.suffix.lower() == ".wav", FILE.fullmatch(file.stem)
+    return not sound or (named is not None and not file.stem.startswith(SPEECH))
+
+
+def _utterance(file: Path) -> Utterance | None:
     fit = FILE.fullmatch(file.stem)
-    return (
-        file.suffix.lower() == ".wav"
-        and fit is not None
-        and (fit["modality"], fit["channel"]) == ("03", "01")
-    )
-
-
-def _utterance(file: Path) -> Utterance:
-    _, _, code, _, _, _, actor = file.stem.split("-")
+    if not fit or _is_other(file):
+        return None
+    code, actor = fit["code"], fit["actor"]
     gender: Gender = "male" if int(actor) % 2 else "female"
     return Utterance(
         key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=actor, gender=gender
     )
 
 
-def _no_speech(files: Sequence[Path], root: Path) -> list[Remark]:
-    if not files:
+def _left_out(files: Sequence[Path], root: Path) -> list[Remark]:
+    named = [file for file in files if FILE.fullmatch(file.stem) and _is_other(file)]
+    if not named:
         return []
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    what = f"is song or video; only speech without pictures is read: {len(files)} left out"
-    return [
-        Remark(
-            kind="left out",
-            subject=tree.relative(files[0], root) + more,
-            what=what,
-            fix="nothing; it is another task",
-        )
-    ]
-
-
-def _unnamed(files: Sequence[Path], root: Path) -> list[Remark]:
-    return [
-        Remark(
-            kind="bad",
-            subject=tree.relative(file, root),
-            what=f"is not a name of RAVDESS: {SHAPE}",
-            fix="mend the name, or take the file out of the folder",
-        )
-        for file in files
-        if file.suffix.lower() == ".wav" and not FILE.fullmatch(file.stem)
-    ]
+    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    what = f"is song or video; only speech without pictures is read: {len(named)} left out"
+    return [Remark("left out", tree.relative(named[0], root) + more, what, "nothing; it is another task")]

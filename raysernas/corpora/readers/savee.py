@@ -9,8 +9,8 @@ Source: Haq and Jackson, Multimodal emotion recognition, in: Machine Audition, 2
 import re
 from pathlib import Path
 
-from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Label, Release, Utterance
+from raysernas.corpora.corpus import Label, Release, Utterance, expected_by
+from raysernas.corpora.readers import file_names
 
 NAME = "savee"
 EMOTIONS = {
@@ -30,6 +30,10 @@ SHAPE = (
 )
 NOTES = ("The emotion is the one that was acted.",)
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of SAVEE"
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 60) | {"neutral": 120}),
+    expected_by("speaker", "speakers", SOURCE, dict.fromkeys(SPEAKERS, 120)),
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -38,22 +42,15 @@ def read(root: Path, label: Label = "usual") -> Release:
     Raises:
         Fault: for a folder without a file of SAVEE, and perceived labels.
     """
-    tree.which_label(NAME, label, "intended")
-    tree.need_folder(NAME, root)
-    files = tree.audio_files(root, ".wav")
-    utterances, remarks = tree.named(
-        NAME, root, files, _utterance, shape=SHAPE, fix="mend the name, or take the file out of the folder"
-    )
-    by_emotion = {(emotion,): 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()}
-    expected = (
-        Expected(title="emotions", source=SOURCE, by=("emotion",), counts=by_emotion),
-        Expected(
-            title="speakers", source=SOURCE, by=("speaker",), counts={(speaker,): 120 for speaker in SPEAKERS}
-        ),
-    )
-    emotions = tuple(sorted(EMOTIONS.values()))
-    return Release(
-        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
+    return file_names.read(
+        NAME,
+        root,
+        label,
+        _utterance,
+        shape=SHAPE,
+        emotions=EMOTIONS.values(),
+        notes=NOTES,
+        expected=EXPECTED,
     )
 
 

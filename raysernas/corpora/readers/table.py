@@ -21,7 +21,7 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row; an absent cell is empty text."""
 
     subject: str  # "labels.csv row 7": the header is not counted
@@ -34,7 +34,7 @@ class Table:
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def read(path: Path) -> Table:
@@ -65,7 +65,7 @@ def read(path: Path) -> Table:
             fix="mend the table",
         ) from error
     rows = (
-        Row(f"{path.name} row {number}", dict(zip(columns, row, strict=True)))
+        TableRow(f"{path.name} row {number}", dict(zip(columns, row, strict=True)))
         for number, row in enumerate(cells, start=1)
     )
     return Table(path, tuple(columns), tuple(rows))

@@ -8,11 +8,12 @@ Source: Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), Borealis
 """
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.readers import file_names
 
 NAME = "tess"
 EMOTIONS = {
@@ -34,6 +35,10 @@ NOTES = (
     "There are two speakers only: with one of them held out, the other is all that is learned from.",
 )
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of TESS"
+EXPECTED = (
+    expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 400)),
+    expected_by("speaker", "speakers", SOURCE, dict.fromkeys(SPEAKERS, 1400)),
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -42,69 +47,37 @@ def read(root: Path, label: Label = "usual") -> Release:
     Raises:
         Fault: for a folder without a file of TESS, and perceived labels.
     """
-    tree.which_label(NAME, label, "intended")
-    tree.need_folder(NAME, root)
-    files = tree.audio_files(root, ".wav")
-    named = [file for file in files if FILE.fullmatch(_key(file))]
-    if not named:
-        names = ", ".join(tree.relative(file, root) for file in files[:3])
-        raise tree.unlike(NAME, root, got=f"{len(files)} files *.wav {names}".strip(), expected=SHAPE)
-    kept, copies = tree.once(named, root, _key)
-    expected = (
-        Expected(
-            title="emotions",
-            source=SOURCE,
-            by=("emotion",),
-            counts={(name,): 400 for name in EMOTIONS.values()},
-        ),
-        Expected(
-            title="speakers", source=SOURCE, by=("speaker",), counts={(name,): 1400 for name in SPEAKERS}
-        ),
+    release = file_names.read(
+        NAME,
+        root,
+        label,
+        _utterance,
+        shape=SHAPE,
+        emotions=EMOTIONS.values(),
+        notes=NOTES,
+        expected=EXPECTED,
+        key=_key,
     )
-    remarks = (*_unnamed(files, root), *copies, *_misspelt(kept, root))
-    emotions, utterances = tuple(sorted(EMOTIONS.values())), tuple(_utterance(file) for file in kept)
-    return Release(
-        name=NAME, utterances=utterances, emotions=emotions, remarks=remarks, notes=NOTES, expected=expected
-    )
+    paths = [Path(utterance.path) for utterance in release.utterances]
+    misspelt = [_misspelt(path, root) for path in paths if path.stem in MISSPELT]
+    return replace(release, remarks=(*release.remarks, *misspelt))
 
 
 def _key(file: Path) -> str:
     return MISSPELT.get(file.stem, file.stem)
 
 
-def _utterance(file: Path) -> Utterance:
-    speaker, _, code = _key(file).split("_")
+def _utterance(file: Path) -> Utterance | None:
+    key = _key(file)
+    fit = FILE.fullmatch(key)
+    if not fit:
+        return None
+    code, speaker = fit["code"], fit["speaker"]
     return Utterance(
-        key=_key(file),
-        path=str(file),
-        emotion=EMOTIONS[code],
-        raw_label=code,
-        speaker=speaker,
-        gender="female",
+        key=key, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender="female"
     )
 
 
-def _misspelt(files: Sequence[Path], root: Path) -> list[Remark]:
-    return [
-        Remark(
-            kind="doubtful",
-            subject=tree.relative(file, root),
-            what=f"is misspelt in the release; it is read as {_key(file)}",
-            fix="nothing, or listen to it",
-        )
-        for file in files
-        if file.stem in MISSPELT
-    ]
-
-
-def _unnamed(files: Sequence[Path], root: Path) -> list[Remark]:
-    return [
-        Remark(
-            kind="bad",
-            subject=tree.relative(file, root),
-            what=f"is not a name of TESS: {SHAPE}",
-            fix="mend the name, or take the file out of the folder",
-        )
-        for file in files
-        if not FILE.fullmatch(_key(file))
-    ]
+def _misspelt(file: Path, root: Path) -> Remark:
+    what = f"is misspelt in the release; it is read as {_key(file)}"
+    return Remark("warning", tree.relative(file, root), what, "nothing, or listen to it")

@@ -16,7 +16,7 @@ BY_SESSION = {  # of the labels ang, hap, exc, neu, sad
     4: (327, 65, 238, 258, 143),
     5: (170, 143, 299, 384, 245),
 }
-BY_TALKER = {
+BY_SPEAKER = {
     "1F": 528,
     "1M": 557,
     "2F": 481,
@@ -76,9 +76,7 @@ def spread(part: int, whole: int, index: int) -> bool:
 
 
 def all_turns() -> list[Turn]:
-    """10,039 turns whose four classes have the published numbers by session, talker and scenario; the rest is
-    filled up.
-    """
+    """10,039 turns; those of the four classes have the published numbers by session, speaker and scenario."""
     codes = [
         (session, code)
         for session, row in BY_SESSION.items()
@@ -89,9 +87,9 @@ def all_turns() -> list[Turn]:
     drawn: list[tuple[int, str, str, bool]] = []
     for session, code in codes:
         kind = "hap" if code == "exc" else code
-        women = BY_TALKER[f"{session}F"]
-        talker = "F" if spread(women, women + BY_TALKER[f"{session}M"], in_session[session]) else "M"
-        drawn.append((session, talker, code, spread(IMPROVISED[kind], FOUR_CLASSES[kind], in_class[kind])))
+        women = BY_SPEAKER[f"{session}F"]
+        speaker = "F" if spread(women, women + BY_SPEAKER[f"{session}M"], in_session[session]) else "M"
+        drawn.append((session, speaker, code, spread(IMPROVISED[kind], FOUR_CLASSES[kind], in_class[kind])))
         in_session[session] += 1
         in_class[kind] += 1
     rest = zip(
@@ -105,18 +103,18 @@ def all_turns() -> list[Turn]:
 
 
 def named(drawn: list[tuple[int, str, str, bool]]) -> Iterable[Turn]:
-    """Dialogues and numbers for turns (session, talker, code, improvised)."""
-    spoken = Counter(talker for _, talker, _, _ in drawn)
+    """Dialogues and numbers for turns (session, speaker, code, improvised)."""
+    spoken = Counter(speaker for _, speaker, _, _ in drawn)
     in_f = {"F": FEMALE_IN_F, "M": MALE_IN_F}
     seen, taken, numbers = Counter[str](), Counter[str](), Counter[str]()
-    for session, talker, code, improvised in drawn:
-        prefix = "F" if spread(in_f[talker], spoken[talker], seen[talker]) else "M"
-        seen[talker] += 1
+    for session, speaker, code, improvised in drawn:
+        prefix = "F" if spread(in_f[speaker], spoken[speaker], seen[speaker]) else "M"
+        seen[speaker] += 1
         start, parts = f"Ses0{session}{prefix}", IMPRO if improvised else SCRIPT
         dialogue = f"{start}_{parts[taken[f'{start}{improvised}'] % len(parts)]}"
         taken[f"{start}{improvised}"] += 1
-        yield Turn(dialogue, f"{talker}{numbers[dialogue + talker]:03d}", code)
-        numbers[dialogue + talker] += 1
+        yield Turn(dialogue, f"{speaker}{numbers[dialogue + speaker]:03d}", code)
+        numbers[dialogue + speaker] += 1
 
 
 def evaluation(turns: Iterable[Turn], end: str = "\n") -> str:

@@ -17,14 +17,14 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import catalogue, comparison, inspection, selection, tree
 from raysernas.corpora.check import audio_warnings
-from raysernas.corpora.comparison import Comparison
+from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
 from raysernas.corpora.folds import splits
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import stretch_s
 
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)  # widths of the bars of a histogram
-Value = TypeVar("Value", str, int)
+Key = TypeVar("Key", str, int)
 BARS = 10  # a few more for what is far longer than the rest
 
 
@@ -40,7 +40,7 @@ class EmotionCount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Talker:
+class SpeakerCount:
     """One speaker; "" is everybody whom nobody knows."""
 
     speaker: str
@@ -80,7 +80,7 @@ class Scheme:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class CorpusReport:
     """Everything that is known about a corpus on disk."""
 
     corpus: str
@@ -90,14 +90,14 @@ class Report:
     usable: int
     files: int
     emotions: tuple[EmotionCount, ...]
-    speakers: tuple[Talker, ...]
+    speakers: tuple[SpeakerCount, ...]
     sessions: Mapping[str, int]
     scenarios: Mapping[str, int]
     splits: Mapping[str, int]
     sample_rates_hz: Mapping[int, int]  # -> files that can be read
     channels: Mapping[int, int]
     durations: Durations
-    published: tuple[Comparison, ...]
+    published: tuple[PublishedTable, ...]
     remarks: tuple[Remark, ...]
     schemes: tuple[Scheme, ...]
     hindrance: str  # why no study can be made of the usual classes; "" for nothing
@@ -110,7 +110,7 @@ class Report:
         return published and not self.hindrance and not any(remark.kind == "bad" for remark in self.remarks)
 
 
-def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda done, of: None) -> Report:
+def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda done, of: None) -> CorpusReport:
     """Look at all that a corpus holds.
 
     Args:
@@ -128,9 +128,9 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
     good = [utterance for at, utterance in enumerate(rows) if at not in flaws]
     whole = {path: sound for path, sound in sounds.items() if not sound.fault}
     bad = _bad(rows, sounds, flaws, folder)
-    doubtful = audio_warnings.about(good, whole, folder)
+    warnings = audio_warnings.about(good, whole, folder)
     schemes, hindrance = _schemes(release, config, sounds)
-    return Report(
+    return CorpusReport(
         corpus=release.name,
         root=str(root),
         label=config.label,
@@ -146,20 +146,20 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         channels=_counts(sound.channels for sound in whole.values()),
         durations=_durations(good, whole),
         published=comparison.of(release),
-        remarks=_in_order((*release.remarks, *bad, *doubtful)),
+        remarks=_in_order((*release.remarks, *bad, *warnings)),
         schemes=schemes,
         hindrance=hindrance,
         notes=release.notes,
     )
 
 
-def _counts(values: Iterable[Value]) -> dict[Value, int]:
+def _counts(values: Iterable[Key]) -> dict[Key, int]:
     """Occurrences, sorted, without those of nothing."""
     return {value: count for value, count in sorted(Counter(values).items()) if value}
 
 
 def _in_order(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
-    order = ("bad", "left out", "doubtful")
+    order = ("bad", "left out", "warning")
     return tuple(sorted(dict.fromkeys(remarks), key=lambda remark: order.index(remark.kind)))
 
 
@@ -180,11 +180,11 @@ def _emotions(release: Release) -> tuple[EmotionCount, ...]:
     )
 
 
-def _speakers(rows: Sequence[Utterance]) -> tuple[Talker, ...]:
+def _speakers(rows: Sequence[Utterance]) -> tuple[SpeakerCount, ...]:
     genders: dict[str, Gender] = {row.speaker: row.gender for row in rows}
     counts = sorted(Counter(row.speaker for row in rows).items())
     return tuple(
-        Talker(speaker=speaker, gender=genders[speaker], utterances=count) for speaker, count in counts
+        SpeakerCount(speaker=speaker, gender=genders[speaker], utterances=count) for speaker, count in counts
     )
 
 
