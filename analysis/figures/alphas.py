@@ -1,6 +1,6 @@
 """How a search came to its choice: softmaxed alphas over epochs, one panel for each edge of a part.
 
-Comes in: the mixtures of every epoch of one search. Goes out: a picture of raysernas.drawing.shapes.
+Comes in: the mixtures of every epoch of one search. Goes out: a picture.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raysernas.drawing.matrices import edge_names
-from raysernas.drawing.shapes import Picture, Shape, Tiles, Words, width
+from raysernas.drawing.shapes import SMALL, Picture, Shape, Tiles, Words, width
 from raysernas.record.genotype import GenotypePart, PartSpace
 
 ACROSS = 150.0  # of a panel
@@ -28,40 +28,24 @@ def evolution(
     """
     values = np.asarray(mixing, dtype=np.float64).transpose(1, 2, 0)  # edge, operation, epoch
     edges, operations = edge_names(part, choice), choice.operations
-    left, tall = (
-        8 + max(width(name, SIZE, mono=True) for name in operations) + 6,
-        HEAD + HIGH * len(operations) + GAP,
-    )
+    left = 8 + max(width(name, SIZE, mono=True) for name in operations) + 6
+    tall = HEAD + HIGH * len(operations) + GAP
     shapes: list[Shape] = []
     columns = min(COLUMNS, len(edges))
     for i, name in enumerate(edges):
         x, y = left + (ACROSS + GAP) * (i % columns), tall * (i // columns)
-        shapes.append(Words(x, y + HEAD / 2, name, 11, "start"))
+        shapes.append(Words(x, y + HEAD / 2, name, size=SMALL))
         shapes.append(Tiles(x, y + HEAD, ACROSS / values.shape[2], HIGH, values[i]))
         if i % columns == 0:
             for row, operation in enumerate(operations):
-                shapes.append(
-                    Words(left - 6, y + HEAD + HIGH * (row + 0.5), operation, SIZE, "end", "faint", mono=True)
-                )
+                middle = y + HEAD + HIGH * (row + 0.5)
+                shapes.append(Words(left - 6, middle, operation, "soft", SIZE, "end", mono=True))
     high = tall * -(-len(edges) // columns)
-    shapes.append(
-        Words(
-            left,
-            high,
-            f"{values.shape[2]} epochs, {epochs[0]} to {epochs[-1]}, from left to right",
-            10,
-            "start",
-            "faint",
-        )
-    )
+    below = f"{values.shape[2]} epochs, {epochs[0]} to {epochs[-1]}, from left to right"
+    shapes.append(Words(left, high, below, "soft", 10))
     last = [
         f"{name}: {operations[int(edge[:, -1].argmax())]}" for name, edge in zip(edges, values, strict=True)
     ]
     about = f"Strongest operation of each edge in the last epoch: {'; '.join(last)}."
-    return Picture(
-        left + (ACROSS + GAP) * columns,
-        high + 14,
-        f"softmaxed alphas of the {part} part over epochs",
-        about,
-        shapes,
-    )
+    title = f"softmaxed alphas of the {part} part over epochs"
+    return Picture(left + (ACROSS + GAP) * columns, high + 14, title, shapes, about)

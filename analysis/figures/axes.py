@@ -1,14 +1,14 @@
-"""Scales and axes: from values to places on a sheet, with round ticks."""
+"""Axes: from values to places in a picture, with round ticks."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.figures.scene import SMALL, Line, Mark, Words
+from raysernas.drawing.shapes import SMALL, Line, Shape, Words
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Axis:
     """Values `low` .. `high` are put between the places `start` and `stop`, linearly or by their
     logarithm.
     """
@@ -37,52 +37,52 @@ class Scale:
             if len(found) >= 3:
                 return found
         # less than a decade: round steps are readable
-        return Scale(self.low, self.high, self.start, self.stop).ticks(3)
+        return Axis(self.low, self.high, self.start, self.stop).ticks(3)
 
 
 def covering(
     values: Iterable[float], start: float, stop: float, *, log: bool = False, room: float = 0.06
-) -> Scale:
-    """A scale that shows all values that are finite (log: and positive), with some room on both sides."""
+) -> Axis:
+    """A axis that shows all values that are finite (log: and positive), with some room on both sides."""
     known = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(known), max(known)
     if log:
         ratio = max((high / low) ** room, 1.15)
-        return Scale(low / ratio, high * ratio, start, stop, log=True)
+        return Axis(low / ratio, high * ratio, start, stop, log=True)
     margin = (high - low) * room if high > low else abs(high) * 0.1 or 1.0
-    return Scale(low - margin, high + margin, start, stop)
+    return Axis(low - margin, high + margin, start, stop)
 
 
 def below(
-    scale: Scale, top: float, bottom: float, label: str, *, grid: bool = True, wanted: int = 5
-) -> list[Mark]:
+    axis: Axis, top: float, bottom: float, label: str, *, grid: bool = True, wanted: int = 5
+) -> list[Shape]:
     """The horizontal axis under a panel: faint lines through it, numbers, what they are."""
-    marks: list[Mark] = []
-    for value in scale.ticks(wanted):
-        x = scale.at(value)
-        marks += (
+    shapes: list[Shape] = []
+    for value in axis.ticks(wanted):
+        x = axis.at(value)
+        shapes += (
             [Line([(x, top), (x, bottom)], "rule", 1)]
             if grid
             else [Line([(x, bottom), (x, bottom + 4)], "soft", 1)]
         )
-        marks.append(Words(x, bottom + 16, short(value), "soft", SMALL, "middle"))
-    marks.append(Words((scale.start + scale.stop) / 2, bottom + 33, label, "soft", SMALL, "middle"))
-    return marks
+        shapes.append(Words(x, bottom + 12, short(value), "soft", SMALL, "middle"))
+    shapes.append(Words((axis.start + axis.stop) / 2, bottom + 29, label, "soft", SMALL, "middle"))
+    return shapes
 
 
-def beside(scale: Scale, left: float, right: float, label: str, *, wanted: int = 5) -> list[Mark]:
+def beside(axis: Axis, left: float, right: float, label: str, *, wanted: int = 5) -> list[Shape]:
     """The vertical axis at the left of a panel; what it is stands above it, to be read without turning the
     head.
     """
-    marks: list[Mark] = []
-    for value in scale.ticks(wanted):
-        y = scale.at(value)
-        marks += [
+    shapes: list[Shape] = []
+    for value in axis.ticks(wanted):
+        y = axis.at(value)
+        shapes += [
             Line([(left, y), (right, y)], "rule", 1),
-            Words(left - 6, y + 4, short(value), "soft", SMALL, "end"),
+            Words(left - 6, y, short(value), "soft", SMALL, "end"),
         ]
-    marks.append(Words(left - 28, min(scale.start, scale.stop) - 10, label, "soft", SMALL))
-    return marks
+    shapes.append(Words(left - 28, min(axis.start, axis.stop) - 14, label, "soft", SMALL))
+    return shapes
 
 
 def short(value: float) -> str:

@@ -1,15 +1,15 @@
 """Bars for what has parts or only a size: shares of seconds and of variance, importance of settings.
 
-Comes in: rows of (name, parts). Goes out: scenes.
+Comes in: rows of (name, parts). Goes out: pictures.
 """
 
 import math
 from collections import Counter
 from collections.abc import Mapping
 
-from analysis.figures import palette
 from analysis.figures.axes import below, covering, cut
-from analysis.figures.scene import PLAIN, SMALL, Box, Dot, Line, Mark, Scene, Words
+from raysernas.drawing import palette
+from raysernas.drawing.shapes import PLAIN, SMALL, Box, Dot, Line, Picture, Shape, Words
 
 WIDTH, LEFT, RIGHT, ROW = 480.0, 150.0, 64.0, 30.0
 OTHERS = "all others"
@@ -17,7 +17,7 @@ OTHERS = "all others"
 
 def stacked(
     title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
-) -> Scene | None:
+) -> Picture | None:
     """One bar for each row, cut into its parts (those that are known and above 0), with a legend above.
 
     If there are more parts than colours, the smallest are put together as OTHERS.
@@ -31,17 +31,17 @@ def stacked(
     parts = list(dict.fromkeys(part for row in known.values() for part in row))
     legend, top = _legend(parts)
     bottom = top + ROW * len(known)
-    scale = covering([0.0, *(sum(row.values()) for row in known.values())], LEFT, WIDTH - RIGHT, room=0)
-    marks = legend + below(scale, top, bottom, label)
+    axis = covering([0.0, *(sum(row.values()) for row in known.values())], LEFT, WIDTH - RIGHT, room=0)
+    shapes = legend + below(axis, top, bottom, label)
     for i, (name, row) in enumerate(known.items()):
-        y, x = top + ROW * i, scale.start
-        marks.append(Words(LEFT - 10, y + ROW / 2 + 4, cut(name, 20), "ink", PLAIN, "end"))
+        y, x = top + ROW * i, axis.start
+        shapes.append(Words(LEFT - 10, y + ROW / 2, cut(name, 20), "ink", PLAIN, "end"))
         for part, size in row.items():
-            width = scale.at(size) - scale.start
+            width = axis.at(size) - axis.start
             role = palette.series(parts.index(part))[0]
-            marks.append(Box(x, y + 5, max(width - 1, 0.5), ROW - 10, role, f"{name}, {part}: {size:,.4g}"))
+            shapes.append(Box(x, y + 5, max(width - 1, 0.5), ROW - 10, role, f"{name}, {part}: {size:,.4g}"))
             x += width
-    return Scene(WIDTH, bottom + 44, title, marks)
+    return Picture(WIDTH, bottom + 44, title, shapes)
 
 
 def _few(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -62,7 +62,7 @@ def _few(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]
 
 def spread(
     title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
-) -> Scene | None:
+) -> Picture | None:
     """One row for each name, with a mark for each part where its size is: for sizes that do not add up."""
     known = {
         name: {part: by * size for part, size in parts.items() if math.isfinite(size)}
@@ -72,25 +72,25 @@ def spread(
     if not known:
         return None
     parts = list(dict.fromkeys(part for row in known.values() for part in row))
-    legend, top = _legend(parts, shapes=True)
+    legend, top = _legend(parts, by_shape=True)
     bottom = top + ROW * len(known)
-    scale = covering(
+    axis = covering(
         [0.0, *(size for row in known.values() for size in row.values())], LEFT, WIDTH - 16, room=0
     )
-    marks = legend + below(scale, top, bottom, label)
+    shapes = legend + below(axis, top, bottom, label)
     for i, (name, row) in enumerate(known.items()):
         y = top + ROW * (i + 0.5)
-        marks += [
-            Words(LEFT - 10, y + 4, cut(name, 20), "ink", PLAIN, "end"),
+        shapes += [
+            Words(LEFT - 10, y, cut(name, 20), "ink", PLAIN, "end"),
             Line([(LEFT, y), (WIDTH - 16, y)], "rule", 1),
         ]
         for part, size in row.items():
             role, shape, _ = palette.series(parts.index(part))
-            marks.append(Dot(scale.at(size), y, shape, role, 5, title=f"{name}, {part}: {size:,.3g}"))
-    return Scene(WIDTH, bottom + 44, title, marks)
+            shapes.append(Dot(axis.at(size), y, shape, role, 5, title=f"{name}, {part}: {size:,.3g}"))
+    return Picture(WIDTH, bottom + 44, title, shapes)
 
 
-def simple(title: str, label: str, rows: Mapping[str, float]) -> Scene | None:
+def simple(title: str, label: str, rows: Mapping[str, float]) -> Picture | None:
     """One bar for each known number, the largest first, with the number at its end."""
     known = sorted(
         ((name, size) for name, size in rows.items() if math.isfinite(size)),
@@ -99,37 +99,37 @@ def simple(title: str, label: str, rows: Mapping[str, float]) -> Scene | None:
     if not known:
         return None
     left, bottom = LEFT + 50, 8 + ROW * len(known)
-    scale = covering([0.0, *(size for _, size in known)], left, WIDTH - RIGHT, room=0)
-    marks = below(scale, 8, bottom, label)
+    axis = covering([0.0, *(size for _, size in known)], left, WIDTH - RIGHT, room=0)
+    shapes = below(axis, 8, bottom, label)
     for i, (name, size) in enumerate(known):
         y = 8 + ROW * i
-        marks.append(Words(left - 10, y + ROW / 2 + 4, cut(name, 28), "ink", SMALL, "end"))
-        marks.append(
+        shapes.append(Words(left - 10, y + ROW / 2, cut(name, 28), "ink", SMALL, "end"))
+        shapes.append(
             Box(
-                scale.start,
+                axis.start,
                 y + 7,
-                max(scale.at(size) - scale.start, 1),
+                max(axis.at(size) - axis.start, 1),
                 ROW - 14,
                 "s0",
                 f"{name}: {size:.3g}",
             )
         )
-        marks.append(Words(WIDTH - 4, y + ROW / 2 + 4, f"{size:.2f}", "ink", PLAIN, "end"))
-    return Scene(WIDTH, bottom + 44, title, marks)
+        shapes.append(Words(WIDTH - 4, y + ROW / 2, f"{size:.2f}", "ink", PLAIN, "end"))
+    return Picture(WIDTH, bottom + 44, title, shapes)
 
 
-def _legend(parts: list[str], *, shapes: bool = False) -> tuple[list[Mark], float]:
-    """The parts' names beside their marks, in as many lines as they take; where it ends."""
-    marks: list[Mark] = []
+def _legend(parts: list[str], *, by_shape: bool = False) -> tuple[list[Shape], float]:
+    """The parts' names beside their shapes, in as many lines as they take; where it ends."""
+    shapes: list[Shape] = []
     x, y = 8.0, 12.0
     for i, part in enumerate(parts):
         width = 30 + 6.6 * len(part)
         if x + width > WIDTH and x > 8:
             x, y = 8.0, y + 20
         role, shape, _ = palette.series(i)
-        marks += [
-            Dot(x + 5, y, shape if shapes else "square", role, 5),
-            Words(x + 16, y + 4, part, "ink", SMALL),
+        shapes += [
+            Dot(x + 5, y, shape if by_shape else "square", role, 5),
+            Words(x + 16, y, part, "ink", SMALL),
         ]
         x += width
-    return marks, y + 18
+    return shapes, y + 18

@@ -1,6 +1,6 @@
 """Curves over epochs: the mean of an arm's trials, and a band from the lowest to the highest of them.
 
-Comes in: histories of one study and one stage, one row for each trial and epoch. Goes out: scenes.
+Comes in: histories of one study and one stage, one row for each trial and epoch. Goes out: pictures.
 """
 
 import math
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.figures import palette
-from analysis.figures.axes import Scale, below, beside, covering, cut
-from analysis.figures.scene import SMALL, Area, Dot, Line, Mark, Scene, Words
+from analysis.figures.axes import Axis, below, beside, covering, cut
+from raysernas.drawing import palette
+from raysernas.drawing.shapes import SMALL, Area, Dot, Line, Picture, Shape, Words
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 480.0, 300.0, 44.0, 32.0, 146.0, 42.0
 GAP = 15.0  # between two names at the ends of curves
@@ -24,7 +24,7 @@ def curves(
     label: str,
     *,
     percent: bool = False,
-) -> Scene | None:
+) -> Picture | None:
     """One column over epochs, by arm; None where no trial has written it."""
     by = 100.0 if percent else 1.0
     found = {}
@@ -44,17 +44,17 @@ def curves(
     up = covering(
         [float(v) for each in found.values() for v in each.to_numpy().ravel()], HEIGHT - BOTTOM, TOP
     )
-    marks = below(across, TOP, HEIGHT - BOTTOM, "epoch", grid=False) + beside(up, LEFT, WIDTH - RIGHT, label)
+    shapes = below(across, TOP, HEIGHT - BOTTOM, "epoch", grid=False) + beside(up, LEFT, WIDTH - RIGHT, label)
     ends = []
     for arm, each in found.items():
         look = palette.series(arms.index(arm))
         drawn, end = _curve(each, look, across, up)
-        marks += drawn
+        shapes += drawn
         ends.append((end, arm, look))
-    return Scene(WIDTH, HEIGHT, title, [*marks, *_names(ends)])
+    return Picture(WIDTH, HEIGHT, title, [*shapes, *_names(ends)])
 
 
-def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Scene | None:
+def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Picture | None:
     """UA of each fold by arm, in percent: a fold that is hard for one arm is usually hard for all; None for
     under two folds.
     """
@@ -65,47 +65,47 @@ def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Scene | None:
         return None
     across = covering([float(fold) for fold in names], LEFT + 8, WIDTH - RIGHT - 8, room=0)
     up = covering([100 * float(ua) for rows in found.values() for ua in rows["ua"]], HEIGHT - BOTTOM, TOP)
-    marks = beside(up, LEFT, WIDTH - RIGHT, "UA, percent")
+    shapes = beside(up, LEFT, WIDTH - RIGHT, "UA, percent")
     for fold in names[:: -(-len(names) // 12)]:
-        marks.append(Words(across.at(fold), HEIGHT - BOTTOM + 16, str(fold), "soft", SMALL, "middle"))
-    marks.append(Words((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 33, "fold", "soft", SMALL, "middle"))
+        shapes.append(Words(across.at(fold), HEIGHT - BOTTOM + 12, str(fold), "soft", SMALL, "middle"))
+    shapes.append(Words((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 29, "fold", "soft", SMALL, "middle"))
     ends = []
     for arm, rows in found.items():
         role, shape, dash = palette.series(arms.index(arm))
         points = [
             (across.at(fold), up.at(100 * ua)) for fold, ua in zip(rows["fold"], rows["ua"], strict=True)
         ]
-        marks += [Line(points, role, 1.5, dash), *(Dot(x, y, shape, role, 3.5) for x, y in points)]
+        shapes += [Line(points, role, 1.5, dash), *(Dot(x, y, shape, role, 3.5) for x, y in points)]
         ends.append((points[-1][1], arm, (role, shape, dash)))
-    return Scene(WIDTH, HEIGHT, "Test UA of every fold, arm by arm", [*marks, *_names(ends)])
+    return Picture(WIDTH, HEIGHT, "Test UA of every fold, arm by arm", [*shapes, *_names(ends)])
 
 
 def _curve(
-    each: pd.DataFrame, look: tuple[str, str, str], across: Scale, up: Scale
-) -> tuple[list[Mark], float]:
+    each: pd.DataFrame, look: tuple[str, str, str], across: Axis, up: Axis
+) -> tuple[list[Shape], float]:
     role, _, dash = look
     x = [across.at(float(epoch)) for epoch in each.index]
     low, middle, high = ([up.at(value) for value in each[name]] for name in ("low", "mean", "high"))
-    marks: list[Mark] = []
+    shapes: list[Shape] = []
     if len(x) > 1 and any(a != b for a, b in zip(low, high, strict=True)):
-        marks.append(
+        shapes.append(
             Area([*zip(x, low, strict=True), *reversed(list(zip(x, high, strict=True)))], role, 0.14)
         )
-    marks.append(Line(list(zip(x, middle, strict=True)), role, 2, dash))
-    return marks, middle[-1]
+    shapes.append(Line(list(zip(x, middle, strict=True)), role, 2, dash))
+    return shapes, middle[-1]
 
 
-def _names(ends: list[tuple[float, str, tuple[str, str, str]]]) -> list[Mark]:
+def _names(ends: list[tuple[float, str, tuple[str, str, str]]]) -> list[Shape]:
     """The arms' names at the ends of their curves, moved apart where they would lie on one another."""
-    marks: list[Mark] = []
+    shapes: list[Shape] = []
     y = -math.inf
     wanted = sorted(ends)
     overflow = TOP + GAP * len(wanted) - (HEIGHT - BOTTOM)
     for i, (end, arm, (role, shape, _)) in enumerate(wanted):
         latest = HEIGHT - BOTTOM - GAP * (len(wanted) - 1 - i) + max(overflow, 0)
         y = max(min(end, latest), y + GAP)
-        marks += [
+        shapes += [
             Dot(WIDTH - RIGHT + 16, y, shape, role, 4),
-            Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL),
+            Words(WIDTH - RIGHT + 26, y, cut(arm, 20), "ink", SMALL),
         ]
-    return marks
+    return shapes

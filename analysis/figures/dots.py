@@ -1,7 +1,7 @@
 """Rows of dots: the folds, speakers or differences behind each mean, so that nobody sees a bar where there
 are five numbers.
 
-Comes in: frames of one study and one selection, scores in 0..1. Goes out: scenes, in percent.
+Comes in: frames of one study and one selection, scores in 0..1. Goes out: pictures, in percent.
 """
 
 import math
@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import palette
-from analysis.figures.axes import Scale, below, covering, cut, mean
-from analysis.figures.scene import PLAIN, SMALL, Area, Dot, Line, Mark, Scene, Words
+from analysis.figures.axes import Axis, below, covering, cut, mean
+from raysernas.drawing import palette
+from raysernas.drawing.shapes import PLAIN, SMALL, Area, Dot, Line, Picture, Shape, Words
 
 Link = Callable[[Mapping[str, object]], str]  # the rows of the trials table that a mark stands for
 Points = Sequence[tuple[str, float, Mapping[str, object]]]  # name, value, the rows behind it
@@ -24,7 +24,7 @@ def nowhere(rows: Mapping[str, object]) -> str:
     return ""
 
 
-def folds(folds: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere) -> Scene:
+def folds(folds: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere) -> Picture:
     """UA of each fold (hollow), the mean of an arm (filled) and one standard deviation over folds to each
     side.
 
@@ -42,7 +42,7 @@ def folds(folds: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link
 
 def speakers(
     speakers: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere
-) -> Scene:
+) -> Picture:
     """UA of each test speaker, by arm, as `folds`."""
     points = {}
     for arm in arms:
@@ -52,7 +52,7 @@ def speakers(
     return _strip("Test UA of every speaker, by arm", "UA of a speaker, percent", points, whole, link)
 
 
-def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Scene:
+def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Picture:
     """Mean difference of each pair of arms, its corrected interval, and the band in which they count as
     equal.
 
@@ -61,18 +61,20 @@ def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Scene:
     rows = [row for row in pairs.to_dict("records") if math.isfinite(row["difference"])]
     top, bottom, wide = 26.0, 26.0 + ROW * max(len(rows), 1), WIDTH + 80
     rope = max([100 * row["rope"] for row in rows if math.isfinite(row["rope"])], default=0.0)
-    scale = covering([*_limits(rows), -rope, rope], 2 * LEFT - 40, wide - RIGHT, room=0.02)
-    left, right = scale.at(-rope), scale.at(rope)
-    marks: list[Mark] = (
+    axis = covering([*_limits(rows), -rope, rope], 2 * LEFT - 40, wide - RIGHT, room=0.02)
+    left, right = axis.at(-rope), axis.at(rope)
+    shapes: list[Shape] = (
         [Area([(left, top), (right, top), (right, bottom), (left, bottom)], "band")] if rope else []
     )
     if rope:
-        marks.append(Words((left + right) / 2, top - 8, f"equal within ±{rope:.3g}", "soft", SMALL, "middle"))
-    marks += below(scale, top, bottom, "difference of UA over the same folds, points")
-    marks.append(Line([(scale.at(0), top), (scale.at(0), bottom)], "soft", 1.5))
+        shapes.append(
+            Words((left + right) / 2, top - 12, f"equal within ±{rope:.3g}", "soft", SMALL, "middle")
+        )
+    shapes += below(axis, top, bottom, "difference of UA over the same folds, points")
+    shapes.append(Line([(axis.at(0), top), (axis.at(0), bottom)], "soft", 1.5))
     for i, row in enumerate(rows):
-        marks += _difference(row, scale, top + ROW * (i + 0.5), wide - 4, link)
-    return Scene(wide, bottom + 44, "Differences between arms on the same folds, with intervals", marks)
+        shapes += _difference(row, axis, top + ROW * (i + 0.5), wide - 4, link)
+    return Picture(wide, bottom + 44, "Differences between arms on the same folds, with intervals", shapes)
 
 
 def _limits(rows: Sequence[Mapping[Hashable, Any]]) -> tuple[float, float]:
@@ -91,24 +93,24 @@ def _limits(rows: Sequence[Mapping[Hashable, Any]]) -> tuple[float, float]:
     return max(-limit, min([0.0, *ends])), min(limit, max([0.0, *ends]))
 
 
-def _difference(row: Mapping[Hashable, Any], scale: Scale, y: float, right: float, link: Link) -> list[Mark]:
+def _difference(row: Mapping[Hashable, Any], axis: Axis, y: float, right: float, link: Link) -> list[Shape]:
     value, low, high = (100 * row[name] for name in ("difference", "ci_low", "ci_high"))
-    marks: list[Mark] = [
-        Words(scale.start - 16, y + 4, cut(f"{row['arm_a']} − {row['arm_b']}", 38), "ink", SMALL, "end")
+    shapes: list[Shape] = [
+        Words(axis.start - 16, y, cut(f"{row['arm_a']} − {row['arm_b']}", 38), "ink", SMALL, "end")
     ]
     if math.isfinite(low) and math.isfinite(high):
-        ends = [scale.at(min(max(end, scale.low), scale.high)) for end in (low, high)]
-        marks.append(Line([(ends[0], y), (ends[1], y)], "s0", 2))
-        for end, beyond, way in ((ends[0], low < scale.low, 6), (ends[1], high > scale.high, -6)):
-            marks += [Line([(end + way, y - 5), (end, y), (end + way, y + 5)], "s0", 2)] if beyond else []
+        ends = [axis.at(min(max(end, axis.low), axis.high)) for end in (low, high)]
+        shapes.append(Line([(ends[0], y), (ends[1], y)], "s0", 2))
+        for end, beyond, way in ((ends[0], low < axis.low, 6), (ends[1], high > axis.high, -6)):
+            shapes += [Line([(end + way, y - 5), (end, y), (end + way, y + 5)], "s0", 2)] if beyond else []
     told = (
         f"{value:+.1f} points, from {low:+.1f} to {high:+.1f}"
         if math.isfinite(low)
         else f"{value:+.1f} points"
     )
-    marks.append(
+    shapes.append(
         Dot(
-            scale.at(value),
+            axis.at(value),
             y,
             "diamond",
             "s0",
@@ -117,7 +119,7 @@ def _difference(row: Mapping[Hashable, Any], scale: Scale, y: float, right: floa
             href=link({"arm": [row["arm_a"], row["arm_b"]]}),
         )
     )
-    return [*marks, Words(right, y + 4, f"{value:+.1f}".replace("-", "−"), "ink", PLAIN, "end")]
+    return [*shapes, Words(right, y, f"{value:+.1f}".replace("-", "−"), "ink", PLAIN, "end")]
 
 
 def _scores(frame: pd.DataFrame, arm: str, by: str) -> list[tuple[int, float]]:
@@ -127,47 +129,49 @@ def _scores(frame: pd.DataFrame, arm: str, by: str) -> list[tuple[int, float]]:
     ]
 
 
-def _strip(title: str, label: str, points: Mapping[str, Points], whole: Collection[str], link: Link) -> Scene:
+def _strip(
+    title: str, label: str, points: Mapping[str, Points], whole: Collection[str], link: Link
+) -> Picture:
     """One row for each arm that has a point; dots stand a little above and below the row, in order, so that
     equal ones show.
     """
     shown = {arm: told for arm, told in points.items() if told}
     top, bottom = 12.0, 12.0 + ROW * max(len(shown), 1)
-    scale = covering([value for told in shown.values() for _, value, _ in told], LEFT, WIDTH - RIGHT)
-    marks = below(scale, top, bottom, label)
+    axis = covering([value for told in shown.values() for _, value, _ in told], LEFT, WIDTH - RIGHT)
+    shapes = below(axis, top, bottom, label)
     for i, (arm, told) in enumerate(shown.items()):
         role, y = palette.series(list(points).index(arm))[0], top + ROW * (i + 0.5)
-        marks += [
-            Words(LEFT - 16, y + 4, cut(arm, 20), "ink", PLAIN, "end"),
-            *_dots(arm, role, told, scale, y, link),
+        shapes += [
+            Words(LEFT - 16, y, cut(arm, 20), "ink", PLAIN, "end"),
+            *_dots(arm, role, told, axis, y, link),
         ]
-        marks += (
-            _mean(arm, role, told, scale, y, link)
+        shapes += (
+            _mean(arm, role, told, axis, y, link)
             if arm in whole
-            else [Words(WIDTH - 4, y + 4, "partly", "soft", SMALL, "end")]
+            else [Words(WIDTH - 4, y, "partly", "soft", SMALL, "end")]
         )
-    return Scene(WIDTH, bottom + 44, title, marks)
+    return Picture(WIDTH, bottom + 44, title, shapes)
 
 
-def _dots(arm: str, role: str, told: Points, scale: Scale, y: float, link: Link) -> list[Mark]:
+def _dots(arm: str, role: str, told: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
     size = 3.4 if len(told) <= 30 else 2.2
     shifts = [((number * 5) % 7 - 3) * ROW / 16 for number in range(len(told))]
     return [
-        Dot(scale.at(value), y + shift, "circle", role, size, True, f"{arm}, {name}: {value:.1f}", link(rows))
+        Dot(axis.at(value), y + shift, "circle", role, size, True, f"{arm}, {name}: {value:.1f}", link(rows))
         for shift, (name, value, rows) in zip(shifts, told, strict=True)
     ]
 
 
-def _mean(arm: str, role: str, told: Points, scale: Scale, y: float, link: Link) -> list[Mark]:
+def _mean(arm: str, role: str, told: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
     values = [value for _, value, _ in told]
-    middle, marks = mean(values), []
+    middle, shapes = mean(values), []
     if len(values) > 1:
         spread = math.sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))
-        ends = [scale.at(min(max(middle + side * spread, scale.low), scale.high)) for side in (-1, 1)]
-        marks.append(Line([(ends[0], y), (ends[1], y)], role, 2.5))
-    marks.append(
+        ends = [axis.at(min(max(middle + side * spread, axis.low), axis.high)) for side in (-1, 1)]
+        shapes.append(Line([(ends[0], y), (ends[1], y)], role, 2.5))
+    shapes.append(
         Dot(
-            scale.at(middle),
+            axis.at(middle),
             y,
             "diamond",
             role,
@@ -176,4 +180,4 @@ def _mean(arm: str, role: str, told: Points, scale: Scale, y: float, link: Link)
             href=link({"arm": arm}),
         )
     )
-    return [*marks, Words(WIDTH - 4, y + 4, f"{middle:.1f}", "ink", PLAIN, "end")]
+    return [*shapes, Words(WIDTH - 4, y, f"{middle:.1f}", "ink", PLAIN, "end")]

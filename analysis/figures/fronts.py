@@ -1,6 +1,6 @@
 """Scatters: accuracy against what it costs, with the front that nothing beats, and validation against test.
 
-Comes in: frames of one study. Goes out: scenes, scores in percent.
+Comes in: frames of one study. Goes out: pictures, scores in percent.
 """
 
 import math
@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import palette
-from analysis.figures.axes import Scale, below, beside, covering, cut
+from analysis.figures.axes import Axis, below, beside, covering, cut
 from analysis.figures.dots import Link, nowhere
-from analysis.figures.scene import SMALL, Dot, Line, Mark, Scene, Words
+from raysernas.drawing import palette
+from raysernas.drawing.shapes import SMALL, Dot, Line, Picture, Shape, Words
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 480.0, 320.0, 44.0, 32.0, 146.0, 42.0
 
@@ -25,7 +25,7 @@ def front(
     link: Link = nowhere,
     *,
     joined: bool = True,
-) -> Scene | None:
+) -> Picture | None:
     """UA (column `ua`) of arms or candidates against a cost, both known; if `joined`, by a line through what
     no other one beats.
     """
@@ -34,23 +34,23 @@ def front(
         return None
     across = covering([float(cost) for cost in rows[column]], LEFT, WIDTH - RIGHT, log=True, room=0.08)
     up = covering([100 * float(ua) for ua in rows["ua"]], HEIGHT - BOTTOM, TOP)
-    marks = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(
+    shapes = below(across, TOP, HEIGHT - BOTTOM, f"{label} (logarithmic)", wanted=3) + beside(
         up, LEFT, WIDTH - RIGHT, "UA, percent"
     )
     if joined:
         best = unbeaten([(float(cost), float(ua)) for cost, ua in zip(rows[column], rows["ua"], strict=True)])
-        marks.append(Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3"))
+        shapes.append(Line([(across.at(cost), up.at(100 * ua)) for cost, ua in best], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
-        marks.append(_point(row, column, arms, across, up, link))
-    return Scene(
+        shapes.append(_point(row, column, arms, across, up, link))
+    return Picture(
         WIDTH,
         HEIGHT,
         f"UA against {label}",
-        [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)],
+        [*shapes, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)],
     )
 
 
-def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) -> Scene | None:
+def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) -> Picture | None:
     """Test UA (`ua`) against validation UA (`valid_ua`) of the chosen candidate on each fold; on the line
     both are equal.
     """
@@ -59,10 +59,10 @@ def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) 
         return None
     values = [100 * float(value) for name in ("ua", "valid_ua") for value in rows[name]]
     across, up = covering(values, LEFT, WIDTH - RIGHT), covering(values, HEIGHT - BOTTOM, TOP)
-    marks = below(across, TOP, HEIGHT - BOTTOM, "validation UA, percent") + beside(
+    shapes = below(across, TOP, HEIGHT - BOTTOM, "validation UA, percent") + beside(
         up, LEFT, WIDTH - RIGHT, "test UA, percent"
     )
-    marks.append(Line([(across.start, up.start), (across.stop, up.stop)], "soft", 1.5, "4 3"))
+    shapes.append(Line([(across.start, up.start), (across.stop, up.stop)], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
         role, shape, _ = palette.series(arms.index(row["arm"]))
         told = (
@@ -70,14 +70,14 @@ def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) 
             f"{100 * row['ua']:.1f}"
         )
         place = across.at(100 * row["valid_ua"]), up.at(100 * row["ua"])
-        marks.append(
+        shapes.append(
             Dot(*place, shape, role, 4, title=told, href=link({"arm": row["arm"], "fold": row["fold"]}))
         )
-    return Scene(
+    return Picture(
         WIDTH,
         HEIGHT,
         "Test UA against validation UA of each fold",
-        [*marks, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)],
+        [*shapes, *legend([arm for arm in arms if arm in set(rows["arm"])], arms)],
     )
 
 
@@ -91,21 +91,21 @@ def unbeaten(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return kept
 
 
-def legend(shown: Sequence[str], arms: Sequence[str]) -> list[Mark]:
+def legend(shown: Sequence[str], arms: Sequence[str]) -> list[Shape]:
     """Shapes and names at the right of a panel."""
-    marks: list[Mark] = []
+    shapes: list[Shape] = []
     for i, arm in enumerate(shown):
         role, shape, _ = palette.series(arms.index(arm))
         y = TOP + 6 + 18 * i
-        marks += [
+        shapes += [
             Dot(WIDTH - RIGHT + 16, y, shape, role, 4),
-            Words(WIDTH - RIGHT + 26, y + 4, cut(arm, 20), "ink", SMALL),
+            Words(WIDTH - RIGHT + 26, y, cut(arm, 20), "ink", SMALL),
         ]
-    return marks
+    return shapes
 
 
 def _point(
-    row: Mapping[Hashable, Any], column: str, arms: Sequence[str], across: Scale, up: Scale, link: Link
+    row: Mapping[Hashable, Any], column: str, arms: Sequence[str], across: Axis, up: Axis, link: Link
 ) -> Dot:
     arm, ua, cost = str(row["arm"]), 100 * float(row["ua"]), float(row[column])
     role, shape, _ = palette.series(arms.index(arm))

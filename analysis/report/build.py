@@ -15,20 +15,20 @@ from rich.panel import Panel
 from rich.text import Text
 
 from analysis import answers, tables, writing
-from analysis.figures import raster, scene
-from analysis.figures.scene import Scene
 from analysis.loading import Results, load
 from analysis.protocol_card import marks_told
 from analysis.report import drawings, gallery
 from analysis.report import page as pages
 from analysis.report.findings import NESTED, Findings
 from raysernas.config.fault import Fault
-from raysernas.drawing import pictures
+from raysernas.drawing.raster import PRINT_SCALE, png
+from raysernas.drawing.svg import svg
 from raysernas.record import storage
 from raysernas.record.counting import counted
 
 Progress = Callable[[int, int], object]
 PLAIN: Sequence[writing.Format] = ("csv", "parquet")
+LARGEST = 4000  # pixels of a figure's file in each direction
 LONG = 2000  # rows, beyond which nobody reads a table as text
 # of the kinds of sentences, on a terminal
 STYLES = {"best": "bold", "caution": "yellow", "marks": "bold yellow"}
@@ -129,12 +129,8 @@ def write_figures(found: Findings, folder: Path) -> int:
     with counted("Drawing figures") as report:
         for done, (name, figure) in enumerate(figures.items()):
             report(done, len(figures))
-            own = isinstance(figure, Scene)
-            storage.write_text(
-                folder / f"{name}.svg",
-                scene.svg(figure, alone=True) if own else pictures.svg(figure, alone=True),
-            )
-            storage.put(folder / f"{name}.png", raster.png(figure) if own else pictures.png(figure)[0])
+            storage.write_text(folder / f"{name}.svg", svg(figure, alone=True))
+            storage.put(folder / f"{name}.png", png(figure, scale=PRINT_SCALE, most=LARGEST)[0])
     return len(figures)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.scene import Scene
 from analysis.report.grid import Source
 from raysernas.config.schema import Config
 from raysernas.drawing.shapes import Picture
@@ -24,7 +23,7 @@ class Drawn:
     """A figure under its caption, and how it is to be read."""
 
     caption: str
-    scene: Scene | Picture
+    picture: Picture
     note: str = ""
 
 

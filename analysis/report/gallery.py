@@ -1,6 +1,6 @@
 """Every figure of the report, by section: what is drawn of which frame, under which caption.
 
-Comes in: findings. Goes out: scenes with captions, for the page and for files. Figures are of one study and
+Comes in: findings. Goes out: pictures with captions, for the page and for files. Figures are of one study and
 of the headline selection.
 """
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.figures import bars, curves, dots, fronts, matrices
-from analysis.figures.scene import Scene
 from analysis.report import wording
 from analysis.report.findings import NESTED, Drawn, Findings
 from raysernas.config.arms import ARMS
@@ -33,9 +32,9 @@ CURVES = {  # (stage, column) -> (caption, axis, in percent)
 }
 
 
-def every(found: Findings) -> dict[str, Scene | Picture]:
+def every(found: Findings) -> dict[str, Picture]:
     """All figures by names that are fit for files: `study-caption`."""
-    shown: dict[str, Scene | Picture] = {}
+    shown: dict[str, Picture] = {}
     for study in found.studies:
         for part in (
             folds,
@@ -59,7 +58,7 @@ def every(found: Findings) -> dict[str, Scene | Picture]:
                 name = "-".join(word for word in plain.split("-") if word)
                 # of a study whose name differs in signs only
                 same = sum(each.partition("--")[0] == name for each in shown)
-                shown[f"{name}--{same + 1}" if same else name] = drawn.scene
+                shown[f"{name}--{same + 1}" if same else name] = drawn.picture
     return shown
 
 
@@ -92,9 +91,9 @@ def folds(found: Findings, study: str) -> Iterator[Drawn]:
         else rows.merge(chosen[["arm", "fold", "valid_ua"]], on=["arm", "fold"])
     )
     if "valid_ua" in points:
-        scene = fronts.validation(points, order, link_of(found, study))
+        picture = fronts.validation(points, order, link_of(found, study))
         yield from _some(
-            "Test against validation", scene, "A mark a fold; on the dashed line both are equal."
+            "Test against validation", picture, "A mark a fold; on the dashed line both are equal."
         )
 
 
@@ -140,8 +139,8 @@ def speakers(found: Findings, study: str) -> Iterator[Drawn]:
         # predictions may be missing where scores are not
         heard = rows[rows["ua"].notna()].groupby("arm")["speaker"].nunique()
         whole = [arm for arm in found.whole(study) if heard.get(arm) == heard.max()]
-        scene = dots.speakers(rows, found.arms(study), whole, link_of(found, study))
-        yield Drawn("Test UA of every speaker", scene, HOLLOW.format("speaker"))
+        picture = dots.speakers(rows, found.arms(study), whole, link_of(found, study))
+        yield Drawn("Test UA of every speaker", picture, HOLLOW.format("speaker"))
 
 
 def learning(found: Findings, study: str) -> Iterator[Drawn]:
@@ -183,10 +182,10 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     if len(table):
         own = {arm: table[table["arm"] == arm] for arm in found.arms(study)}
         rows = {arm: _named(_summed(part), "purpose", "seconds") for arm, part in own.items()}
-        scene = bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600)
+        picture = bars.stacked("Hours by purpose", "hours", rows, by=1 / 3600)
         lost = sorted({str(purpose) for purpose in table.loc[table["seconds"].isna(), "purpose"]})
         yield from _some(
-            "Where the hours went", scene, f"Not drawn, as not known: {', '.join(lost)}." if lost else ""
+            "Where the hours went", picture, f"Not drawn, as not known: {', '.join(lost)}." if lost else ""
         )
     points, order = found.of("pareto", study), found.arms(study)
     if points.empty:
@@ -194,9 +193,9 @@ def cost(found: Findings, study: str) -> Iterator[Drawn]:
     whose = points["chosen"].astype(bool)
     tried = points[~whose].assign(ua=points["valid_ua"]).nlargest(MOST_POINTS, "ua")
     for column, label in AXES.items():
-        scene = fronts.front(points[whose], column, label, order, link_of(found, study))
+        picture = fronts.front(points[whose], column, label, order, link_of(found, study))
         yield from _some(
-            f"Test UA against {label}", scene, "An arm each. Dashed: what no other arm beats in both."
+            f"Test UA against {label}", picture, "An arm each. Dashed: what no other arm beats in both."
         )
     # nested, a candidate has a score for each fold, and one fold is easier than another
     nested = "fold" in tried and bool(tried["fold"].notna().any())
@@ -253,6 +252,6 @@ def _named(rows: pd.DataFrame, name: str, value: str) -> dict[str, float]:
     }
 
 
-def _some(caption: str, scene: Scene | None, note: str = "") -> Iterator[Drawn]:
-    if scene is not None:
-        yield Drawn(caption, scene, note)
+def _some(caption: str, picture: Picture | None, note: str = "") -> Iterator[Drawn]:
+    if picture is not None:
+        yield Drawn(caption, picture, note)

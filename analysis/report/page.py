@@ -12,11 +12,11 @@ from importlib.resources import files
 
 import pandas as pd
 
-from analysis.figures import palette
 from analysis.report import classes, costs, gallery, provenance, scores, searches, wording
 from analysis.report.findings import NESTED, Findings, marked
 from analysis.report.markup import Markup, tag, trusted
-from analysis.report.pieces import figure, styles
+from analysis.report.pieces import figure
+from raysernas.drawing import palette
 
 BELOW = ("caution", "marks")  # kinds of sentences that stand below the others
 CONTENTS = {
@@ -45,7 +45,7 @@ def page(found: Findings, *, refresh_s: int = 0) -> str:
     """
     rows = marked(found.trials, found.of("chosen"))
     title = found.studies[0] if len(found.studies) == 1 else f"{len(found.studies)} studies"
-    style = palette.style() + styles() + _asset("page.css")
+    style = palette.style() + _asset("page.css")
     script = _asset("page.js")
     own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     rules = f"default-src 'none'; {own}; img-src data:; base-uri 'none'; form-action 'none'"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raysernas.drawing.shapes import DARK, Box, Picture, Shape, Tiles, Words, printed, width
+from raysernas.drawing.palette import on_tile
+from raysernas.drawing.shapes import Box, Picture, Shape, Tiles, Words, printed, width
 from raysernas.drawing.wiring import INPUTS, state_name
 from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, PartSpace, Space
 from raysernas.record.metrics import Evaluation
@@ -54,7 +55,8 @@ class Grid:
 
     def shaded(self, values: npt.NDArray[np.float64]) -> list[Shape]:
         """The tiles and a frame around them."""
-        frame = Box(self.left, self.top, self.right - self.left, self.bottom - self.top, 0, filled=False)
+        place = self.left, self.top, self.right - self.left, self.bottom - self.top
+        frame = Box(*place, "", outline="soft")
         return [Tiles(self.left, self.top, self.wide, self.high, values), frame]
 
 
@@ -82,9 +84,8 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
     grid = Grid(MARGIN + margin + 18, MARGIN + LINE * len(above) + margin + 20, side, side, number, number)
     shapes = grid.shaded(values)
     for line, text in enumerate(above):
-        shapes.append(
-            Words(MARGIN, MARGIN + TYPE / 2 + 0.8 * LINE * line, text, TYPE, "start", bold=line == 0)
-        )
+        y = MARGIN + TYPE / 2 + 0.8 * LINE * line
+        shapes.append(Words(MARGIN, y, text, size=TYPE, bold=line == 0))
     shapes += [*_named(names, grid), *_recalls(table, grid)]
     below = ""
     if number <= PRINTED:
@@ -94,16 +95,15 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
             )
     else:  # in words, for tiles too small for numbers
         below = printed(_confused(table, emotions, 1), 90)
-        shapes.append(Words(MARGIN, grid.bottom + GAP + SMALL, below, SMALL, "start"))
+        shapes.append(Words(MARGIN, grid.bottom + GAP + SMALL, below, size=SMALL))
     recalls = [width(percent(value, ABSENT), TYPE) for value in table.recalls] if number <= NAMED else [0.0]
     across = max(
         grid.right + GAP + max(recalls),
         MARGIN + max(*(width(text, 1.15 * TYPE) for text in above), width(below, SMALL)),
     )
     about = f"confusion matrix, {heading}" if heading else "confusion matrix"
-    return Picture(
-        across + MARGIN, grid.bottom + (30 if below else MARGIN), about, _told(table, emotions), shapes
-    )
+    high = grid.bottom + (30 if below else MARGIN)
+    return Picture(across + MARGIN, high, about, shapes, _in_words(table, emotions))
 
 
 def mixtures(
@@ -130,22 +130,19 @@ def mixtures(
     top = MARGIN + LINE + max(width(name, SMALL, not mono) for name in beside) + GAP
     grid = Grid(left, top, 36.0, 24.0, len(down), len(beside))
     title = f"softmaxed alphas of the {part} {'cell' if part in INPUTS else 'chain'}"
-    shapes = [Words(MARGIN, MARGIN + TYPE / 2, title, TYPE, "start", bold=True), *grid.shaded(values)]
+    shapes = [Words(MARGIN, MARGIN + TYPE / 2, title, size=TYPE, bold=True), *grid.shaded(values)]
     for row, name in enumerate(down):
-        shapes.append(Words(left - GAP, grid.middle(row, 0)[1], name, TYPE, "end", mono=mono))
+        shapes.append(Words(left - GAP, grid.middle(row, 0)[1], name, "ink", TYPE, "end", mono))
     for column, name in enumerate(beside):
-        shapes.append(
-            Words(grid.middle(0, column)[0], top - GAP, name, SMALL, "start", mono=not mono, turned=True)
-        )
+        x = grid.middle(0, column)[0]
+        shapes.append(Words(x, top - GAP, name, size=SMALL, mono=not mono, turned=True))
     for (row, column), value in np.ndenumerate(values):
-        shapes.append(
-            Words(*grid.middle(row, column), f"{value:.2f}", SMALL, look="paper" if value > DARK else "ink")
-        )
+        shapes.append(Words(*grid.middle(row, column), f"{value:.2f}", on_tile(value), SMALL, "middle"))
     for row, column in kept:
         x, y = grid.middle(row - 0.5, column - 0.5)
-        shapes.append(Box(x + 1, y + 1, grid.wide - 2, grid.high - 2, 2, filled=False, bold=True))
+        shapes.append(Box(x + 1, y + 1, grid.wide - 2, grid.high - 2, "", outline="ink", edge=2, radius=2))
     across = max(grid.right, MARGIN + width(title, 1.15 * TYPE)) + MARGIN
-    return Picture(across, grid.bottom + MARGIN, title, f"Strongest on each edge: {'; '.join(best)}.", shapes)
+    return Picture(across, grid.bottom + MARGIN, title, shapes, f"Strongest on each edge: {'; '.join(best)}.")
 
 
 def edge_names(part: GenotypePart, choice: PartSpace) -> list[str]:
@@ -186,14 +183,14 @@ def _named(names: Sequence[str], grid: Grid) -> list[Shape]:
     size = _size(grid.rows, grid.high)
     across, down = grid.middle(grid.rows / 2 - 0.5, grid.rows / 2 - 0.5)
     shapes: list[Shape] = [
-        Words(MARGIN + 6, down, "truth", TYPE, look="faint", turned=True),
-        Words(across, grid.top - _longest(names, size) - 14, "prediction", TYPE, look="faint"),
+        Words(MARGIN + 6, down, "truth", "soft", TYPE, "middle", turned=True),
+        Words(across, grid.top - _longest(names, size) - 14, "prediction", "soft", TYPE, "middle"),
     ]
     for at in range(0, grid.rows, 1 if grid.rows <= NAMED else -(-grid.rows // 20)):
         x, y = grid.middle(at, at)
         shapes += [
-            Words(grid.left - GAP, y, names[at], size, "end"),
-            Words(x, grid.top - GAP, names[at], size, "start", turned=True),
+            Words(grid.left - GAP, y, names[at], "ink", size, "end"),
+            Words(x, grid.top - GAP, names[at], size=size, turned=True),
         ]
     return shapes
 
@@ -203,9 +200,9 @@ def _recalls(table: Evaluation, grid: Grid) -> list[Shape]:
     if grid.rows > NAMED:
         return []
     x, size = grid.right + GAP, _size(grid.rows, grid.high)
-    shapes: list[Shape] = [Words(x, grid.top - GAP - TYPE / 2, "recall", TYPE, "start", look="faint")]
+    shapes: list[Shape] = [Words(x, grid.top - GAP - TYPE / 2, "recall", "soft", TYPE)]
     for row, value in enumerate(table.recalls):
-        shapes.append(Words(x, grid.middle(row, 0)[1], percent(value, ABSENT), size, "start"))
+        shapes.append(Words(x, grid.middle(row, 0)[1], percent(value, ABSENT), size=size))
     return shapes
 
 
@@ -213,10 +210,10 @@ def _counted(count: int, share: float, x: float, y: float) -> list[Shape]:
     """The numbers of one tile; nothing where nothing was taken for that."""
     if not count:
         return []
-    look = "paper" if share > DARK else "ink"
+    role = on_tile(share)
     return [
-        Words(x, y - 6, str(count), TYPE, look=look),
-        Words(x, y + 8, f"{100 * share:.0f} %", 9.0, look=look),
+        Words(x, y - 6, str(count), role, TYPE, "middle"),
+        Words(x, y + 8, f"{100 * share:.0f} %", role, 9.0, "middle"),
     ]
 
 
@@ -232,7 +229,7 @@ def _confused(table: Evaluation, emotions: Sequence[str], most: int) -> str:
     return f"most often taken: {', '.join(told)}" if told else "nothing was confused"
 
 
-def _told(table: Evaluation, emotions: Sequence[str]) -> str:
+def _in_words(table: Evaluation, emotions: Sequence[str]) -> str:
     """A confusion in words."""
     recalls = ", ".join(
         f"{name} {percent(value, ABSENT)}" for name, value in zip(emotions, table.recalls, strict=True)

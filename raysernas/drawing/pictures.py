@@ -1,17 +1,17 @@
-"""The pictures that TensorBoard and the analysis share: derived cells, confusion matrices, mixtures of a
-search.
+"""The pictures that TensorBoard and the analysis share: derived cells, confusion matrices, alphas.
 
 In: a genotype, counts or softmaxed alphas. Out: a `Picture`, and from it SVG (`svg`) or PNG (`png`). Equal
-    input gives equal bytes.
+input gives equal bytes.
 """
 
 from raysernas.drawing import wiring
 from raysernas.drawing.matrices import confusion, mixtures
 from raysernas.drawing.raster import png
-from raysernas.drawing.shapes import Picture, svg
+from raysernas.drawing.shapes import Picture
+from raysernas.drawing.svg import svg
 from raysernas.record.genotype import Genotype
 
-__all__ = ["Picture", "cell_svg", "cells", "confusion", "mixtures", "png", "svg"]
+__all__ = ["Picture", "cells", "confusion", "mixtures", "png", "svg"]
 
 
 def cells(genotype: Genotype) -> dict[str, Picture]:
@@ -23,12 +23,3 @@ def cells(genotype: Genotype) -> dict[str, Picture]:
         if part in wiring.INPUTS:
             found[part] = wiring.cell(part, nodes)
     return found
-
-
-def cell_svg(genotype: Genotype, name: str, *, alone: bool = False) -> str:
-    """One of `cells` as SVG text.
-
-    Raises:
-        KeyError: for a cell that the genotype lacks.
-    """
-    return svg(cells(genotype)[name], alone=alone)

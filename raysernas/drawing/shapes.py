@@ -1,65 +1,91 @@
-"""A picture as data: lines, boxes, words and shaded tiles, and how they become SVG text.
+"""A picture as data: lines, areas, boxes, dots, words and shaded tiles.
 
-In: shapes in units of one CSS pixel, x to the right, y down. Out: SVG that stands alone or in a page, light
-or dark: what is drawn in ink takes the colour of the text around it. Equal pictures give equal text. `raster`
-makes the same picture of pixels.
+Units are CSS pixels, x to the right, y down. Colours are roles of `palette`. `svg` and `raster` draw the same
+picture; equal pictures give equal bytes.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Point = tuple[float, float]
-Look = Literal["ink", "faint", "paper"]
-# 3:1 on white and on black alike
-COLOURS = ("#0072b2", "#b85c00", "#00805f", "#a6559a", "#857200", "#5566c4", "#808080")
-SHADE, SHADE_DARK = "#08519c", "#9ecae1"  # of a tile whose value is 1, on light and on dark ground
-DARK = 0.5  # value from which on a tile is dark, and what is written on it is light
-LEVELS = 100  # of shade; finer ones nobody sees
+SMALL, PLAIN = 11.0, 13.0  # sizes of words
 BROAD = "mwMW@%…—"  # letters about as wide as high
-TURN = 6.0  # radius of the corners of lines
 # what no XML may hold, and line ends
 UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Straight pieces with rounded corners, perhaps with an arrow head."""
+    """A line through points, perhaps with round corners and an arrow head."""
 
-    points: tuple[Point, ...]
-    colour: int | None = None  # number in COLOURS; none = faint ink
-    arrow: bool = False
+    points: Sequence[Point]
+    role: str = "ink"
+    width: float = 1.5
+    dash: str = ""  # lengths of strokes and gaps
+    corner: float = 0.0  # radius
+    arrow: bool = False  # at the end of a piece that is parallel to an axis
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A filled polygon, such as a band around a curve."""
+
+    points: Sequence[Point]
+    role: str = "s0"
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rounded rectangle by its upper left corner; `dashed` is only outlined."""
+    """A rectangle by its upper left corner, filled or outlined or both.
+
+    `title` is shown where the pointer rests, `href` is where a click leads.
+    """
 
     x: float
     y: float
     width: float
     height: float
-    radius: float = 4.0
-    filled: bool = True
+    role: str = "s0"  # of its inside; empty for none
+    title: str = ""
+    href: str = ""
+    outline: str = ""  # role of its edge; empty for none
+    edge: float = 1.0  # width of its edge
+    radius: float = 0.0  # of its corners
     dashed: bool = False
-    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A mark of one of the palette's SHAPES around a point; hollow ones show what lies under them."""
+
+    x: float
+    y: float
+    shape: str = "circle"
+    role: str = "s0"
+    size: float = 4.5  # half of its width
+    hollow: bool = False
+    title: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One line of text around its middle line; `turned` reads upwards, from `y`."""
+    """One line of text around the middle line `y`; `turned` reads upwards, from `y`."""
 
     x: float
     y: float
     text: str
-    size: float = 12.0
-    anchor: Literal["start", "middle", "end"] = "middle"
-    look: Look = "ink"  # paper: on a dark tile
+    role: str = "ink"
+    size: float = PLAIN
+    anchor: Literal["start", "middle", "end"] = "start"
     mono: bool = False
     bold: bool = False
     turned: bool = False
@@ -67,27 +93,28 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """A rectangle of shaded tiles."""
+    """A rectangle of tiles, shaded by shares."""
 
     x: float
     y: float
     width: float  # of one tile
     height: float
     values: npt.NDArray[np.float64]  # [row, column] in 0..1; NaN is left empty
+    titles: Sequence[Sequence[str]] = ()  # of each tile, as that of a box
 
 
-Shape = Line | Box | Words | Tiles
+Shape = Line | Area | Box | Dot | Words | Tiles
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Shapes from the back to the front, with a title and a description for who does not see them."""
+    """Shapes from the back to the front; title and description are for those who do not see them."""
 
     width: float
     height: float
     title: str
-    description: str
-    shapes: list[Shape] = field(default_factory=list)
+    shapes: Sequence[Shape] = ()
+    description: str = ""
 
 
 def printed(text: str, most: int = 0) -> str:
@@ -97,7 +124,7 @@ def printed(text: str, most: int = 0) -> str:
 
 
 def width(text: str, size: float, mono: bool = False) -> float:
-    """Of a line of text, with something to spare: DejaVu is a wide face, and browsers may take a narrower
+    """An upper limit of the width of a line of text: DejaVu is a wide face, and browsers may take a narrower
     one.
     """
     return size * sum(0.61 if mono and each.isascii() else _ems(each) for each in text)
@@ -110,112 +137,20 @@ def _ems(letter: str) -> float:
     return 1.0 if broad else 0.8 if letter.isupper() or not letter.isascii() else 0.64
 
 
-def shade(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How dark tiles are, 0..1: a step at DARK leaves out the shades on which neither dark nor light numbers
-    can be read well.
-    """
-    known = np.nan_to_num(np.clip(values, 0, 1))
-    return np.where(known > DARK, 0.8 + 0.2 * (known - DARK) / (1 - DARK), 0.45 * known / DARK)
+def baseline(words: Words) -> float:
+    """y of the line that its letters stand on, before it is turned."""
+    return words.y + 0.36 * words.size
 
 
-def svg(picture: Picture, *, alone: bool = False) -> str:
-    """The picture as an `<svg>` element.
-
-    Args:
-        alone: as a file: with a namespace, a size and white ground, always light. Else it is as wide as its
-            place allows, and dark where the page is: by the reader's system, or by `data-theme` of the page.
-    """
-    wide, high = _n(picture.width), _n(picture.height)
-    title, description = escape(printed(picture.title)), escape(printed(picture.description))
-    place = (
-        f'width="{wide}" height="{high}"' if alone else f'style="max-width:{wide}px;width:100%;height:auto"'
-    )
-    ground = f'<rect width="{wide}" height="{high}" fill="#fff"/>' if alone else ""
-    name = title.replace("\n", " ")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="rsn" viewBox="0 0 {wide} {high}" {place} role="img" '
-        f'aria-label="{name}">'
-        f"<title>{title}</title><desc>{description}</desc><style>{_style(dark=not alone)}</style>{ground}"
-        + "".join(map(_element, picture.shapes))
-        + "</svg>"
-    )
+def turns(line: Line) -> Iterator[tuple[Point, Point, Point]]:
+    """(where the rounding begins, corner, where it ends) at each inner point of a line."""
+    for (before, corner), (_, after) in pairwise(pairwise(line.points)):
+        yield _towards(corner, before, line.corner), corner, _towards(corner, after, line.corner)
 
 
-def _style(*, dark: bool) -> str:
-    light = (
-        ".rsn text{fill:currentColor;font-family:system-ui,'DejaVu "
-        "Sans',sans-serif;dominant-baseline:central}"
-        ".rsn .m{font-family:ui-monospace,'DejaVu Sans Mono',monospace}.rsn .b{font-weight:600}.rsn "
-        ".f{fill-opacity:.72}"
-        ".rsn path,.rsn rect.o{fill:none;stroke:currentColor}.rsn .l{stroke-width:1.6}.rsn "
-        ".l.g{stroke-opacity:.5}"
-        ".rsn rect.o{stroke-opacity:.6}.rsn rect.o.p{fill:currentColor;fill-opacity:.07}"
-        ".rsn rect.o.b{stroke-opacity:1;stroke-width:2}"
-        + "".join(f".rsn .c{number}{{stroke:{colour}}}" for number, colour in enumerate(COLOURS))
-        + f".rsn path.t{{fill:{SHADE};stroke:none}}.rsn text.w{{fill:#fff}}"
-    )
-    if not dark:
-        return ".rsn{color:#111}" + light
-    change = f"path.t{{fill:{SHADE_DARK}}}", "text.w{fill:#08192c}"
-    by_system = "".join(f":root:not([data-theme=light]) .rsn {each}" for each in change)
-    by_page = "".join(f":root[data-theme=dark] .rsn {each}" for each in change)
-    return f"{light}@media (prefers-color-scheme:dark){{{by_system}}}{by_page}"
-
-
-def _element(shape: Shape) -> str:
-    if isinstance(shape, Line):
-        colour = "g" if shape.colour is None else f"c{shape.colour % len(COLOURS)}"
-        head = f'<path class="l {colour}" d="{_head(shape)}"/>' if shape.arrow else ""
-        return f'<path class="l {colour}" d="{_way(shape.points)}"/>{head}'
-    if isinstance(shape, Box):
-        looks = "o" + " p" * shape.filled + " b" * shape.bold
-        dashes = ' stroke-dasharray="4 3"' if shape.dashed else ""
-        size = (
-            f'x="{_n(shape.x)}" y="{_n(shape.y)}" width="{_n(shape.width)}" height="{_n(shape.height)}" '
-            f'rx="{_n(shape.radius)}"'
-        )
-        return f'<rect class="{looks}" {size}{dashes}/>'
-    return _words(shape) if isinstance(shape, Words) else _tiles(shape)
-
-
-def _words(shape: Words) -> str:
-    looks = " ".join(
-        "m" * shape.mono + "b" * shape.bold + {"ink": "", "faint": "f", "paper": "w"}[shape.look]
-    )
-    x, y = _n(shape.x), _n(shape.y)
-    turn = f' transform="rotate(-90 {x} {y})"' if shape.turned else ""
-    style = f' class="{looks}"' if looks else ""
-    place = f'x="{x}" y="{y}" font-size="{_n(shape.size)}" text-anchor="{shape.anchor}"'
-    return f"<text {place}{style}{turn}>{escape(printed(shape.text))}</text>"
-
-
-def _tiles(shape: Tiles) -> str:
-    """One path for all tiles of a level."""
-    levels = np.round(shade(shape.values) * LEVELS).astype(int)
-    across, down = _n(shape.width), _n(shape.height)
-    found = []
-    for level in np.unique(levels[levels > 0]):
-        places = [
-            f"M{_n(shape.x + c * shape.width)} {_n(shape.y + r * shape.height)}"
-            for r, c in np.argwhere(levels == level)
-        ]
-        way = "".join(f"{place}h{across}v{down}h-{across}z" for place in places)
-        found.append(f'<path class="t" fill-opacity="{_n(level / LEVELS)}" d="{way}"/>')
-    return "".join(found)
-
-
-def _way(points: tuple[Point, ...]) -> str:
-    """Of a line: straight, and round at its corners."""
-    steps = [f"M{_p(points[0])}"]
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        steps.append(f"L{_p(towards(corner, before))}Q{_p(corner)} {_p(towards(corner, after))}")
-    return "".join(steps) + f"L{_p(points[-1])}"
-
-
-def towards(corner: Point, other: Point) -> Point:
-    """Where the rounding of a corner begins."""
+def _towards(corner: Point, other: Point, radius: float) -> Point:
     length = max(abs(other[0] - corner[0]), abs(other[1] - corner[1]), 1e-9)
-    share = min(TURN, length / 2) / length
+    share = min(radius, length / 2) / length
     return corner[0] + share * (other[0] - corner[0]), corner[1] + share * (other[1] - corner[1])
 
 
@@ -226,15 +161,22 @@ def head(line: Line) -> tuple[Point, Point, Point]:
     return (x - 5 * dx - 4 * dy, y - 5 * dy - 4 * dx), (x, y), (x - 5 * dx + 4 * dy, y - 5 * dy + 4 * dx)
 
 
-def _head(line: Line) -> str:
-    first, tip, last = head(line)
-    return f"M{_p(first)}L{_p(tip)}L{_p(last)}"
+def corners(dot: Dot) -> list[Point]:
+    """The polygon of a dot that is no circle, cross or plus."""
+    x, y, size = dot.x, dot.y, dot.size
+    if dot.shape == "square":
+        half = size * 0.88
+        return [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]
+    if dot.shape == "diamond":
+        return [(x, y - size * 1.25), (x + size * 1.25, y), (x, y + size * 1.25), (x - size * 1.25, y)]
+    up = -1.0 if dot.shape == "triangle" else 1.0
+    low = y - up * size * 0.85
+    return [(x, y + up * size * 1.15), (x + size * 1.1, low), (x - size * 1.1, low)]
 
 
-def _p(point: Point) -> str:
-    return f"{_n(point[0])} {_n(point[1])}"
-
-
-def _n(number: float) -> str:
-    """A number with two decimals at most."""
-    return f"{number:.2f}".rstrip("0").rstrip(".")
+def strokes(dot: Dot) -> list[tuple[Point, Point]]:
+    """The two lines of a cross or a plus."""
+    x, y, size = dot.x, dot.y, dot.size
+    if dot.shape == "plus":
+        return [((x - size * 1.1, y), (x + size * 1.1, y)), ((x, y - size * 1.1), (x, y + size * 1.1))]
+    return [((x - size, y - size), (x + size, y + size)), ((x - size, y + size), (x + size, y - size))]

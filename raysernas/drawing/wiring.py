@@ -1,4 +1,4 @@
-"""A cell as a wiring plan: its states one below the other, each operation in a box of its own on the way
+"""A cell as a wiring layout: its states one below the other, each operation in a box of its own on the way
 between two states.
 
 In: one part of a genotype. Out: a picture. A node's operations stand side by side above it, so no two labels
@@ -9,7 +9,8 @@ and never cross a box.
 
 from dataclasses import dataclass, field, replace
 
-from raysernas.drawing.shapes import Box, Line, Picture, Shape, Words, width
+from raysernas.drawing.palette import series
+from raysernas.drawing.shapes import Box, Line, Picture, Point, Shape, Words, width
 from raysernas.record.genotype import CellKind, Gene, Genotype, GenotypePart
 
 MARGIN = 8.0
@@ -20,14 +21,15 @@ LANE = 13.0  # between two lanes
 STEP, BELOW = 50.0, 46.0  # from a state to the operations below it, and from these to their node
 PORT = 12.0  # from the middle of a state to where a line leaves or enters it below or above
 NARROWEST = 280.0  # a picture: TensorBoard stretches all to one width
+TURN = 6.0  # radius of the corners of lines
 TEXT, LABEL = 11.5, 12.0  # sizes of type
 INPUTS: dict[GenotypePart, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
 JOINED: dict[GenotypePart, str] = {"normal": "concat", "reduction": "concat", "recurrent": "mean"}
 
 
 @dataclass(slots=True)
-class Plan:
-    """Where everything of a cell stands; x = 0 is the middle of the states."""
+class Layout:
+    """Where everything of a cell lies; x = 0 is the middle of the states."""
 
     inputs: int
     nodes: tuple[tuple[Gene, ...], ...]
@@ -65,24 +67,23 @@ class Plan:
 
 def cell(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
     """A cell of the kind `normal`, `reduction` or `recurrent`: at most two genes in each node."""
-    plan = _planned(part, nodes)
-    shapes: list[Shape] = [*_joins(plan), *_wires(plan)]
+    layout = _layout(part, nodes)
+    shapes: list[Shape] = [*_joins(layout), *_wires(layout)]
     shapes += [
         each
         for node in range(len(nodes))
         for place in range(len(nodes[node]))
-        for each in _operation(plan, node, place)
+        for each in _operation(layout, node, place)
     ]
-    for state, y in enumerate(plan.states):
-        shapes += _state(state_name(state, plan.inputs), y, STATE_WIDTH)
-    shapes += _state(f"output ({JOINED[part]})", plan.output, OUTPUT_WIDTH)
-    lanes = plan.lanes
+    for state, y in enumerate(layout.states):
+        shapes += _state(state_name(state, layout.inputs), y, STATE_WIDTH)
+    shapes += _state(f"output ({JOINED[part]})", layout.output, OUTPUT_WIDTH)
+    lanes = layout.lanes
     bus = LANE if len(nodes) > 1 else 0.0
-    left, right = plan.edge + LANE * lanes[0] + MARGIN, plan.edge + LANE * lanes[1] + bus + MARGIN
+    left, right = layout.edge + LANE * lanes[0] + MARGIN, layout.edge + LANE * lanes[1] + bus + MARGIN
     moved = [_moved(shape, left) for shape in shapes]
-    return Picture(
-        left + right, plan.output + STATE_HEIGHT / 2 + MARGIN, f"{part} cell", told(part, nodes), moved
-    )
+    high = layout.output + STATE_HEIGHT / 2 + MARGIN
+    return Picture(left + right, high, f"{part} cell", moved, in_words(part, nodes))
 
 
 def chain(genotype: Genotype) -> Picture:
@@ -98,18 +99,13 @@ def chain(genotype: Genotype) -> Picture:
     shapes: list[Shape] = [*_state("input", y, STATE_WIDTH)]
     for number, name in enumerate([*slots, "output"]):
         step = 40.0 if number == 0 or number % 2 == 0 else 34.0  # a pair stands together
-        shapes.append(Line(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
+        shapes.append(_wire(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
         y += step
         shapes += _state(name, y, STATE_WIDTH) if number == len(slots) else _box(name, 0, y, wide)
     across = max(wide, NARROWEST) / 2 + MARGIN
     about = f"Conv and pool chain: input, then {', '.join(slots)}, then output."
-    return Picture(
-        2 * across,
-        y + STATE_HEIGHT / 2 + MARGIN,
-        "conv and pool chain",
-        about,
-        [_moved(each, across) for each in shapes],
-    )
+    moved = [_moved(each, across) for each in shapes]
+    return Picture(2 * across, y + STATE_HEIGHT / 2 + MARGIN, "conv and pool chain", moved, about)
 
 
 def state_name(state: int, inputs: int) -> str:
@@ -117,7 +113,7 @@ def state_name(state: int, inputs: int) -> str:
     return f"input {state}" if state < inputs else f"node {state - inputs}"
 
 
-def told(part: GenotypePart | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
+def in_words(part: GenotypePart | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> str:
     """A cell in words."""
     inputs = INPUTS[part]
     each = [
@@ -129,33 +125,33 @@ def told(part: GenotypePart | CellKind, nodes: tuple[tuple[Gene, ...], ...]) -> 
     return f"{part.capitalize()} cell: {'; '.join(each)}. The output is the {joins} of all nodes."
 
 
-def _planned(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Plan:
+def _layout(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Layout:
     inputs = INPUTS[part]
     names = [gene.operation for genes in nodes for gene in genes]
-    plan = Plan(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)
+    layout = Layout(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)
     y = MARGIN + STATE_HEIGHT / 2
-    plan.states = [y + 36.0 * number for number in range(inputs)]
+    layout.states = [y + 36.0 * number for number in range(inputs)]
     for _ in nodes:
-        plan.operations.append(plan.states[-1] + STEP)
-        plan.states.append(plan.operations[-1] + BELOW)
-    plan.output = plan.states[-1] + STEP
-    plan.left, plan.right = (_lanes(plan, side) for side in (-1, 1))
-    return plan
+        layout.operations.append(layout.states[-1] + STEP)
+        layout.states.append(layout.operations[-1] + BELOW)
+    layout.output = layout.states[-1] + STEP
+    layout.left, layout.right = (_lanes(layout, side) for side in (-1, 1))
+    return layout
 
 
-def _lanes(plan: Plan, side: int) -> dict[int, int]:
+def _lanes(layout: Layout, side: int) -> dict[int, int]:
     """State -> its lane on a side: the innermost that is free from the state down to the last operation that
     takes from it.
     """
     ends: dict[int, float] = {}
-    for node, genes in enumerate(plan.nodes):
+    for node, genes in enumerate(layout.nodes):
         for place, gene in enumerate(genes):
-            if plan.side(node, place) == side:
-                ends[gene.source] = plan.operations[node]
+            if layout.side(node, place) == side:
+                ends[gene.source] = layout.operations[node]
     taken: list[list[tuple[float, float]]] = []
     found: dict[int, int] = {}
-    for state, end in sorted(ends.items(), key=lambda item: (item[1] - plan.states[item[0]], item[0])):
-        begin = plan.states[state]
+    for state, end in sorted(ends.items(), key=lambda item: (item[1] - layout.states[item[0]], item[0])):
+        begin = layout.states[state]
         free = (number for number, lane in enumerate(taken) if all(end < a or b < begin for a, b in lane))
         number = next(free, len(taken))
         if number == len(taken):
@@ -165,70 +161,75 @@ def _lanes(plan: Plan, side: int) -> dict[int, int]:
     return found
 
 
-def _wires(plan: Plan) -> list[Shape]:
+def _wires(layout: Layout) -> list[Shape]:
     """From each state to the operations that take from it, and from these to their nodes."""
     shapes: list[Shape] = []
-    for node, genes in enumerate(plan.nodes):
-        y, x_of = plan.operations[node], [plan.at(node, place) for place in range(len(genes))]
+    for node, genes in enumerate(layout.nodes):
+        y, x_of = layout.operations[node], [layout.at(node, place) for place in range(len(genes))]
         for place, gene in enumerate(genes):
-            x, side, begin = x_of[place], plan.side(node, place), plan.states[gene.source]
+            x, side, begin = x_of[place], layout.side(node, place), layout.states[gene.source]
             if side == 0:
                 top, port = begin + STATE_HEIGHT / 2, PORT * ((x > 0) - (x < 0))
                 points = _stairs(port, top, x, y - OPERATION_HEIGHT / 2)
             else:
-                lane = plan.lane(gene.source, side)
+                lane = layout.lane(gene.source, side)
                 points = (
                     (side * STATE_WIDTH / 2, begin),
                     (lane, begin),
                     (lane, y),
-                    (x + side * plan.wide / 2, y),
+                    (x + side * layout.wide / 2, y),
                 )
-            shapes.append(Line(points, gene.source))
-            port, end = PORT * ((x > 0) - (x < 0)), plan.states[node + plan.inputs] - STATE_HEIGHT / 2
-            shapes.append(Line(_stairs(x, y + OPERATION_HEIGHT / 2, port, end), gene.source, arrow=True))
+            shapes.append(_wire(points, gene.source))
+            port, end = PORT * ((x > 0) - (x < 0)), layout.states[node + layout.inputs] - STATE_HEIGHT / 2
+            shapes.append(_wire(_stairs(x, y + OPERATION_HEIGHT / 2, port, end), gene.source, arrow=True))
     return shapes
 
 
-def _stairs(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:
+def _stairs(x0: float, y0: float, x1: float, y1: float) -> tuple[Point, ...]:
     """Down, across and down; straight where there is nothing to cross."""
     middle = (y0 + y1) / 2
     return ((x0, y0), (x1, y1)) if x0 == x1 else ((x0, y0), (x0, middle), (x1, middle), (x1, y1))
 
 
-def _joins(plan: Plan) -> list[Shape]:
+def _joins(layout: Layout) -> list[Shape]:
     """From every node to the output: the last one straight down, the others by a line on the far right."""
-    *others, last = plan.states[plan.inputs :]
-    far = plan.edge + LANE * (plan.lanes[1] + 1)
-    shapes: list[Shape] = [Line(((STATE_WIDTH / 2, y), (far, y))) for y in others[1:]]
-    if others:
-        way = (
-            (STATE_WIDTH / 2, others[0]),
-            (far, others[0]),
-            (far, plan.output),
-            (OUTPUT_WIDTH / 2, plan.output),
-        )
-        shapes.append(Line(way, arrow=True))
-    return [*shapes, Line(((0, last + STATE_HEIGHT / 2), (0, plan.output - STATE_HEIGHT / 2)), arrow=True)]
+    *earlier, last = layout.states[layout.inputs :]
+    far = layout.edge + LANE * (layout.lanes[1] + 1)
+    shapes: list[Shape] = [_wire(((STATE_WIDTH / 2, y), (far, y))) for y in earlier[1:]]
+    if earlier:
+        top, bottom = earlier[0], layout.output
+        path = ((STATE_WIDTH / 2, top), (far, top), (far, bottom), (OUTPUT_WIDTH / 2, bottom))
+        shapes.append(_wire(path, arrow=True))
+    return [*shapes, _wire(((0, last + STATE_HEIGHT / 2), (0, layout.output - STATE_HEIGHT / 2)), arrow=True)]
 
 
-def _operation(plan: Plan, node: int, place: int) -> list[Shape]:
-    return _box(plan.nodes[node][place].operation, plan.at(node, place), plan.operations[node], plan.wide)
+def _wire(points: tuple[Point, ...], state: int | None = None, *, arrow: bool = False) -> Line:
+    """A line in the colour of the state that it comes from."""
+    return Line(points, "soft" if state is None else series(state)[0], 1.6, corner=TURN, arrow=arrow)
+
+
+def _operation(layout: Layout, node: int, place: int) -> list[Shape]:
+    x, y = layout.at(node, place), layout.operations[node]
+    return _box(layout.nodes[node][place].operation, x, y, layout.wide)
 
 
 def _box(name: str, x: float, y: float, wide: float) -> list[Shape]:
     """An operation; a skip connection, which computes nothing, is dashed."""
     skips = name == "skip_connect"
-    box = Box(x - wide / 2, y - OPERATION_HEIGHT / 2, wide, OPERATION_HEIGHT, filled=not skips, dashed=skips)
-    return [box, Words(x, y, name, TEXT, mono=True)]
+    place = x - wide / 2, y - OPERATION_HEIGHT / 2, wide, OPERATION_HEIGHT
+    box = Box(*place, "" if skips else "band", outline="soft", radius=4, dashed=skips)
+    return [box, Words(x, y, name, size=TEXT, anchor="middle", mono=True)]
 
 
 def _state(name: str, y: float, wide: float) -> list[Shape]:
-    box = Box(-wide / 2, y - STATE_HEIGHT / 2, wide, STATE_HEIGHT, STATE_HEIGHT / 2, bold=True)
-    return [box, Words(0, y, name, LABEL, bold=True)]
+    place = -wide / 2, y - STATE_HEIGHT / 2, wide, STATE_HEIGHT
+    box = Box(*place, "band", outline="ink", edge=2, radius=STATE_HEIGHT / 2)
+    return [box, Words(0, y, name, size=LABEL, anchor="middle", bold=True)]
 
 
 def _moved(shape: Shape, x: float) -> Shape:
     """The same, farther to the right."""
     if isinstance(shape, Line):
-        return Line(tuple((px + x, py) for px, py in shape.points), shape.colour, shape.arrow)
+        return replace(shape, points=tuple((px + x, py) for px, py in shape.points))
+    assert isinstance(shape, Box | Words)
     return replace(shape, x=shape.x + x)

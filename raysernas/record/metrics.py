@@ -88,7 +88,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         if not self.total:
-            return "no utterance"
+            return "no utterances"
         shown = ((METRICS[name], score) for name, score in self.scores.items())
         texts = [f"{each.label} {each.text(score)}{' %' * each.is_share}" for each, score in shown]
         return ", ".join([*texts, f"{self.total} utterances"])

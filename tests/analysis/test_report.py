@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.figures.scene import Scene, Words
 from analysis.report import gallery, markup, wording
 from analysis.report.findings import Findings
 from analysis.report.page import page
 from analysis.report.trials import columns
+from raysernas.drawing.shapes import Words
 from tests.support.findings import findings
 from tests.support.pages import Page
 
@@ -246,8 +246,8 @@ def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Findings)
     table = found.frames["histories"]
     draws = table[table["stage"] == "search"].assign(arm="random", loss=99.0)
     both = replace(found, frames={**found.frames, "histories": pd.concat([table, draws])})
-    assert [each.scene for each in gallery.learning(both, found.studies[0])] == [
-        each.scene for each in gallery.learning(found, found.studies[0])
+    assert [each.picture for each in gallery.learning(both, found.studies[0])] == [
+        each.picture for each in gallery.learning(found, found.studies[0])
     ]
 
 
@@ -256,8 +256,7 @@ def test_hours_that_are_not_known_are_not_drawn_as_none(found: Findings) -> None
     lost = table.assign(seconds=table["seconds"].where(table["purpose"] != "retrain"))
     drawn = next(gallery.cost(replace(found, frames={**found.frames, "cost": lost}), found.studies[0]))
     assert drawn.note == "Not drawn, as not known: retrain."
-    assert isinstance(drawn.scene, Scene)
-    assert "retrain" not in " ".join(mark.text for mark in drawn.scene.marks if isinstance(mark, Words))
+    assert "retrain" not in " ".join(shape.text for shape in drawn.picture.shapes if isinstance(shape, Words))
 
 
 def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from raysernas.config.schema import NetworkConfig
-from raysernas.drawing import pictures, raster, shapes
+from raysernas.drawing import palette, pictures, raster, shapes
+from raysernas.drawing.palette import LIGHT, NIGHT, SERIES, on_tile, series
 from raysernas.drawing.pictures import Picture
-from raysernas.drawing.shapes import DARK, Box, Line, Tiles, Words
+from raysernas.drawing.shapes import Box, Line, Tiles, Words
 from raysernas.record.genotype import Genotype, GenotypePart, choose, draw, space
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -91,15 +92,12 @@ def test_in_a_cell_no_label_meets_another_and_no_line_crosses_a_box(genotype: Ge
 def test_in_a_cell_lines_of_two_states_only_cross_at_right_angles(genotype: Genotype) -> None:
     for picture in pictures.cells(genotype).values():
         found = [
-            (each.colour, piece)
-            for each in picture.shapes
-            if isinstance(each, Line)
-            for piece in pieces(each)
+            (each.role, piece) for each in picture.shapes if isinstance(each, Line) for piece in pieces(each)
         ]
         flat = {True: [], False: []}
-        for colour, piece in found:
-            if colour is not None:
-                flat[piece[1] == piece[3]].append((colour, piece))
+        for role, piece in found:
+            if role != "soft":
+                flat[piece[1] == piece[3]].append((role, piece))
         for way in flat.values():
             for (one, first), (other, second) in combinations(way, 2):
                 thin = (first[0] - 0.02, first[1] - 0.02, first[2] + 0.02, first[3] + 0.02)
@@ -125,10 +123,12 @@ def test_every_gene_is_drawn_once_with_its_way_and_said_in_words(genotype: Genot
             arrows = [
                 each
                 for each in cells[part].shapes
-                if isinstance(each, Line) and each.arrow and each.colour is not None
+                if isinstance(each, Line) and each.arrow and each.role != "soft"
             ]
-            assert sum(each.colour == gene.source for each in arrows) == sum(
-                other.source == gene.source for where, _, other in genotype.genes if where == part
+            assert sum(each.role == series(gene.source)[0] for each in arrows) == sum(
+                (other.source - gene.source) % SERIES == 0
+                for where, _, other in genotype.genes
+                if where == part
             )
         else:
             assert gene.operation in cells["chain"].description
@@ -179,7 +179,7 @@ def test_many_classes_stay_readable(number: int) -> None:
 def test_what_is_missing_is_said_and_no_number() -> None:
     empty = pictures.confusion(np.zeros((2, 2), int), ["joy", "fear"])
     told = [each.text for each in empty.shapes if isinstance(each, Words)]
-    assert "no utterance" in told
+    assert "no utterances" in told
     assert told.count("no utterance") == 2
     assert not any("nan" in each.lower() for each in (*told, empty.description))
     one_row = pictures.confusion([[3, 1], [0, 0]], ["joy", "fear"], "test")
@@ -226,7 +226,7 @@ def test_mixtures_are_annotated_and_the_genes_are_framed(cnn: str) -> None:
         framed = {
             (round((each.y - tiles.y - 1) / tiles.height), round((each.x - tiles.x - 1) / tiles.width))
             for each in picture.shapes
-            if isinstance(each, Box) and each.bold
+            if isinstance(each, Box) and each.outline == "ink"
         }
         genes = [(node, gene) for where, node, gene in genotype.genes if where == part]
         where = {place if across else place[::-1] for place in framed}
@@ -261,7 +261,7 @@ def test_equal_pictures_give_equal_bytes_and_words_for_who_does_not_see_them(nam
             "two pictures of a page must not share a name"
         )
         assert len(root.findall(f"{SVG}text")) == sum(isinstance(each, Words) for each in picture.shapes)
-        assert ("prefers-color-scheme" in text) is not alone
+        assert ("<style>" in text) is alone
     found, *size = pictures.png(picture)
     assert found == pictures.png(again)[0]
     with Image.open(BytesIO(found)) as image:
@@ -269,9 +269,7 @@ def test_equal_pictures_give_equal_bytes_and_words_for_who_does_not_see_them(nam
         assert len(image.getcolors() or []) > 8
 
 
-FAR = Picture(
-    2000, 300, "far", "words at every end", [Words(x, y, "word") for x in (40, 1950) for y in (20, 280)]
-)
+FAR = Picture(2000, 300, "far", [Words(x, y, "word", anchor="middle") for x in (40, 1950) for y in (20, 280)])
 
 
 @pytest.mark.parametrize("picture", [examples()["few"], FAR], ids=["few", "far"])
@@ -282,7 +280,7 @@ def test_the_picture_of_pixels_has_the_letters_where_the_svg_has_them(picture: P
     found, wide, _ = pictures.png(picture)
     pixels, scale = np.asarray(Image.open(BytesIO(found)).convert("L")), wide / picture.width
     for words in (
-        each for each in picture.shapes if isinstance(each, Words) and each.look != "paper" and each.text
+        each for each in picture.shapes if isinstance(each, Words) and each.role != "paper" and each.text
     ):
         left, top, right, bottom = (round(value * scale) for value in place_of(words))
         assert pixels[top:bottom, left:right].min() < 140, words.text
@@ -320,16 +318,29 @@ def rgb(colour: str) -> np.ndarray:
     return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
 
 
-@pytest.mark.parametrize("ground", ["#ffffff", "#121417"])
-def test_lines_are_seen_on_light_and_dark(ground: str) -> None:
-    assert all(contrast(rgb(colour), rgb(ground)) >= 3 for colour in shapes.COLOURS)
-
-
-@pytest.mark.parametrize(
-    ("ground", "shade", "ink", "paper"),
-    [("#ffffff", shapes.SHADE, "#1f2937", "#ffffff"), ("#121417", shapes.SHADE_DARK, "#e8e8e8", "#08192c")],
-)
-def test_numbers_are_read_on_every_shade(ground: str, shade: str, ink: str, paper: str) -> None:
+@pytest.mark.parametrize("theme", [LIGHT, NIGHT], ids=["light", "dark"])
+def test_numbers_are_read_on_every_shade(theme: dict[str, str]) -> None:
     for share in np.linspace(0, 1, 101):
-        tile = rgb(ground) + shapes.shade(np.array(share)) * (rgb(shade) - rgb(ground))
-        assert contrast(rgb(paper if share > DARK else ink), tile) >= 4.5, share
+        tile = rgb(theme["paper"]) + palette.shade(np.array(share)) * (
+            rgb(theme["deep"]) - rgb(theme["paper"])
+        )
+        assert contrast(rgb(theme[on_tile(share)]), tile) >= 4.5, share
+
+
+@pytest.mark.parametrize("theme", [LIGHT, NIGHT], ids=["light", "dark"])
+def test_words_and_marks_stand_out(theme: dict[str, str]) -> None:
+    for ground in ("paper", "band"):
+        assert contrast(rgb(theme["ink"]), rgb(theme[ground])) >= 7
+        assert contrast(rgb(theme["soft"]), rgb(theme[ground])) >= 4.5
+    for number in range(SERIES):
+        assert contrast(rgb(theme[f"s{number}"]), rgb(theme["paper"])) >= 3
+
+
+def test_no_two_series_look_the_same() -> None:
+    """Eleven arms there are; a series differs in shape and dash from every other of its colour, and in colour
+    from its shape.
+    """
+    looks = [series(number) for number in range(2 * SERIES)]
+    assert len({(role, shape) for role, shape, _ in looks}) == len(looks)
+    first = looks[:SERIES]
+    assert len({shape for _, shape, _ in first}) == len({dash for _, _, dash in first}) == SERIES
