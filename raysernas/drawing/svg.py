@@ -121,7 +121,7 @@ def _tiles(tiles: Tiles) -> str:
 
     found = []
     for row, titles in enumerate(tiles.titles):
-        for column in np.flatnonzero(np.isfinite(tiles.values[row])):
+        for column in np.flatnonzero(np.isfinite(tiles.values[row])).tolist():
             look = f'class="f-deep" fill-opacity="{_n(levels[row, column] / LEVELS)}"'
             found.append(f'<path {look} d="{place(row, column)}">{_title(titles[column])}</path>')
     if tiles.titles:

@@ -28,7 +28,7 @@ JOINED: dict[GenotypePart, str] = {"normal": "concat", "reduction": "concat", "r
 
 
 @dataclass(slots=True)
-class Layout:
+class CellLayout:
     """Where everything of a cell lies; x = 0 is the middle of the states."""
 
     inputs: int
@@ -125,10 +125,10 @@ def in_words(part: GenotypePart | CellKind, nodes: tuple[tuple[Gene, ...], ...])
     return f"{part.capitalize()} cell: {'; '.join(each)}. The output is the {joins} of all nodes."
 
 
-def _layout(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Layout:
+def _layout(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> CellLayout:
     inputs = INPUTS[part]
     names = [gene.operation for genes in nodes for gene in genes]
-    layout = Layout(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)
+    layout = CellLayout(inputs, tuple(nodes), max(width(name, TEXT, mono=True) for name in names) + SIDES)
     y = MARGIN + STATE_HEIGHT / 2
     layout.states = [y + 36.0 * number for number in range(inputs)]
     for _ in nodes:
@@ -139,7 +139,7 @@ def _layout(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Layout:
     return layout
 
 
-def _lanes(layout: Layout, side: int) -> dict[int, int]:
+def _lanes(layout: CellLayout, side: int) -> dict[int, int]:
     """State -> its lane on a side: the innermost that is free from the state down to the last operation that
     takes from it.
     """
@@ -161,7 +161,7 @@ def _lanes(layout: Layout, side: int) -> dict[int, int]:
     return found
 
 
-def _wires(layout: Layout) -> list[Shape]:
+def _wires(layout: CellLayout) -> list[Shape]:
     """From each state to the operations that take from it, and from these to their nodes."""
     shapes: list[Shape] = []
     for node, genes in enumerate(layout.nodes):
@@ -191,7 +191,7 @@ def _stairs(x0: float, y0: float, x1: float, y1: float) -> tuple[Point, ...]:
     return ((x0, y0), (x1, y1)) if x0 == x1 else ((x0, y0), (x0, middle), (x1, middle), (x1, y1))
 
 
-def _joins(layout: Layout) -> list[Shape]:
+def _joins(layout: CellLayout) -> list[Shape]:
     """From every node to the output: the last one straight down, the others by a line on the far right."""
     *earlier, last = layout.states[layout.inputs :]
     far = layout.edge + LANE * (layout.lanes[1] + 1)
@@ -208,7 +208,7 @@ def _wire(points: tuple[Point, ...], state: int | None = None, *, arrow: bool = 
     return Line(points, "soft" if state is None else series(state)[0], 1.6, corner=TURN, arrow=arrow)
 
 
-def _operation(layout: Layout, node: int, place: int) -> list[Shape]:
+def _operation(layout: CellLayout, node: int, place: int) -> list[Shape]:
     x, y = layout.at(node, place), layout.operations[node]
     return _box(layout.nodes[node][place].operation, x, y, layout.wide)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float64]
+SetScores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Metric:
 
     label: str  # as a heading
     meaning: str  # in a few words
-    compute: Callable[[Counts], Scores]  # [set, truth, prediction] -> [set], NaN for an empty set
+    compute: Callable[[Counts], SetScores]  # [set, truth, prediction] -> [set], NaN for an empty set
     is_share: bool = True  # in 0..1, printed in percent
 
     def text(self, score: float) -> str:
@@ -29,19 +29,19 @@ class Metric:
         return f"{100 * score:.1f}" if self.is_share else f"{score:.3f}"
 
 
-def unweighted_accuracy(confusions: Counts) -> Scores:
+def unweighted_accuracy(confusions: Counts) -> SetScores:
     """Mean recall over the classes that occur as truth."""
     return _mean_of_shares(_hits(confusions), confusions.sum(axis=2))
 
 
-def weighted_accuracy(confusions: Counts) -> Scores:
+def weighted_accuracy(confusions: Counts) -> SetScores:
     """Share of correct predictions."""
     return _mean_of_shares(
         _hits(confusions).sum(axis=1, keepdims=True), confusions.sum(axis=(1, 2))[:, np.newaxis]
     )
 
 
-def macro_f1(confusions: Counts) -> Scores:
+def macro_f1(confusions: Counts) -> SetScores:
     """Mean F1 over the classes that occur as truth or as prediction."""
     return _mean_of_shares(2 * _hits(confusions), confusions.sum(axis=1) + confusions.sum(axis=2))
 
@@ -72,7 +72,7 @@ class Evaluation:
         return self.confusion.sum(axis=1) > 0
 
     @property
-    def recalls(self) -> Scores:
+    def recalls(self) -> SetScores:
         """Recall of each class; NaN for a class that does not occur."""
         support = self.confusion.sum(axis=1)
         return np.divide(
@@ -99,7 +99,7 @@ class Evaluation:
         return float(unweighted_accuracy(self.confusion[np.newaxis])[0])
 
 
-def scores(confusions: Counts) -> Scores:
+def scores(confusions: Counts) -> SetScores:
     """All METRICS of many evaluated sets at once.
 
     Args:
@@ -133,7 +133,7 @@ def _hits(confusions: Counts) -> Counts:
     return np.diagonal(confusions, axis1=1, axis2=2)
 
 
-def _mean_of_shares(above: Counts, below: Counts) -> Scores:
+def _mean_of_shares(above: Counts, below: Counts) -> SetScores:
     """Mean of above / below over the classes with below > 0, [set, class] -> [set].
 
     Absent classes are left out rather than added as zeros: a set scores the same to the last bit, whatever

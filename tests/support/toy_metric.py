@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from raysernas.record.metrics import METRICS, Counts, Metric, Scores
+from raysernas.record.metrics import METRICS, Counts, Metric, SetScores
 
 
-def kappa(confusions: Counts) -> Scores:
+def kappa(confusions: Counts) -> SetScores:
     """Cohen's kappa, in -1..1."""
     total = confusions.sum(axis=(1, 2))
     agreed = np.trace(confusions, axis1=1, axis2=2) / total
