@@ -21,7 +21,8 @@ from analysis import watching, wording
 from raysernas.config.fault import Fault
 from raysernas.record import storage
 from raysernas.record.counting import counted
-from raysernas.record.printing import PLAIN_WIDTH, print_tables
+from raysernas.record.printing import print_tables
+from raysernas.record.terminal import console as standard_output
 
 REFRESH_S = 10  # so often a page that is written anew reads itself again
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     written.
     """
     asked = _asked(arguments)
-    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console = standard_output()
     try:
         roots = [storage.place(root) for root in asked.results]
         if not asked.watch:

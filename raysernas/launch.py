@@ -1,9 +1,10 @@
 """The door: one command runs a whole study, and the same command continues it.
 
     python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache | --compact]
+    python -m raysernas.launch --settings [SECTION] | --version
 
-Comes in: a configuration (`laptop` if none is named) and overrides. Goes out: the study's folder and its
-result table.
+In: a configuration (`laptop` if none is named) and overrides. Out: the study's folder and its result tables.
+What a study needs is imported when there is one to run, so that `--help` and `--settings` answer at once.
 """
 
 import argparse
@@ -13,51 +14,41 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import load
-from raysernas.config.identity import trial_config
+from raysernas.config.identity import flatten, trial_config
 from raysernas.config.schema import Config
-from raysernas.fleet import lock, runner
-from raysernas.fleet import plan as planning
-from raysernas.fleet.plan import Plan
-from raysernas.fleet.progress import Display, duration
-from raysernas.record import ledger, storage
-from raysernas.record.counting import counted
-from raysernas.record.files import StudyFiles, cache_folder, need_config, study_files
-from raysernas.record.printing import PLAIN_WIDTH, print_tables
+from raysernas.config.setting import declared
+from raysernas.record.terminal import console as standard_output
 
 if TYPE_CHECKING:
     from raysernas.estimate import Rehearsal
+    from raysernas.fleet.lock import Hold
+    from raysernas.fleet.plan import Plan
+    from raysernas.record.files import StudyFiles
 
 DEFAULT = "laptop"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: everything asked for has finished; 1: a trial failed; 2: a mistake to mend; 130 or 143: stopped by a
-    signal.
-    """
+    """0: all has finished; 1: a trial failed; 2: a mistake of the user; 130 or 143: stopped by a signal."""
     try:
         parsed = _parse(arguments)
-        config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
-        if parsed.clear_cache:
-            return _clear(config)
-        if parsed.compact:
-            return _compact(config)
-        if parsed.dry_run:
-            return _launch(config, None)
-        with lock.held(study_files(config)) as hold:
-            ledger.compact_many(study_files(config))
-            return _launch(config, hold)
+        if parsed.version:
+            return _print_version()
+        if parsed.settings is not None:
+            return _print_settings(parsed.settings)
+        return _study(parsed)
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("\nstopped; the same command continues this study", file=sys.stderr)
-        return 128 + (stop.number if isinstance(stop, runner.Stopped) else signal.SIGINT)
+        return 128 + getattr(stop, "number", signal.SIGINT)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -70,38 +61,84 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "words",
         nargs="*",
         metavar="CONFIG | key=value",
-        help=f"a YAML file or a shipped study (default {DEFAULT})",
+        help=f"a YAML file or a shipped study (default {DEFAULT}), and settings",
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--dry-run", action="store_true", help="print the plan and the expected time; write nothing"
-    )
-    instead.add_argument(
-        "--clear-cache",
-        action="store_true",
-        help="delete the features kept in study.storage, and run nothing",
-    )
-    instead.add_argument(
-        "--compact", action="store_true", help="put the records of the study into one file, and run nothing"
-    )
+    flags = {
+        "--dry-run": "print the plan and the expected time, and write nothing",
+        "--clear-cache": "delete the features kept in study.storage, and run nothing",
+        "--compact": "put the records of the study into one file, and run nothing",
+        "--version": "print the version, and run nothing",
+    }
+    for flag, text in flags.items():
+        instead.add_argument(flag, action="store_true", help=text)
+    table = "print all settings, or those that begin with SECTION, such as search; run nothing"
+    instead.add_argument("--settings", nargs="?", const="", metavar="SECTION", help=table)
     return parser.parse_intermixed_args(arguments)
+
+
+def _print_version() -> int:
+    from raysernas.record.provenance import package_version
+
+    print(f"raysernas {package_version('raysernas') or 'not installed'}")
+    return 0
+
+
+def _print_settings(prefix: str) -> int:
+    """A row for each setting: its key, default, allowed values and meaning."""
+    settings, defaults = declared(Config), flatten(Config())
+    shown = {key: setting for key, setting in settings.items() if key.startswith(prefix)}
+    if not shown:
+        what, expected = f"no setting begins with {prefix!r}", "a section such as search, or a key"
+        raise Fault("launch", what, got=prefix, expected=expected, fix="leave it out to see all settings")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("key", style="bold", no_wrap=True)
+    for heading in ("default", "allowed", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for key, setting in shown.items():
+        condition = f"; only with {'='.join(setting.only_if)}" if setting.only_if else ""
+        texts = (_yaml(defaults[key]), setting.allowed, f"{setting.meaning}{condition}")
+        table.add_row(key, *map(Text, texts))
+    standard_output().print(table)
+    return 0
+
+
+def _yaml(value: object) -> str:
+    """As it is written on the command line."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value) or "''"
+
+
+def _study(parsed: argparse.Namespace) -> int:
+    from raysernas.config.files import load
+    from raysernas.fleet import lock
+    from raysernas.record import ledger
+    from raysernas.record.files import study_files
+
+    config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
+    if parsed.clear_cache:
+        return _clear(config)
+    if parsed.compact:
+        return _compact(config)
+    if parsed.dry_run:
+        return _launch(config, None)
+    with lock.held(study_files(config)) as hold:
+        ledger.compact_many(study_files(config))
+        return _launch(config, hold)
 
 
 def _name(words: Sequence[str]) -> str:
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
-        raise Fault(
-            "launch",
-            "more than one CONFIG",
-            got=" ".join(names),
-            expected="one, and key=value",
-            fix="launch them one by one",
-        )
+        got, fix = " ".join(names), "launch them one by one"
+        raise Fault("launch", "more than one CONFIG", got=got, expected="one, and key=value", fix=fix)
     return next(iter(names), DEFAULT)
 
 
 def _clear(config: Config) -> int:
     from raysernas.features import cache
+    from raysernas.record.files import cache_folder
 
     folder = cache_folder(config)
     print(f"{cache.clear(folder) / 1e6:,.1f} MB freed in {folder}")
@@ -109,6 +146,10 @@ def _clear(config: Config) -> int:
 
 
 def _compact(config: Config) -> int:
+    from raysernas.fleet import lock
+    from raysernas.record import ledger
+    from raysernas.record.files import need_config, study_files
+
     files = study_files(config)
     need_config(files)
     with lock.held(files):
@@ -118,14 +159,20 @@ def _compact(config: Config) -> int:
     return 0
 
 
-def _launch(config: Config, hold: lock.Hold | None) -> int:
-    """Run a study that is held; without a hold only say what would run."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+def _launch(config: Config, hold: "Hold | None") -> int:
+    """Run a study whose lock is held; without the lock only say what would run."""
+    from raysernas.fleet import plan as planning
+    from raysernas.fleet import runner
+    from raysernas.fleet.progress import Display
+    from raysernas.record.counting import counted
+    from raysernas.record.printing import print_tables
+
+    console = standard_output()
     with counted("looking at the audio files") as report:
         plan = planning.resolve(config, dry=hold is None, report=report)
     _print_pairs(console, planning.header(plan))
     if hold is None:
-        _rehearse(plan, console)
+        _print_estimate(plan, console)
         return 0
     runner.run(plan, Display(console, slots=plan.slots), hold.check)
     root = plan.files.root
@@ -133,53 +180,50 @@ def _launch(config: Config, hold: lock.Hold | None) -> int:
     commands = {
         "results": str(root),
         "curves": _curves(plan.files),
-        "tables": f"python -m analysis {shlex.quote(str(root))}",
+        # not `python -m analysis`, which would run an analysis.py of the current folder
+        "tables": f"python -m raysernas analysis {shlex.quote(str(root))}",
     }
     for label, text in commands.items():  # never wrapped, so that they can be copied
         console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)
     return 1 if failed else 0
 
 
-def _curves(files: StudyFiles) -> str:
+def _curves(files: "StudyFiles") -> str:
     """The command that shows the curves: TensorBoard reads folders, so a bucket is fetched first."""
+    from raysernas.record import storage
+
+    place = shlex.quote(str(files.tensorboard))
     if storage.is_local(files.root):
-        return f"tensorboard --logdir {shlex.quote(str(files.tensorboard))}"
-    here, place = shlex.quote(f"tensorboard-{files.root.name}"), shlex.quote(str(files.tensorboard))
-    fetch = (
-        f"gcloud storage rsync -r {place} {here}" if place.startswith("g") else f"aws s3 sync {place} {here}"
-    )
-    return f"{fetch} && tensorboard --logdir {here}"
+        return f"tensorboard --logdir {place}"
+    here = shlex.quote(f"tensorboard-{files.root.name}")
+    fetch = "gcloud storage rsync -r" if place.startswith("g") else "aws s3 sync"
+    return f"{fetch} {place} {here} && tensorboard --logdir {here}"
 
 
-def _rehearse(plan: Plan, console: Console) -> None:
+def _print_estimate(plan: "Plan", console: Console) -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
     from raysernas.estimate import rehearse
+    from raysernas.fleet.progress import duration
 
     study, seconds = plan.config.study, 0.0
     for arm in study.arms:
-        fold = study.folds[0]
-        told = rehearse(trial_config(plan.config, arm=arm, fold=fold, seed=study.seeds[0]), plan.corpus)
-        seconds += told.seconds * plan.left(arm)
-        _print_pairs(console, {arm: _told(told, plan.left(arm))})
-    slots = max(1, plan.slots)
-    _print_pairs(
-        console, {"expected": f"{duration(seconds / slots)} for what is not finished; nothing was written"}
-    )
+        trial = trial_config(plan.config, arm=arm, fold=study.folds[0], seed=study.seeds[0])
+        estimate, left = rehearse(trial, plan.corpus), plan.left(arm)
+        seconds += estimate.seconds * left
+        trials = f"a trial {duration(estimate.seconds)}, {left} trials to run"
+        _print_pairs(console, {arm: f"{_steps(estimate)}, {trials}"})
+    expected = f"{duration(seconds / max(1, plan.slots))} for what is not finished; nothing was written"
+    _print_pairs(console, {"expected": expected})
 
 
-def _told(told: "Rehearsal", left: int) -> str:
+def _steps(estimate: "Rehearsal") -> str:
     steps = {
-        "weight step": told.weight_step_s,
-        "alpha step": told.alpha_step_s,
-        "curvature": told.curvature_s,
+        "weight step": estimate.weight_step_s,
+        "alpha step": estimate.alpha_step_s,
+        "curvature": estimate.curvature_s,
+        "retrain step": estimate.retrain_step_s,
     }
-    each = [f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds]
-    each += [
-        f"retrain step {1000 * told.retrain_step_s:.0f} ms",
-        f"a trial {duration(told.seconds)}",
-        f"{left} trials to run",
-    ]
-    return ", ".join(each)
+    return ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds)
 
 
 def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
@@ -187,7 +231,7 @@ def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
     grid.add_column(style="bold", min_width=9, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in pairs.items():
-        grid.add_row(label, Text(text))  # a path may hold what rich takes for markup
+        grid.add_row(label, Text(text))  # a path may contain what rich takes for markup
     console.print(grid, highlight=False)
 
 

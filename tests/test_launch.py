@@ -1,5 +1,6 @@
 """The door: what it accepts, what it says when something is wrong, and what it returns. Starts no Ray."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from raysernas.config.files import load
+from raysernas.config.identity import flatten
+from raysernas.config.schema import Config
 from raysernas.corpora import catalogue
 from raysernas.features import loading
 from raysernas.fleet import plan as planning
@@ -54,7 +57,7 @@ def test_a_finished_study_runs_nothing_and_prints_its_table(
     assert [line.rstrip() for line in out.splitlines()[-3:]] == [
         f"results    {tmp_path}/small",
         f"curves     tensorboard --logdir {tmp_path}/small/tensorboard",
-        f"tables     python -m analysis {tmp_path}/small",
+        f"tables     python -m raysernas analysis {tmp_path}/small",
     ]
 
 
@@ -146,6 +149,38 @@ def test_an_unknown_option_shows_the_usage(capsys: pytest.CaptureFixture[str]) -
         main(["--dry"])
     assert caught.value.code == 2
     assert "unrecognized arguments: --dry" in capsys.readouterr().err
+
+
+def test_all_settings_are_listed_with_default_values_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings"]) == 0
+    keys = [line.split()[0] for line in capsys.readouterr().out.splitlines() if re.match(r" \w+\.\w", line)]
+    assert keys == list(flatten(Config()))
+
+
+def test_the_settings_of_a_section_are_listed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings", "search.stop_r"]) == 0
+    row = " ".join(capsys.readouterr().out.splitlines()[3].split())
+    assert row.startswith("search.stop_ratio 0.75 0 <= number < 1 stop when the earlier mean")
+
+
+def test_a_section_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings", "serach"]) == 2
+    assert capsys.readouterr().err.startswith("launch: no setting begins with 'serach'")
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"raysernas \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("option", ["--settings", "--version", "--help"])
+def test_what_runs_nothing_answers_at_once(option: str) -> None:
+    launch = f"from raysernas.launch import main\ntry: main(['{option}'])\nexcept SystemExit: pass"
+    code = f"{launch}\nimport sys; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in ran.stdout.splitlines()[-1].split()}
+    assert "raysernas" in loaded
+    assert not loaded & {"torch", "ray", "optuna", "pandas", "scipy", "omegaconf"}
 
 
 def test_an_interrupt_is_one_line(

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import get_args, get_type_hints
 
-from rich.console import Console
-
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.check.printing import as_json, print_report
 from raysernas.corpora.check.report import check
 from raysernas.record.counting import counted
-from raysernas.record.printing import PLAIN_WIDTH
+from raysernas.record.terminal import console
 
 NAMES = [name for name in get_args(get_type_hints(CorpusConfig)["name"]) if name != "synthetic"]
 
@@ -67,7 +65,7 @@ def _check(config: CorpusConfig, *, json: bool) -> int:
     if json:
         print(as_json(report), flush=True)
     else:
-        print_report(report, Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH))
+        print_report(report, console())
     return 0 if report.fits else 1
 
 

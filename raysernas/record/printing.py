@@ -20,7 +20,6 @@ from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import METRICS, Metric
 
 NOTHING = "-"
-PLAIN_WIDTH = 100  # columns where the output is no terminal
 
 
 def print_tables(study_root: Path, console: Console) -> dict[str, str]:

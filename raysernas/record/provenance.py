@@ -29,7 +29,7 @@ def provenance() -> dict[str, Any]:
     return {
         "commit": _commit(),
         "versions": json.dumps(
-            {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+            {name: package_version(name) for name in PACKAGES} | {"python": platform.python_version()}
         ),
         "host": platform.node(),
         "cpu": _processor(),
@@ -41,7 +41,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Empty when it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -19,7 +19,8 @@ from analysis.report.build import found_in
 from raysernas.config.files import assign
 from raysernas.config.schema import Config
 from raysernas.record import ledger, storage
-from raysernas.record.printing import PLAIN_WIDTH, print_tables
+from raysernas.record.printing import print_tables
+from raysernas.record.terminal import PLAIN_WIDTH
 from tests.support.ledgers import simulated
 from tests.support.pages import Page
 from tests.support.records import confusion, failure, record, study

@@ -61,32 +61,6 @@ def test_settings_that_do_not_fit_are_refused_in_these_words(overrides: str) -> 
     assert refusal(lambda: load(None, overrides.split())) == WRONG[overrides]
 
 
-DEAD = {  # axis of a space -> what makes it count, for the arm darts
-    "network.recurrent_cells: {choices: [1, 2]}": "network.recurrent=searched",
-    "search.difference_scale: {low: 0.001, high: 0.1}": "search.order=second_difference",
-    "search.stop_window: {low: 3, high: 6}": "search.stop=eigenvalue search.eigenvalue_every=1",
-    "checks.draw_epochs: {choices: [5, 15]}": "checks.ranking=8",
-}
-
-
-@pytest.mark.parametrize("axis", DEAD)
-def test_a_space_has_no_axis_that_changes_nothing(axis: str) -> None:
-    given, key = ["study.arms=[darts]", f"study.space={{{axis}}}"], axis.split(":", maxsplit=1)[0]
-    assert f"study.space names {key}, which changes nothing under the other settings" in refusal(
-        lambda: load(None, given)
-    )
-    # an arm that does not read the key runs once, as ever
-    for alive in (DEAD[axis].split(), ["study.arms=[cnn]"]):
-        assert key in load(None, [*given, *alive]).study.space
-
-
-def test_one_arm_that_reads_an_axis_is_enough_and_another_axis_may_wake_it() -> None:
-    cells = "network.recurrent_cells: {choices: [1, 2]}"
-    assert load(None, ["study.arms=[darts,darts_joint]", f"study.space={{{cells}}}"])
-    both = f"study.space={{{cells}, network.recurrent: {{choices: [lstm_attention, searched]}}}}"
-    assert load(None, ["study.arms=[darts]", both])
-
-
 def test_a_search_just_long_enough_may_stop_by_its_curvature() -> None:
     given = [
         "search.stop=eigenvalue",

@@ -16,7 +16,6 @@ from raysernas.config.setting import MOST, declared
 from raysernas.config.values import merge
 from tests.support.faults import refusal, told
 
-OFFERS = "study.space offers a value that the setting refuses:"
 SEARCH_KEYS = ", ".join(f"search.{key}" for key in get_type_hints(type(Config().search)))
 
 
@@ -182,107 +181,6 @@ def test_a_wrong_override_is_refused_in_these_words(override: str) -> None:
     assert refusal(lambda: load(None, [override])) == WRONG[override]
 
 
-SPACES = {  # study.space -> the text of its refusal
-    "{search.x: {low: 1, high: 2}}": told(
-        "study.space names search.x",
-        *(
-            "search.x",
-            "the dotted key of a trial setting that is no list and chooses neither people nor machine",
-        ),
-        "write it like study.space={search.alphas_lr: {low: 1e-3, high: 1e-2}}, or remove it",
-    ),
-    "{search.alphas_lr: {low: 1}}": told(
-        "study.space.search.alphas_lr has no range",
-        "{'low': 1}",
-        "{low, high[, log]} or {choices: [...]}",
-        "correct it",
-    ),
-    "{search.alphas_lr: {low: 1e-2, high: 1e-3}}": told(
-        "study.space.search.alphas_lr has no sound range",
-        *(
-            "{'low': 0.01, 'high': 0.001}",
-            "two numbers, low < high; log true or false, and low > 0 where it is true",
-            "correct it",
-        ),
-    ),
-    "{search.alphas_lr: {choices: []}}": told(
-        "study.space.search.alphas_lr has no choices", "[]", "a list of distinct values", "correct it"
-    ),
-    "{features.kind: {low: 1, high: 2}}": told(
-        "study.space.features.kind has a range, but the setting is no number",
-        *("{'low': 1, 'high': 2}", "{choices: [...]}", "list its choices"),
-    ),
-    "{search.alphas_lr: {low: 0.1, high: 1}}": told(
-        "search.alphas_lr lies outside its own range in study.space; the first candidate is the "
-        "configuration as written",
-        *("0.01", "{'low': 0.1, 'high': 1}", "set search.alphas_lr inside it, or widen it"),
-    ),
-    "{network.channels: {low: 4.5, high: 16}}": told(
-        "study.space offers a value that the setting refuses: network.channels has the wrong type",
-        *("4.5", "values that network.channels takes", "correct study.space.network.channels"),
-    ),
-}
-
-
-@pytest.mark.parametrize("space", SPACES)
-def test_a_wrong_space_is_refused_in_these_words(space: str) -> None:
-    assert refusal(lambda: load(None, [f"study.space={space}"])) == SPACES[space]
-
-
-@pytest.mark.parametrize(
-    ("key", "axis", "what"),
-    [
-        ("study.seed", "{low: 0, high: 9}", "study.space names study.seed"),
-        ("corpus.folds", "{choices: [speaker, session]}", "study.space names corpus.folds"),
-        ("compute.threads", "{low: 1, high: 2}", "study.space names compute.threads"),
-        ("corpus.root", "{choices: ['']}", "study.space names corpus.root"),
-        ("retrain.seeds", "{choices: [[0], [1]]}", "study.space names retrain.seeds"),
-        ("search", "{alphas_lr: {low: 0, high: 9}}", "study.space names search"),
-        ("search.alphas_lr", "5", "study.space.search.alphas_lr has no range"),
-        ("search.alphas_lr", "null", "study.space.search.alphas_lr has no range"),
-        ("search.alphas_lr", "{low: 0, high: 9, step: 2}", "study.space.search.alphas_lr has no range"),
-        ("search.alphas_lr", "{low: a, high: b}", "study.space.search.alphas_lr has no sound range"),
-        ("search.alphas_lr", "{low: true, high: 2}", "study.space.search.alphas_lr has no sound range"),
-        ("search.alphas_lr", "{low: .nan, high: 2}", "study.space.search.alphas_lr has no sound range"),
-        ("search.alphas_lr", "{low: null, high: null}", "study.space.search.alphas_lr has no sound range"),
-        (
-            "search.alphas_lr",
-            "{low: 0, high: 1, log: true}",
-            "study.space.search.alphas_lr has no sound range",
-        ),
-        (
-            "search.alphas_lr",
-            "{low: 1e-3, high: 1, log: 1}",
-            "study.space.search.alphas_lr has no sound range",
-        ),
-        ("search.alphas_lr", "{low: 1e-3, high: .inf}", f"{OFFERS} search.alphas_lr is out of range"),
-        ("search.alphas_lr", "{choices: 3}", "study.space.search.alphas_lr has no choices"),
-        ("search.alphas_lr", "{choices: [3e-3, 3e-3]}", "study.space.search.alphas_lr has no choices"),
-        ("features.kind", "{choices: [logmel, x]}", f"{OFFERS} features.kind cannot be 'x'"),
-        ("network.channels", "{low: 0, high: 16}", f"{OFFERS} network.channels is out of range"),
-    ],
-)
-def test_no_axis_that_could_not_be_searched_is_let_in(key: str, axis: str, what: str) -> None:
-    assert (
-        refusal(lambda: load(None, [f"study.space={{{key}: {axis}}}"])).splitlines()[0] == f"config: {what}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "axis"),
-    [
-        ("search.alphas_lr", {"low": 1e-4, "high": 1e-2, "log": True}),
-        ("network.channels", {"low": 4, "high": 16}),
-        ("network.channels", {"choices": [8, 16]}),
-        ("features.kind", {"choices": ["logmel", "mfcc"]}),
-        ("features.window_s", {"choices": [2.0, 3.0]}),
-    ],
-)
-def test_sound_axes_are_taken_as_they_are(key: str, axis: dict[str, Any]) -> None:
-    space = {key: axis}
-    assert checked(replace(Config(), study=replace(Config().study, space=space))).study.space == space
-
-
 def built_with(node: Any, key: str, value: Any) -> Any:
     """The configuration with a value that was never checked."""
     name, _, rest = key.partition(".")
@@ -379,15 +277,6 @@ def test_a_fold_file_and_its_scheme_go_together() -> None:
         )
     both = merge(Config(), {"corpus": {"folds": "file", "fold_file": "folds.csv"}})
     assert checked(both).corpus.fold_file == "folds.csv"
-
-
-def test_a_space_chooses_no_machine() -> None:
-    space = {"features.device": {"choices": ["cpu", "cuda"]}}
-    assert "study.space names features.device" in refusal(lambda: merge_checked({"study": {"space": space}}))
-
-
-def merge_checked(layer: dict[str, Any]) -> Config:
-    return checked(merge(Config(), layer))
 
 
 def test_librosa_knows_no_gpu() -> None:
