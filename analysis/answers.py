@@ -1,7 +1,7 @@
 """The beginning of a report: which arm, by how much, how sure, at what cost; and what cannot be concluded.
 
 In: the frames `arms`, `pairs`, `cost` and, if there is one, `over_random`. Out: the frame `answers`, a
-sentence a row. A sentence says no more than the frames do, and a number that they lack is said to be unknown.
+sentence a row. A sentence says no more than the frames do. A number that they lack is called unknown.
 """
 
 import math
@@ -10,18 +10,19 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.frames import columns
 from analysis.wording import FORBIDDEN, SURE, counted, duration, percent
 from raysernas.config.fault import Fault
 
-COLUMNS = ("study", "kind", "arm", "sentence")  # kind: best, sure, random, cost, caution
+COLUMNS = columns("study kind arm sentence")
 CHOSEN = {
-    "nested": "the candidate of each fold chosen by the validation of that fold alone",
-    "flat": "one candidate an arm, chosen by the mean validation of all folds",
+    "nested": "the candidate of each fold was chosen by validation UA on that fold alone",
+    "flat": "one candidate for each arm, chosen by mean validation UA over all folds",
 }
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 SMALLEST_SHARE = 0.05  # of the cost: a purpose below this is not named
-DIGITS = 12  # of a score: what is smaller is rounding
-Said = Iterator[tuple[str, str, str]]  # kind, arm, sentence
+DIGITS = 12  # of a score; the rest is rounding error
+Sentences = Iterator[tuple[str, str, str]]  # kind, arm, sentence
 
 
 def answers(
@@ -32,40 +33,32 @@ def answers(
     *,
     selection: str = "nested",
 ) -> pd.DataFrame:
-    """The sentences on each study, in the order in which they are to be read; `arm` is the one that a
-    sentence is about.
+    """The sentences on each study, in reading order; `arm` is the one that a sentence is about.
 
     `kind` is `best` (which arm has the highest mean UA), `sure` (whether it is better than the others),
-    `random` (what it gains over random architectures), `cost`, or `caution` (arms without a result, notes and
-    marks).
+    `random` (what it gains over random architectures), `cost`, `caution` (an arm without a result, or with a
+    note) or `marks` (of the whole study).
 
     Args:
-        selection: whose scores are told, nested or flat.
+        selection: whose scores are used, nested or flat.
 
     Raises:
         Fault: for a selection by test scores, which answers nothing.
     """
     if selection not in CHOSEN:
+        why = ": this one chooses by test scores" if selection == FORBIDDEN else ""
         raise Fault(
             "answers",
             f"the selection {selection} answers nothing",
             got=selection,
             expected=" or ".join(CHOSEN),
-            fix="ask for one of them"
-            + (": this one chooses by test scores" if selection == FORBIDDEN else ""),
+            fix=f"ask for one of them{why}",
         )
-    rows = []
+    gains, rows = over_random if over_random is not None else pd.DataFrame(), []
     for study, group in arms.groupby("study", sort=False):
-        frames = {
-            "arms": group,
-            "pairs": pairs,
-            "random": over_random if over_random is not None else pd.DataFrame(),
-        }
-        own = {name: _of(frame, str(study), selection) for name, frame in frames.items()}
+        own, own_pairs, own_gains = (_of(each, str(study), selection) for each in (group, pairs, gains))
         spent = cost[cost["study"] == study] if len(cost) else cost
-        rows += [
-            (study, *said) for said in _study(own["arms"], own["pairs"], spent, own["random"], selection)
-        ]
+        rows += [(study, *said) for said in _study(own, own_pairs, spent, own_gains, selection)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -75,7 +68,7 @@ def _of(frame: pd.DataFrame, study: str, selection: str) -> pd.DataFrame:
 
 def _study(
     arms: pd.DataFrame, pairs: pd.DataFrame, cost: pd.DataFrame, random: pd.DataFrame, selection: str
-) -> Said:
+) -> Sentences:
     scored = arms.dropna(subset="ua").sort_values(["ua", "arm"], ascending=[False, True])
     if scored.empty:
         yield "best", "", "Nothing can be concluded: no arm has a result yet."
@@ -97,16 +90,16 @@ def _best(scored: pd.DataFrame, selection: str) -> str:
         spread = f"on average over {counted(folds, 'fold')}, sd {100 * first['ua_sd']:.1f}"
         spread += f", from {percent(first['worst_ua'])} to {percent(first['best_ua'])}"
     else:
-        spread = "on one fold, so that nobody knows how it varies"
-    so_far = f" So far {folds} of {planned} planned folds count." if folds < planned else ""
+        spread = "on one fold, so its variation is unknown"
+    so_far = f" {folds} of {planned} planned folds have a score so far." if folds < planned else ""
     chosen = f"; {CHOSEN[selection]}" if (scored["candidates"] > 1).any() else ""
     return f"{who} the highest UA: {percent(first['ua'])} % ({spread}{chosen}).{so_far}"
 
 
 def _sure(ranked: list[str], pairs: pd.DataFrame) -> Iterator[str]:
-    """What the pairs with the best arm say: the second in full, the others by what is known of them."""
+    """The verdict on the second arm in full, and which of the others the best arm is better than."""
     if len(ranked) == 1:
-        yield f"No other arm has a result: there is nothing to compare {ranked[0]} with."
+        yield f"No other arm has a result to compare {ranked[0]} with."
         return
     best, second, *others = ranked
     own = {
@@ -130,64 +123,55 @@ def _gain(best: str, random: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[str]
         if row["arm"] != best:
             continue
         if math.isnan(row["improvement"]):
-            yield f"What {best} gains over random architectures is not known: {row['note']}."
+            yield f"Gain of {best} over random architectures: unknown; {row['note']}."
             continue
         sure = any(
             pair["ahead"] == best and "random" in (pair["arm_a"], pair["arm_b"]) for pair in _rows(pairs)
         )
-        beaten = (
-            ""
-            if math.isnan(row["beaten"])
-            else f", {100 * row['beaten']:.0f} % of which its runs beat on the same fold"
-        )
-        change = f"{'gains' if row['improvement'] >= 0 else 'loses'} {abs(100 * row['improvement']):.1f} %"
-        told = (
-            f"{best} {change} of the mean UA of random architectures "
-            f"({counted(row['draws'], 'draw')}{beaten})"
-        )
-        yield f"{told}{'.' if sure else ', which may be chance.'}"
+        share = f", of which its runs beat {100 * row['beaten']:.0f} % on the same fold"
+        drawn = f"{counted(row['draws'], 'draw')}{'' if math.isnan(row['beaten']) else share}"
+        side = "above" if row["improvement"] >= 0 else "below"
+        gain = f"{abs(100 * row['improvement']):.1f} %"
+        maybe = "" if sure else "; this may be chance"
+        yield f"{best} is {gain} {side} the mean UA of random architectures ({drawn}){maybe}."
 
 
 def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
-    """What an arm took in all, by device and purpose, and its size."""
+    """The time an arm took, by device and purpose, and its size."""
     own = cost[cost["arm"] == arm] if len(cost) else cost
     size = scored.loc[scored["arm"] == arm, "parameters"].iloc[0]
     sized = f" Its network has {size:,.0f} parameters on average." if size > 0 else ""
     known = own.dropna(subset="seconds") if len(own) else own
     if known.empty:
-        yield f"What {arm} cost is not known.{sized}"
+        yield f"Cost of {arm}: unknown.{sized}"
         return
-    taken = (
-        known["device_s"].fillna(known["seconds"]) if "device_s" in known else known["seconds"]
-    )  # clock, where no device is known
+    seconds = known["seconds"]
+    taken = known["device_s"].fillna(seconds) if "device_s" in known else seconds  # else wall-clock time
     devices = known["device"] if "device" in known else pd.Series("", index=known.index)
-    totals = [_took(float(seconds.sum()), str(device)) for device, seconds in taken.groupby(devices)]
-    shares = known.groupby("purpose")["seconds"].sum().sort_values(ascending=False, kind="stable") / max(
-        known["seconds"].sum(), 1e-9
-    )
+    totals = [_took(float(each.sum()), str(device)) for device, each in taken.groupby(devices)]
+    sums = known.groupby("purpose")["seconds"].sum().sort_values(ascending=False, kind="stable")
+    shares = sums / max(seconds.sum(), 1e-9)
     parts = [f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= SMALLEST_SHARE]
     lost = own[own["seconds"].isna()]
-    unknown = f"what {_listed(sorted(set(lost['purpose'])))} took is not known" if len(lost) else ""
-    told = "; ".join(filter(None, [", ".join(parts), unknown]))
-    yield f"{arm} took {_listed(totals)} in all{f' ({told})' if told else ''}.{sized}"
+    unknown = f"{_listed(sorted(set(lost['purpose'])))}: unknown" if len(lost) else ""
+    detail = "; ".join(filter(None, [", ".join(parts), unknown]))
+    yield f"{arm} took {_listed(totals)} in all{f' ({detail})' if detail else ''}.{sized}"
 
 
 def _took(seconds: float, device: str) -> str:
     return f"{duration(seconds)} of {DEVICES[device]} time" if device in DEVICES else duration(seconds)
 
 
-def _cautions(arms: pd.DataFrame) -> Said:
+def _cautions(arms: pd.DataFrame) -> Sentences:
     for row in _rows(arms):
         if math.isnan(row["ua"]):
-            why = "it has not ended" if math.isnan(row["folds"]) else "the test UA of a run is not known"
+            why = "it has not ended" if math.isnan(row["folds"]) else "the test UA of a run is unknown"
             yield "caution", row["arm"], f"{row['arm']} has no result: {row['note'] or why}."
         elif row["note"]:
             yield "caution", row["arm"], f"{row['arm']}: {row['note']}."
-    marks = list(
-        dict.fromkeys(mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark)
-    )
-    if marks:
-        yield "caution", "", f"These scores are marked: {', '.join(marks)}."
+    words = [mark for text in arms["marks"].fillna("") for mark in str(text).split(", ") if mark]
+    if words:
+        yield "marks", "", f"These scores are marked: {', '.join(dict.fromkeys(words))}."
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -1,8 +1,8 @@
-"""What architectures were found: operations by edge, how much the searches agree, and the typical cell.
+"""Which architectures were found: operations by edge, how much the searches agree, and the typical cell.
 
-In: the frame `trials`, whose rows carry genotypes. Out: the frames `genes`, `agreement` and `typical`. A
-genotype counts once a search (candidate, fold, seed), however often it was retrained. A share of equal genes
-means nothing by itself: it stands beside that of genotypes drawn at random from the same space.
+In: the frame `trials`, whose rows have genotypes. Out: the frames `genes`, `agreement` and `typical`. A
+genotype counts once for each search (candidate, fold, seed), however often it was retrained. A share of equal
+genes means nothing by itself, so it comes with the share among genotypes drawn at random from the same space.
 """
 
 import math
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from analysis.runs import Configs, finished, is_nested
+from analysis.frames import Configs, columns, finished, is_nested
+from analysis.statistics import FloatArray
 from analysis.wording import counted
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
@@ -23,18 +23,18 @@ from raysernas.record import genotype
 from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, PartSpace, Space
 
 GENE = ["part", "node", "source", "operation"]
-GENE_COLUMNS = ("study", "arm", *GENE, "count", "share")
-AGREEMENT_COLUMNS = ("study", "arm", "among", "pairs", "shared", "expected", "expected_sd", "note")
-TYPICAL_COLUMNS = ("study", "arm", "genotype", "searches", "shared", "note")
+GENE_COLUMNS = columns("study arm part node source operation count share")
+AGREEMENT_COLUMNS = columns("study arm among pairs shared expected expected_sd note")
+TYPICAL_COLUMNS = columns("study arm genotype searches shared note")
 SEARCH = ["candidate", "fold", "seed"]
-# what differs -> what a pair has in common
+# what differs between two searches -> what they have in common
 AMONG = {"folds": ["candidate", "seed"], "seeds": ["candidate", "fold"]}
-UNLIKELY = 2  # deviations above what random genotypes share
+UNLIKELY = 2  # deviations above what random genotypes share: more is no chance
 
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """The genotypes of an arm: `table` a row each, with its `shape`; `genes` a row for each gene of each."""
+    """The genotypes of an arm: a row each in `table`, with its `shape`; a row for each gene in `genes`."""
 
     table: pd.DataFrame
     genes: pd.DataFrame
@@ -43,8 +43,8 @@ class Searches:
 
 
 def genes(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row for each arm, part, node, source and operation that occurs: `count`, and `share` of the arm's
-    searches.
+    """One row for each arm, part, node, source and operation that occurs: its `count`, and its `share` of the
+    arm's searches.
     """
     rows = []
     for (study, arm), found in _arms(trials):
@@ -54,15 +54,15 @@ def genes(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataFrame:
-    """How alike the searches of an arm are among `folds` (same candidate and seed) and among `seeds` (same
-    candidate and fold).
+    """How alike the searches of an arm are between `folds` (same candidate and seed) and between `seeds`
+    (same candidate and fold).
 
-    `shared` is the mean share of equal genes (operation, and the edge it stands on) over `pairs` of searches,
-    `expected` that of random genotypes, `expected_sd` the deviation of such a mean, exactly. Pairs of unlike
-    spaces are left out.
+    `shared` is the mean share of equal genes (an operation on its edge) over `pairs` of searches, `expected`
+    that of random genotypes, `expected_sd` the exact deviation of such a mean. Pairs of unlike spaces are
+    left out.
 
     Args:
-        configs: to know which studies are nested: their candidates differ between folds.
+        configs: to know which studies are nested, because their candidates differ between folds.
     """
     rows = []
     for (study, arm), found in _arms(trials):
@@ -73,25 +73,23 @@ def agreement(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataFr
             if pairs:
                 shared, mean = equal / pairs, sum(count * each for count, each, _ in moments) / pairs
                 sd = math.sqrt(sum(count * variance for count, _, variance in moments)) / pairs
-            other = (
-                "folds have candidates of their own" if among == "folds" and is_nested(study, configs) else ""
-            )
+            nested = among == "folds" and is_nested(study, configs)
+            other = "folds have candidates of their own" if nested else ""
             note = "; ".join(filter(None, [_compared(shared, mean, sd, among), other, found.note]))
             rows.append((study, arm, among, pairs, shared, mean, sd, note))
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
 
 
 def typical(trials: pd.DataFrame) -> pd.DataFrame:
-    """The cell of each arm that takes on each edge the most frequent operation, into each node the most
-    frequent of those edges.
+    """For each arm the cell with the most frequent operation on each edge, and into each node the most
+    frequent of these edges.
 
-    `genotype` is JSON, of the most frequent shape; `shared` the mean share of its genes that a search has
-    found. It need not be a genotype that any search has found.
+    `genotype` is JSON, of the most frequent shape; `shared` is the mean share of its genes in the genotype of
+    a search. No search need have found it.
     """
     rows = []
     for (study, arm), found in _arms(trials):
-        # the first of the most frequent
-        shape = str(found.table["shape"].value_counts().sort_index().idxmax())
+        shape = str(found.table["shape"].value_counts().sort_index().idxmax())  # on a tie the first
         table = found.table[found.table["shape"] == shape]
         own, space = found.genes[found.genes["search"].isin(table["search"])], found.spaces[shape]
         counts = _counts(own)
@@ -99,23 +97,20 @@ def typical(trials: pd.DataFrame) -> pd.DataFrame:
         cell = genotype.choose(mixing, space)
         named = [counts[part, node, gene.source, gene.operation] for part, node, gene in cell.genes]
         shared = sum(named) / len(named) / len(table)
-        others = len(found.table) - len(table)
-        note = "; ".join(
-            filter(
-                None, [f"without {counted(others, 'genotype')} of other shapes" if others else "", found.note]
-            )
-        )
+        left = len(found.table) - len(table)
+        left_out = f"without {counted(left, 'genotype')} of other shapes" if left else ""
+        note = "; ".join(filter(None, [left_out, found.note]))
         rows.append((study, arm, cell.to_json(), len(table), shared, note))
     return pd.DataFrame(rows, columns=list(TYPICAL_COLUMNS))
 
 
 def expected(space: Space) -> tuple[float, float]:
-    """Mean and variance of the share of equal genes of two genotypes that are drawn from a space at random
+    """Mean and variance of the share of equal genes of two genotypes drawn at random from a space
     (`genotype.draw`).
 
-    Into a node with n sources of which k are kept, a source is in both with (k/n)² and has the same of m
-    operations with 1/m. Random pairs are uncorrelated even if they have a genotype in common, so that the
-    variance of a mean is that over its pairs.
+    At a node with n sources of which k are kept, both genotypes keep a source with probability (k/n)² and
+    give it the same of m operations with probability 1/m. Random pairs are uncorrelated even if they share a
+    genotype, so the variance of a mean over pairs is that of one pair over their number.
     """
     equal, variance, kept = 0.0, 0.0, 0
     for choice in space.values():
@@ -123,7 +118,7 @@ def expected(space: Space) -> tuple[float, float]:
         for node in range(choice.nodes):
             n = len(choice.into(node))
             k = min(choice.kept, n)
-            both = k * (k - 1) / (n * (n - 1)) if n > 1 else 0.0  # two given sources are kept
+            both = k * (k - 1) / (n * (n - 1)) if n > 1 else 0.0  # P(two given sources are kept)
             mean = n * (k / n) ** 2 / m
             equal, kept = equal + mean, kept + k
             variance += mean + n * (n - 1) * both**2 / m**2 - mean**2
@@ -131,7 +126,7 @@ def expected(space: Space) -> tuple[float, float]:
 
 
 def space_of(found: Genotype) -> Space:
-    """What a genotype was chosen from, as far as its parts show it."""
+    """The space of a genotype, as far as its parts show it."""
     cnn = "free" if found.normal else "ordered"
     parts: dict[str, Any] = {"nodes": len(found.normal)} if found.normal else {"cells": len(found.conv)}
     if found.recurrent:
@@ -140,7 +135,7 @@ def space_of(found: Genotype) -> Space:
 
 
 def _arms(trials: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Searches]]:
-    """The arms that have genotypes, with theirs."""
+    """(study, arm) and its genotypes, for every arm that has any."""
     rows = finished(trials).drop_duplicates(["study", "arm", *SEARCH])
     rows = rows[rows["genotype"].fillna("") != ""]
     texts = {text: _read(text) for text in rows["genotype"].unique()}
@@ -148,11 +143,9 @@ def _arms(trials: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Searches]]:
         group = group.sort_values(SEARCH)
         known = group[[texts[text] is not None for text in group["genotype"]]]
         lost = len(group) - len(known)
+        note = f"{counted(lost, 'genotype')} cannot be read" if lost else ""
         if len(known):
-            yield (
-                (str(study), str(arm)),
-                _searches(known, texts, f"{counted(lost, 'genotype')} cannot be read" if lost else ""),
-            )
+            yield (str(study), str(arm)), _searches(known, texts, note)
 
 
 def _searches(rows: pd.DataFrame, texts: Mapping[str, "Genotype | None"], note: str) -> Searches:
@@ -176,8 +169,8 @@ def _read(text: str) -> Genotype | None:
 
 
 def _equal_pairs(found: Searches, same: list[str]) -> tuple[float, list[tuple[int, float, float]]]:
-    """The sum over pairs of their shares of equal genes; for each shape (pairs, expected share, its
-    variance).
+    """The sum over pairs of their shares of equal genes; for each shape: pairs, expected share, its
+    variance.
     """
     keys = [*same, "shape"]
     groups = found.table.groupby(keys)["search"].transform("size")
@@ -185,13 +178,13 @@ def _equal_pairs(found: Searches, same: list[str]) -> tuple[float, list[tuple[in
     pairs = table.groupby(keys).size().pipe(lambda size: size * (size - 1) // 2).groupby("shape").sum()
     per_gene = found.genes.merge(table, on="search").groupby([*keys, *GENE]).size()
     equal = per_gene.pipe(lambda count: count * (count - 1) / 2).groupby("shape").sum()
-    told = [(str(shape), int(count)) for shape, count in pairs.items()]
-    total = sum(float(equal[shape]) / _size(found.spaces[shape]) for shape, _ in told)
-    return total, [(count, *expected(found.spaces[shape])) for shape, count in told]
+    shapes = [(str(shape), int(count)) for shape, count in pairs.items()]
+    total = sum(float(equal[shape]) / _genes_of(found.spaces[shape]) for shape, _ in shapes)
+    return total, [(count, *expected(found.spaces[shape])) for shape, count in shapes]
 
 
-def _size(space: Space) -> int:
-    """Genes of a genotype."""
+def _genes_of(space: Space) -> int:
+    """The number of genes of a genotype."""
     return sum(
         min(choice.kept, len(choice.into(node))) for choice in space.values() for node in range(choice.nodes)
     )
@@ -209,9 +202,7 @@ def _counts(genes: pd.DataFrame) -> "Counter[tuple[GenotypePart, int, int, str]]
 
 def _frequencies(
     counts: "Counter[tuple[GenotypePart, int, int, str]]", part: GenotypePart, choice: PartSpace
-) -> npt.NDArray[np.float64]:
-    """[edge, operation]: how often each stands on each edge of a part."""
-    return np.array(
-        [[counts[part, *edge, operation] for operation in choice.operations] for edge in choice.edges],
-        dtype=np.float64,
-    )
+) -> FloatArray:
+    """[edge, operation]: how often each operation is on each edge of a part."""
+    found = [[counts[part, *edge, operation] for operation in choice.operations] for edge in choice.edges]
+    return np.array(found, dtype=np.float64)

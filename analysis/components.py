@@ -1,10 +1,10 @@
 """Where the variance of the scores comes from: folds, candidates, search seeds, retrain seeds.
 
-In: the frame `trials`. Out: the frame `components`, for each arm: score = mean + fold + candidate +
-(candidate on this fold) + search seed + retrain seed, all but the mean random. A search seed is nested in its
-candidate and fold (seed 0 of one fold has nothing to do with seed 0 of another), a retrain seed in its
+In: the frame `trials`. Out: the frame `components`, for each arm. The model: score = mean + fold + candidate
++ (candidate on this fold) + search seed + retrain seed, all random but the mean. A search seed is nested in
+its candidate and fold (seed 0 of one fold has nothing to do with seed 0 of another), a retrain seed in its
 search. Estimated by the method of moments for unequal numbers (Henderson, 1953, method I; with equal numbers
-the analysis of variance). What the trials cannot tell apart is given together.
+this is the analysis of variance). Sources that the trials cannot tell apart are given together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.runs import Configs, finished, is_nested, planned
+from analysis.frames import Configs, columns, finished, is_nested, planned
+from analysis.statistics import FloatArray
 from analysis.wording import counted
 
-FEW_LEVELS = 5  # below which a variance over them is hardly known
-# component -> columns of which each combination is a level, coarsest first
+FEW_LEVELS = 5  # with fewer, a variance over them is hardly known
+# component -> columns; each combination of their values is a level; the coarsest first
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
     "candidate": ("candidate",),
@@ -32,14 +33,13 @@ NESTED: dict[str, tuple[str, ...]] = {  # where each fold has candidates of its 
     "search_seed": COMPONENTS["search_seed"],
     "retrain_seed": COMPONENTS["retrain_seed"],
 }
-COLUMNS = ("study", "arm", "component", "levels", "variance", "sd", "share", "note")
-DIGITS = 12  # of a score, and of a variance as a share of all: what is smaller is rounding
+COLUMNS = columns("study arm component levels variance sd share note")
+DIGITS = 12  # of a score, and of a variance as a share of all; the rest is rounding error
 Codes = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Component:
     """One row of the frame, before the shares."""
 
     component: str
@@ -51,16 +51,15 @@ class Line:
 def components(
     trials: pd.DataFrame, configs: Configs | None = None, *, score: str = "test_ua"
 ) -> pd.DataFrame:
-    """One row for each arm and component: `levels`, `variance` and `sd` (in units of UA), `share` of the sum,
-    `note`.
+    """One row for each arm and component: `levels`, `variance` and `sd` (in units of UA), `share`, `note`.
 
-    A component that the trials cannot show has no variance, and its note says why; several that cannot be
-    told apart have a row of their own, named "a + b", or `residual` if retrain seeds are among them. A
-    negative estimate is given as 0 and said. Candidates that were given up are left out: their folds were not
-    chosen by chance.
+    A component that the trials cannot show has no variance, and its note says why. Components that cannot be
+    told apart share a row named "a + b", or `residual` if retrain seeds are among them. A negative estimate
+    is given as 0 with a note. Candidates that were raced out are left out, because their folds are no random
+    sample.
 
     Args:
-        configs: to know which studies are nested; none = no study is.
+        configs: to know which studies are nested; without them none is.
         score: the column that varies.
     """
     rows = []
@@ -72,9 +71,8 @@ def components(
         for line in lines:
             share = line.variance / total if total > 0 else np.nan
             note = "; ".join(filter(None, [line.note, left_out]))
-            rows.append(
-                (study, arm, line.component, line.levels, line.variance, np.sqrt(line.variance), share, note)
-            )
+            numbers = (line.levels, line.variance, np.sqrt(line.variance), share)
+            rows.append((study, arm, line.component, *numbers, note))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -82,30 +80,27 @@ def _not_raced(rows: pd.DataFrame, candidate: Sequence[str]) -> tuple[pd.DataFra
     names = pd.MultiIndex.from_frame(rows[list(candidate)])
     raced = names.isin(names[rows["status"] == "raced"])
     count = names[raced].nunique()
-    return rows[~raced], f"without {counted(count, 'candidate')} given up" if count else ""
+    return rows[~raced], f"without {counted(count, 'candidate')} raced out" if count else ""
 
 
-def decomposed(rows: pd.DataFrame, score: str, levels: Mapping[str, Sequence[str]]) -> list[Line]:
-    """The components of one arm, in their order; every run is a row."""
+def decomposed(rows: pd.DataFrame, score: str, levels: Mapping[str, Sequence[str]]) -> list[Component]:
+    """The components of one arm, in order; every run is a row."""
     partitions = {name: _codes(rows, columns) for name, columns in levels.items()}
     lines, kept = [], dict[str, list[str]]()  # first of those that cannot be told apart -> all of them
     for name, codes in partitions.items():
         if name == "candidate on fold" and {"fold", "candidate"} & {line.component for line in lines}:
-            continue  # with one fold or one candidate there is no such thing
-        if _count(codes) < 2:
-            lines.append(
-                Line(name, _count(codes), np.nan, f"{counted(_count(codes), _noun(name))}: cannot be known")
-            )
+            continue  # takes several folds and several candidates
+        if (count := _count(codes)) < 2:
+            note = f"{counted(count, _noun(name))}: the variance is unknown"
+            lines.append(Component(name, count, np.nan, note))
             continue
         same = next((first for first in kept if _alike(partitions[first], codes)), name)
         kept.setdefault(same, []).append(name)
-    told = _solved(rows[score].to_numpy(dtype=np.float64), [partitions[first] for first in kept])
-    for names, variance in zip(kept.values(), told, strict=True):
+    variances = _solved(rows[score].to_numpy(dtype=np.float64), [partitions[first] for first in kept])
+    for names, variance in zip(kept.values(), variances, strict=True):
         lines += _together(names, _count(partitions[names[0]]), float(variance))
-    order = list(levels)
-    return sorted(
-        lines, key=lambda line: order.index(line.component) if line.component in order else len(order)
-    )
+    place = {name: i for i, name in enumerate(levels)}
+    return sorted(lines, key=lambda line: place.get(line.component, len(place)))
 
 
 def _noun(name: str) -> str:
@@ -121,7 +116,7 @@ def _count(codes: Codes) -> int:
 
 
 def _crossed(one: Codes, other: Codes) -> tuple[Codes, Codes, Codes]:
-    """The level of each grouping, and the runs, of every combination that occurs."""
+    """The two levels and the number of runs of every combination that occurs."""
     both, runs = np.unique(one * _count(other) + other, return_counts=True)
     return both // _count(other), both % _count(other), runs
 
@@ -131,20 +126,19 @@ def _alike(one: Codes, other: Codes) -> bool:
     return _count(one) == _count(other) == len(_crossed(one, other)[0])
 
 
-def _solved(scores: Floats, partitions: Sequence[Codes]) -> Floats:
-    """The variance of each component, negative ones included; NaN if the numbers of runs do not settle them.
+def _solved(scores: FloatArray, partitions: Sequence[Codes]) -> FloatArray:
+    """The variance of each component, possibly negative; NaN if the numbers of runs do not determine them.
 
-    The sum of squares of the group means of each grouping has an expectation that is linear in the variances:
-    a component with n_gf runs of level f in group g enters with the sum of n_gf² / n_g over both. As many
-    groupings as components, minus the grand mean.
+    For each grouping, the expected sum of squares of its group means is linear in the variances: a component
+    with n_gf runs of level f in group g has the coefficient sum n_gf² / n_g. There are as many groupings as
+    components, each minus the grand mean.
     """
     if not partitions:
         return np.empty(0)
-    centred = (scores - scores.mean()).round(DIGITS)  # the mean does not matter
+    centred = (scores - scores.mean()).round(DIGITS)
     whole = np.zeros(len(scores), dtype=np.int64)
-    squares = np.array(
-        [np.sum(np.bincount(codes, centred) ** 2 / np.bincount(codes)) for codes in partitions]
-    )
+    sums = [np.sum(np.bincount(codes, centred) ** 2 / np.bincount(codes)) for codes in partitions]
+    squares = np.array(sums)
     weights = np.array(
         [[_weight(own, other) - _weight(whole, other) for other in partitions] for own in partitions]
     )
@@ -159,25 +153,22 @@ def _weight(own: Codes, other: Codes) -> float:
     return float(np.sum(runs**2 / np.bincount(own)[groups]))
 
 
-def _together(names: Sequence[str], levels: int, variance: float) -> list[Line]:
-    """The lines of components that only stand together, or of one alone."""
+def _together(names: Sequence[str], levels: int, variance: float) -> list[Component]:
+    """The rows of one component, or of several that cannot be told apart."""
     notes = []
     if np.isnan(variance):
-        notes.append("the trials there are do not tell the components apart")
+        notes.append("these trials cannot tell the components apart")
     elif variance < 0:
-        notes.append(f"the estimate was negative ({variance:.2g}): given as 0")
+        notes.append(f"negative estimate ({variance:.2g}), given as 0")
     elif levels < FEW_LEVELS:
         notes.append(f"{counted(levels, 'level')}: hardly known")
-    note, told = "; ".join(notes), max(0.0, variance) if not np.isnan(variance) else np.nan
+    note, given = "; ".join(notes), max(0.0, variance) if not np.isnan(variance) else np.nan
     if len(names) == 1:
-        return [Line(names[0], levels, told, note)]
+        return [Component(names[0], levels, given, note)]
     joint = "residual" if "retrain_seed" in names else " + ".join(names)
-    apart = [
-        Line(name, levels, np.nan, f"not to be told apart from {_others(name, names)}: see {joint}")
-        for name in names
-    ]
-    return [*apart, Line(joint, levels, told, "; ".join(filter(None, [" + ".join(map(_noun, names)), note])))]
-
-
-def _others(name: str, names: Sequence[str]) -> str:
-    return " and ".join(_noun(each) for each in names if each != name)
+    rows = []
+    for name in names:
+        others = " and ".join(_noun(each) for each in names if each != name)
+        rows.append(Component(name, levels, np.nan, f"cannot be told apart from {others}: see {joint}"))
+    parts = " + ".join(map(_noun, names))
+    return [*rows, Component(joint, levels, given, "; ".join(filter(None, [parts, note])))]

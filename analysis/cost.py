@@ -1,8 +1,8 @@
-"""What the results of a study cost: seconds by what they were spent for, and what no other arm beats.
+"""What a study cost: seconds by purpose, and the Pareto fronts of accuracy against size, latency and time.
 
-Comes in: the trials of one study and its headline choice. Goes out: frames. Nothing is left out of the sum:
-what no chosen trial used was spent all the same, on other candidates, on trials that failed or were given up.
-Seconds that were not recorded are not known, and said to be so.
+In: the trials of one study and its headline selection. Out: frames. Nothing is left out of the sum: other
+candidates, and trials that failed or were raced out, were paid for too. Seconds that were not recorded are
+NaN, and a note says so.
 """
 
 from collections.abc import Sequence
@@ -11,41 +11,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.selection import Choice
+from analysis.frames import columns, joined
+from analysis.selection import Selection
 from analysis.study import SECONDS
-from analysis.tables import joined, name_of, picked
+from analysis.tables import name_of, picked
 from raysernas.config.schema import Config
 from raysernas.record import summary
 
-OF_TRIAL = ("features_s", "search_s", "checks_s")  # paid once, however many retrain seeds share them
-OF_RUN = ("retrain_s", "test_s")
-PURPOSES = (
-    "features",
-    "search",
-    "checks",
-    "retrain",
-    "test",
-    "other candidates",
-    "beyond the plan",
-    "failed",
-    "raced",
-)
-COST_COLUMNS = ("study", "arm", "purpose", "device", "trials", "seconds", "device_s", "share", "note")
-PARETO_COLUMNS = (
-    *("study", "arm", "fold", "candidate", "chosen", "valid_ua", "ua", "parameters", "latency_ms", "seconds"),
-    *("front_parameters", "front_latency_ms", "front_seconds"),
+OF_RUN = ("retrain_s", "test_s")  # paid for each retrain seed; the other stages once a trial
+COST_COLUMNS = columns("study arm purpose device trials seconds device_s share note")
+PARETO_COLUMNS = columns(
+    "study arm fold candidate chosen valid_ua ua parameters latency_ms seconds "
+    "front_parameters front_latency_ms front_seconds"
 )
 PRICES = ("parameters", "latency_ms", "seconds")
 
 
-def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
-    """COST_COLUMNS, one row for each arm, purpose and device that trials were run for.
+def cost(trials: pd.DataFrame, choice: Selection, config: Config) -> pd.DataFrame:
+    """COST_COLUMNS, one row for each arm, purpose and device.
 
-    `trials` counts them, `seconds` are of the clock, `device_s` those times the threads (CPU) or the share of
-    a GPU that a trial had, `share` is that of the arm's known seconds. The purposes from features to test are
-    of the chosen trials; `other candidates` are whole finished trials that were not chosen, `beyond the plan`
-    those that study.yaml no longer plans. Of a failed trial the seconds of its last attempt are known, if its
-    process lived to tell; of one that was given up none are: `note` says of how many.
+    `trials` counts the trials, `seconds` is wall-clock time, `device_s` multiplies it by the threads (CPU) or
+    by the share of a GPU, `share` is the part of the arm's known seconds. The purposes `features` to `test`
+    are of the chosen trials; `other candidates` are finished trials that were not chosen, `beyond the plan`
+    those that study.yaml no longer plans. A failed trial has the seconds of its last attempt, if that
+    recorded them; a trial that was raced out has none. `note` counts the trials without seconds.
     """
     each = per_trial(trials).assign(device=_device(trials))
     chosen = set(picked(trials, choice.chosen)["trial"])
@@ -76,11 +65,11 @@ def cost(trials: pd.DataFrame, choice: Choice, config: Config) -> pd.DataFrame:
 
 
 def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row a trial with its SECONDS and their sum `seconds`: those of retraining and test over all retrain
-    seeds.
+    """One row a trial with its SECONDS (retraining and test summed over retrain seeds) and their sum
+    `seconds`.
 
-    What any of its rows lacks is not known, and then neither is the sum. A row of an arm without a stage has
-    0 there. A trial that did not finish has the `seconds` of its last attempt, if they are known.
+    A stage that any row lacks is NaN, and so is the sum; an arm without a stage has 0 there. A trial that did
+    not finish has the `seconds` of its last attempt, if they were recorded.
     """
     runs = trials.groupby("trial", sort=False)
     frame = runs[["study", "arm", "candidate", "fold", "seed", "status", "planned"]].first()
@@ -94,18 +83,20 @@ def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:
-    """PARETO_COLUMNS, one row for each arm with a result (`chosen`) and one for each complete candidate (not
+def pareto(
+    trials: pd.DataFrame, choice: Selection, of_arms: pd.DataFrame, tried: pd.DataFrame
+) -> pd.DataFrame:
+    """PARETO_COLUMNS, one row for each arm with a result (`chosen`) and for each complete candidate (not
     `chosen`).
 
-    Rows of arms have the test UA of the headline and stand on a front when no other arm is as good in UA and
-    in the price and better in one. Rows of candidates have validation UA only and are compared so with the
-    candidates of all arms (nested: of the same fold): nothing may be chosen by test scores. `seconds` are the
-    mean of a trial; `candidate` is not known where each fold has its own.
+    An arm has the headline's test UA. It is on a front if no other arm is at least as good in UA and price
+    and better in one of them. A candidate has validation UA only, and is compared with the candidates of all
+    arms (nested: on the same fold), because nothing may be chosen by test scores. `seconds` is the mean of a
+    trial; `candidate` is NaN where each fold has its own.
 
     Args:
         of_arms: what `tables.arms` gives for the choice.
-        tried: the candidates, of the flat choice where there is one.
+        tried: the candidates, of the flat selection if there is one.
     """
     done = trials[(trials["status"] == "finished") & trials["planned"]]
     each = per_trial(done)
@@ -115,13 +106,11 @@ def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: p
         chosen=True, fold=np.nan, seconds=whole["arm"].map(own.mean().where(own.count() == own.size()))
     )
     tried = tried.dropna(subset="valid_ua")
-    lines = (
-        ["arm", "candidate"] if (tried["fold"] == summary.ALL_FOLDS).all() else ["arm", "fold", "candidate"]
-    )
-    means = (
-        done.groupby(lines)[["parameters", "latency_ms"]].mean().join(each.groupby(lines)["seconds"].mean())
-    )
-    rows = tried.merge(means.reset_index(), on=lines).assign(chosen=False, ua=np.nan, study=name_of(trials))
+    one_each = (tried["fold"] == summary.ALL_FOLDS).all()
+    keys = ["arm", "candidate"] if one_each else ["arm", "fold", "candidate"]
+    means = done.groupby(keys)[["parameters", "latency_ms"]].mean()
+    means = means.join(each.groupby(keys)["seconds"].mean()).reset_index()
+    rows = tried.merge(means, on=keys).assign(chosen=False, ua=np.nan, study=name_of(trials))
     of_candidate = [_fronts(group, "valid_ua") for _, group in rows.groupby("fold")]
     table = joined(
         [one.reindex(columns=list(PARETO_COLUMNS)) for one in (_fronts(of_arm, "ua"), *of_candidate)],
@@ -131,8 +120,8 @@ def pareto(trials: pd.DataFrame, choice: Choice, of_arms: pd.DataFrame, tried: p
 
 
 def front(gain: npt.NDArray[np.float64], price: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which pairs no other one beats: a gain at least as large at no higher price, and better in one. NaN
-    never stands there.
+    """Which points are on the Pareto front: no other gains at least as much for at most the same price and is
+    better in one of them. A point with NaN never is.
     """
     known = ~(np.isnan(gain) | np.isnan(price))
     best, ahead = np.zeros(len(gain), dtype=bool), -np.inf

@@ -1,9 +1,8 @@
-"""What each epoch of a trial left: history/*.jsonl as frames.
+"""What each epoch of a trial recorded: history/*.jsonl as frames.
 
-Comes in: a study's folder and the rows of the trials that are wanted. Goes out: one row an epoch with a
-column for each number that an epoch notes (dotted where it is nested), or one row for each edge and operation
-of the softmaxed alphas; and a sentence for each kind of file that is missing or torn. Of a torn file the
-whole lines are kept.
+In: a study's folder and rows of its trials. Out: one row an epoch with a column for each number (dotted where
+it is nested), or one row for each edge and operation of the softmaxed alphas; and a sentence for each kind of
+file that is missing or torn. The whole lines of a torn file are used.
 """
 
 import json
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.frames import KEY, columns, joined
 from analysis.study import few
 from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
@@ -21,14 +21,13 @@ from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.genotype import PartSpace, space
 
-COLUMNS = ("study", "trial", "arm", "candidate", "fold", "seed", "stage", "retrain_seed", "epoch")
-MIXTURE_COLUMNS = (*COLUMNS[:6], "epoch", "part", "edge", "node", "source", "operation", "weight")
-KEY = ("arm", "candidate", "fold", "seed")
-Line = dict[str, Any]
+COLUMNS = columns("study trial arm candidate fold seed stage retrain_seed epoch")
+ALPHA_COLUMNS = columns("study trial arm candidate fold seed epoch part edge node source operation weight")
+HistoryLine = dict[str, Any]  # an epoch as the trial wrote it
 
 
-def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Line]], list[str]]:
-    """Trial -> its epochs, for the trials that have a history, and remarks.
+def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[HistoryLine]], list[str]]:
+    """Trial -> its epochs, for trials that have a history; and remarks.
 
     Args:
         trials: rows as `study.read` gives them.
@@ -54,12 +53,10 @@ def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Line]]
     return found, told
 
 
-def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame) -> pd.DataFrame:
-    """COLUMNS and every number of an epoch, one row for each epoch of each stage; texts and the alphas are
-    left out.
+def epochs(lines: dict[str, list[HistoryLine]], trials: pd.DataFrame) -> pd.DataFrame:
+    """COLUMNS and every number of an epoch, one row for each epoch of each stage; without texts and alphas.
 
-    `retrain_seed` is not known (NaN) in stages that have none, and in histories of versions that did not note
-    it.
+    `retrain_seed` is NaN in stages that have none, and in histories of versions that did not record it.
     """
     rows = []
     for of, line in _each(lines, trials):
@@ -68,8 +65,8 @@ def epochs(lines: dict[str, list[Line]], trials: pd.DataFrame) -> pd.DataFrame:
     return frame[[*COLUMNS, *(name for name in frame if name not in COLUMNS)]]
 
 
-def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """MIXTURE_COLUMNS: the softmaxed alphas of searches, one row for each epoch, part, edge and operation.
+def alphas(lines: dict[str, list[HistoryLine]], trials: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """ALPHA_COLUMNS: the softmaxed alphas of searches, one row for each epoch, part, edge and operation.
 
     Edge number `edge` leads from state `source` into `node`. Parts that do not fit the arm's space are left
     out.
@@ -82,26 +79,15 @@ def mixtures(lines: dict[str, list[Line]], trials: pd.DataFrame, config: Config)
             weights = np.asarray(values, dtype=float)
             if choice is not None and weights.shape == (len(choice.edges), len(choice.operations)):
                 found.append(_table(weights, choice).assign(**of, epoch=line.get("epoch"), part=part))
-    return (
-        pd.concat(found, ignore_index=True)[list(MIXTURE_COLUMNS)]
-        if found
-        else pd.DataFrame(columns=list(MIXTURE_COLUMNS))
-    )
+    return joined(found, ALPHA_COLUMNS)
 
 
 def _table(weights: Any, choice: PartSpace) -> pd.DataFrame:
     edge, operation = np.indices(weights.shape).reshape(2, -1)
-    ends = np.array(choice.edges)
-    operations = np.array(choice.operations, dtype=object)
-    return pd.DataFrame(
-        {
-            "edge": edge,
-            "node": ends[edge, 0],
-            "source": ends[edge, 1],
-            "operation": operations[operation],
-            "weight": weights.ravel(),
-        }
-    )
+    node, source = np.array(choice.edges)[edge].T
+    names = np.array(choice.operations, dtype=object)[operation]
+    cells = {"edge": edge, "node": node, "source": source, "operation": names, "weight": weights.ravel()}
+    return pd.DataFrame(cells)
 
 
 def _bytes(path: Any) -> bytes | None:
@@ -113,8 +99,8 @@ def _bytes(path: Any) -> bytes | None:
         raise storage.unreadable(path, error) from error
 
 
-def _lines(content: bytes) -> tuple[list[Line], bool]:
-    """The epochs of a file, and whether all of its lines are such."""
+def _lines(content: bytes) -> tuple[list[HistoryLine], bool]:
+    """The epochs in a file, and whether every line is one."""
     found, whole = [], True
     for text in content.decode("utf-8", errors="replace").splitlines():
         try:
@@ -128,13 +114,15 @@ def _lines(content: bytes) -> tuple[list[Line], bool]:
     return found, whole
 
 
-def _each(lines: dict[str, list[Line]], trials: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], Line]]:
-    """(trial, epoch) of every epoch."""
+def _each(
+    lines: dict[str, list[HistoryLine]], trials: pd.DataFrame
+) -> Iterator[tuple[dict[Any, Any], HistoryLine]]:
+    """(trial, its line) for every epoch."""
     for of in trials.drop_duplicates("trial")[["study", "trial", *KEY]].to_dict("records"):
         yield from ((of, line) for line in lines.get(str(of["trial"]), []))
 
 
-def _numbers(line: Line, prefix: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(line: HistoryLine, prefix: str = "") -> Iterator[tuple[str, float]]:
     for name, value in line.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{prefix}{name}", value

@@ -1,21 +1,21 @@
-"""How much each setting mattered among the candidates of an arm, by validation alone.
+"""How much each setting mattered among the candidates of an arm, by validation UA alone.
 
-In: the frame `trials`, and the configurations of its studies. Out: the frame `importance`. Optuna's PED-ANOVA
-(Watanabe et al., 2023, arXiv 2304.10255): how unlike the settings of the best candidates are to those of all.
-It says what went with being among the best of what was tried; settings that go together share it. Refused
-under 20 candidates.
+In: the frame `trials` and the configurations of its studies. Out: the frame `importance`. Method: Optuna's
+PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255), which compares the settings of the best candidates with
+those of all. It says what went with being among the best of what was tried; settings that vary together share
+it. It needs 20 candidates.
 """
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.runs import Configs, is_nested, planned
+from analysis.frames import Configs, columns, is_nested, planned
 from analysis.wording import counted
 from raysernas.config.schema import Config
 from raysernas.record import summary
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST = 20  # candidates
-# the share of the candidates that count as the best, and how many at least (as Optuna advises)
+# the share of the candidates that count as the best, and the fewest (as Optuna advises)
 BEST, FEWEST_BEST = 0.1, 5
-COLUMNS = ("study", "arm", "setting", "importance", "candidates", "note")
-LINE = ["fold", "candidate"]
+COLUMNS = columns("study arm setting importance candidates note")
 
 
 def importance(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataFrame:
-    """One row for each arm and each setting that its candidates differ in, the most important first; shares
-    that sum to 1.
+    """One row for each arm and each setting in which its candidates differ, the most important first; shares
+    sum to 1.
 
-    An arm with nothing to say has one row without a setting, and `note` says why; else it says what the
-    importance is for. `candidates` counts those with a score (nested: on each fold) and those that were given
-    up, which count as worse than any other.
+    An arm without an estimate has one row without a setting, and `note` says why; otherwise `note` says what
+    the importance is for. `candidates` counts those with a score (nested: on each fold) and those that were
+    raced out, which count as the worst.
 
     Args:
-        configs: of the studies, for what is planned, nested and logarithmic; none = what the trials show.
+        configs: of the studies, to know what is planned, nested and logarithmic; without them it is guessed
+            from the trials.
     """
     rows: list[tuple[Any, ...]] = []
     for (study, arm), group in planned(trials).groupby(["study", "arm"], sort=True):
@@ -47,27 +47,19 @@ def importance(trials: pd.DataFrame, configs: Configs | None = None) -> pd.DataF
         tried = _scored(group, config, nested=is_nested(str(study), configs))
         varied = _settings(group, tried)
         note = _refused(tried, varied)
-        told = {} if note else _shares(tried, varied, config)
-        if not told:
+        shares = {} if note else _shares(tried, varied, config)
+        if not shares:
             note = note or "no setting tells the best candidates from the others"
             rows.append((study, arm, "", math.nan, len(tried), note))
-        for setting, share in sorted(told.items(), key=lambda pair: (-pair[1], pair[0])):
-            rows.append(
-                (
-                    study,
-                    arm,
-                    setting,
-                    share,
-                    len(tried),
-                    f"for being among the best {_best(len(tried))} of {len(tried)}",
-                )
-            )
+        what = f"for being among the best {_best(len(tried))} of {len(tried)}"
+        for setting, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
+            rows.append((study, arm, setting, share, len(tried), what))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _scored(rows: pd.DataFrame, config: Config | None, *, nested: bool) -> pd.DataFrame:
-    """The candidates that ended, with `score`: mean validation UA (nested: above the mean of the fold), the
-    worst if given up.
+    """The candidates that ended, with `score`: mean validation UA (nested: minus the mean of the fold); the
+    worst if raced out.
     """
     plan = {
         "folds": sorted(set(rows["fold"])),
@@ -78,28 +70,25 @@ def _scored(rows: pd.DataFrame, config: Config | None, *, nested: bool) -> pd.Da
         plan["folds"] = config.study.folds
     visible = rows[["arm", "fold", "candidate", "seed", "retrain_seed", "status", "valid_ua"]]
     tried = summary.candidates(visible, **plan, nested=nested)
-    tried = tried.assign(
-        score=tried["valid_ua"] - tried.groupby("fold")["valid_ua"].transform("mean")
-        if nested
-        else tried["valid_ua"]
-    )
-    given_up = tried["valid_ua"].isna() & (tried["raced"] > 0)
-    tried.loc[given_up, "score"] = tried["score"].min() - 1
+    usual = tried.groupby("fold")["valid_ua"].transform("mean") if nested else 0.0
+    tried = tried.assign(score=tried["valid_ua"] - usual)
+    raced_out = tried["valid_ua"].isna() & (tried["raced"] > 0)
+    tried.loc[raced_out, "score"] = tried["score"].min() - 1
     return tried.dropna(subset="score")
 
 
 def _settings(rows: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:
-    """The settings of each of the candidates, in their order, as far as they differ."""
-    keys = LINE if (tried["fold"] != summary.ALL_FOLDS).any() else ["candidate"]
+    """The settings in which the candidates differ, a row each, in the order of `tried`."""
+    keys = ["fold", "candidate"] if (tried["fold"] != summary.ALL_FOLDS).any() else ["candidate"]
     dotted = [name for name in rows if "." in str(name) and rows[name].nunique(dropna=False) > 1]
     own = rows.drop_duplicates(keys)[[*keys, *dotted]]
-    told = tried[keys].merge(own, on=keys, how="left")[dotted]
-    return told[[name for name in dotted if told[name].nunique(dropna=False) > 1]]
+    found = tried[keys].merge(own, on=keys, how="left")[dotted]
+    return found[[name for name in dotted if found[name].nunique(dropna=False) > 1]]
 
 
 def _refused(tried: pd.DataFrame, varied: pd.DataFrame) -> str:
     if len(tried) < FEWEST:
-        return f"{counted(len(tried), 'candidate')} with a score: importance takes {FEWEST}"
+        return f"{counted(len(tried), 'candidate')} with a score: importance needs {FEWEST}"
     if varied.empty:
         return "the candidates do not differ in any setting"
     return "all candidates score the same" if tried["score"].nunique() == 1 else ""
@@ -113,10 +102,8 @@ def _shares(tried: pd.DataFrame, varied: pd.DataFrame, config: Config | None) ->
     """Setting -> importance; empty if all of them are 0."""
     import optuna
 
-    axes = {
-        str(name): _axis(varied[name], (config.study.space if config else {}).get(str(name), {}))
-        for name in varied
-    }
+    space = config.study.space if config else {}
+    axes = {str(name): _axis(varied[name], space.get(str(name), {})) for name in varied}
     with _quiet():
         study = optuna.create_study(direction="maximize")
         for score, row in zip(tried["score"], varied.to_dict("records"), strict=True):
@@ -134,9 +121,7 @@ def _shares(tried: pd.DataFrame, varied: pd.DataFrame, config: Config | None) ->
 
 
 def _axis(values: pd.Series, axis: Mapping[str, Any]) -> "BaseDistribution":
-    """What a setting was chosen from, as far as it is known: its choices, or a range that holds all of its
-    values.
-    """
+    """The distribution of a setting as far as it is known: its choices, or a range that holds all values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     known = values.dropna()
@@ -146,18 +131,12 @@ def _axis(values: pd.Series, axis: Mapping[str, Any]) -> "BaseDistribution":
         if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
     ]
     if "choices" in axis or len(numbers) < len(known):
-        return CategoricalDistribution(_choices(known))
-    low, high = (
-        float(end)
-        for end in (min([axis.get("low", np.inf), *numbers]), max([axis.get("high", -np.inf), *numbers]))
-    )
+        return CategoricalDistribution(sorted({_scalar(value) for value in known}, key=str))
+    low = float(min([axis.get("low", np.inf), *numbers]))
+    high = float(max([axis.get("high", -np.inf), *numbers]))
     log = bool(axis.get("log", False)) and low > 0
     whole = all(float(number).is_integer() for number in numbers) and float(axis.get("low", 0)).is_integer()
     return IntDistribution(int(low), int(high), log=log) if whole else FloatDistribution(low, high, log=log)
-
-
-def _choices(known: Sequence[Any] | pd.Series) -> list[Any]:
-    return sorted({_scalar(value) for value in known}, key=str)
 
 
 def _scalar(value: Any) -> Any:
@@ -165,13 +144,13 @@ def _scalar(value: Any) -> Any:
 
 
 def _plain(value: Any, axis: "BaseDistribution") -> Any:
-    """A value as an axis has it: a column of whole numbers with a gap holds floats."""
+    """A value as its axis needs it: a column of whole numbers with a gap holds floats."""
     return int(value) if type(axis).__name__ == "IntDistribution" else _scalar(value)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna announces every study, and warns of ties, which are told as such."""
+    """Without Optuna's announcement of each study, and its warning of ties."""
     import optuna
 
     before = optuna.logging.get_verbosity()

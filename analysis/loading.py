@@ -1,12 +1,12 @@
-"""From study folders to pandas frames.
+"""Study folders as pandas frames.
 
     import analysis
     results = analysis.load("results/emodb")
     results.arms
 
-Comes in: folders of studies, finished or not, or places of a bucket such as s3://bucket/results/emodb. Goes
-out: `Results`. Every frame has the column `study` first and an index without meaning; scores are in 0..1; NaN
-is what is not known, and `remarks` says in words what is missing.
+In: folders of studies, finished or not, or URIs such as s3://bucket/results/emodb. Out: `Results`, the only
+container of frames: the report, the tables and the figures take it. Every frame has the column `study` first
+and an index without meaning. Scores are in 0..1. NaN means unknown, and `remarks` says what is missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +31,9 @@ from analysis import (
     study,
     tables,
 )
-from analysis.protocol_card import Card, marks_told
-from analysis.selection import FLAT, HEADLINE, Choice
+from analysis.frames import joined
+from analysis.protocol_card import Card
+from analysis.selection import FLAT, HEADLINE, Selection
 from analysis.study import Study
 from raysernas.config.fault import Fault
 from raysernas.config.schema import Config
@@ -42,33 +43,37 @@ from raysernas.record.files import StudyFiles
 
 @dataclass(frozen=True)
 class Results:
-    """What studies have found. Each frame is made when it is first asked for, and describes itself there.
+    """What studies have found. Each frame is computed when it is first asked for, and kept.
 
     Attributes:
         members: the studies as they were read.
-        mixing: mark -> sentence when studies of unlike protocols stand together; empty otherwise.
+        mixing: mark -> sentence when studies of unlike protocols are shown together; empty otherwise.
+        unavailable: frame -> why it cannot be computed, as far as `rows` has met that.
     """
 
     members: tuple[Study, ...] = field(repr=False)
     mixing: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    # --- what was run
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row for each retrain seed of each ended trial, one for a trial that failed or was given up.
+        """One row for each retrain seed of each finished trial, one for a trial that failed or was raced out.
 
-        `trial` (its name), `planned` (whether study.yaml plans it: other rows stand in no table but that of
-        the cost), all columns of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty
-        without a genotype), `n_train` (utterances of both halves).
+        `trial` (its name), `planned` (whether study.yaml plans it: other rows count in the cost only), all
+        columns of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty without a
+        genotype), `n_train` (utterances of both halves), `chosen` is not here: see `selection.labelled`.
         """
         return pd.concat([each.trials for each in self.members], ignore_index=True)
 
     @cached_property
     def studies(self) -> pd.DataFrame:
-        """One row a study: `study`, `root`, `protocol`, `trials` (ended), `finished`, `failed`, `raced`,
-        `marks` (headline's).
+        """One row a study: `study`, `root`, `protocol`, `trials` (ended), `finished`, `failed`, `raced`, and
+        `marks` (of the headline).
         """
         return pd.DataFrame(
-            [_row(each) | {"marks": ", ".join(self._marks(each, HEADLINE))} for each in self.members]
+            [_row(each) | {"marks": ", ".join(self.marks(each.name, HEADLINE))} for each in self.members]
         )
 
     @cached_property
@@ -76,37 +81,63 @@ class Results:
         """Study -> its study.yaml."""
         return {each.name: each.config for each in self.members}
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the studies."""
+        return list(self.configs)
+
     @cached_property
     def cards(self) -> dict[str, Card]:
-        """Study -> label -> text: under what conditions its numbers came about, and what its marks mean; goes
-        with every table.
-        """
-        marks = {name: marks_told(each) for name, each in self.meanings.items()}
-        return {name: card | {"marks": marks[name]} for name, card in _cards(self.members).items()}
-
-    @cached_property
-    def meanings(self) -> dict[str, dict[str, str]]:
-        """Study -> mark -> in what its scores are optimistic or odd; every mark of any table stands here."""
-        told = {
-            each.name: [self._marks(each, choice.selection) for choice in self.choices[each.name]]
-            for each in self.members
-        }
+        """Study -> label -> text: the protocol behind its numbers, and what its marks mean."""
         return {
-            name: {mark: sentence for marks in each for mark, sentence in marks.items()}
-            for name, each in told.items()
+            name: card | {"marks": protocol_card.marks_line(self.marks(name))}
+            for name, card in _cards(self.members).items()
         }
 
     @cached_property
-    def choices(self) -> dict[str, list[Choice]]:
-        """Study -> its selections: `nested` (the headline) first, then `flat` where the study permits it, and
-        `oracle`.
-        """
+    def remarks(self) -> tuple[str, ...]:
+        """What is missing, skipped or odd, a sentence each. Reads the predictions."""
+        return (*(f"{of.name}: {remark}" for of in self.members for remark in of.remarks), *self._tested[1])
+
+    # --- which candidate counts
+
+    @cached_property
+    def choices(self) -> dict[str, list[Selection]]:
+        """Study -> its selections: `nested` (the headline), `flat` where the study permits it, `oracle`."""
         return {each.name: selection.choices(each.trials, each.config) for each in self.members}
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
         """The candidate of each selection, arm and fold: `selection.CHOSEN_COLUMNS`."""
         return self._all(lambda _, choice: choice.chosen, selection.CHOSEN_COLUMNS)
+
+    @cached_property
+    def marked(self) -> dict[tuple[str, str], dict[str, str]]:
+        """(study, selection) -> mark -> in what way its scores are optimistic or odd."""
+        found = {of.name: summary.marks_of(of.config, of.trials[of.trials["planned"]]) for of in self.members}
+        return {
+            (of.name, choice.name): {
+                **self.mixing,
+                **selection.marks(of.config, choice.name, found[of.name]),
+            }
+            for of in self.members
+            for choice in self.choices[of.name]
+        }
+
+    def marks(self, study: str, *selections: str) -> dict[str, str]:
+        """Mark -> meaning, of some selections of a study; without any, of all."""
+        return {
+            mark: meaning
+            for (name, chosen), each in self.marked.items()
+            for mark, meaning in each.items()
+            if name == study and (not selections or chosen in selections)
+        }
+
+    def headline(self, study: str) -> Selection:
+        """The selection of a study that is reported."""
+        return next(choice for choice in self.choices[study] if choice.name == HEADLINE)
+
+    # --- scores
 
     @cached_property
     def folds(self) -> pd.DataFrame:
@@ -125,43 +156,55 @@ class Results:
 
     @cached_property
     def decisions(self) -> pd.DataFrame:
-        """What each chosen network of the headline said of each test utterance: `study` and
+        """What each chosen network of the headline answered on each test utterance: `study` and
         `predictions.COLUMNS`.
         """
-        return self._heard[0]
+        return self._tested[0]
 
     @cached_property
     def speakers(self) -> pd.DataFrame:
-        """Scores on each test speaker, of the headline: `tables.speakers`; empty where predictions are
-        missing.
-        """
-        heard = dict(list(self.decisions.groupby("study")))
+        """Scores of the headline on each test speaker: `tables.speakers`; empty without predictions."""
+        tested = dict(list(self.decisions.groupby("study")))
         each = [
-            tables.speakers(heard[of.name], self.headline(of.name), of.name)
+            tables.speakers(tested[of.name], self.headline(of.name), of.name)
             for of in self.members
-            if of.name in heard
+            if of.name in tested
         ]
-        return tables.joined(each, tables.SPEAKER_COLUMNS)
+        return joined(each, tables.SPEAKER_COLUMNS)
 
-    @cached_property
-    def cost(self) -> pd.DataFrame:
-        """Seconds by what they were spent for: `cost.cost`."""
-        each = [cost.cost(of.trials, self.headline(of.name), of.config) for of in self.members]
-        return tables.joined(each, cost.COST_COLUMNS)
+    def confusion(self, study: str, selection: str, arm: str) -> pd.DataFrame:
+        """Pooled counts of an arm, index `truth`, columns `prediction`; empty if there are none.
 
-    @cached_property
-    def pareto(self) -> pd.DataFrame:
-        """Arms and candidates with accuracy, size, latency and seconds, and which no other one beats:
-        `cost.pareto`.
+        Raises:
+            Fault: for a study or selection that is not here.
         """
-        each = []
-        for of in self.members:
-            headline = self.headline(of.name)
-            tried = {choice.selection: choice.tried for choice in self.choices[of.name]}
-            each.append(
-                cost.pareto(of.trials, headline, self._arms(of, headline), tried.get(FLAT, headline.tried))
+        known = {(name, each.name): each for name, found in self.choices.items() for each in found}
+        if (study, selection) not in known:
+            raise Fault(
+                "analysis",
+                "there is no such selection of such a study",
+                got=f"{study}, {selection}",
+                expected=" or ".join(", ".join(each) for each in known),
+                fix="name one of them",
             )
-        return tables.joined(each, cost.PARETO_COLUMNS)
+        own = self.trials[(self.trials["study"] == study) & (self.trials["arm"] == arm)]
+        return tables.confusion(tables.picked(own, known[study, selection].chosen))
+
+    def ranked(self, study: str) -> list[str]:
+        """The arms of a study, the best headline score first; those without one last, as planned."""
+        table = self.rows("arms", study, HEADLINE)
+        scored = table.dropna(subset="ua") if len(table) else table
+        best = scored.sort_values("ua", ascending=False, kind="stable")["arm"].tolist() if len(scored) else []
+        return [*best, *(arm for arm in self.configs[study].study.arms if arm not in best)]
+
+    def complete(self, study: str) -> list[str]:
+        """The arms with a score on every planned fold: only those can be compared."""
+        table = self.rows("arms", study, HEADLINE)
+        if table.empty:
+            return []
+        return table.loc[table["ua"].notna() & (table["folds"] == table["planned_folds"]), "arm"].tolist()
+
+    # --- what the scores say
 
     @cached_property
     def answers(self) -> pd.DataFrame:
@@ -170,9 +213,7 @@ class Results:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair of arms on the same folds, with tests, intervals and a verdict in words:
-        `comparisons.pairs`.
-        """
+        """Every pair of arms on the same folds, with tests, intervals and a verdict: `comparisons.pairs`."""
         return comparisons.pairs(self.folds, self.speakers, self.trials)
 
     @cached_property
@@ -182,13 +223,38 @@ class Results:
 
     @cached_property
     def components(self) -> pd.DataFrame:
-        """How much of the variance of test UA is of folds, candidates and seeds: `components.components`."""
+        """How much of the variance of test UA is due to folds, candidates and seeds:
+        `components.components`.
+        """
         return components.components(self.trials, self.configs)
 
     @cached_property
     def importance(self) -> pd.DataFrame:
-        """How much each searched setting mattered, by validation: `importance.importance`; loads Optuna."""
+        """How much each searched setting mattered, by validation UA: `importance.importance`. Loads
+        Optuna.
+        """
         return importance.importance(self.trials, self.configs)
+
+    @cached_property
+    def cost(self) -> pd.DataFrame:
+        """Seconds by purpose: `cost.cost`."""
+        each = [cost.cost(of.trials, self.headline(of.name), of.config) for of in self.members]
+        return joined(each, cost.COST_COLUMNS)
+
+    @cached_property
+    def pareto(self) -> pd.DataFrame:
+        """Accuracy, size, latency and seconds of arms and candidates, and which are on the Pareto front:
+        `cost.pareto`.
+        """
+        each = []
+        for of in self.members:
+            headline = self.headline(of.name)
+            tried = {choice.name: choice.tried for choice in self.choices[of.name]}
+            arms = self._arms(of, headline)
+            each.append(cost.pareto(of.trials, headline, arms, tried.get(FLAT, headline.tried)))
+        return joined(each, cost.PARETO_COLUMNS)
+
+    # --- searches and epochs
 
     @cached_property
     def genes(self) -> pd.DataFrame:
@@ -208,108 +274,107 @@ class Results:
         return architectures.typical(self.trials)
 
     @cached_property
-    def remarks(self) -> tuple[str, ...]:
-        """What is missing, passed over or odd, a sentence each; predictions are looked at for it."""
-        return (*(f"{of.name}: {remark}" for of in self.members for remark in of.remarks), *self._heard[1])
+    def histories(self) -> pd.DataFrame:
+        """Every epoch of the headline's trials: `histories.epochs`."""
+        return self._history[0]
 
-    def headline(self, study: str) -> Choice:
-        """The selection of a study that is reported."""
-        return next(choice for choice in self.choices[study] if choice.selection == HEADLINE)
+    @cached_property
+    def history_remarks(self) -> tuple[str, ...]:
+        """Which histories are missing or torn."""
+        return self._history[1]
 
-    def confusion(self, study: str, selection: str, arm: str) -> pd.DataFrame:
-        """Pooled counts of an arm, index `truth`, columns `prediction`; empty where there are none.
-
-        Raises:
-            Fault: for a study or selection that is not here.
+    @cached_property
+    def alphas(self) -> pd.DataFrame:
+        """The softmaxed alphas, epoch by epoch, of one search of each arm (the headline's trial with the best
+        validation UA): `histories.alphas`.
         """
-        known = {
-            (of.name, choice.selection): (of, choice)
-            for of in self.members
-            for choice in self.choices[of.name]
-        }
-        if (study, selection) not in known:
-            raise Fault(
-                "analysis",
-                "there is no such selection of such a study",
-                got=f"{study}, {selection}",
-                expected=" or ".join(", ".join(each) for each in known),
-                fix="name one of them",
-            )
-        of, choice = known[study, selection]
-        rows = tables.picked(of.trials, choice.chosen)
-        return tables.confusion(rows[rows["arm"] == arm])
+        return self.alphas_of(selection.best_searches(self.trials, self.rows("chosen")))[0]
 
-    def histories(self, trials: pd.DataFrame | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """The epochs of some trials, as `histories.epochs` describes them, and remarks on missing or torn
-        histories.
-
-        Args:
-            trials: rows of `trials`; none = those of the headline's candidates.
+    def histories_of(self, trials: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """`histories.epochs` of some rows of `trials`, and remarks on histories that are missing or torn.
 
         Raises:
             Fault: when a place does not answer.
         """
         return self._epochs(trials, lambda lines, rows, _: histories.epochs(lines, rows))
 
-    def mixtures(self, trials: pd.DataFrame | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """The softmaxed alphas of searches, epoch by epoch, as `histories.mixtures` describes them, and
-        remarks; as `histories`.
-        """
-        return self._epochs(trials, histories.mixtures)
+    def alphas_of(self, trials: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """`histories.alphas` of some rows of `trials`, and remarks, like `histories_of`."""
+        return self._epochs(trials, histories.alphas)
 
-    def _epochs(
-        self, trials: pd.DataFrame | None, act: Callable[..., pd.DataFrame]
-    ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        frames, told = [], []
-        for of in self.members:
-            rows = (
-                tables.picked(of.trials, self.headline(of.name).chosen)
-                if trials is None
-                else trials[trials["study"] == of.name]
-            )
-            lines, remarks = histories.read(StudyFiles(storage.place(of.root)), rows)
-            frames.append(act(lines, rows, of.config))
-            told += [f"{of.name}: {remark}" for remark in remarks]
-        filled = [frame for frame in frames if len(frame)] or frames[:1]
-        return pd.concat(filled, ignore_index=True), tuple(told)
+    # --- for those who show what there is
+
+    def rows(self, name: str, study: str | None = None, selection: str | None = None) -> pd.DataFrame:
+        """The rows of a frame, of one study and selection if they are named.
+
+        A frame that cannot be computed has no rows here, and `unavailable` says why.
+        """
+        frame = pd.DataFrame()
+        if name not in self.unavailable:
+            try:
+                frame = getattr(self, name)
+            except Fault as fault:
+                self.unavailable[name] = f"{name} cannot be shown: {str(fault).splitlines()[0]}"
+        for column, value in (("study", study), ("selection", selection)):
+            if value is not None and column in frame:
+                frame = frame[frame[column] == value]
+        return frame
 
     @cached_property
-    def _heard(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        frames, told = [], []
+    def all_planned(self) -> bool:
+        """Whether study.yaml still plans every trial."""
+        return "planned" not in self.trials or bool(self.trials["planned"].all())
+
+    # --- how
+
+    @cached_property
+    def _history(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        return self.histories_of(pd.concat([self._picked(of) for of in self.members], ignore_index=True))
+
+    @cached_property
+    def _tested(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        frames, remarks = [], []
         for of in self.members:
-            rows = tables.picked(of.trials, self.headline(of.name).chosen)
-            frame, remarks = predictions.decisions(StudyFiles(storage.place(of.root)), rows)
+            frame, found = predictions.decisions(StudyFiles(storage.place(of.root)), self._picked(of))
             frames.append(frame.assign(study=of.name))
-            told += [f"{of.name}: {remark}" for remark in remarks]
-        return tables.joined(frames, ("study", *predictions.COLUMNS)), tuple(told)
+            remarks += [f"{of.name}: {remark}" for remark in found]
+        return joined(frames, ("study", *predictions.COLUMNS)), tuple(remarks)
 
-    def _marks(self, of: Study, chosen: str) -> dict[str, str]:
-        found = summary.marks_of(of.config, of.trials[of.trials["planned"]])
-        return {**self.mixing, **selection.marks(of.config, chosen, found)}
+    def _picked(self, of: Study) -> pd.DataFrame:
+        return tables.picked(of.trials, self.headline(of.name).chosen)
 
-    def _arms(self, of: Study, choice: Choice) -> pd.DataFrame:
-        marks = self._marks(of, choice.selection)
-        return tables.arms(of.trials, choice, tables.folds(of.trials, choice), of.config).assign(
-            marks=", ".join(marks)
-        )
+    def _epochs(
+        self, trials: pd.DataFrame, act: Callable[..., pd.DataFrame]
+    ) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        frames, remarks = [], []
+        for of in self.members:
+            rows = trials[trials["study"] == of.name]
+            lines, found = histories.read(StudyFiles(storage.place(of.root)), rows)
+            frames.append(act(lines, rows, of.config))
+            remarks += [f"{of.name}: {remark}" for remark in found]
+        filled = [frame for frame in frames if len(frame)] or frames[:1]
+        return pd.concat(filled, ignore_index=True), tuple(remarks)
 
-    def _all(self, act: Callable[[Study, Choice], pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    def _arms(self, of: Study, choice: Selection) -> pd.DataFrame:
+        marks = ", ".join(self.marks(of.name, choice.name))
+        scores = tables.folds(of.trials, choice)
+        return tables.arms(of.trials, choice, scores, of.config).assign(marks=marks)
+
+    def _all(self, act: Callable[[Study, Selection], pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
         """`act` on every study and selection."""
-        return tables.joined(
-            [act(of, choice) for of in self.members for choice in self.choices[of.name]], columns
-        )
+        return joined([act(of, choice) for of in self.members for choice in self.choices[of.name]], names)
 
 
 def load(*roots: str | Path, mixed: bool = False) -> Results:
-    """Studies, to be looked at together.
+    """Read one study, or several to be looked at together.
 
     Args:
         roots: folder or URI of each study.
-        mixed: take studies of unlike protocols into one table all the same; every table is marked.
+        mixed: accept studies of unlike protocols; every table is then marked.
 
     Raises:
-        Fault: for a folder that is not a study's, studies of unlike protocols, a record of a newer version,
-            or a place that does not answer.
+        Fault: if a folder holds no study, the protocols are unlike, a record is of a newer version, or a
+            place does not answer.
     """
     if not roots:
         raise Fault(
@@ -328,7 +393,7 @@ def _cards(studies: Sequence[Study]) -> dict[str, Card]:
 
 
 def _apart(found: Sequence[Study]) -> tuple[Study, ...]:
-    """Studies of one name are told apart by where they lie; one that is named twice is read once."""
+    """Studies of the same name are called by their folders; a study that is named twice counts once."""
     once = list({each.root: each for each in found}.values())
     names = [each.name for each in once]
     return tuple(study.renamed(each, each.root) if names.count(each.name) > 1 else each for each in once)

@@ -1,8 +1,8 @@
-"""Under what conditions the numbers of a study came about: a card that stands with every table of them.
+"""The protocol card of a study: the conditions under which its numbers came about. It goes with every table.
 
-Comes in: a study's configuration and its trials. Goes out: label -> text, in reading order. Two studies may
-stand in one table when their cards agree in PROTOCOL, the lines that change what a score means; where code,
-versions or machines differ, a mark says so.
+In: a study's configuration and its trials. Out: label -> text, in reading order. Studies may share a table if
+their cards agree in PROTOCOL, the lines that change what a score means. A mark says where code, versions or
+machines differ.
 """
 
 import json
@@ -16,23 +16,13 @@ from raysernas.config.identity import reads
 from raysernas.config.schema import Config
 
 Card = dict[str, str]
-UNKNOWN, USUAL = "not recorded", "the usual ones of the corpus"
-PROTOCOL = (
-    "corpus",
-    "classes",
-    "merges",
-    "folds",
-    "validation speakers",
-    "normalisation",
-    "settings chosen",
-    "seeds",
-    "search",
-    "retrain",
-)
-WHOSE = {  # features.normalisation -> whose moments
-    "train": "moments of the training speakers of each fold: inductive",
-    "utterance": "moments of each utterance: inductive",
-    "speaker": "moments of all utterances of each speaker, tested ones too: transductive",
+UNKNOWN, USUAL = "not recorded", "usual for the corpus"
+PROTOCOL = ("corpus", "classes", "merges", "folds", "validation speakers", "normalisation", "settings chosen")
+PROTOCOL += ("seeds", "search", "retrain")
+NORMALISATION = {  # features.normalisation -> in words
+    "train": "mean and deviation of the training speakers of each fold: inductive",
+    "utterance": "mean and deviation of each utterance: inductive",
+    "speaker": "mean and deviation of each speaker, test speakers included: transductive",
     "none": "none",
 }
 MIXED = "mixed protocols"
@@ -42,7 +32,7 @@ def card(config: Config, trials: pd.DataFrame) -> Card:
     """The card of one study.
 
     Args:
-        trials: as `study.read` gives them; only the planned ones count.
+        trials: as `study.read` gives them; only the planned ones are used.
     """
     planned = trials[trials["planned"]]
     done = planned[planned["status"] == "finished"]
@@ -66,35 +56,34 @@ def card(config: Config, trials: pd.DataFrame) -> Card:
     }
 
 
-def marks_told(marks: Mapping[str, str]) -> str:
-    """Mark -> meaning, as a line of a card."""
+def marks_line(marks: Mapping[str, str]) -> str:
+    """The marks and their meanings as the text of one line of a card."""
     return "; ".join(f"{mark}: {meaning}" for mark, meaning in marks.items())
 
 
 def together(cards: Mapping[str, Card], mixed: bool) -> dict[str, str]:
-    """Mark -> sentence for the tables of several studies; nothing when they may stand in one.
+    """Mark -> sentence for the tables of several studies; empty if they may share a table.
 
     Raises:
-        Fault: for studies of unlike protocols, unless they are to be `mixed`.
+        Fault: for studies of unlike protocols, unless `mixed` permits them.
     """
-    told = {
-        label: list(
-            dict.fromkeys(each[label] for each in cards.values() if each[label] not in ("", UNKNOWN, USUAL))
-        )
-        for label in PROTOCOL
-    }
-    unlike = {label: texts for label, texts in told.items() if len(texts) > 1}
+    unlike = {}
+    for label in PROTOCOL:
+        texts = dict.fromkeys(each[label] for each in cards.values())
+        known = [text for text in texts if text not in ("", UNKNOWN, USUAL)]
+        if len(known) > 1:
+            unlike[label] = known
     if not unlike:
         return {}
     if not mixed:
         raise Fault(
             "analysis",
-            f"studies of unlike protocols do not belong in one table: {', '.join(cards)}",
+            f"studies of unlike protocols cannot share a table: {', '.join(cards)}",
             got="; ".join(f"{label}: {' | '.join(texts)}" for label, texts in unlike.items()),
             expected="one corpus, one set of classes, folds and seeds, one budget",
-            fix="look at each of them alone, or ask for mixed=True (--mixed), which marks every table",
+            fix="look at each of them alone, or pass mixed=True (--mixed), which marks every table",
         )
-    return {MIXED: f"the studies differ in {', '.join(unlike)}: their scores are not of one experiment"}
+    return {MIXED: f"the studies differ in {', '.join(unlike)}, so their scores cannot be compared"}
 
 
 def _corpus(config: Config) -> str:
@@ -105,22 +94,16 @@ def _corpus(config: Config) -> str:
 
 
 def _counts(done: pd.DataFrame) -> str:
-    """Utterances of a whole fold, of its parts, and tested speakers."""
+    """Utterances of a fold and of its parts, test speakers, and what was skipped."""
     if done.empty:
         return UNKNOWN
-    parts = {
-        name: done[f"n_{part}"]
-        for name, part in {"training": "train", "validation": "valid", "test": "test"}.items()
-    }
-    sizes = [f"{name} {_range(sizes)}" for name, sizes in parts.items()]
+    train, valid, test = (done[f"n_{part}"] for part in ("train", "valid", "test"))
+    sizes = f"training {_range(train)}, validation {_range(valid)}, test {_range(test)}"
     speakers = {one for text in done["test_speakers"].unique() for one in _json_list(text)}
-    tested = f"; {len(speakers)} speakers tested" if speakers else ""
+    tested = f"; {len(speakers)} test speakers" if speakers else ""
     skipped = int(done["n_skipped"].max()) if done["n_skipped"].notna().any() else 0
-    left = f"; {skipped} files or rows left out" if skipped else ""
-    return (
-        f"{_range(parts['training'] + parts['validation'] + parts['test'])} utterances in a fold: "
-        f"{', '.join(sizes)}{tested}{left}"
-    )
+    left = f"; {skipped} files or rows skipped" if skipped else ""
+    return f"{_range(train + valid + test)} utterances in a fold: {sizes}{tested}{left}"
 
 
 def _range(numbers: pd.Series) -> str:
@@ -133,21 +116,16 @@ def _range(numbers: pd.Series) -> str:
 def _classes(config: Config, done: pd.DataFrame) -> str:
     found = [_json_list(text) for text in done["emotions"].unique() if text]
     named = found[0] if len(found) == 1 else [*config.corpus.emotions]
-    return (
-        f"{len(named)}: {', '.join(named)}"
-        if named
-        else (USUAL if not found else "not the same in all trials")
-    )
+    if named:
+        return f"{len(named)}: {', '.join(named)}"
+    return "not the same in all trials" if found else USUAL
 
 
 def _folds(config: Config) -> str:
     corpus = config.corpus
     groups = f" of {corpus.groups} groups" if corpus.folds in ("speaker_groups", "random") else ""
-    dependent = (
-        "; speakers may be on two sides"
-        if corpus.speaker_dependent or corpus.folds == "random"
-        else "; speaker-independent"
-    )
+    shared = corpus.speaker_dependent or corpus.folds == "random"
+    dependent = "; speakers may be in two parts" if shared else "; speaker-independent"
     numbers = f"folds {_list(config.study.folds)}" if config.study.folds else "all folds"
     lists = f", lists {corpus.folds_hash}" if corpus.folds_hash else ""
     return f"{corpus.folds}{groups}, {numbers}{lists}{dependent}"
@@ -161,8 +139,8 @@ def _inner(config: Config) -> str:
 
 def _normalisation(config: Config) -> str:
     tried = config.study.space.get("features.normalisation", {}).get("choices", ())
-    others = [WHOSE[each] for each in tried if each != config.features.normalisation]
-    return "; or, by candidate, ".join([WHOSE[config.features.normalisation], *others])
+    others = [NORMALISATION[each] for each in tried if each != config.features.normalisation]
+    return "; or, by candidate, ".join([NORMALISATION[config.features.normalisation], *others])
 
 
 def _choosing(config: Config) -> str:
@@ -170,52 +148,41 @@ def _choosing(config: Config) -> str:
     if study.candidates == 1:
         return "as written: one candidate"
     raced = f", racing at p = {study.racing.p:g}" if study.racing.on else ""
-    whose = "each arm and outer fold" if study.protocol == "nested" else "each arm"
-    return (
-        f"{study.candidates} candidates for {whose} ({study.protocol}), by {study.sampler} over "
-        f"{', '.join(study.space)}{raced}"
-    )
+    each = "each arm and outer fold" if study.protocol == "nested" else "each arm"
+    space = f"{study.sampler} over {', '.join(study.space)}"
+    return f"{study.candidates} candidates for {each} ({study.protocol}), by {space}{raced}"
 
 
 def _search(config: Config) -> str:
-    """Empty where no arm searches: it fits every budget."""
-    search, told = config.search, []
+    """Empty if no arm searches; then it agrees with every budget."""
+    search, parts = config.search, []
     if any(ARMS[arm].searches for arm in config.study.arms):
         warm = f", {search.warmup_epochs} of them for weights only" if search.warmup_epochs else ""
-        told.append(f"{search.epochs} epochs{warm}, order {search.order}, batch {search.batch}")
+        parts.append(f"{search.epochs} epochs{warm}, order {search.order}, batch {search.batch}")
     if "random_search" in config.study.arms:
-        told.append(f"random search: {config.checks.draws} draws of {config.checks.draw_epochs} epochs")
-    return "; ".join(told)
+        parts.append(f"random search: {config.checks.draws} draws of {config.checks.draw_epochs} epochs")
+    return "; ".join(parts)
 
 
 def _retrain(config: Config) -> str:
     if not any(reads(arm, "retrain.epochs") for arm in config.study.arms):
         return ""
-    return (
-        f"{config.retrain.epochs} epochs, batch {config.retrain.batch}; the epoch is chosen on the "
-        "validation speakers"
-    )
+    retrain = config.retrain
+    return f"{retrain.epochs} epochs, batch {retrain.batch}; the epoch is chosen by validation UA"
 
 
 def _versions(texts: pd.Series) -> str:
     found = [_json_dict(text) for text in texts.unique() if text]
     if not found:
         return UNKNOWN
-    names = list(dict.fromkeys(name for each in found for name in each))
-    return ", ".join(
-        f"{name} {_several(pd.Series([each.get(name, '') for each in found]))}"
-        for name in names
-        if any(e.get(name) for e in found)
-    )
+    names = list(dict.fromkeys(name for each in found for name, version in each.items() if version))
+    return ", ".join(f"{name} {_several(each.get(name, '') for each in found)}" for name in names)
 
 
 def _hardware(config: Config, done: pd.DataFrame) -> str:
     compute = config.compute
-    devices = (
-        [str(each) for each in done["compute.device"].dropna().unique()]
-        if "compute.device" in done
-        else [compute.device]
-    )
+    recorded = "compute.device" in done
+    devices = [*map(str, done["compute.device"].dropna().unique())] if recorded else [compute.device]
     gpu = ", GPU model not recorded" if "cuda" in devices else ""
     threads = "1 thread" if compute.threads == 1 else f"{compute.threads} threads"
     count = len({host for host in done["host"] if host})
@@ -224,15 +191,11 @@ def _hardware(config: Config, done: pd.DataFrame) -> str:
 
 
 def _several(texts: Iterable[str]) -> str:
-    """One text, or all that occur."""
+    """The text that all have, or all texts that occur."""
     found = list(dict.fromkeys(str(text) for text in texts if text))
-    return (
-        UNKNOWN
-        if not found
-        else found[0]
-        if len(found) == 1
-        else f"not the same in all trials: {' | '.join(found)}"
-    )
+    if len(found) > 1:
+        return f"not the same in all trials: {' | '.join(found)}"
+    return found[0] if found else UNKNOWN
 
 
 def _list(numbers: Sequence[int]) -> str:

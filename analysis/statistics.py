@@ -1,9 +1,9 @@
-"""What differences between two arms say: tests, intervals and effect sizes, as pure functions of numbers.
+"""Tests, intervals and effect sizes of the differences between two arms, as pure functions of numbers.
 
-In: one difference for each fold (or speaker), seeds averaged inside first. Out: numbers; NaN for what so few
-of them, or such without any spread, cannot tell. Folds that share training speakers are allowed for in
-`raysernas.record.resampling`. No pandas, no files. Sources: Holm (1979); Corani and Benavoli (2015) and
-Benavoli et al. (2017, arXiv 1606.04316) on the correlated Bayesian t; Hedges (1981).
+In: one difference for each fold (or speaker), seeds averaged inside it first. Out: numbers; NaN if there are
+too few differences, or they have no spread. `raysernas.record.resampling` allows for folds that share
+training speakers. Sources: Holm (1979); Corani and Benavoli (2015) and Benavoli et al. (2017, arXiv
+1606.04316) on the correlated Bayesian t test; Hedges (1981).
 """
 
 import math
@@ -15,19 +15,17 @@ from scipy.special import gammaln, stdtr, stdtrit
 
 from raysernas.record.resampling import Paired
 
-BLOCK = 1_000_000  # numbers drawn at once by the bootstrap
-Floats = npt.NDArray[np.float64]
+BLOCK = 1_000_000  # numbers that the bootstrap draws at once
+FloatArray = npt.NDArray[np.float64]
 
 
 def p_value(found: Paired) -> float:
-    """Of no difference, two-sided."""
+    """The two-sided p value of no difference."""
     return float(2 * stdtr(found.df, -abs(found.t))) if found.error > 0 else math.nan
 
 
 def interval(found: Paired, level: float) -> tuple[float, float]:
-    """The t interval that contains the true difference in a share `level` of studies; as uncertain as the
-    test.
-    """
+    """The t interval that contains the true difference in a share `level` of studies."""
     if not found.error > 0:
         return math.nan, math.nan
     half = float(stdtrit(found.df, (1 + level) / 2)) * found.error
@@ -35,16 +33,14 @@ def interval(found: Paired, level: float) -> tuple[float, float]:
 
 
 def practical(found: Paired, rope: float) -> tuple[float, float, float]:
-    """Posterior probabilities of a difference below -rope, of one that nobody would notice, and of one above
-    rope.
-    """
+    """Posterior probabilities of a difference below -rope, within -rope..rope, and above rope."""
     worse, better = found.below(-rope), found.above(rope)
     return worse, max(0.0, 1 - worse - better) if math.isfinite(worse) else math.nan, better
 
 
 def effect_sizes(found: Paired) -> tuple[float, float]:
-    """Mean over deviation (d_z), and that without the bias of few folds (Hedges); NaN without a spread, under
-    three folds.
+    """Mean over deviation (d_z), and the same without the bias of few folds (Hedges); NaN without a spread or
+    under three folds.
     """
     if not (found.sd > 0 and found.pairs > 2):
         return math.nan, math.nan
@@ -53,10 +49,8 @@ def effect_sizes(found: Paired) -> tuple[float, float]:
     return standardised, standardised * unbiased
 
 
-def holm(p: Sequence[float] | Floats) -> Floats:
-    """Step-down adjusted p values of one family; a test that gave none (NaN) stays without one and is not of
-    the family.
-    """
+def holm(p: Sequence[float] | FloatArray) -> FloatArray:
+    """Step-down adjusted p values of one family; NaN stays NaN and does not count as a test."""
     values = np.asarray(p, dtype=np.float64)
     adjusted, known = np.full(len(values), np.nan), np.flatnonzero(~np.isnan(values))
     order = known[np.argsort(values[known], kind="stable")]
@@ -66,20 +60,17 @@ def holm(p: Sequence[float] | Floats) -> Floats:
 
 
 def fewest_p(pairs: int) -> float:
-    """The smallest two-sided p that a Wilcoxon signed-rank test of so many pairs can reach, whatever they
-    are.
-    """
+    """The smallest two-sided p that a Wilcoxon signed-rank test of so many pairs can reach."""
     return min(1.0, 2.0 ** (1 - pairs))
 
 
 def bootstrap(
-    differences: Sequence[float] | Floats, *, level: float, draws: int, seed: int
+    differences: Sequence[float] | FloatArray, *, level: float, draws: int, seed: int
 ) -> tuple[float, float]:
-    """Percentile interval of the mean when speakers are drawn anew, each with all of her utterances in both
-    arms.
+    """Percentile interval of the mean when speakers are drawn with replacement, each with all utterances.
 
     Args:
-        differences: one for each speaker, in an order that does not depend on that of any table.
+        differences: one for each speaker, in an order that does not depend on that of a table.
     """
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2:

@@ -1,19 +1,20 @@
-"""What the chosen candidates are worth: on each fold, over all folds, in each emotion and for each speaker.
+"""Scores of the chosen candidates: on each fold, over all folds, for each emotion and each speaker.
 
-Comes in: the trials of one study and a choice. Goes out: frames. Seeds and retrain seeds are averaged inside
-a fold first; means and deviations are then over folds. Pooled scores are of the sum of all confusions. Means,
-sums and notes are those of `raysernas.record.summary`; nothing is averaged anew here that it averages.
+In: the trials of one study and a selection. Out: frames. Seeds and retrain seeds are averaged inside a fold
+first; means and deviations are then over folds. Pooled scores come from the sum of all confusions. Means,
+sums and notes are computed by `raysernas.record.summary` wherever it has them, so that no number has two
+sources.
 """
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.selection import HEADLINE, Choice, folds_of
+from analysis.frames import columns, joined
+from analysis.selection import HEADLINE, Selection, folds_of
 from analysis.study import confusions
 from raysernas.config.schema import Config
 from raysernas.record import summary
@@ -21,39 +22,37 @@ from raysernas.record.metrics import METRICS, Evaluation, evaluate
 
 FOLD_COLUMNS = (
     *("study", "selection", "arm", "fold", "candidate", *METRICS, "ua_seed_sd"),
-    *("n_test", "n_train", "n_valid", "runs"),
-    *("parameters", "latency_ms", "search_s", "retrain_s", "search_mb", "retrain_mb"),
+    *columns("n_test n_train n_valid runs parameters latency_ms search_s retrain_s search_mb retrain_mb"),
 )
 ARM_COLUMNS = (
     *("study", "selection", "arm", "folds", "planned_folds", "runs", *summary.SCORE_COLUMNS),
-    *("best_fold", "best_ua", "worst_fold", "worst_ua", "valid_ua", "candidate", "candidates"),
-    *("failed", "raced", "parameters", "latency_ms", "search_s", "retrain_s", "entropy", "note", "marks"),
+    *columns("best_fold best_ua worst_fold worst_ua valid_ua candidate candidates failed raced"),
+    *columns("parameters latency_ms search_s retrain_s entropy note marks"),
 )
 HEADLINE_COLUMNS = (
     *("study", "arm", "folds", "runs", *summary.SCORE_COLUMNS),
     *("parameters", "search_s", "retrain_s", "entropy", "marks"),
 )
-CLASS_COLUMNS = ("study", "selection", "arm", "emotion", "n", "runs", "recall", "precision", "f1")
+CLASS_COLUMNS = columns("study selection arm emotion n runs recall precision f1")
 SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", *METRICS)
 SEEN = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "reason")
-OF_TRIAL = ("search_s", "search_mb")  # paid once, however many retrain seeds share them
+OF_TRIAL = ("search_s", "search_mb")  # counted once, however many retrain seeds share them
 OF_RUN = ("n_train", "n_valid", "parameters", "latency_ms", "retrain_s", "retrain_mb")
 ENDS = ("best_fold", "best_ua", "worst_fold", "worst_ua")
 
 
 def picked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the trials whose candidates were chosen: finished and planned."""
+    """The finished and planned rows whose candidates were chosen."""
     done = trials[(trials["status"] == "finished") & trials["planned"]]
     wanted = pd.MultiIndex.from_frame(chosen[["study", "arm", "fold", "candidate"]])
     return done[pd.MultiIndex.from_frame(done[["study", "arm", "fold", "candidate"]]).isin(wanted)]
 
 
-def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """FOLD_COLUMNS, one row for each arm and fold; each number is the mean over its `runs` (seeds x retrain
-    seeds).
+def folds(trials: pd.DataFrame, choice: Selection) -> pd.DataFrame:
+    """FOLD_COLUMNS, one row for each arm and fold. Numbers are means over its `runs` (seeds x retrain seeds).
 
-    `ua_seed_sd` is the deviation over the runs. A score, size or time that one of the runs lacks is not known
-    (NaN). `n_test` is the number of utterances that were tested, `n_train` those of both halves.
+    `ua_seed_sd` is the deviation over the runs. A number that one of the runs lacks is NaN. `n_test` counts
+    the tested utterances, `n_train` those of both training halves.
     """
     rows = picked(trials, choice.chosen)
     best = {
@@ -61,37 +60,34 @@ def folds(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
         for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)
     }
     table = summary.fold_table(rows, best)
-    runs, searches = (
-        rows.groupby(["arm", "fold"]),
-        rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"]),
-    )
+    runs = rows.groupby(["arm", "fold"])
+    searches = rows.drop_duplicates(["arm", "fold", "seed"]).groupby(["arm", "fold"])
     more = {"ua_seed_sd": runs["test_ua"].std(ddof=1).where(runs["test_ua"].count() == runs.size())}
-    more |= {name: _strict(runs, name) for name in OF_RUN} | {
-        name: _strict(searches, name) for name in OF_TRIAL
-    }
+    more |= {name: _strict(runs, name) for name in OF_RUN}
+    more |= {name: _strict(searches, name) for name in OF_TRIAL}
     table = table.join(pd.DataFrame(more), on=["arm", "fold"]).merge(choice.chosen, on=["arm", "fold"])
     table["n_test"] = table["n_test"].where(table["n_test"] > 0)
     return table[list(FOLD_COLUMNS)]
 
 
 def _strict(groups: Any, name: str) -> pd.Series:
-    """The mean of a column, where no row of the group lacks it."""
+    """The mean of a column; NaN for a group in which a row lacks it."""
     return groups[name].mean().where(groups[name].count() == groups.size())
 
 
-def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """ARM_COLUMNS, one row for each arm of the study, in its order, also for those without a result; `marks`
-    are still to be set.
+def arms(trials: pd.DataFrame, choice: Selection, of_folds: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """ARM_COLUMNS, one row for each arm of the study, in its order, with or without a result. `marks` are
+    empty here.
 
     Args:
         of_folds: what `folds` gives for this choice.
     """
-    # not the settings: rows are cut out of it many times
+    # without the settings: many copies are made of it
     planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]
     table = summary.arm_table(
         planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config))
     )
-    # nested, an arm has no scores before each fold has a candidate
+    # in a nested study an arm has no score before each fold has a candidate
     whole = table.loc[table["folds"].notna(), "arm"]
     of_folds = of_folds[of_folds["arm"].isin(whole)]
     by_arm = of_folds.groupby("arm")
@@ -100,19 +96,17 @@ def arms(trials: pd.DataFrame, choice: Choice, of_folds: pd.DataFrame, config: C
     ends = pd.DataFrame([_ends(arm, group) for arm, group in by_arm], columns=["arm", *ENDS]).set_index("arm")
     table = table.drop(columns="valid_ua").join(pd.DataFrame(means), on="arm").join(ends, on="arm")
     table["valid_ua"] = table["valid_ua"].where(table["arm"].isin(whole))
-    return table.assign(study=name_of(trials), selection=choice.selection, marks="")[list(ARM_COLUMNS)]
+    return table.assign(study=name_of(trials), selection=choice.name, marks="")[list(ARM_COLUMNS)]
 
 
 def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
-    """HEADLINE_COLUMNS, one row for each arm, the best first: what a paper prints, by the headline's
-    selection.
-    """
+    """HEADLINE_COLUMNS, one row for each arm, the best first: the table of a paper."""
     nested = of_arms[of_arms["selection"] == HEADLINE]
     return nested[list(HEADLINE_COLUMNS)].sort_values("ua", ascending=False, kind="stable", ignore_index=True)
 
 
 def _ends(arm: object, group: pd.DataFrame) -> tuple[object, ...]:
-    """The best and the worst fold of an arm, the lower number on a tie; not known before all folds are."""
+    """The best and the worst fold of an arm (on a tie the lower number); NaN if a fold has no score."""
     if group["ua"].isna().any():
         return arm, np.nan, np.nan, np.nan, np.nan
     ranked = group.sort_values(["ua", "fold"], ascending=[False, True])
@@ -121,15 +115,14 @@ def _ends(arm: object, group: pd.DataFrame) -> tuple[object, ...]:
 
 
 def name_of(trials: pd.DataFrame) -> str:
-    """Of the study of some trials; empty if there are none."""
+    """The name of the study of some trials; empty if there are none."""
     return str(trials["study"].iloc[0]) if len(trials) else ""
 
 
 def confusion(rows: pd.DataFrame) -> pd.DataFrame:
-    """The sum of the confusions of some runs: index `truth`, columns `prediction`; counts of utterances x
-    runs.
+    """The sum of the confusions of some runs, in utterances x runs: index `truth`, columns `prediction`.
 
-    Empty when there is no run, or a confusion of one is missing or of other emotions.
+    Empty if there is no run, or if the confusion of one is missing or has other emotions.
     """
     emotions = rows["emotions"].unique()
     each = confusions(rows["test_confusion"].tolist())
@@ -143,12 +136,11 @@ def confusion(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def classes(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """CLASS_COLUMNS, one row for each arm and emotion, of the pooled confusion.
+def classes(trials: pd.DataFrame, choice: Selection) -> pd.DataFrame:
+    """CLASS_COLUMNS, one row for each arm and emotion, from the pooled confusion.
 
-    `n` is the number of test utterances of the emotion, each of which was heard by `runs` networks. Recall is
-    not known for an emotion that does not occur, precision for one that is never predicted, F1 for one that
-    is neither.
+    `n` counts the test utterances of the emotion; each was tested by `runs` networks. Recall is NaN for an
+    emotion that does not occur, precision for one that is never predicted, F1 for one that is neither.
     """
     found = []
     for arm, rows in picked(trials, choice.chosen).groupby("arm"):
@@ -161,7 +153,7 @@ def classes(trials: pd.DataFrame, choice: Choice) -> pd.DataFrame:
             "f1": _share(2 * hits, truth + taken),
         }
         whole = {"emotion": table.index, "n": truth / max(runs, 1), "runs": runs, **shares}
-        found.append(pd.DataFrame(whole).assign(study=name_of(trials), selection=choice.selection, arm=arm))
+        found.append(pd.DataFrame(whole).assign(study=name_of(trials), selection=choice.name, arm=arm))
     return joined(found, CLASS_COLUMNS)
 
 
@@ -169,16 +161,15 @@ def _share(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.ND
     return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
 
 
-def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFrame:
-    """SPEAKER_COLUMNS, one row for each arm and test speaker: scores of all decisions on the speaker's
-    utterances as one set.
+def speakers(decisions: pd.DataFrame, choice: Selection, study: str) -> pd.DataFrame:
+    """SPEAKER_COLUMNS, one row for each arm and test speaker, from all decisions on the speaker's utterances.
 
-    `folds` names the folds that test the speaker, `n` counts the utterances, each of which was heard by
-    `runs` networks. UA is over the emotions that the speaker's utterances have.
+    `folds` names the folds that test the speaker, `n` counts the utterances; each was tested by `runs`
+    networks. UA is over the emotions that the speaker's utterances have.
 
     Args:
-        decisions: as `predictions.decisions` gives them for the chosen trials; runs of a fold without them
-            are left out.
+        decisions: as `predictions.decisions` gives them for the chosen trials; runs without them are left
+            out.
     """
     found = []
     for (arm, speaker), rows in decisions.groupby(["arm", "speaker"]):
@@ -187,28 +178,8 @@ def speakers(decisions: pd.DataFrame, choice: Choice, study: str) -> pd.DataFram
             pd.Categorical(rows[name], categories=names).codes for name in ("emotion", "predicted")
         )
         scores = evaluate(truth, taken, len(names)).scores
-        heard = {
-            "folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"]))),
-            "n": rows["key"].nunique(),
-        }
-        runs = len(rows[["seed", "retrain_seed"]].drop_duplicates())
-        found.append(
-            {
-                "study": study,
-                "selection": choice.selection,
-                "arm": arm,
-                "speaker": speaker,
-                **heard,
-                "runs": runs,
-                **scores,
-            }
-        )
+        row = {"study": study, "selection": choice.name, "arm": arm, "speaker": speaker}
+        row |= {"folds": ", ".join(str(fold) for fold in sorted(set(rows["fold"])))}
+        row |= {"n": rows["key"].nunique(), "runs": len(rows[["seed", "retrain_seed"]].drop_duplicates())}
+        found.append(row | scores)
     return pd.DataFrame(found, columns=list(SPEAKER_COLUMNS))
-
-
-def joined(frames: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    """Frames below one another, those without rows left out, in these columns."""
-    filled = [frame for frame in frames if len(frame)]
-    return (
-        pd.concat(filled, ignore_index=True)[list(columns)] if filled else pd.DataFrame(columns=list(columns))
-    )

@@ -1,7 +1,7 @@
-"""Doing something again whenever a study has got further, until somebody stops it.
+"""Repeat an action whenever a study has progressed, until Ctrl-C.
 
-Comes in: folders or places of studies. Goes out: calls. Only listings are asked for, so that a large ledger
-is not read to learn that nothing has changed.
+In: folders or URIs of studies. Out: calls. Only listings are read, so that a large ledger is not read to
+learn that nothing has changed.
 """
 
 import time
@@ -16,7 +16,7 @@ POLL_S = 2.0  # between two looks
 
 
 def states(roots: Sequence[Path]) -> Hashable:
-    """What differs once a trial has ended, or the plan has changed."""
+    """A value that changes when a trial has ended or the plan has changed."""
     found = [(str(root), *storage.states(StudyFiles(root).trials).items()) for root in roots]
     plans = [storage.text(StudyFiles(root).config) for root in roots]
     return (*map(tuple, found), *plans)
@@ -25,18 +25,17 @@ def states(roots: Sequence[Path]) -> Hashable:
 def watch(
     roots: Sequence[Path],
     act: Callable[[], object],
-    told: Callable[[Fault], object],
+    report: Callable[[Fault], object],
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """`act` now, and after every change; a fault on the way is `told`, and the next look tries again. Ctrl-C
-    ends it.
+    """Call `act` now and after every change, until Ctrl-C.
 
-    A file may be gone between the listing and the reading, because the study goes on meanwhile: that is no
-    end.
+    A later fault is passed to `report`, and the next look tries again: a running study may remove a file
+    between the listing and the reading.
 
     Raises:
-        Fault: of the first time: a folder that is not a study's will not become one.
+        Fault: from the first call: a folder that holds no study will not become one.
     """
     known: Hashable = states(roots)
     try:
@@ -48,6 +47,6 @@ def watch(
                     act()
                     known = now
             except Fault as fault:
-                told(fault)
+                report(fault)
     except KeyboardInterrupt:
         return

@@ -1,8 +1,8 @@
-"""Numbers as people say them, and what a comparison of two arms allows one to say.
+"""Numbers in sentences, and what a comparison of two arms allows one to say.
 
-In: numbers, or a row of the frame `pairs`. Out: text. Scores come in 0..1 and are told in percent,
-differences in points of UA. A sentence never claims more than its test: what cannot be concluded is said to
-be so, with the reason.
+In: numbers, or a row of the frame `pairs`. Out: text. Scores come in 0..1 and are written in percent,
+differences in points of UA. A sentence never claims more than its test. If nothing can be concluded, it says
+so and why.
 """
 
 import math
@@ -12,10 +12,11 @@ from typing import Any
 from analysis.statistics import fewest_p
 from raysernas.record.summary import FEWEST_DRAWS
 
-SURE = 0.05  # a p below this is evidence, and a posterior probability above the rest
-FEWEST_SPEAKERS = 10  # below which an interval over speakers is narrower than it says
+SURE = 0.05  # a p below this, or a posterior probability above 1 - this, counts as evidence
+FEWEST_SPEAKERS = 10  # with fewer, an interval over speakers is narrower than it says
 FORBIDDEN = "oracle"  # the selection by test scores
-UNKNOWN = "not known"
+NO_EVIDENCE = "no evidence, because the candidates were chosen by test scores"
+UNKNOWN = "unknown"
 
 
 def percent(score: float) -> str:
@@ -32,33 +33,23 @@ def points(difference: float) -> str:
 
 def chance(p: float) -> str:
     """Such as p 0.012, or p < 0.001."""
-    return "p not known" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.2g}"
+    return "p unknown" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.2g}"
 
 
 def probability(share: float) -> str:
-    """Such as 0.97; never a certainty that no posterior has."""
-    return (
-        UNKNOWN
-        if math.isnan(share)
-        else "over 0.99"
-        if share > 0.99
-        else "under 0.01"
-        if share < 0.01
-        else f"{share:.2f}"
-    )
+    """Such as 0.97; never 0 or 1, which no posterior is."""
+    if math.isnan(share):
+        return UNKNOWN
+    return "over 0.99" if share > 0.99 else "under 0.01" if share < 0.01 else f"{share:.2f}"
 
 
 def duration(seconds: float) -> str:
     """Such as 45 s, 12 min or 3.2 h."""
     if math.isnan(seconds):
         return UNKNOWN
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:,.1f} h"
-    )
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def counted(number: int, noun: str) -> str:
@@ -68,15 +59,12 @@ def counted(number: int, noun: str) -> str:
 
 def few_draws(drawn: int) -> str:
     """Why nothing is claimed about random architectures; empty if there are enough."""
-    return (
-        f"{counted(drawn, 'random draw')}: too few for a claim, which takes {FEWEST_DRAWS}"
-        if drawn < FEWEST_DRAWS
-        else ""
-    )
+    enough = drawn >= FEWEST_DRAWS
+    return "" if enough else f"only {counted(drawn, 'random draw')} (a claim needs {FEWEST_DRAWS})"
 
 
 def ahead(row: Mapping[str, Any], drawn: int) -> str:
-    """The arm of a row of `pairs` that may be called better; empty if neither may. Arguments as of
+    """The arm of a row of `pairs` that may be called better; empty if neither may. Arguments: see
     `verdict`.
     """
     if _withheld(row, drawn) or row["selection"] == FORBIDDEN or not row["holm_p"] < SURE:
@@ -88,21 +76,15 @@ def verdict(row: Mapping[str, Any], *, tested: int, drawn: int) -> str:
     """What a row of `pairs` allows one to say.
 
     Args:
-        tested: pairs of its family, for which its p is adjusted.
-        drawn: random architectures behind the scores of the arm `random`.
+        tested: the pairs in its family, for which its p is adjusted.
+        drawn: the random architectures behind the scores of the arm `random`.
     """
     why = _withheld(row, drawn)
-    said = f"nothing can be concluded: {why}" if why else _said(row, tested)
+    said = f"nothing can be concluded: {why}" if why else _conclusion(row, tested)
     if 0 < row["speakers"] < FEWEST_SPEAKERS:
-        said += (
-            f"; {counted(row['speakers'], 'speaker')}: too few for the bootstrap interval, which takes "
-            f"{FEWEST_SPEAKERS}"
-        )
-    return (
-        f"no evidence, as candidates were chosen by test scores: {said}"
-        if row["selection"] == FORBIDDEN
-        else said
-    )
+        few = counted(row["speakers"], "speaker")
+        said += f"; only {few} (the bootstrap interval needs {FEWEST_SPEAKERS})"
+    return f"{NO_EVIDENCE}: {said}" if row["selection"] == FORBIDDEN else said
 
 
 def _withheld(row: Mapping[str, Any], drawn: int) -> str:
@@ -111,7 +93,7 @@ def _withheld(row: Mapping[str, Any], drawn: int) -> str:
 
 
 def _untested(row: Mapping[str, Any]) -> str:
-    """Why there is no test of a pair; empty if there is one."""
+    """Why a pair has no test; empty if it has one."""
     folds = int(row["folds"])
     if folds == 0:
         return "the arms have no scored fold in common"
@@ -122,51 +104,33 @@ def _untested(row: Mapping[str, Any]) -> str:
     if row["sd"] == 0:
         return f"the difference is the same on all {folds} folds ({_lead(row)}), which no test can judge"
     if math.isnan(row["nb_p"]):
-        return (
-            "how many utterances were trained on and tested is not known, and so not how far the folds "
-            "overlap"
-        )
+        return "the number of training or test utterances is unknown, so the overlap of the folds is too"
     return ""
 
 
 def _lead(row: Mapping[str, Any]) -> str:
-    ahead, behind = (row["arm_a"], row["arm_b"]) if row["difference"] >= 0 else (row["arm_b"], row["arm_a"])
-    return (
-        f"{ahead} is {points(row['difference'])} of UA ahead of {behind}"
-        if row["difference"]
-        else f"{ahead} and {behind} are level"
-    )
+    first, second = row["arm_a"], row["arm_b"]
+    if not row["difference"]:
+        return f"{first} and {second} are level"
+    ahead, behind = (first, second) if row["difference"] > 0 else (second, first)
+    return f"{ahead} is {points(row['difference'])} of UA ahead of {behind}"
 
 
-def _said(row: Mapping[str, Any], tested: int) -> str:
-    low, high = (
-        (row["ci_low"], row["ci_high"]) if row["difference"] >= 0 else (-row["ci_high"], -row["ci_low"])
-    )
+def _conclusion(row: Mapping[str, Any], tested: int) -> str:
+    lead, sign = _lead(row), 100 if row["difference"] >= 0 else -100
+    low, high = sorted(sign * row[end] for end in ("ci_low", "ci_high"))
     family = f" after Holm over {tested} pairs" if tested > 1 else ""
-    numbers = (
-        f"{100 * (1 - SURE):.0f} % interval {100 * low:.1f} to {100 * high:.1f}, "
-        f"{chance(row['holm_p'])}{family}"
-    )
-    rope = 100 * row["rope"]
-    same = (
-        f"less than {rope:g} point{'' if rope == 1 else 's'} apart with probability "
-        f"{probability(row['p_same'])}"
-    )
+    interval = f"{100 * (1 - SURE):.0f} % interval {low:.1f} to {high:.1f}"
+    numbers = f"{interval}, {chance(row['holm_p'])}{family}"
+    rope = f"{100 * row['rope']:g} point{'' if row['rope'] == 0.01 else 's'}"
+    same = f"less than {rope} apart with probability {probability(row['p_same'])}"
     alike = row["p_same"] > 1 - SURE
     if row["holm_p"] < SURE:
-        return f"{_lead(row)} ({numbers})" + (f", and yet {same}" if alike else "")
+        return f"{lead} ({numbers})" + (f", and yet {same}" if alike else "")
     if alike:
-        return (
-            f"{row['arm_a']} and {row['arm_b']} are the same for all practical purposes: {same} ({numbers})"
-        )
-    told = (
-        f"nothing can be concluded: {_lead(row)}, but that may be chance ({numbers})"
-        if row["difference"]
-        else (f"nothing can be concluded: {_lead(row)} ({numbers})")
-    )
-    reach = fewest_p(int(row["folds"]))
-    return (
-        told
-        if reach < SURE
-        else f"{told}; no Wilcoxon test of {row['folds']} folds can reach p < {SURE:g} (at best {reach:.2g})"
-    )
+        return f"{row['arm_a']} and {row['arm_b']} are the same for practical purposes: {same} ({numbers})"
+    chance_too = ", but that may be chance" if row["difference"] else ""
+    said, fewest = f"nothing can be concluded: {lead}{chance_too} ({numbers})", fewest_p(int(row["folds"]))
+    if fewest < SURE:
+        return said
+    return f"{said}; no Wilcoxon test of {row['folds']} folds can reach p < {SURE:g} (at best {fewest:.2g})"

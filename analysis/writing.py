@@ -1,9 +1,9 @@
-"""Frames as files that others read: CSV and Parquet for programs, Markdown and LaTeX (booktabs) for people.
+"""Frames as files: CSV and Parquet for programs, Markdown and LaTeX (booktabs) for people.
 
-Comes in: named frames and the protocol cards of their studies. Goes out: a file for each frame and format,
-every one with the cards: as comment lines (`#` in CSV, `%` in LaTeX besides the caption), as a footnote, or
-in the metadata of Parquet. Programs get every digit, and an empty cell where nothing is known; people get
-percent with one decimal, mean ± deviation in one column, and a dash.
+In: named frames and the protocol cards of their studies. Out: a file for each frame and format, all with the
+cards: as comment lines (`#` in CSV, `%` and the caption in LaTeX), as a footnote, or in the metadata of
+Parquet. Programs get every digit, and an empty cell for an unknown value. People get percent with one
+decimal, mean ± deviation in one column, and a dash.
 """
 
 import csv
@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.frames import columns
 from analysis.protocol_card import Card
 from raysernas.record import storage
 from raysernas.record.metrics import METRICS
@@ -27,25 +28,15 @@ Format = Literal["csv", "parquet", "md", "tex"]
 Cards = Mapping[str, Card]
 METADATA = b"raysernas.cards"  # key of the cards in a Parquet file: JSON, study -> label -> text
 MISSING = "-"
-DASH = f"{MISSING} in a cell: not known, or not one number"
-# ends of names, 0..1
+DASH = f"{MISSING} in a cell: unknown, or not a single number"
+# endings of column names, 0..1
 PERCENT = (
     *(name for name, metric in METRICS.items() if metric.is_share),
     *("recall", "precision", "share", "shared", "expected", "improvement", "beaten"),
 )
 # of UA, 0..1
-POINTS = (
-    "difference",
-    "sd",
-    "ci_low",
-    "ci_high",
-    "boot_difference",
-    "boot_low",
-    "boot_high",
-    "rope",
-    "ua_seed_sd",
-)
-WHOLE = ("parameters", "search_s", "retrain_s", "seconds", "device_s", "search_mb", "retrain_mb")
+POINTS = columns("difference sd ci_low ci_high boot_difference boot_low boot_high rope ua_seed_sd")
+WHOLE = columns("parameters search_s retrain_s seconds device_s search_mb retrain_mb")
 HEADINGS = {name: metric.label for name, metric in METRICS.items()}
 HEADINGS |= {"sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}
 LATEX = {
@@ -76,13 +67,13 @@ ALL: tuple[Format, ...] = ("csv", "parquet", "md", "tex")
 def write(
     folder: Path, frames: Mapping[str, pd.DataFrame], cards: Cards, formats: Sequence[Format] = ALL
 ) -> list[Path]:
-    """`NAME.csv`, `NAME.parquet`, `NAME.md` and `NAME.tex` of every frame; a local folder or one of a bucket.
+    """Write `NAME.csv`, `NAME.parquet`, `NAME.md` and `NAME.tex` of every frame, to a folder or a bucket.
 
     Args:
-        cards: study -> card; all of them stand in every file.
+        cards: study -> card; every file has all of them.
 
     Raises:
-        StorageFault: when the folder cannot be written.
+        StorageFault: if the folder cannot be written.
     """
     made: dict[Format, Callable[[pd.DataFrame, str], bytes]] = {
         "csv": lambda frame, _: as_csv(frame, cards).encode(),
@@ -99,24 +90,21 @@ def write(
 
 
 def as_csv(frame: pd.DataFrame, cards: Cards) -> str:
-    """A CSV that begins with the cards as `#` lines: `pandas.read_csv(path, comment="#")` takes them away.
+    """A CSV that begins with the cards as `#` lines; `pandas.read_csv(path, comment="#")` skips them.
 
-    Every text is in quotes, so that none of its characters can begin a comment; a line break in one becomes a
-    space.
+    Every text is quoted, so that none of its characters can begin a comment. A line break becomes a space.
     """
-    told = io.StringIO()
+    text = io.StringIO()
     plain = frame.map(lambda cell: BREAKS.sub(" ", cell) if isinstance(cell, str) else cell)
-    plain.to_csv(told, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    return "".join(f"# {line}\n" for line in card_lines(cards)) + told.getvalue()
+    plain.to_csv(text, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    return "".join(f"# {line}\n" for line in card_lines(cards)) + text.getvalue()
 
 
 def as_parquet(frame: pd.DataFrame, cards: Cards) -> bytes:
-    """A Parquet file whose schema carries the cards under METADATA; `pandas.read_parquet` gives the frame."""
+    """A Parquet file with the cards under METADATA in its schema; `pandas.read_parquet` gives the frame."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {
-        **(table.schema.metadata or {}),
-        METADATA: json.dumps({name: dict(card) for name, card in cards.items()}).encode(),
-    }
+    listed = json.dumps({name: dict(card) for name, card in cards.items()}).encode()
+    metadata = {**(table.schema.metadata or {}), METADATA: listed}
     content = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), content, write_page_checksum=True)
     return content.getvalue()
@@ -128,57 +116,26 @@ def as_markdown(frame: pd.DataFrame, cards: Cards, title: str) -> str:
     rows = [[heading(name, frame) for name in cells], *zip(*cells.values(), strict=True)]
     lines = [f"| {' | '.join(_markdown(cell) for cell in row)} |" for row in rows]
     lines.insert(1, f"| {' | '.join('---:' if _is_number(frame[name]) else '---' for name in cells)} |")
-    return "\n".join(
-        [
-            f"**{_markdown(title)}**",
-            "",
-            *lines,
-            "",
-            *(f"- {_markdown(line)}" for line in (*card_lines(cards), DASH)),
-            "",
-        ]
-    )
+    notes = [f"- {_markdown(line)}" for line in (*card_lines(cards), DASH)]
+    return "\n".join([f"**{_markdown(title)}**", "", *lines, "", *notes, ""])
 
 
 def as_latex(frame: pd.DataFrame, cards: Cards, title: str) -> str:
-    """A `table` for the package booktabs, with the cards as comment lines and in the caption. UTF-8, as LaTeX
-    expects it.
-    """
+    """A `table` for the package booktabs, with the cards as comment lines and in the caption. In UTF-8."""
     cells = shown(frame)
     rows = [" & ".join(escaped(cell) for cell in row) + r" \\" for row in zip(*cells.values(), strict=True)]
     heads = " & ".join(escaped(heading(name, frame)) for name in cells) + r" \\"
     kinds = "".join("r" if _is_number(frame[name]) else "l" for name in cells)
     caption = " ".join(f"{escaped(line)}." for line in (title, *card_lines(cards), DASH))
-    table = [
-        rf"\begin{{tabular}}{{{kinds}}}",
-        r"\toprule",
-        heads,
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}}",
-    ]
-    comments = [
-        f"% {line}" for line in (r"needs \usepackage{booktabs} and \usepackage{graphicx}", *card_lines(cards))
-    ]
-    return "\n".join(
-        [
-            *comments,
-            r"\begin{table}",
-            r"\centering",
-            FITTED,
-            *table,
-            rf"\caption{{{caption}}}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    needs = r"needs \usepackage{booktabs} and \usepackage{graphicx}"
+    comments = [f"% {line}" for line in (needs, *card_lines(cards))]
+    top = [r"\begin{table}", r"\centering", FITTED, rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
+    bottom = [r"\bottomrule", r"\end{tabular}}", rf"\caption{{{caption}}}", r"\end{table}", ""]
+    return "\n".join([*comments, *top, heads, r"\midrule", *rows, *bottom])
 
 
 def card_lines(cards: Cards) -> list[str]:
-    """`label: text` of each line of the cards, with the study before it where there are several; what is
-    empty is left out.
-    """
+    """`label: text` for each line of the cards that is not empty, after the study if there are several."""
     several = len(cards) > 1
     return [
         _one_line(f"{f'{name}, ' if several else ''}{label}: {text}")
@@ -189,7 +146,7 @@ def card_lines(cards: Cards) -> list[str]:
 
 
 def shown(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Column -> every cell as people read it; `X_sd` goes into `X` as mean ± deviation, where there is an
+    """Column -> its cells as people read them; `X_sd` goes into `X` as mean ± deviation, if there is an
     `X`.
     """
     names = [str(name) for name in frame]
@@ -208,14 +165,14 @@ def shown(frame: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def heading(name: str, frame: pd.DataFrame) -> str:
-    """What stands above a column: `pooled_ua` is `pooled UA %`."""
+    """The heading of a column: that of `pooled_ua` is `pooled UA %`."""
     words = " ".join(HEADINGS.get(word, word) for word in name.split("_"))
     unit = "points" if name in POINTS else "%" if _is_percent(name) else ""
     return f"{words} {unit}" if unit and _is_number(frame[name]) else words
 
 
 def escaped(text: str) -> str:
-    """Any text as LaTeX prints it."""
+    """Any text so that LaTeX prints it as it is."""
     return "".join(LATEX.get(letter, letter) for letter in _one_line(text))
 
 

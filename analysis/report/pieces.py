@@ -1,57 +1,74 @@
-"""The pieces that every section is made of: headings, figures with their captions, lists of sentences."""
+"""What every section of the page is made of: figures under their captions, lists, definitions; and
+`Section`.
+"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from analysis.report.findings import Drawn, Findings
+from analysis.loading import Results
 from analysis.report.markup import Child, Markup, join, tag, trusted
+from raysernas.drawing.shapes import Picture
 from raysernas.drawing.svg import svg
 
 WIDE = 520  # units; a wider figure scrolls on a narrow screen instead of becoming too small to read
+HOLLOW = "Hollow: a {}. Diamond: the mean of an arm that has all folds. Line: ± one standard deviation."
 
 
-def section(identity: str, title: str, *children: Child) -> Markup:
-    """A part of the page that the contents list."""
-    heading = tag("h2", {"id": f"{identity}-title", "tabindex": "-1"}, title)
-    return tag("section", {"id": identity, "aria-labelledby": f"{identity}-title"}, heading, *children)
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture, its caption, and how to read it."""
+
+    caption: str
+    picture: Picture
+    note: str = ""
 
 
-def figure(drawn: Drawn, study: str = "") -> Markup:
-    """A figure under its caption; of several studies with the name of its own."""
-    caption = f"{drawn.caption}, {study}" if study else drawn.caption
-    inner = trusted(svg(drawn.picture))
-    if drawn.picture.width > WIDE:
-        inner = tag(
-            "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption}, inner
-        )
-    told = tag(
-        "figcaption", None, caption, tag("span", {"class": "note"}, drawn.note) if drawn.note else None
-    )
-    return tag("figure", {"class": "wide" if drawn.picture.width > WIDE + 60 else None}, told, inner)
+Drawn = Callable[[Results, str], Iterator[Figure]]  # the figures of one study
 
 
-def figures(
-    found: Findings, *parts: Callable[[Findings, str], Iterable[Drawn]], small: bool = False
-) -> Markup | None:
-    """The figures of some parts of the gallery, of every study, beside one another as far as there is
-    room.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the page: its title, its contents in order, and the figures that are also files.
+
+    Attributes:
+        contents: what is under the title; None is left out.
+        drawn: the figures in `contents`, for `--figures`.
     """
-    several = len(found.studies) > 1
+
+    title: str
+    contents: Callable[[Results], Iterable[Child]]
+    drawn: tuple[Drawn, ...] = ()
+
+
+def figures(results: Results, *drawn: Drawn, small: bool = False) -> Markup | None:
+    """Figures of every study, beside one another as far as there is room."""
+    several = len(results.names) > 1
     shown = [
-        figure(drawn, study if several else "")
-        for part in parts
-        for study in found.studies
-        for drawn in part(found, study)
+        figure(each, study if several else "")
+        for part in drawn
+        for study in results.names
+        for each in part(results, study)
     ]
     return tag("div", {"class": "figures small" if small else "figures"}, *shown) if shown else None
 
 
-def sentences(told: Sequence[str], *, empty: str) -> Markup:
-    """A list of sentences."""
-    return (
-        tag("ul", {"class": "plain"}, *[tag("li", None, each) for each in told])
-        if told
-        else tag("p", {"class": "empty"}, empty)
-    )
+def figure(shown: Figure, study: str = "") -> Markup:
+    """A figure under its caption, which names the study if there are several."""
+    caption = f"{shown.caption}, {study}" if study else shown.caption
+    wide, inner = shown.picture.width, trusted(svg(shown.picture))
+    if wide > WIDE:
+        scrolls = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption}
+        inner = tag("div", scrolls, inner)
+    note = tag("span", {"class": "note"}, shown.note) if shown.note else None
+    heading = tag("figcaption", None, caption, note)
+    return tag("figure", {"class": "wide" if wide > WIDE + 60 else None}, heading, inner)
+
+
+def sentences(texts: Sequence[str], *, empty: str) -> Markup:
+    """A list of sentences; `empty` if there are none."""
+    if not texts:
+        return tag("p", {"class": "empty"}, empty)
+    return tag("ul", {"class": "plain"}, *[tag("li", None, each) for each in texts])
 
 
 def paragraph(*children: Child) -> Markup:
@@ -59,6 +76,6 @@ def paragraph(*children: Child) -> Markup:
     return tag("p", None, *children)
 
 
-def definitions(pairs: Sequence[tuple[str, str]]) -> Markup:
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Labels and texts."""
     return tag("dl", None, *[join([tag("dt", None, label), tag("dd", None, text)]) for label, text in pairs])

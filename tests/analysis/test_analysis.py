@@ -13,9 +13,7 @@ from rich.console import Console
 
 from analysis.__main__ import main
 from analysis.loading import load
-from analysis.report import gallery
 from analysis.report import page as pages
-from analysis.report.build import found_in
 from raysernas.config.files import assign
 from raysernas.config.schema import Config
 from raysernas.record import ledger, storage
@@ -208,8 +206,8 @@ def test_scores_that_are_no_numbers_are_not_known(tmp_path: Path) -> None:
     rows.loc[lost, "test_confusion"] = ""
     ledger.write_table(path, rows)
     assert main([str(files.root)]) == 0
-    found = found_in(load(files.root))
-    assert found.of("arms", selection="nested").set_index("arm")["ua"].isna().to_dict() == {
+    found = load(files.root)
+    assert found.rows("arms", selection="nested").set_index("arm")["ua"].isna().to_dict() == {
         "cnn": True,
         "lstm": False,
     }
@@ -254,11 +252,9 @@ def test_figures_of_studies_whose_names_differ_in_signs_only_are_all_there(tmp_p
 
 
 def test_every_figure_of_the_page_is_a_file(tmp_path: Path) -> None:
-    found = found_in(
-        load(simulated(tmp_path, arms=("darts", "cnn"), folds=3, predictions=True, histories=True).root)
-    )
+    found = load(simulated(tmp_path, arms=("darts", "cnn"), folds=3, predictions=True, histories=True).root)
     page = Page(pages.page(found))
-    assert len(gallery.every(found)) == len(list(page.named("figure")))
+    assert len(pages.figures(found)) == len(list(page.named("figure")))
 
 
 def test_costs_lead_to_the_trials_they_are_of(tmp_path: Path) -> None:
@@ -267,9 +263,9 @@ def test_costs_lead_to_the_trials_they_are_of(tmp_path: Path) -> None:
     storage.write_text(
         files.config, (storage.text(files.config) or "").replace("candidates: 3", "candidates: 2")
     )
-    found = found_in(load(files.root))
+    found = load(files.root)
     page, parts = Page(pages.page(found)), lambda link: set(link.partition("?")[2].split("&"))
-    cost = found.of("cost")
+    cost = found.rows("cost")
     for arm, purpose, asked in (
         *((arm, "beyond the plan", "planned=False") for arm in ("darts", "cnn")),
         *((arm, "failed", "status=failed") for arm in ("darts", "cnn")),

@@ -46,7 +46,7 @@ def test_nothing_of_a_test_moves_a_choice(study: analysis.Results, seed: int, ki
             other[name] = rng.permutation(other[name].to_numpy()) if kind == "drawn" else ""
     config = study.configs["simulated"]
     for before, after in zip(study.choices["simulated"][:2], choices(other, config)[:2], strict=True):
-        assert before.selection == after.selection
+        assert before.name == after.name
         pd.testing.assert_frame_equal(before.tried, after.tried, check_exact=True)
         pd.testing.assert_frame_equal(before.chosen, after.chosen, check_exact=True)
 
@@ -97,7 +97,7 @@ def test_a_nested_study_has_no_flat_choice(tmp_path: Path) -> None:
     """Its candidate 1 is another one on each fold: a mean over folds would be of no candidate."""
     simulated(tmp_path, arms=("cnn",), folds=2, candidates=3, protocol="nested")
     results = analysis.load(tmp_path)
-    assert [choice.selection for choice in results.choices["simulated"]] == [NESTED, ORACLE]
+    assert [choice.name for choice in results.choices["simulated"]] == [NESTED, ORACLE]
     assert results.arms.loc[results.arms["selection"] == NESTED, "marks"].tolist() == [""]
     assert results.trials.groupby(["candidate", "fold"])["retrain.lr"].nunique().max() == 1
     assert results.trials.loc[results.trials["candidate"] == 1, "retrain.lr"].nunique() == 2
@@ -128,7 +128,5 @@ def test_nested_choices_of_a_flat_study_are_marked_as_leaky(
 
 def test_every_mark_of_a_table_is_explained(study: analysis.Results) -> None:
     used = {mark for text in study.arms["marks"] for mark in text.split(", ") if mark}
-    assert (
-        used == {*study.meanings["simulated"]} == {"leaky proposals", "optimistic", "chosen by test scores"}
-    )
+    assert used == {*study.marks("simulated")} == {"leaky proposals", "optimistic", "chosen by test scores"}
     assert all(mark in study.cards["simulated"]["marks"] for mark in used)

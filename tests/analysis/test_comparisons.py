@@ -228,7 +228,7 @@ def test_the_bootstrap_is_over_speakers_that_both_arms_have() -> None:
         (
             [0.70, 0.71, 0.72],
             [0.701, 0.709, 0.7205],
-            "cnn and darts are the same for all practical purposes: less than 1 point",
+            "cnn and darts are the same for practical purposes: less than 1 point",
         ),
         (
             [0.7],
@@ -263,7 +263,7 @@ def test_five_folds_cannot_reach_significance_with_wilcoxon() -> None:
 def test_few_speakers_are_said() -> None:
     heard = {"cnn": [0.5, 0.6, 0.7], "darts": [0.6, 0.7, 0.9]}
     said = only(pairs(folds({"cnn": BAD, "darts": GOOD}), speakers(heard)))["verdict"]
-    assert said.endswith("; 3 speakers: too few for the bootstrap interval, which takes 10")
+    assert said.endswith("; only 3 speakers (the bootstrap interval needs 10)")
     many = {arm: [*ua] * 4 for arm, ua in heard.items()}
     assert "speakers" not in only(pairs(folds({"cnn": BAD, "darts": GOOD}), speakers(many)))["verdict"]
 
@@ -273,7 +273,7 @@ def test_unknown_sizes_give_no_p_and_are_said() -> None:
         row = only(pairs(folds({"cnn": BAD, "darts": GOOD}, **unknown)))
         assert (row["nb_p"], row["holm_p"], row["ci_low"], row["p_same"]) == (NAN, NAN, NAN, NAN)
         assert row["verdict"].startswith(
-            "nothing can be concluded: how many utterances were trained on and tested is not known"
+            "nothing can be concluded: the number of training or test utterances is unknown"
         )
 
 
@@ -281,7 +281,7 @@ def test_a_choice_by_test_scores_is_no_evidence() -> None:
     row = only(pairs(folds({"cnn": BAD, "darts": GOOD}, selection="oracle")))
     assert (row["ahead"], only(pairs(folds({"cnn": BAD, "darts": GOOD})))["ahead"]) == ("", "darts")
     assert row["verdict"].startswith(
-        "no evidence, as candidates were chosen by test scores: darts is 9.3 points"
+        "no evidence, because the candidates were chosen by test scores: darts is 9.3 points"
     )
 
 
@@ -300,11 +300,11 @@ def test_nine_random_draws_are_too_few_for_a_claim() -> None:
     trials = runs({arm: [[0.7] * 3] * 3 for arm in ("darts", "random")}, retrain_seeds=2)
     assert draws(told, trials) == 9
     assert only(pairs(told, trials=trials))["verdict"].startswith(
-        "nothing can be concluded: 9 random draws: too few for a claim"
+        "nothing can be concluded: only 9 random draws (a claim needs 10)"
     )
     row = only(over_random(told, trials))
     assert (row["improvement"], row["beaten"], row["draws"]) == (NAN, NAN, 9)
-    assert row["note"] == "9 random draws: too few for a claim, which takes 10"
+    assert row["note"] == "only 9 random draws (a claim needs 10)"
 
 
 def test_the_gain_over_the_mean_random_architecture() -> None:
@@ -337,7 +337,9 @@ def test_only_runs_of_the_chosen_candidate_are_draws() -> None:
 
 def test_a_gain_by_test_scores_is_no_evidence() -> None:
     told = folds({"darts": GOOD, "random": BAD}, selection="oracle")
-    assert only(over_random(told))["note"] == "no evidence, as candidates were chosen by test scores"
+    assert only(over_random(told))["note"] == (
+        "no evidence, because the candidates were chosen by test scores"
+    )
 
 
 def test_without_random_architectures_there_is_no_gain() -> None:

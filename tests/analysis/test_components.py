@@ -161,9 +161,9 @@ def test_one_retrain_seed_leaves_it_with_the_search() -> None:
         "retrain_seed": NAN,
         "residual": pytest.approx(y.var(axis=1, ddof=1).mean()),
     }
-    assert said["search_seed"] == "not to be told apart from retrain seed: see residual"
+    assert said["search_seed"] == "cannot be told apart from retrain seed: see residual"
     assert said["residual"] == "search seed + retrain seed"
-    assert said["candidate"] == "1 candidate: cannot be known"
+    assert said["candidate"] == "1 candidate: the variance is unknown"
 
 
 def test_one_search_seed_leaves_it_with_the_fold() -> None:
@@ -183,7 +183,7 @@ def test_one_run_tells_nothing_and_no_run_neither() -> None:
     assert all(math.isnan(each) for each in told(grid(1, 1, 1, 1)).values())
     failed = grid(1, 3, 2, 1).assign(status="failed", test_ua=math.nan)
     assert all(math.isnan(each) for each in told(failed).values())
-    assert notes(failed)["fold"] == "0 folds: cannot be known"
+    assert notes(failed)["fold"] == "0 folds: the variance is unknown"
 
 
 def test_a_negative_estimate_is_said_and_given_as_0() -> None:
@@ -191,7 +191,7 @@ def test_a_negative_estimate_is_said_and_given_as_0() -> None:
     trials = grid(1, 6, 2, 1, scores=[0.4, 0.6] * 6)
     found = components(trials).set_index("component")
     assert (found.loc["fold", "variance"], found.loc["fold", "share"]) == (0, 0)
-    assert found.loc["fold", "note"] == "the estimate was negative (-0.01): given as 0"
+    assert found.loc["fold", "note"] == "negative estimate (-0.01), given as 0"
     assert found.loc["residual", "share"] == 1
 
 
@@ -222,7 +222,7 @@ def test_candidates_that_were_given_up_are_left_out() -> None:
     trials = grid(3, 5, 2, 1)
     trials.loc[(trials["candidate"] == 2) & (trials["fold"] > 1), "status"] = "raced"
     assert told(trials) == pytest.approx(told(trials[trials["candidate"] < 2]), nan_ok=True)
-    assert notes(trials)["residual"].endswith("; without 1 candidate given up")
+    assert notes(trials)["residual"].endswith("; without 1 candidate raced out")
 
 
 def test_repeated_scores_of_seeds_are_no_folds() -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.figures import alphas, axes, bars, curves, dots, fronts, matrices
-from analysis.report import gallery
+from analysis.report.page import figures
 from raysernas.drawing import palette
 from raysernas.drawing.raster import PRINT_SCALE, png
 from raysernas.drawing.shapes import Box, Dot, Line, Picture, Tiles, Words
 from raysernas.drawing.svg import svg
 from raysernas.record import genotype
-from tests.support.findings import findings
+from tests.support.results import by_hand
 
 NAMES = st.text(min_size=1, max_size=20)
 NUMBERS = st.floats(1e-3, 1e6)
@@ -173,7 +173,7 @@ def test_alphas_over_epochs_are_those_of_every_edge() -> None:
 
 
 def test_every_figure_is_the_same_every_time_and_a_file_of_its_own() -> None:
-    one, two = gallery.every(findings()), gallery.every(findings())
+    one, two = figures(by_hand()), figures(by_hand())
     assert len(one) > 15
     for name, figure in one.items():
         text = svg(figure, alone=True)

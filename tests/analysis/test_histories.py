@@ -1,5 +1,5 @@
-"""Histories as frames: what each epoch noted, by trial, stage and retrain seed; torn and missing files are
-told.
+"""Histories as frames: what each epoch recorded, by trial, stage and retrain seed; torn and missing files are
+named.
 """
 
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.histories import COLUMNS, MIXTURE_COLUMNS
+from analysis.histories import ALPHA_COLUMNS, COLUMNS
 from tests.support.ledgers import EPOCHS, NAME, simulated
 
 PLAN: dict[str, Any] = {
@@ -35,7 +35,8 @@ def lines(root: Path, trial: str) -> list[dict[str, Any]]:
 
 
 def test_every_number_of_every_epoch_is_a_cell(root: Path) -> None:
-    frame, remarks = analysis.load(root).histories()
+    results = analysis.load(root)
+    frame, remarks = results.histories, results.history_remarks
     assert remarks == ()
     assert list(frame)[: len(COLUMNS)] == list(COLUMNS)
     for trial, rows in frame.groupby("trial"):
@@ -48,8 +49,8 @@ def test_every_number_of_every_epoch_is_a_cell(root: Path) -> None:
     assert {"genotype", "mixing"} & {*frame} == set()
 
 
-def test_a_retraining_follows_the_other_and_has_its_seed(root: Path) -> None:
-    frame, _ = analysis.load(root).histories()
+def test_every_retraining_has_its_seed(root: Path) -> None:
+    frame = analysis.load(root).histories
     trained = frame[frame["stage"] == "retrain"]
     assert trained.groupby(["trial", "retrain_seed"]).size().tolist() == [EPOCHS] * 4 * 2
     assert frame.loc[frame["stage"] == "search", "retrain_seed"].isna().all()
@@ -59,13 +60,13 @@ def test_a_retraining_follows_the_other_and_has_its_seed(root: Path) -> None:
         for line in lines(root, path.stem)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in old), encoding="utf-8")
-    frame, _ = analysis.load(root).histories()  # an older version did not note of which seed a retraining was
+    frame = analysis.load(root).histories  # an older version did not record the seed
     assert frame.loc[frame["trial"] == path.stem, "retrain_seed"].isna().all()
 
 
-def test_mixtures_name_edges_and_operations(root: Path) -> None:
-    frame, _ = analysis.load(root).mixtures()
-    assert list(frame) == list(MIXTURE_COLUMNS)
+def test_alphas_name_edges_and_operations(root: Path) -> None:
+    frame = analysis.load(root).alphas_of(analysis.load(root).trials)[0]
+    assert list(frame) == list(ALPHA_COLUMNS)
     assert {*frame["arm"]} == {"darts"}
     sums = frame.groupby(["trial", "epoch", "part", "edge"])["weight"].sum()
     assert sums.to_numpy() == pytest.approx(np.ones(len(sums)))
@@ -77,14 +78,14 @@ def test_mixtures_name_edges_and_operations(root: Path) -> None:
     assert rows.iloc[8 * 2][["edge", "node", "source", "operation"]].tolist() == [2, 1, 0, "none"]
 
 
-def test_torn_and_missing_histories_are_told_and_the_rest_is_kept(root: Path) -> None:
+def test_torn_and_missing_histories_are_named_and_the_rest_is_kept(root: Path) -> None:
     folder = root / "history"
     torn = folder / "darts-c000-f0-s0.jsonl"
     torn.write_bytes(torn.read_bytes()[:-20] + b"\xff\n[1]\n{}\n")
     (folder / "cnn-c000-f0-s0.jsonl").unlink()
     (folder / "cnn-c000-f1-s0.jsonl").write_bytes(b"")
     results = analysis.load(root)
-    frame, remarks = results.histories()
+    frame, remarks = results.histories, results.history_remarks
     assert remarks == (
         f"{NAME}: cnn-c000-f0-s0 left no history",
         f"{NAME}: darts-c000-f0-s0 left a torn history",
@@ -92,13 +93,13 @@ def test_torn_and_missing_histories_are_told_and_the_rest_is_kept(root: Path) ->
     counts = frame.groupby("trial").size().to_dict()
     assert counts == {"darts-c000-f0-s0": 3 * EPOCHS - 1, "darts-c000-f1-s0": 3 * EPOCHS}
     none = results.trials[results.trials["arm"] == "none"]
-    assert (list(results.histories(none)[0]), list(results.mixtures(none)[0])) == (
+    assert (list(results.histories_of(none)[0]), list(results.alphas_of(none)[0])) == (
         list(COLUMNS),
-        list(MIXTURE_COLUMNS),
+        list(ALPHA_COLUMNS),
     )
 
 
-def test_only_the_trials_that_are_asked_for_are_read(root: Path) -> None:
+def test_only_the_given_trials_are_read(root: Path) -> None:
     results = analysis.load(root)
-    frame, _ = results.histories(results.trials[results.trials["trial"] == "cnn-c000-f1-s0"])
+    frame, _ = results.histories_of(results.trials[results.trials["trial"] == "cnn-c000-f1-s0"])
     assert {*frame["trial"]} == {"cnn-c000-f1-s0"}

@@ -133,14 +133,14 @@ def test_no_test_score_is_looked_at() -> None:
 
 def test_more_seeds_are_no_more_candidates() -> None:
     assert shares(importance(trials(25))) == shares(importance(trials(25, seeds=3)))
-    assert refusal(trials(10, seeds=3)) == "10 candidates with a score: importance takes 20"
+    assert refusal(trials(10, seeds=3)) == "10 candidates with a score: importance needs 20"
 
 
 def test_fewer_than_twenty_are_refused() -> None:
-    assert refusal(trials(19)) == "19 candidates with a score: importance takes 20"
-    assert refusal(trials(1)) == "1 candidate with a score: importance takes 20"
+    assert refusal(trials(19)) == "19 candidates with a score: importance needs 20"
+    assert refusal(trials(1)) == "1 candidate with a score: importance needs 20"
     unfinished = trials(20).drop(index=3)  # candidate 1 on fold 1
-    assert refusal(unfinished) == "19 candidates with a score: importance takes 20"
+    assert refusal(unfinished) == "19 candidates with a score: importance needs 20"
     assert "" not in shares(importance(trials(20)))
 
 
@@ -158,7 +158,7 @@ def test_nothing_to_tell_is_said() -> None:
     assert refusal(trials(25).assign(valid_ua=0.5)) == "all candidates score the same"
     same: dict[str, Any] = {"retrain.lr": 1e-3, "network.pool": "max", "retrain.weight_decay": 0.0}
     assert refusal(trials(25).assign(**same)) == "the candidates do not differ in any setting"
-    assert refusal(trials(25).assign(status="failed")) == "0 candidates with a score: importance takes 20"
+    assert refusal(trials(25).assign(status="failed")) == "0 candidates with a score: importance needs 20"
     assert importance(trials(25).iloc[:0]).empty
 
 

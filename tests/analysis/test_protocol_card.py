@@ -35,16 +35,16 @@ def test_a_card_says_what_the_study_did(study: analysis.Results) -> None:
     assert dict(list(study.cards[NAME].items())[:-1]) == {
         "study": NAME,
         "corpus": "synthetic, content simulated",
-        "counts": "160 utterances in a fold: training 80, validation 40, test 40; 6 speakers tested",
+        "counts": "160 utterances in a fold: training 80, validation 40, test 40; 6 test speakers",
         "classes": "4: anger, fear, joy, sadness",
         "merges": "as usual for the corpus",
         "folds": "usual, folds 0, 1, 2; speaker-independent",
         "validation speakers": "usual; weights and alphas halves by utterance",
-        "normalisation": "moments of the training speakers of each fold: inductive",
+        "normalisation": "mean and deviation of the training speakers of each fold: inductive",
         "settings chosen": "as written: one candidate",
         "seeds": "0; retrain 0",
         "search": "30 epochs, order first, batch 16",
-        "retrain": "60 epochs, batch 32; the epoch is chosen on the validation speakers",
+        "retrain": "60 epochs, batch 32; the epoch is chosen by validation UA",
         "code": NAME,
         "versions": f"raysernas {NAME}",
         "hardware": f"{NAME}; cpu, 1 thread, fp32; 1 host",
@@ -118,10 +118,10 @@ def test_what_was_not_recorded_is_said_to_be_so(study: analysis.Results) -> None
 def test_unlike_protocols_are_refused_or_marked(study: analysis.Results, settings: Any, label: str) -> None:
     cards = {"a": changed(study), "b": changed(study, **settings)}
     text = refusal(lambda: together(cards, mixed=False))
-    assert text.startswith("analysis: studies of unlike protocols do not belong in one table: a, b\n")
+    assert text.startswith("analysis: studies of unlike protocols cannot share a table: a, b\n")
     assert f"{cards['a'][label]} | {cards['b'][label]}" in text
     assert together(cards, mixed=True) == {
-        MIXED: f"the studies differ in {label}: their scores are not of one experiment"
+        MIXED: f"the studies differ in {label}, so their scores cannot be compared"
     }
 
 
@@ -162,7 +162,7 @@ def test_loading_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
     simulated(tmp_path / "a", **PLAN)
     simulated(tmp_path / "b", **PLAN | {"folds": 2})
     roots = (tmp_path / "a", tmp_path / "b")
-    assert "do not belong in one table" in refusal(lambda: analysis.load(*roots))
+    assert "cannot share a table" in refusal(lambda: analysis.load(*roots))
     mixed = analysis.load(*roots, mixed=True)
     assert mixed.arms["marks"].str.contains(MIXED).all()
     assert mixed.studies["marks"].tolist() == [MIXED, MIXED]

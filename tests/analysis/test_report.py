@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,25 +13,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.report import gallery, markup, wording
-from analysis.report.findings import Findings
+from analysis.loading import Results
+from analysis.report import links, markup, values
+from analysis.report.build import FRAMES
 from analysis.report.page import page
-from analysis.report.trials import columns
+from analysis.report.sections import cost, learning
+from analysis.report.sections.trials import columns
 from raysernas.drawing.shapes import Words
-from tests.support.findings import findings
 from tests.support.pages import Page
+from tests.support.results import by_hand, changed, together
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'\x00&\u202e"
 SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
-def found() -> Findings:
-    return findings(marks={"optimistic": "one fold's validation speakers are another's test speakers"})
+def found() -> Results:
+    return by_hand(marks={"optimistic": "one fold's validation speakers are another's test speakers"})
 
 
 @pytest.fixture(scope="module")
-def read(found: Findings) -> Page:
+def read(found: Results) -> Page:
     return Page(page(found))
 
 
@@ -79,12 +80,12 @@ def test_headings_of_tables_are_headings_and_sort_by_buttons(read: Page) -> None
     assert sum(each.name == "button" and "thead" in each.parents for each in read.elements) == len(heads)
 
 
-def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found: Findings) -> None:
-    arms = found.frames["arms"].copy()
+def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found: Results) -> None:
+    arms = found.arms.copy()
     arms.loc[arms["selection"] == "oracle", ["ua", "wa", "f1", "pooled_ua", "pooled_wa", "pooled_f1"]] = (
         0.98765
     )
-    read = Page(page(replace(found, frames={**found.frames, "arms": arms})))
+    read = Page(page(changed(found, arms=arms)))
     cells = [element for element in read.elements if element.name == "td" and "98.8" in element.text]
     assert len(cells) == 6 * 3
     assert all("details" in cell.parents for cell in cells)
@@ -96,7 +97,7 @@ def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_link_of_a_number_finds_its_trials(seed: int) -> None:
-    read = Page(page(findings(seed=seed, failed=0.1, arms=("darts", "random"), folds=3)))
+    read = Page(page(by_hand(seed=seed, failed=0.1, arms=("darts", "random"), folds=3)))
     links = {link for link in read.links if link.startswith("#trials?")}
     assert len(links) > 20
     none_failed = [link for link in links if not read.rows(link)]
@@ -104,7 +105,7 @@ def test_every_link_of_a_number_finds_its_trials(seed: int) -> None:
     assert told <= {"0"}, "a link that finds nothing stands on a number that is not 0"
 
 
-def test_a_count_leads_to_as_many_rows(read: Page, found: Findings) -> None:
+def test_a_count_leads_to_as_many_rows(read: Page, found: Results) -> None:
     failed = found.trials[found.trials["status"] == "failed"].groupby("arm").size()
     for arm, count in failed.items():
         assert len(read.rows(f"#trials?arm={arm}&status=failed")) == count
@@ -112,27 +113,17 @@ def test_a_count_leads_to_as_many_rows(read: Page, found: Findings) -> None:
         assert {e.text for e in read.elements if e.attributes.get("href") == link} == {str(count)}
 
 
-def test_the_rows_of_a_fold_are_those_its_score_is_the_mean_of(read: Page, found: Findings) -> None:
+def test_the_rows_of_a_fold_are_those_its_score_is_the_mean_of(read: Page, found: Results) -> None:
     ua = next(column for column in read.trials["columns"] if column["name"] == "test_ua")["values"]
-    folds = found.of("folds", selection="nested")
+    folds = found.rows("folds", selection="nested")
     for row in folds.to_dict("records"):
         rows = read.rows(f"#trials?arm={row['arm']}&fold={row['fold']}&chosen=nested")
         assert np.mean([ua[i] for i in rows]) == pytest.approx(row["ua"], abs=1e-5)
 
 
-def test_several_studies_are_told_apart_in_every_link(found: Findings) -> None:
-    other = findings(study="other", seed=1)
-    frames = {name: pd.concat([found.frames[name], other.frames[name]]) for name in found.frames}
-    trials = pd.concat([found.trials, other.trials], ignore_index=True)
-    both = replace(
-        found,
-        trials=trials,
-        frames=frames,
-        configs={**found.configs, **other.configs},
-        answers={},
-        marks={},
-        cards={},
-    )
+def test_several_studies_are_told_apart_in_every_link(found: Results) -> None:
+    other = by_hand(study="other", seed=1)
+    both = together(found, other)
     read = Page(page(both))
     assert all("study=" in link for link in read.links if link.startswith("#trials?"))
     assert len(set(read.identities)) == len(read.identities)
@@ -177,11 +168,11 @@ def test_only_our_own_script_and_style_are_permitted(read: Page) -> None:
 
 
 def test_labels_of_a_ledger_stay_text() -> None:
-    found = findings(
+    found = by_hand(
         emotions=(HOSTILE, "joy"), reason=HOSTILE, answers=(HOSTILE,), marks={HOSTILE: HOSTILE}, failed=0.5
     )
     read = Page(
-        page(replace(found, remarks=(HOSTILE,), cards={name: {HOSTILE: HOSTILE} for name in found.studies}))
+        page(changed(found, remarks=(HOSTILE,), cards={name: {HOSTILE: HOSTILE} for name in found.names}))
     )
     assert unsafe(read) == []
     assert not read.named("img")
@@ -194,10 +185,10 @@ def test_labels_of_a_ledger_stay_text() -> None:
 @SLOW
 @given(text=st.text(min_size=1), emotions=st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
 def test_no_text_whatever_breaks_the_page(text: str, emotions: list[str]) -> None:
-    found = findings(
+    found = by_hand(
         arms=("darts",), folds=2, epochs=2, emotions=emotions, reason=text, answers=(text,), failed=0.5
     )
-    html = page(replace(found, remarks=(text,)))
+    html = page(changed(found, remarks=(text,)))
     read = Page(html)
     assert html.encode()
     assert (read.odd, unsafe(read)) == ([], [])
@@ -217,23 +208,15 @@ def test_data_comes_back_as_it_was(value: object) -> None:
 @pytest.mark.parametrize(
     "lost", ["chosen", "arms", "folds", "classes", "speakers", "pairs", "cost", "components", "histories"]
 )
-def test_a_missing_frame_is_told_in_words(found: Findings, lost: str) -> None:
-    frames = {name: frame for name, frame in found.frames.items() if name != lost}
-    read = Page(page(replace(found, frames=frames)))
+def test_a_missing_frame_is_told_in_words(found: Results, lost: str) -> None:
+    read = Page(page(changed(found, **{lost: pd.DataFrame()})))
     assert (read.odd, unsafe(read)) == ([], [])
 
 
-def test_without_anything_every_part_says_so(found: Findings) -> None:
-    nothing = replace(
-        found,
-        trials=found.trials.iloc[:0],
-        frames={},
-        answers={},
-        cards={},
-        marks={},
-        remarks=(),
-        confusion=None,
-    )
+def test_without_anything_every_part_says_so(found: Results) -> None:
+    empty = dict.fromkeys(FRAMES, pd.DataFrame())
+    trials, choices = found.trials.iloc[:0], {key: [] for key in found.names}
+    nothing = changed(found, **empty, trials=trials, choices=choices, cards={}, marked={}, remarks=())
     read = Page(page(nothing))
     assert not read.named("table")
     assert "Nothing can be said yet" in next(
@@ -242,25 +225,25 @@ def test_without_anything_every_part_says_so(found: Findings) -> None:
     assert all(len(part.text) > 25 for part in read.named("section"))
 
 
-def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Findings) -> None:
-    table = found.frames["histories"]
+def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Results) -> None:
+    table = found.histories
     draws = table[table["stage"] == "search"].assign(arm="random", loss=99.0)
-    both = replace(found, frames={**found.frames, "histories": pd.concat([table, draws])})
-    assert [each.picture for each in gallery.learning(both, found.studies[0])] == [
-        each.picture for each in gallery.learning(found, found.studies[0])
+    both = changed(found, histories=pd.concat([table, draws]))
+    assert [each.picture for each in learning.by_epoch(both, found.names[0])] == [
+        each.picture for each in learning.by_epoch(found, found.names[0])
     ]
 
 
-def test_hours_that_are_not_known_are_not_drawn_as_none(found: Findings) -> None:
-    table = found.frames["cost"]
+def test_hours_that_are_not_known_are_not_drawn_as_none(found: Results) -> None:
+    table = found.cost
     lost = table.assign(seconds=table["seconds"].where(table["purpose"] != "retrain"))
-    drawn = next(gallery.cost(replace(found, frames={**found.frames, "cost": lost}), found.studies[0]))
-    assert drawn.note == "Not drawn, as not known: retrain."
+    drawn = next(cost.hours(changed(found, cost=lost), found.names[0]))
+    assert drawn.note == "Not drawn, because unknown: retrain."
     assert "retrain" not in " ".join(shape.text for shape in drawn.picture.shapes if isinstance(shape, Words))
 
 
 def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
-    read = Page(page(findings(candidates=1)))
+    read = Page(page(by_hand(candidates=1)))
     heads = [each.text for each in read.named("th")]
     assert "UA" in heads
     assert not {"UA, nested", "UA, flat", "UA, oracle"} & {*heads}
@@ -269,17 +252,17 @@ def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
     )
 
 
-def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Findings) -> None:
-    arms = found.frames["arms"].copy()
+def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Results) -> None:
+    arms = found.arms.copy()
     arms.loc[arms["arm"] == "darts", ["ua", "ua_sd", "wa", "parameters", "best_fold", "best_ua"]] = np.nan
-    read = Page(page(replace(found, frames={**found.frames, "arms": arms})))
+    read = Page(page(changed(found, arms=arms)))
     assert (
         "nan"
         not in " ".join(each.text for each in read.elements if each.name in ("td", "th", "p", "li", "dd"))
         .lower()
         .split()
     )
-    cells = [each for each in read.named("td") if "not known" in each.text]
+    cells = [each for each in read.named("td") if "unknown" in each.text]
     assert len(cells) >= 5
     assert not any("data-v" in cell.attributes for cell in cells)
 
@@ -287,14 +270,14 @@ def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Findings) ->
 @pytest.mark.parametrize(
     ("told", "text"),
     [
-        (wording.percent(0.7216), "72.2"),
-        (wording.points(-0.0216), "−2.2"),
-        (wording.points(0.05), "+5.0"),
-        (wording.count(74200), "74\u202f200"),
-        (wording.chance(0.0004), "< .001"),
-        (wording.chance(1), "1.000"),
-        (wording.address({"arm": ["a", "b"], "fold": 2}), "#trials?arm=a&arm=b&fold=2"),
-        (wording.counted(1, "fold"), "1 fold"),
+        (values.percent(0.7216), "72.2"),
+        (values.points(-0.0216), "−2.2"),
+        (values.points(0.05), "+5.0"),
+        (values.count(74200), "74\u202f200"),
+        (values.chance(0.0004), "< .001"),
+        (values.chance(1), "1.000"),
+        (links.address({"arm": ["a", "b"], "fold": 2}), "#trials?arm=a&arm=b&fold=2"),
+        (values.counted(1, "fold"), "1 fold"),
     ],
 )
 def test_numbers_are_said_so(told: str, text: str) -> None:
@@ -305,14 +288,14 @@ def test_numbers_are_said_so(told: str, text: str) -> None:
 
 
 def test_ten_thousand_trials_are_data_and_not_elements() -> None:
-    few, many = findings(folds=10, seeds=1, candidates=34), findings(folds=10, seeds=10, candidates=34)
+    few, many = by_hand(folds=10, seeds=1, candidates=34), by_hand(folds=10, seeds=10, candidates=34)
     assert len(many.trials) == 10_200
     small, large = Page(page(few)), page(many)
     assert len(Page(large).elements) <= len(small.elements) * 1.05
     assert len(large) < 4_000_000
 
 
-def test_a_setting_that_some_arms_do_not_read_is_still_the_same_in_all_trials(found: Findings) -> None:
+def test_a_setting_that_some_arms_do_not_read_is_still_the_same_in_all_trials(found: Results) -> None:
     reads = found.trials["arm"] == "darts"
     shown, same = columns(
         found.trials.assign(
@@ -324,7 +307,7 @@ def test_a_setting_that_some_arms_do_not_read_is_still_the_same_in_all_trials(fo
     assert "search.seed" in {column["name"] for column in shown}
 
 
-def test_trials_keep_their_values(read: Page, found: Findings) -> None:
+def test_trials_keep_their_values(read: Page, found: Results) -> None:
     for column in read.trials["columns"]:
         own = found.trials[column["name"]].tolist() if column["name"] in found.trials else None
         if own is None:

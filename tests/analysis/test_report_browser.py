@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from analysis.report.page import page
 from tests.support import browser
-from tests.support.findings import findings
+from tests.support.results import by_hand
 
 pytestmark = pytest.mark.slow
 SERIOUS = ("serious", "critical")
@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hostile = (
         "<img src=x onerror=\"document.title='broken'\"></script><script>document.title='broken'</script>"
     )
-    found = findings(
+    found = by_hand(
         marks={"optimistic": "so"},
         folds=6,
         seeds=4,
@@ -167,7 +167,7 @@ def test_a_page_that_is_written_anew_reads_itself_again_keeps_its_place_and_can_
     chrome: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "report.html"
-    few, more = findings(folds=4, candidates=1, failed=0.0), findings(folds=4, candidates=4, failed=0.0)
+    few, more = by_hand(folds=4, candidates=1, failed=0.0), by_hand(folds=4, candidates=4, failed=0.0)
     path.write_text(page(few, refresh_s=1), encoding="utf-8")
     browser.look(chrome, path, width=1280)
     ended = texts(chrome, ".question")

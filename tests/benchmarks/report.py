@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis.report.page import page
 from tests.support import browser
-from tests.support.findings import ARMS, findings
+from tests.support.results import ARMS, by_hand
 
 FOLDS, SEEDS = 10, 10
 TIMING = (
@@ -24,7 +24,7 @@ TIMING = (
 def main(trials: int) -> None:
     """Prints seconds and sizes."""
     candidates = -(-trials // (FOLDS * SEEDS * len(ARMS)))
-    found = findings(folds=FOLDS, seeds=SEEDS, candidates=candidates)
+    found = by_hand(folds=FOLDS, seeds=SEEDS, candidates=candidates)
     start = time.perf_counter()
     text = page(found)
     print(

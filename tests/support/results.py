@@ -1,17 +1,21 @@
-"""Findings made by hand, with the columns of the frames of `analysis.load`: what a report is made of, without
-a study.
+"""`Results` made by hand: what a report is made of, without a study folder.
 
-They are drawn at random, hang together (folds of arms, speakers of folds), and everything in them is named as
-simulated.
+The frames are drawn at random and are consistent (folds of arms, speakers of folds). Everything in them says
+that it is simulated.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.report.findings import Findings
+from analysis.loading import Results
+from analysis.report.build import FRAMES
+from analysis.selection import Selection
+from analysis.study import Study
 from raysernas.config.files import assign
 from raysernas.config.schema import Config
 
@@ -21,7 +25,7 @@ STUDY = "simulated"
 SELECTIONS = ("nested", "flat", "oracle")
 
 
-def findings(
+def by_hand(
     *,
     arms: Sequence[str] = ARMS,
     folds: int = 5,
@@ -35,7 +39,7 @@ def findings(
     epochs: int = 8,
     seed: int = 0,
     study: str = STUDY,
-) -> Findings:
+) -> Results:
     """A study of so many trials."""
     rng = np.random.default_rng(seed)
     plan = {
@@ -48,23 +52,44 @@ def findings(
         "corpus.name": "emodb",
     }
     trials = _trials(rng, arms, folds, seeds, candidates, failed, reason).assign(study=study)
-    frames = _scored(rng, trials, arms, folds, emotions, ", ".join(marks or {}))
+    frames = dict.fromkeys(FRAMES, pd.DataFrame())
+    frames |= _scored(rng, trials, arms, folds, emotions, ", ".join(marks or {}))
     frames |= {"pairs": _pairs(rng, arms, folds), "histories": _histories(rng, arms, folds, epochs)}
     frames |= _spent(rng, trials, arms, folds * seeds)
-    size = len(emotions)
-    counts = pd.DataFrame(
-        rng.integers(0, 20, (size, size)) + 60 * np.eye(size, dtype=int), list(emotions), list(emotions)
-    )
-    return Findings(
-        trials=trials,
-        frames={name: frame.assign(study=study) for name, frame in frames.items()},
-        configs={study: assign(Config(), plan)},
+    kinds = ["best", *["sure"] * len(answers)][: len(answers)]
+    frames["answers"] = pd.DataFrame({"kind": kinds, "sentence": list(answers)})
+    trials = trials.assign(emotions=json.dumps(list(emotions)), test_confusion=_confusion(rng, len(emotions)))
+    chosen = frames["chosen"].assign(study=study)
+    return changed(
+        Results((Study(study, study, assign(Config(), plan), trials, ()),)),
+        **{name: frame.assign(study=study) for name, frame in frames.items()},
+        choices={study: [Selection(name, pd.DataFrame(), chosen) for name in SELECTIONS]},
         cards={study: {"corpus": "emodb, simulated", "folds": "speaker"}},
-        answers={study: [("best" if i == 0 else "sure", each) for i, each in enumerate(answers)]},
-        marks={study: marks or {}},
+        marked={(study, name): marks or {} for name in SELECTIONS},
         remarks=("All of this is simulated.",),
-        confusion=lambda of, selection, arm: counts,
+        history_remarks=(),
     )
+
+
+def changed(results: Results, **values: Any) -> Results:
+    """The same, with some frames or other properties replaced."""
+    copy = replace(results)
+    vars(copy).update({**vars(results), "unavailable": {}, **values})
+    return copy
+
+
+def together(one: Results, other: Results) -> Results:
+    """Two studies made by hand in one; without answers, marks and cards."""
+    both = {name: pd.concat([getattr(each, name) for each in (one, other)]) for name in FRAMES}
+    both["answers"] = pd.DataFrame()
+    choices = one.choices | other.choices
+    marked = {key: {} for key in [*one.marked, *other.marked]}
+    found = Results((*one.members, *other.members))
+    return changed(found, **both, choices=choices, marked=marked, cards={}, remarks=(), history_remarks=())
+
+
+def _confusion(rng: np.random.Generator, size: int) -> str:
+    return json.dumps((rng.integers(0, 20, (size, size)) + 60 * np.eye(size, dtype=int)).tolist())
 
 
 def _scored(
@@ -84,7 +109,7 @@ def _scored(
     names, ua = [f"simulated-{fold}" for fold in heard["fold"]], rng.uniform(0.4, 0.9, len(heard))
     return {
         "chosen": each,
-        "folds": each,
+        "folds": each.drop(columns="valid_ua"),
         "arms": _arms(each, folds, trials).assign(marks=marks),
         "classes": grid.assign(selection="nested", n=40, runs=2, **shares),
         "speakers": heard.assign(
@@ -164,6 +189,7 @@ def _trials(
         reason=np.where(bad, reason, ""),
         n_test=50,
         genotype_digest="0a1b2c3d",
+        planned=True,
         **{"corpus.name": "emodb"},
         **known,
     )
