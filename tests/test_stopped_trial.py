@@ -104,7 +104,7 @@ def test_stopped_after_nearly_every_step_a_trial_is_the_undisturbed_one(undistur
     assert (pd.read_parquet(whole.record)["attempts"] == 1).all()
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)  # of thousands, others each time
 @given(gaps=st.lists(st.integers(1, 25), min_size=1, max_size=3), every_s=st.sampled_from([0.0, 60.0]))
 def test_stopped_after_any_steps_a_trial_is_the_undisturbed_one(undisturbed, tmp_path_factory, gaps, every_s):
     _, whole = undisturbed("search")

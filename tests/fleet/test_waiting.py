@@ -22,6 +22,7 @@ from raysernas.training.fit import fit
 from raysernas.training.scratch import DESIGNS
 from tests.support.small import network, noise_part
 
+SMALL = NetworkConfig(nodes=1)
 # numbers or counts read back; a list sent there
 WAITS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "lift_fresh")
 
@@ -42,7 +43,8 @@ class Waits(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(
-    "config", [NetworkConfig(), NetworkConfig(cnn="ordered"), NetworkConfig(recurrent="searched", hidden=8)]
+    "config",
+    [SMALL, replace(SMALL, cnn="ordered"), replace(SMALL, recurrent="searched", hidden=8)],
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_no_search_step_waits_for_the_device(config, precision):

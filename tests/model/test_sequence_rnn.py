@@ -72,11 +72,11 @@ def test_chains_together_equal_layers_of_torch_one_by_one_in_outputs_and_every_g
         same(one, other)
 
 
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("steps", [1, 3])
 def test_the_gradients_of_the_fast_layers_are_right_at_any_order(steps):
     torch.manual_seed(0)
-    rnn = torch.randn(2, steps, 3, 2), torch.randn(2, 2, 2)
-    gru = torch.randn(2, steps, 3, 6), torch.randn(2, 6, 2), torch.randn(2, 2)
+    rnn = torch.randn(2, steps, 2, 2), torch.randn(2, 2, 2)
+    gru = torch.randn(2, steps, 2, 6), torch.randn(2, 6, 2), torch.randn(2, 2)
     for layers, tensors in ((rnn_together, rnn), (gru_together, gru)):
         wanted = tuple(each.double().requires_grad_() for each in tensors)
         assert torch.autograd.gradcheck(layers, wanted)

@@ -177,7 +177,7 @@ def _kept(path: Path, content: bytes) -> None:
         remote.fs.pipe_file(remote.path, content)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     steps=st.lists(
         st.one_of(st.just("compact"), st.tuples(st.integers(0, 3), st.integers(0, 10))), max_size=8

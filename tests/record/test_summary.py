@@ -120,7 +120,7 @@ def test_a_complete_candidate_beats_a_better_one_with_a_hole() -> None:
     assert best_of(frame) == {"cnn": 0}
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(valid=HITS, test=HITS, other=HITS)
 def test_no_test_score_ever_moves_a_choice(valid: list[Any], test: list[Any], other: list[Any]) -> None:
     keys = list(product(("cnn", "darts"), (0, 1), (0, 1)))

@@ -1,5 +1,7 @@
 """Laws of the curvature: its eigenvalue is that of the whole Hessian, and measuring it leaves no trace."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,12 +12,12 @@ from raysernas.search.bilevel import Objective, weights_frozen
 from raysernas.search.curvature import alpha_curvature, hessian_product, largest_eigenvalue
 from tests.search.test_bilevel import with_dropout
 from tests.support.searches import batch, double_alphas, equal, smooth
-from tests.support.small import network
+from tests.support.small import SMALLEST, network
 
 
 @pytest.mark.parametrize("kinks", [False, True])
 def test_the_eigenvalue_is_that_of_the_whole_hessian_in_the_alphas(kinks):
-    net, alphas = network("darts", chosen=False).double(), double_alphas()
+    net, alphas = network("darts", chosen=False, config=SMALLEST).double(), double_alphas(SMALLEST)
     net = net if kinks else smooth(net)
     inputs, loss_of = batch(6), nn.CrossEntropyLoss()
     size = sum(value.numel() for value in alphas.values())
@@ -65,7 +67,8 @@ def test_a_flat_loss_has_no_curvature():
 
 
 def test_measuring_is_repeatable_and_leaves_no_trace():
-    net, alphas = network("darts", chosen=False, config=with_dropout(0.3)).double().train(), double_alphas()
+    config = replace(with_dropout(0.3), nodes=1)
+    net, alphas = network("darts", chosen=False, config=config).double().train(), double_alphas(config)
     inputs, loss_of = batch(6), nn.CrossEntropyLoss()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [module.training for module in net.modules()]

@@ -20,7 +20,7 @@ from raysernas.search.bilevel import weights_frozen
 from raysernas.search.darts import alpha_step, search, weight_step
 from tests.search.test_bilevel import with_dropout
 from tests.support.searches import batch, double_alphas, equal, smooth, under_way
-from tests.support.small import NETWORK, network, noise_part, resolved
+from tests.support.small import NETWORK, SMALLEST, network, noise_part, resolved
 
 QUICK = SearchConfig(epochs=2, batch=4)
 ORDERS = get_args(get_type_hints(SearchConfig)["order"])
@@ -137,16 +137,8 @@ def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
 
 def test_alphas_leave_uniform_when_their_learning_rate_lets_them():
     fast = SearchConfig(epochs=6, batch=4, alphas_lr=0.3, alphas_decay=0.0)
-    net = network("darts", chosen=False, config=NETWORK)
-    found = search(
-        net,
-        noise_part("weights", 24),
-        noise_part("alphas", 24, seed=1),
-        fast,
-        space(NETWORK),
-        seed=0,
-        report=lambda _: None,
-    )
+    net = network("darts", chosen=False, config=SMALLEST)
+    found = search(net, *halves(), fast, space(SMALLEST), seed=0, report=lambda _: None)
     assert found.history[0]["entropy"] > found.entropy
     assert found.entropy < 0.9
 
@@ -222,10 +214,10 @@ def test_whatever_is_watched_changes_no_bit_of_the_search(order):
 def test_orders_are_unlike_searches():
     found = [
         search(
-            network("darts", chosen=False),
+            network("darts", chosen=False, config=SMALLEST),
             *halves(),
             SearchConfig(epochs=1, batch=4, order=order),
-            space(NETWORK),
+            space(SMALLEST),
             seed=0,
             report=lambda _: None,
         ).history[-1]["mixing"]
@@ -294,12 +286,11 @@ def test_a_search_that_stops_by_the_curvature_returns_the_genotype_from_before_i
     values = iter([1.0] * 7 + [9.0] * 99)
     monkeypatch.setattr(darts, "alpha_curvature", lambda *_: next(values))
     config = SearchConfig(
-        epochs=20, batch=4, alphas_lr=0.3, eigenvalue_every=1, stop="eigenvalue", stop_window=3
+        epochs=20, batch=12, alphas_lr=0.3, eigenvalue_every=1, stop="eigenvalue", stop_window=3
     )
     seen = []
-    found = search(
-        network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=seen.append
-    )
+    net = network("darts", chosen=False, config=SMALLEST)
+    found = search(net, *halves(), config, space(SMALLEST), seed=0, report=seen.append)
     assert len(found.history) == len(seen) == 8, (
         "the first epoch whose mean of three is more than a third above that before"
     )
@@ -312,13 +303,16 @@ def test_a_search_that_stops_by_the_curvature_returns_the_genotype_from_before_i
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].searches])
 def test_every_searched_space_has_every_order(arm, order):
-    config = resolved(arm)
+    config = resolved(arm, SMALLEST)
     settings = SearchConfig(
-        epochs=1, batch=6, order=order, eigenvalue_every=1, difference_error=order != "first"
+        epochs=1,
+        batch=12,
+        order=order,
+        eigenvalue_every=int(order == "first"),
+        difference_error=order != "first",
     )
-    found = search(
-        network(arm, chosen=False), *halves(), settings, space(config), seed=0, report=lambda _: None
-    )
+    net = network(arm, chosen=False, config=SMALLEST)
+    found = search(net, *halves(), settings, space(config), seed=0, report=lambda _: None)
     (entry,) = found.history
     assert (
         entry["mixing"].keys()

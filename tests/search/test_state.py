@@ -2,6 +2,7 @@
 optimiser.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal, under_way
 from tests.support.small import network, noise_part
 
-NET = with_dropout(0.3)
+NET = replace(with_dropout(0.3), nodes=1)
 CONFIGS = {
     "first": SearchConfig(epochs=2, batch=4, warmup_epochs=1),
     "watched": SearchConfig(epochs=3, batch=4, warmup_epochs=1, eigenvalue_every=2),

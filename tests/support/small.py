@@ -26,6 +26,9 @@ NETWORK = NetworkConfig(
     cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2
 )
 
+# one node a cell: for the laws of what happens around a step, which are those of any network
+SMALLEST = dataclasses.replace(NETWORK, nodes=1)
+
 
 def noise_part(role: str, count: int = 12, seed: int = 0, longest: int = 40) -> Part:
     """Clips of 1 to `longest` frames whose class is audible as a louder band."""
