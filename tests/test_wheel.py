@@ -51,6 +51,7 @@ def test_the_wheel_carries_the_product_and_the_studies_and_no_tests(wheel: Path)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"raysernas", "analysis"}
     carried = {Path(name).name for name in names if name.startswith("raysernas/configs/")}
     assert carried == {path.name for path in shipped().iterdir()}
+    assert {"raysernas/py.typed", "analysis/py.typed"} <= set(names)
     modules = {name for name in names if name.endswith(".py")}
     assert modules == {
         path.relative_to(ROOT).as_posix()
@@ -74,3 +75,6 @@ def test_an_installed_wheel_has_its_doors(installed: Path, tmp_path: Path) -> No
         assert python("-m", door, "--help", cwd=tmp_path, path=installed).startswith(
             f"usage: python -m {door}"
         )
+    script = installed / "bin" / "raysernas"
+    assert python(script, "--version", cwd=tmp_path, path=installed).startswith("raysernas ")
+    assert python(script, "analysis", "--help", cwd=tmp_path, path=installed).startswith("usage: python -m")
