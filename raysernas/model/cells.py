@@ -1,8 +1,8 @@
-"""Cells of the convolutional part: mixed edges (search) and chosen edges (final network).
+"""Cells of the convolutional part: with mixed edges in a search, with chosen edges in the final network.
 
-The space of DARTS (arXiv 1806.09055) and of arXiv 2305.14402: any operation on any edge, no order of layers
-imposed. Maps are [batch, channel, time, band]; reduction cells halve time, band or both (rounding up) on the
-edges from their two inputs.
+The space of DARTS (arXiv 1806.09055) and of arXiv 2305.14402: any operation on any edge, in any order. Maps
+are [batch, channel, time, band]. Reduction cells halve time, band or both (rounding up) on the edges from
+their two inputs.
 """
 
 import torch
@@ -84,19 +84,16 @@ class ChosenCell(nn.Module):
         states = [self.inputs[0](before), self.inputs[1](last)]
         edges = iter(self.edges)
         for node in self.genes:
-            states.append(
-                sum_of(
-                    [_drop(edge := next(edges), edge(states[gene.source]), drop_path, self) for gene in node]
-                )
-            )
+            drawn = [(next(edges), states[gene.source]) for gene in node]
+            states.append(sum_of([_drop(edge, edge(x), drop_path, self) for edge, x in drawn]))
         return torch.cat(states[2:], dim=1)
 
 
 def _inputs(
     before: tuple[int, int], channels: int, halves: Stride, *, halved_before: bool, affine: bool
 ) -> nn.ModuleList:
-    """Fit the outputs of the two cells before to this cell; the older one is twice as large if the newer one
-    halved it.
+    """Fit the outputs of the two cells before to this one; the older is the larger if the newer was
+    halved.
     """
     if halved_before:
         older: nn.Module = Halve(before[0], channels, halves, affine=affine)
@@ -110,7 +107,7 @@ def _stride(kind: CellKind, source: int, halves: Stride) -> Stride:
 
 
 def _drop(edge: nn.Module, x: Map, rate: float, cell: nn.Module) -> Map:
-    """Drop-path: a whole edge is silent for a random share of the clips; an identity never is."""
+    """Drop-path: zero a whole edge for a random share of the clips; an identity is never dropped."""
     if not cell.training or rate == 0 or isinstance(edge, nn.Identity):
         return x
     keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype) >= rate

@@ -1,9 +1,10 @@
-"""What a network computes: multiply-adds of one forward pass of one utterance, by its layers and the sizes of
+"""The cost of a network: multiply-adds of one forward pass of one utterance, from its layers and the sizes of
 its maps.
 
-Convolutions, linear maps and recurrent layers are counted as the plain operations define them, whatever
-faster way computes them; norms, pools, activations, attention scores and attention-weighted means are not. A
-weight that candidates share counts once. So the budgets of unlike searches can be compared without a clock.
+Convolutions, linear maps and recurrent layers are counted as the plain operations define them, even where a
+faster form computes them. Norms, pools, activations, attention scores and attention-weighted means are not
+counted. A weight that candidates share counts once. So the budgets of different searches can be compared
+without a clock.
 """
 
 from math import prod
@@ -21,7 +22,7 @@ Size = tuple[int, int]  # (time, band)
 
 
 def multiply_adds(network: Network, size: Size) -> int:
-    """Of a supernet (all of its operations), a derived or a hand-designed network.
+    """Multiply-adds of a supernet (all of its operations), a derived or a hand-designed network.
 
     Args:
         size: (time, band) of the input.
@@ -81,7 +82,7 @@ def _layers(chain: nn.Module, size: Size) -> tuple[int, Size]:
 
 
 def _each_step(sequence: nn.Module) -> int:
-    """Of one time step: every matrix of a linear or recurrent layer is used once."""
+    """Multiply-adds of one time step, which uses every matrix of a linear or recurrent layer once."""
     layers = (layer for layer in sequence.modules() if isinstance(layer, nn.Linear | nn.RNNBase))
     return sum(
         weight.numel()

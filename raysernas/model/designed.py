@@ -1,6 +1,4 @@
-"""What needs no search: hand-designed convolution blocks, plain, regular, normalised, regularised; and the
-majority class.
-"""
+"""What needs no search: hand-designed convolution blocks, and the majority class."""
 
 from typing import Any
 
@@ -9,15 +7,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from raysernas.config.schema import NetworkConfig
-from raysernas.model.cells import Map, NewMap
+from raysernas.model.fast.phases import Map, NewMap
 
 WIDTHS = (1, 2, 3, 4)  # channels of each block, in units of network.designed_channels
-TIME_HALVED = 2  # the first blocks halve time as well as band
+TIME_HALVED = 2  # so many blocks halve time as well as band
 
 
 class Blocks(nn.Module):
-    """Four 3x3 convolutions, each with norm, ReLU and max-pooling: [batch, 1, time, band] -> [batch, channel,
-    time/4, band/16].
+    """Four 3x3 convolutions, each with norm, ReLU and max-pooling.
+
+    [batch, 1, time, band] -> [batch, channel, time/4, band/16].
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -26,13 +25,9 @@ class Blocks(nn.Module):
         before = 1
         for i, width in enumerate(WIDTHS):
             channels = width * config.designed_channels
+            convolution = nn.Conv2d(before, channels, 3, padding=1, bias=False)
             pool = nn.MaxPool2d((2 if i < TIME_HALVED else 1, 2), ceil_mode=True)
-            layers += [
-                nn.Conv2d(before, channels, 3, padding=1, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(),
-                pool,
-            ]
+            layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU(), pool]
             before = channels
         self.blocks = nn.Sequential(*layers, nn.Dropout(config.dropout))
         self.channels, self.halvings = before, TIME_HALVED

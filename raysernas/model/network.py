@@ -1,9 +1,8 @@
-"""The network: front -> frames in time -> recurrent part -> pooling over time -> emotions. One skeleton for
-every arm.
+"""The network: front -> frames in time -> recurrent part -> pooling over time -> emotions.
 
-With mixed edges its front is the supernet of a search, with a genotype the final network; hand-designed arms
-put plain convolution blocks (or nothing) there. Everything after the front is the same code, so arms differ
-only in what they claim.
+A `Design` names the front: cells (mixed edges in the supernet of a search, chosen ones with a genotype),
+hand-designed blocks, or none. All networks share the code behind the front, so they differ only where their
+designs do. A supernet receives its mixing weights and does not know where they come from.
 """
 
 from collections.abc import Mapping
@@ -17,8 +16,9 @@ from torch import Tensor, nn
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig, Precision
-from raysernas.model.cells import ChosenCell, Map, NewMap, SearchCell
+from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.designed import Blocks
+from raysernas.model.fast.phases import Map, NewMap, dense
 from raysernas.model.ordered import OrderedPair
 from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
 from raysernas.model.sequence import SearchedRecurrence
@@ -30,24 +30,24 @@ HALVES = {"both": (2, 2), "time": (2, 1), "band": (1, 2)}  # strides of a reduct
 
 @dataclass(frozen=True)
 class Design:
-    """The kind of a network, whatever its sizes."""
+    """What a network consists of, independent of its sizes."""
 
-    front: Literal["cells", "blocks", "bands"]  # searched or chosen cells, fixed convolutions, or none
+    front: Literal["cells", "blocks", "bands"]  # `bands`: no front, the bands of the input are the channels
     recurrent: bool = True
-    attention: bool = True  # pooling over time: attention or the mean
+    attention: bool = True  # how time is pooled: by attention or by the mean
 
 
 class Cells(nn.Module):
-    """Stem and cells; reduction cells double the channels and halve time, band or both. With a genotype its
-    cells are chosen.
+    """A stem and cells, chosen ones with a genotype, else searched ones.
+
+    Reduction cells double the channels and halve time, band or both.
     """
 
     def __init__(self, config: NetworkConfig, genotype: Genotype | None) -> None:
         super().__init__()
         stem = config.stem_multiplier * config.channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False), nn.BatchNorm2d(stem)
-        )
+        convolution = nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False)
+        self.stem = nn.Sequential(convolution, nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
         self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
@@ -96,7 +96,7 @@ class Cells(nn.Module):
 
 
 class Bands(nn.Module):
-    """No convolution: the bands of a frame are its channels."""
+    """No front: the bands of a frame are its channels."""
 
     def __init__(self, bands: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Bands(nn.Module):
 
 
 class Network(nn.Module):
-    """Features of clips to logits of emotions; `mixing` only for a supernet."""
+    """Features of utterances -> logits of emotions. `mixing` is for supernets only."""
 
     def __init__(
         self,
@@ -141,9 +141,7 @@ class Network(nn.Module):
             return self._logits(features, frames, mixing).float()
 
     def _logits(self, features: Tensor, frames: Tensor, mixing: Mixing | None) -> Tensor:
-        x = rearrange(features, "batch time band -> batch 1 time band").contiguous(
-            memory_format=torch.channels_last
-        )
+        x = dense(rearrange(features, "batch time band -> batch 1 time band"))
         x = self.front(x, mixing)
         if self.flatten:
             x = rearrange(x, "batch channel time band -> batch time (channel band)")
@@ -158,15 +156,13 @@ class Network(nn.Module):
 
 
 def of(mixing: Mixing | None, part: GenotypePart) -> Tensor:
-    """The mixing weights of one part; a supernet cannot do without."""
+    """The mixing weights of one part of a supernet."""
     assert mixing is not None, "a supernet needs mixing weights"
     return mixing[part]
 
 
 def kinds(config: NetworkConfig) -> list[CellKind]:
-    """The kind of each cell in order; by default reductions stand at a third and at two thirds of the
-    depth.
-    """
+    """The kind of each cell in order. By default cells at a third and two thirds of the depth reduce."""
     reductions = config.reductions or (config.cells // 3, 2 * config.cells // 3)
     return ["reduction" if i in reductions else "normal" for i in range(config.cells)]
 
@@ -183,20 +179,13 @@ def build(
 
     Args:
         size: (time, band) of every input.
-        precision: of maps and products; weights, statistics of norms and logits are of single precision in
-            either.
+        precision: of maps and products. Weights, statistics of norms and logits always have single precision.
 
     Raises:
         Fault: when fewer than two time steps would be left for the recurrent part.
     """
     time, bands = size
-    front: Cells | Blocks | Bands = (
-        Bands(bands)
-        if design.front == "bands"
-        else Blocks(config)
-        if design.front == "blocks"
-        else Cells(config, genotype)
-    )
+    front = _front(design, config, bands, genotype)
     steps = -(-time // 2**front.halvings)
     if steps < 2:
         raise Fault(
@@ -207,9 +196,9 @@ def build(
             fix="set a longer features.window_s or fewer network.cells",
         )
     flatten = isinstance(front, Cells) and config.band_pooling == "flatten"
-    channels = front.channels * (
-        -(-bands // 2**front.band_halvings) if isinstance(front, Cells) and flatten else 1
-    )
+    channels = front.channels
+    if isinstance(front, Cells) and flatten:
+        channels *= -(-bands // 2**front.band_halvings)
     recurrence = _recurrence(design, config, channels, genotype)
     network = Network(
         front,
@@ -222,6 +211,18 @@ def build(
         precision=precision,
     )
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's stub
+
+
+def _front(
+    design: Design, config: NetworkConfig, bands: int, genotype: Genotype | None
+) -> Cells | Blocks | Bands:
+    match design.front:
+        case "cells":
+            return Cells(config, genotype)
+        case "blocks":
+            return Blocks(config)
+        case "bands":
+            return Bands(bands)
 
 
 def _recurrence(
@@ -238,5 +239,5 @@ def _recurrence(
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Trainable numbers of a network."""
+    """The number of trainable weights."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

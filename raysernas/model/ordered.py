@@ -1,10 +1,10 @@
-"""The ordered network: conv -> pool -> conv -> pool ..., the practice that a free order of operations is
-compared with.
+"""The ordered network: conv -> pool -> conv -> pool ..., the usual order, with which a free one is compared.
 
-One `Pair` stands for each cell of the free network, as wide as that cell's output: the map is fitted to the
-width, then a convolution slot, then a pooling slot, which halves the map where the cell would. Searched, a
-slot mixes its candidates; with genes it has one operation. The operations are those of the free cells,
-without `none` and the skip connection, which would change the order. [batch, channel, time, band] in and out.
+It has an `OrderedPair` for each cell of the free network, as wide as that cell's output: the map is fitted to
+the width, then a convolution slot, then a pooling slot, which halves the map where the cell would. In a
+search a slot mixes its candidates, with genes it has one operation. The operations are those of the free
+cells without `none` and the skip connection, which would break the order. [batch, channel, time, band] in and
+out.
 """
 
 from torch import Tensor, nn
@@ -19,9 +19,7 @@ Slot = tuple[Gene, ...]  # of one gene
 
 
 class OrderedPair(nn.Module):
-    """One convolution slot and one pooling slot; `genes` are those of the two slots, None while they are
-    searched.
-    """
+    """A convolution slot and a pooling slot; `genes` are theirs, None in a search."""
 
     def __init__(self, before: int, channels: int, halves: Stride, genes: tuple[Slot, Slot] | None) -> None:
         super().__init__()
@@ -37,9 +35,7 @@ class OrderedPair(nn.Module):
             )
 
     def forward(self, x: Map, conv: Tensor | None = None, pool: Tensor | None = None) -> NewMap:
-        """Through both slots; `conv` and `pool` are their mixing weights [operation] while they are
-        searched.
-        """
+        """Through both slots; `conv` and `pool` are their mixing weights [operation] in a search."""
         x = self.fit(x)
         if not self.searched:
             return self.pool(self.conv(x))

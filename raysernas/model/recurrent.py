@@ -1,5 +1,6 @@
-"""The recurrent part: frames in time -> one vector an utterance. Time is always the second axis, batch mates
-never meet.
+"""The recurrent part: frames in time -> one vector for each utterance.
+
+Time is always the second axis. Utterances of a batch do not affect each other.
 """
 
 import torch
@@ -14,8 +15,8 @@ Mask = Bool[Tensor, "batch time"]
 
 
 def true_steps(frames: Int[Tensor, " batch"], halvings: int, steps: int) -> Mask:
-    """Which of `steps` time steps hold speech, when `frames` true frames were halved (rounding up) `halvings`
-    times.
+    """Which of `steps` time steps hold speech, after `halvings` halvings (rounding up) of `frames` true
+    frames.
     """
     left = frames.clamp(min=1)
     for _ in range(halvings):
@@ -24,10 +25,10 @@ def true_steps(frames: Int[Tensor, " batch"], halvings: int, steps: int) -> Mask
 
 
 class Recurrence(nn.Module):
-    """Bidirectional LSTM over the true frames; each clip by itself, whatever else is in the batch.
+    """Bidirectional LSTM over the true frames of each utterance.
 
-    The backward direction reads each clip reversed within its true length, so that it begins with the last
-    true frame and not in the padding; nothing has to be packed, and lengths stay on their device.
+    The backward direction reads each utterance reversed within its true length, so it begins with the last
+    true frame and not with padding. Nothing has to be packed, and lengths stay on their device.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -37,16 +38,13 @@ class Recurrence(nn.Module):
 
     def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch time hidden"]:
         steps, order = rearrange(x, "batch time channel -> time batch channel"), turning(mask.T)
-        both = torch.cat(
-            [steps_of(self.ahead, steps), turn(steps_of(self.back, turn(steps, order)), order)], dim=-1
-        )
+        ahead, back = steps_of(self.ahead, steps), turn(steps_of(self.back, turn(steps, order)), order)
+        both = torch.cat([ahead, back], dim=-1)
         return rearrange(both, "time batch hidden -> batch time hidden")
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean over time with learnt weights (arXiv 1706.00612 for emotion); padded steps get weight
-    0.
-    """
+    """Weighted mean over time with learnt weights (arXiv 1706.00612 for emotion), 0 for padded steps."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

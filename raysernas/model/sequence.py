@@ -1,18 +1,19 @@
-"""The searched recurrent part (after emoDARTS, arXiv 2403.14083, on the time axis of each utterance): frames
--> frames in time.
+"""The searched recurrent part: frames in time -> frames in time (after emoDARTS, arXiv 2403.14083, whose
+cells this one applies to the time axis of each utterance).
 
 A cell has one input state, the frames, and `nodes` intermediate nodes; node i adds up edges from states 0 ..
-i. In the supernet every edge mixes all operations, in a chosen cell it holds one. Every state is normalised,
-step by step over its channels, before it is read: a mixture of 27 operations is far smaller than a sum of
-two, and the operations are to meet frames of one size.
+i. In the supernet every edge mixes all operations, in a chosen cell it holds one. Every state is normalised
+before it is read, each step over its channels: a weighted sum of 27 operations is far smaller than a sum of
+two, yet operations should read frames of the same scale in both.
 
-A cell gives the mean of its normalised nodes. emoDARTS concatenates them and pools the channels in groups,
-which mixes unlike channels of a node and fits only widths that divide; the mean keeps any width, costs
-nothing and lets every node be heard alike.
+The output of a cell is the mean of its normalised nodes. emoDARTS concatenates them and pools the channels in
+groups, which mixes unrelated channels of a node and works only for some widths. The mean works for any width,
+costs nothing and treats all nodes alike.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -27,18 +28,14 @@ from raysernas.record.genotype import Cell, sources
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Within it a forward pass through recurrent layers can be differentiated twice, on any device.
+    """A forward pass through recurrent layers in this context can be differentiated twice, on any device.
 
-    cuDNN's RNNs cannot (and say so), torch's own can; on a CPU everything can, and nothing changes. The
-    forward pass has to stand within, not the derivatives.
+    cuDNN's RNNs cannot (and raise an error), torch's own can. On a CPU nothing changes. The derivatives may
+    be taken outside.
     """
     cudnn = torch.backends.cudnn
-    with cudnn.flags(
-        enabled=False,
-        benchmark=cudnn.benchmark,
-        deterministic=cudnn.deterministic,
-        allow_tf32=cudnn.allow_tf32,
-    ):
+    benchmark, deterministic, tf32 = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+    with cudnn.flags(enabled=False, benchmark=benchmark, deterministic=deterministic, allow_tf32=tf32):
         yield
 
 
@@ -52,29 +49,17 @@ class SearchSequence(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: FrameSequence, mask: Mask, mixing: Float[Tensor, "edge operation"]) -> FrameSequence:
-        # source by source: all edges from a state are computed together as soon as it is whole
-        frames, into = [_frames(x, mask)], [[] for _ in range(self.nodes)]
+        # all edges from a state are computed together, as soon as the state is complete
+        states, into = [_state(x, mask)], [[] for _ in range(self.nodes)]
         for state in range(self.nodes):
-            out = [
-                (edge, node)
-                for edge, (node, source) in enumerate(sources(self.nodes, inputs=1))
-                if source == state
-            ]
-            numbers = [edge for edge, _ in out]
-            made = mixed(
-                [self._edge(edge) for edge in numbers],
-                frames[state],
-                torch.stack([mixing[edge] for edge in numbers]),
-            )
-            for each, (_, node) in zip(made, out, strict=True):
+            pairs = enumerate(sources(self.nodes, inputs=1))
+            out = {edge: node for edge, (node, source) in pairs if source == state}
+            edges: Any = [self.edges[edge] for edge in out]
+            made = mixed(edges, states[state], torch.stack([mixing[edge] for edge in out]))
+            for each, node in zip(made, out.values(), strict=True):
                 into[node].append(each)
-            frames.append(_node(into[state], frames[0]))
-        return self.dropout(_mean(frames))
-
-    def _edge(self, number: int) -> MixedSequenceEdge:
-        edge = self.edges[number]
-        assert isinstance(edge, MixedSequenceEdge)
-        return edge
+            states.append(_node(into[state], states[0]))
+        return self.dropout(_mean(states))
 
 
 class ChosenSequence(nn.Module):
@@ -83,22 +68,21 @@ class ChosenSequence(nn.Module):
     def __init__(self, width: int, genes: Cell, dropout: float) -> None:
         super().__init__()
         self.genes = genes
-        self.edges = nn.ModuleList(
-            ChosenSequenceEdge(gene.operation, width) for node in genes for gene in node
-        )
+        edges = (ChosenSequenceEdge(gene.operation, width) for node in genes for gene in node)
+        self.edges = nn.ModuleList(edges)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: FrameSequence, mask: Mask) -> FrameSequence:
-        frames, edges = [_frames(x, mask)], iter(self.edges)
+        states, edges = [_state(x, mask)], iter(self.edges)
         for node in self.genes:
-            frames.append(_node([next(edges)(frames[gene.source]) for gene in node], frames[0]))
-        return self.dropout(_mean(frames))
+            states.append(_node([next(edges)(states[gene.source]) for gene in node], states[0]))
+        return self.dropout(_mean(states))
 
 
 class SearchedRecurrence(nn.Module):
     """Fits the frames to the width, then `cells` cells, which in a search share one set of mixing weights.
 
-    Padded steps come out as zeros. Parameters are created in one order, so a seed fixes them.
+    Padded steps come out as zeros.
     """
 
     def __init__(
@@ -128,7 +112,7 @@ class SearchedRecurrence(nn.Module):
         return x
 
 
-def _frames(x: FrameSequence, mask: Mask) -> SequenceState:
+def _state(x: FrameSequence, mask: Mask) -> SequenceState:
     by_time = rearrange(mask, "batch time -> time batch")
     return SequenceState(rearrange(x, "batch time channel -> time batch channel"), by_time, turning(by_time))
 
@@ -140,6 +124,6 @@ def _node(into: list[TimeSteps], like: SequenceState) -> SequenceState:
     return SequenceState(total, like.mask, like.order)
 
 
-def _mean(frames: list[SequenceState]) -> FrameSequence:
-    mean = torch.stack([each.x for each in frames[1:]]).mean(dim=0)
+def _mean(states: list[SequenceState]) -> FrameSequence:
+    mean = torch.stack([each.x for each in states[1:]]).mean(dim=0)
     return rearrange(mean, "time batch channel -> batch time channel")

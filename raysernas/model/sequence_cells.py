@@ -1,13 +1,13 @@
 """Candidates on an edge of the searched recurrent part: frames in time -> frames in time, of the same width.
 
 The operations of emoDARTS (arXiv 2403.14083) on a real time axis: one or two layers of LSTM, GRU or RNN in
-one or both directions, each with or without attention over time, besides multi-head self-attention and the
-identity. Sequences are [time, batch, channel], true steps first; what stands in padded steps reaches no true
-step, and batch mates never meet.
+one or both directions, each with or without attention over time; multi-head self-attention; the identity.
+Sequences are [time, batch, channel], true steps first. Padded steps do not affect true ones, nor does one
+utterance of a batch affect another.
 
-Every candidate ends in a normalisation of each step over its channels, without affine: a recurrent output is
-bounded by its tanh, far below an identity at the beginning of a search, so that the mixing weights would
-compare sizes, not uses.
+Every candidate ends with a normalisation of each step over its channels, without affine. Without it a
+recurrent output, which its tanh bounds, would be far smaller than that of an identity early in a search, and
+the mixing weights would compare scales instead of merits.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from raysernas.config.fault import Fault
 from raysernas.model.sequence_rnn import (
     RNN_CELLS,
     Chain,
@@ -28,14 +29,16 @@ from raysernas.model.sequence_rnn import (
     chains_together,
     normalised,
 )
+from raysernas.record.genotype import SEQUENCE_OPERATIONS
 
 LAYERS = 2  # of the deepest candidate
-# of SEQUENCE_OPERATIONS; from here on they come in pairs, without and with attention, in the order of CHAINS
-FIRST_RECURRENT = 3
+# numbers in SEQUENCE_OPERATIONS; from FIRST_RECURRENT on: chain by chain (in the order of CHAINS), layer by
+# layer, without and with attention
+SKIP_CONNECT, SELF_ATTENTION, FIRST_RECURRENT = 1, 2, 3
 CHAINS: tuple[tuple[RnnCell, bool], ...] = tuple((cell, both) for cell in RNN_CELLS for both in (False, True))
 
 
-class Recurrent(NamedTuple):
+class RecurrentOperation(NamedTuple):
     """What the name of a recurrent operation says."""
 
     cell: RnnCell
@@ -44,11 +47,23 @@ class Recurrent(NamedTuple):
     attention: bool
 
 
-def recurrent(operation: str) -> Recurrent:
-    """`bigru_2_attention` -> its parts."""
+def recurrent(operation: str) -> RecurrentOperation:
+    """Read the name of an operation, such as `bigru_2_attention`.
+
+    Raises:
+        Fault: where it is none of the recurrent operations.
+    """
+    if operation not in SEQUENCE_OPERATIONS[FIRST_RECURRENT:]:
+        raise Fault(
+            "network",
+            "there is no such operation on frames in time",
+            got=operation,
+            expected=f"one of {', '.join(SEQUENCE_OPERATIONS[SKIP_CONNECT:])}",
+            fix="take the name from this list",
+        )
     name, layers, *attention = operation.split("_")
     cell: Any = name.removeprefix("bi")
-    return Recurrent(cell, name.startswith("bi"), int(layers), bool(attention))
+    return RecurrentOperation(cell, name.startswith("bi"), int(layers), bool(attention))
 
 
 class SelfAttention(nn.Module):
@@ -67,47 +82,42 @@ class SelfAttention(nn.Module):
         key: Float[Tensor, "batch head time of"],
         mask: TimeMask,
     ) -> Float[Tensor, "batch head time time"]:
-        """Of each step over the true steps; each row sums to 1, padded steps have 0."""
-        scores = (
-            einsum(query, key, "batch head to of, batch head time of -> batch head to time")
-            / query.shape[-1] ** 0.5
-        )
-        return scores.masked_fill(~rearrange(mask, "time batch -> batch 1 1 time"), float("-inf")).softmax(
-            dim=-1
-        )
+        """Attention of each step to the true steps; each row sums to 1, padded steps get 0."""
+        products = einsum(query, key, "batch head to of, batch head time of -> batch head to time")
+        padded = ~rearrange(mask, "time batch -> batch 1 1 time")
+        return (products / query.shape[-1] ** 0.5).masked_fill(padded, float("-inf")).softmax(dim=-1)
 
     def forward(self, frames: SequenceState) -> TimeSteps:
         split = "time batch (part head of) -> part batch head time of"
         query, key, value = rearrange(self.project(frames.x), split, part=3, head=self.heads)
-        seen = einsum(
-            self.weights(query, key, frames.mask),
-            value,
-            "batch head to time, batch head time of -> batch head to of",
-        )
+        weights = self.weights(query, key, frames.mask)
+        seen = einsum(weights, value, "batch head to time, batch head time of -> batch head to of")
         return self.output(rearrange(seen, "batch head time of -> time batch (head of)"))
 
 
 def attention_weights(
     x: Float[Tensor, "*layer time batch channel"], query: Float[Tensor, "*layer channel"], mask: TimeMask
 ) -> Float[Tensor, "*layer time batch"]:
-    """Softmax over the true steps of `query . step`, a learnt query a layer; padded steps get exactly 0."""
+    """Softmax of `query . step` over the true steps, one learnt query for each layer; padded steps get
+    exactly 0.
+    """
     scores = einsum(x, query, "... time batch channel, ... channel -> ... time batch")
     return scores.masked_fill(~mask, float("-inf")).softmax(dim=-2)
 
 
 def new_queries(*shape: int) -> nn.Parameter:
-    """Such that the scores of normalised frames are of order 1."""
+    """Scaled so that the scores of normalised frames are of order 1."""
     return nn.Parameter(torch.randn(shape) / shape[-1] ** 0.5)
 
 
 class MixedSequenceEdge(nn.Module):
     """The weights of all candidates of an edge; `mixed` computes them.
 
-    An operation with attention gives (h + c) / 2 of the frames h of its recurrence and their
-    attention-weighted mean c. In the supernet it has its recurrence in common with the operation without
-    attention, and the operation of two layers its first layer with that of one: 12 recurrent layers stand for
-    24 candidates. It is a weight sharing, as a supernet is one anyway: the derived network has the weights of
-    its own operations only, and is trained anew.
+    An operation with attention gives (h + c) / 2, where h are the frames of its recurrence and c their
+    attention-weighted mean. In the supernet it shares its recurrence with the operation without attention,
+    and an operation of two layers shares its first layer with that of one: 12 recurrent layers serve 24
+    candidates. A derived network shares nothing: it has the weights of its own operations only and is trained
+    from scratch.
     """
 
     def __init__(self, width: int) -> None:
@@ -120,35 +130,26 @@ class MixedSequenceEdge(nn.Module):
 def mixed(
     edges: Sequence[MixedSequenceEdge], frames: SequenceState, mixing: Float[Tensor, "edge operation"]
 ) -> Float[Tensor, "edge time batch channel"]:
-    """The mixtures of several edges that take from one state: all candidates at once, weighted, all that can
-    be shared shared.
-    """
-    pairs = rearrange(
-        mixing[:, FIRST_RECURRENT:],
-        "edge (chain layer attention) -> attention chain edge layer",
-        chain=len(CHAINS),
-        attention=2,
-    )
-    looking = torch.stack([normalised(edge.self_attention(frames)) for edge in edges])
-    total = mixing[:, 1, None, None, None] * frames.x + mixing[:, 2, None, None, None] * looking
-    for chain, (without, attending) in enumerate(zip(*pairs, strict=True)):
-        x = normalised(chains_together([_chain(edge, chain) for edge in edges], frames))
-        queries = torch.stack([edge.queries[chain] for edge in edges])
-        over_time = attention_weights(x, queries, frames.mask) * (attending / 2)[:, :, None, None]
+    """The weighted sums of all candidates on several edges from one state, which are computed together."""
+    recurrent_part = mixing[:, FIRST_RECURRENT:]
+    pattern = "edge (chain layer attention) -> attention chain edge layer"
+    plain, attending = rearrange(recurrent_part, pattern, chain=len(CHAINS), attention=2)
+    attended = torch.stack([normalised(edge.self_attention(frames)) for edge in edges])
+    skip, to_itself = (mixing[:, each, None, None, None] for each in (SKIP_CONNECT, SELF_ATTENTION))
+    total = skip * frames.x + to_itself * attended
+    for number, (without, within) in enumerate(zip(plain, attending, strict=True)):
+        chains: Any = [edge.chains[number] for edge in edges]
+        x = normalised(chains_together(chains, frames))
+        queries = torch.stack([edge.queries[number] for edge in edges])
+        over_time = attention_weights(x, queries, frames.mask) * (within / 2)[:, :, None, None]
         context = einsum(
             over_time, x, "edge layer time batch, edge layer time batch channel -> edge batch channel"
         )
         steps = einsum(
-            without + attending / 2, x, "edge layer, edge layer time batch channel -> edge time batch channel"
+            without + within / 2, x, "edge layer, edge layer time batch channel -> edge time batch channel"
         )
         total = total + steps + context[:, None]
     return total
-
-
-def _chain(edge: MixedSequenceEdge, number: int) -> Chain:
-    chain = edge.chains[number]
-    assert isinstance(chain, Chain)
-    return chain
 
 
 class ChosenSequenceEdge(nn.Module):

@@ -1,11 +1,10 @@
 """Recurrent layers over the true steps of each utterance: LSTM, GRU, RNN, one or more layers, one or both
 directions.
 
-Within a cell sequences are [time, batch, channel], as recurrent layers step through them: true steps first,
-padding after. Padding comes last in either direction, since the backward one reads each sequence reversed
-within its true length; so it reaches no true step, nothing has to be packed, and lengths stay on their
-device. Layers of one size that read at the same time, of several edges or of both directions, run together
-where that pays (`fast.loops`).
+Within a cell, sequences are [time, batch, channel]: true steps first, padding after. The backward direction
+reads each sequence reversed within its true length, so padding comes last in both directions and affects no
+true step. Nothing has to be packed, and lengths stay on their device. Layers of one size that read at the
+same time, of several edges or of both directions, run together where that is faster (`fast.loops`).
 """
 
 from collections.abc import Sequence
@@ -28,8 +27,8 @@ RNN_CELLS: tuple[RnnCell, ...] = get_args(RnnCell)
 
 
 class _Turn(torch.autograd.Function):
-    """Steps in another order that undoes itself, so that the gradient takes the same way: no scatter, any
-    derivative.
+    """Steps in another order. The order is its own inverse, so the gradient is turned too and needs no
+    scatter.
     """
 
     @staticmethod
@@ -45,12 +44,12 @@ class _Turn(torch.autograd.Function):
 def turn(
     x: Float[Tensor, "*layer time batch channel"], order: Order
 ) -> Float[Tensor, "*layer time batch channel"]:
-    """Each sequence backwards within its true length; done twice it is as before."""
+    """Each sequence backwards within its true length. Turned twice it is as before."""
     return _Turn.apply(x, order)  # pyright: ignore[reportReturnType]
 
 
 def turning(mask: TimeMask) -> Order:
-    """The order of all steps of a batch that `turn` takes: the last true step first, padding where it was."""
+    """The order of all steps of a batch for `turn`: the last true step first, padding where it was."""
     steps, batch = mask.shape
     at = torch.arange(steps, device=mask.device)[:, None]
     within = torch.where(mask, mask.sum(dim=0) - 1 - at, at)
@@ -63,9 +62,7 @@ def normalised(x: Float[Tensor, "*any channel"]) -> Float[Tensor, "*any channel"
 
 
 class SequenceState:
-    """One state of a cell as its candidates read it: normalised, once for all of them, and reversed, once for
-    all too.
-    """
+    """A state of a cell as its candidates read it: normalised and, for the backward direction, reversed."""
 
     def __init__(self, state: TimeSteps, mask: TimeMask, order: Order) -> None:
         self.mask, self.order = mask, order
@@ -78,9 +75,9 @@ class SequenceState:
 
 
 class Chain(nn.Module):
-    """Layers of one RNN cell, one upon the other; every layer reads and gives frames of the width.
+    """A stack of recurrent layers of one kind; every layer reads and gives frames of the width.
 
-    Both directions have half the width each, rounded up; the last channel of an odd width is cut off.
+    With both directions each has half the width, rounded up; of an odd width the last channel is cut off.
     """
 
     def __init__(self, cell: RnnCell, width: int, layers: int, *, both: bool) -> None:
@@ -91,16 +88,14 @@ class Chain(nn.Module):
         self.back = nn.ModuleList(kind(width, hidden) for _ in range(layers if both else 0))
 
     def forward(self, frames: SequenceState) -> Float[Tensor, "layer time batch channel"]:
-        """The frames that each layer gives."""
+        """The frames after each layer."""
         return chains_together([self], frames)[0]
 
 
 def chains_together(
     chains: Sequence[Chain], frames: SequenceState
 ) -> Float[Tensor, "chain layer time batch channel"]:
-    """The frames that each layer of each chain gives; the chains are of one cell, size and depth, and read
-    the same frames.
-    """
+    """The frames after each layer of each chain. The chains are of one kind, size and depth."""
     width, made = chains[0].width, []
     read = repeat(frames.x, "time batch channel -> chain time batch channel", chain=len(chains))
     turned = repeat(frames.turned, "time batch channel -> chain time batch channel", chain=len(chains))
@@ -119,8 +114,8 @@ def chains_together(
 
 
 def steps_of(rnn: Any, x: TimeSteps) -> Float[Tensor, "time batch channel_made"]:
-    """What a layer of torch gives; on a CPU in single precision, because oneDNN has a bf16 LSTM for some CPUs
-    only.
+    """The outputs of a layer of torch; on a CPU in single precision, as oneDNN has no bf16 LSTM for some
+    CPUs.
     """
     if x.is_cuda or not torch.is_autocast_enabled("cpu"):
         return rnn(x)[0]
@@ -138,7 +133,7 @@ def layers_one_by_one(
 def layers_together(
     rnns: list[Any], x: Float[Tensor, "layer time batch channel"]
 ) -> Float[Tensor, "layer time batch channel_made"]:
-    """The same, faster where torch has no whole layers: cuDNN has all three, oneDNN the LSTM."""
+    """The same, faster where no library has the layer: cuDNN has all three kinds, oneDNN only the LSTM."""
     if x.is_cuda or isinstance(rnns[0], nn.LSTM):
         return layers_one_by_one(rnns, x)
     across_inputs, across_steps, bias_inputs, bias_steps = (
@@ -150,7 +145,7 @@ def layers_together(
     inputs = torch.baddbmm(bias[:, None], x.flatten(1, 2), across_inputs.transpose(1, 2)).unflatten(
         1, x.shape[1:3]
     )
-    # in lower precision only the product above: the steps are many and small
+    # only the product above is in lower precision: the steps are many and small
     inputs = inputs.to(across_steps.dtype)
     if late:
         return gru_together(inputs, across_steps, bias_steps[:, -late:])

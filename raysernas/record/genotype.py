@@ -1,11 +1,11 @@
-"""An architecture as data: which operations stand on which edges of its parts, and what each part is chosen
+"""An architecture as data: the operation on each edge of its parts, and the space that each part is chosen
 from.
 
-`network.cnn=free` has two kinds of cell, `normal` and `reduction`: a cell has two input states (the outputs
-of the two cells before it), node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains,
+`network.cnn=free` has two kinds of cell, `normal` and `reduction`. A cell has two input states (the outputs
+of the two cells before it), and node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains,
 `conv` and `pool`, whose slot i belongs to cell i. `network.recurrent=searched` adds a `recurrent` cell with
-one input state, node i taking from states 0 .. i. Edges are numbered node by node, source by source. Choosing
-follows DARTS (arXiv 1806.09055, section 2.4), from softmaxed alphas; ties go to the lower number.
+one input state, whose node i can take from states 0 .. i. Edges are numbered node by node, source by source.
+Choosing follows DARTS (arXiv 1806.09055, section 2.4), from mixing weights; ties go to the lower number.
 """
 
 import json
@@ -26,7 +26,7 @@ PARTS: tuple[GenotypePart, ...] = get_args(GenotypePart)
 KINDS: tuple[CellKind, ...] = get_args(CellKind)
 CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
-# of the edges of a free cell
+# those of free cells, named as in raysernas/model/operations/members.py
 CELL_OPERATIONS: tuple[OperationName, ...] = ("none", *POOLS, "skip_connect", *CONVOLUTIONS)
 SEQUENCE_OPERATIONS: tuple[OperationName, ...] = (
     *("none", "skip_connect", "self_attention"),
@@ -38,13 +38,13 @@ SEQUENCE_OPERATIONS: tuple[OperationName, ...] = (
         for attention in ("", "_attention")
     ),
 )
-KEPT = 2  # edges into each node of a chosen cell, where there are as many
+KEPT = 2  # edges into each node of a chosen cell, or all if there are fewer
 Cell = tuple[tuple["Gene", ...], ...]
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Gene:
-    """One kept edge: the state it takes from, and the operation on it."""
+    """A kept edge: the state that it takes from, and the operation on it."""
 
     source: int
     operation: OperationName
@@ -52,8 +52,9 @@ class Gene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Genotype:
-    """A chosen architecture; `normal[node]` are the genes whose results are added up in that node; a part it
-    lacks is empty.
+    """A chosen architecture. `normal[node]` are the genes whose results add up to that node.
+
+    Parts that it does not have are empty.
     """
 
     normal: Cell = ()
@@ -68,7 +69,7 @@ class Genotype:
         return {part: getattr(self, part) for part in PARTS if getattr(self, part)}
 
     def to_json(self) -> str:
-        """One line, stable under equality."""
+        """One line, the same for equal genotypes."""
         cells = {
             part: [[[gene.source, gene.operation] for gene in node] for node in cell]
             for part, cell in self.parts.items()
@@ -78,18 +79,14 @@ class Genotype:
     @property
     def genes(self) -> list[tuple[GenotypePart, int, Gene]]:
         """(part, node, gene) of every kept edge."""
-        return [
-            (part, i, gene)
-            for part, cell in self.parts.items()
-            for i, node in enumerate(cell)
-            for gene in node
-        ]
+        cells = self.parts.items()
+        return [(part, i, gene) for part, cell in cells for i, node in enumerate(cell) for gene in node]
 
 
 @dataclass(frozen=True, slots=True)
 class PartSpace:
-    """What one part is chosen from: on each of its edges one of the operations, into each node at most `kept`
-    edges.
+    """What one part is chosen from: one of the operations on each edge, at most `kept` edges into each
+    node.
     """
 
     edges: tuple[tuple[int, int], ...]  # (node, source)
@@ -98,12 +95,12 @@ class PartSpace:
 
     @property
     def nodes(self) -> int:
-        """Nodes of a cell, or slots of a chain."""
+        """The number of nodes of a cell, or of slots of a chain."""
         return self.edges[-1][0] + 1
 
     @property
     def real(self) -> list[int]:
-        """The numbers of the operations that may be chosen: all but `none`."""
+        """The numbers of the operations that can be chosen: all but `none`."""
         return [i for i, operation in enumerate(self.operations) if operation != "none"]
 
     def into(self, node: int) -> list[tuple[int, int]]:
@@ -112,9 +109,7 @@ class PartSpace:
 
 
 Space = Mapping[GenotypePart, PartSpace]
-MixingWeights = Mapping[
-    GenotypePart, npt.NDArray[np.floating]
-]  # softmaxed alphas of each part, [edge, operation]
+MixingWeights = Mapping[GenotypePart, npt.NDArray[np.floating]]  # [edge, operation] of each part
 
 
 def sources(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
@@ -143,11 +138,10 @@ def from_json(text: str) -> Genotype:
     """
     try:
         cells = json.loads(text)
-        genotype = Genotype(
-            **{part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells}
-        )
+        read = {part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells}
+        genotype = Genotype(**read)
         if set(genotype.parts) != set(cells) or not _whole(genotype):
-            raise ValueError("not two cells, or two chains, of one size")
+            raise ValueError("it needs two cells or two chains of one size")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
             "genotype",
@@ -180,98 +174,78 @@ def _node(part: GenotypePart, i: int, genes: list[tuple[int, OperationName]]) ->
         any(type(state) is not int or state not in possible for state in states)
         or not len(set(states)) == len(node) == kept
     ):
-        raise ValueError(f"node {i} of {part} does not take from {kept} different states before it")
+        raise ValueError(f"node {i} of {part} has to take from {kept} different states before it")
     if any(gene.operation not in operations or gene.operation == "none" for gene in node):
         raise ValueError(f"node {i} of {part} has an unknown operation")
     return tuple(sorted(node))
 
 
 def choose(mixing: MixingWeights, space: Space) -> Genotype:
-    """The strongest architecture: per edge the best operation except `none`, per node the strongest edges.
-
-    Args:
-        mixing: of each part of the space.
+    """The strongest architecture: the best operation on each edge except `none`, the strongest edges of each
+    node.
 
     Raises:
-        ValueError: for mixing values of another shape, or that are not finite: nothing can be chosen from
-            those.
+        ValueError: for mixing weights of another shape, or that are not finite.
     """
-    return Genotype(
-        **{
-            part: _strongest(np.asarray(mixing[part], dtype=np.float64), choice)
-            for part, choice in space.items()
-        }
-    )
+    arrays = {name: np.asarray(mixing[name], dtype=np.float64) for name in space}
+    return Genotype(**{name: _strongest(arrays[name], part) for name, part in space.items()})
 
 
-def _strongest(mixing: npt.NDArray[np.float64], choice: PartSpace) -> Cell:
-    expected = (len(choice.edges), len(choice.operations))
-    if mixing.shape != expected or not np.isfinite(mixing).all():
-        raise ValueError(
-            f"no mixing values {expected}: shape {mixing.shape}, finite: {np.isfinite(mixing).all()}"
-        )
-    best = [choice.real[int(np.argmax(row[choice.real]))] for row in mixing]
+def _strongest(mixing: npt.NDArray[np.float64], part: PartSpace) -> Cell:
+    expected, finite = (len(part.edges), len(part.operations)), np.isfinite(mixing).all()
+    if mixing.shape != expected or not finite:
+        raise ValueError(f"no mixing weights {expected}: shape {mixing.shape}, finite: {finite}")
+    best = [part.real[int(np.argmax(row[part.real]))] for row in mixing]
     cell = []
-    for node in range(choice.nodes):
-        ranked = sorted(choice.into(node), key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))[
-            : choice.kept
-        ]
-        cell.append(tuple(sorted(Gene(source, choice.operations[best[edge]]) for edge, source in ranked)))
+    for node in range(part.nodes):
+        ranked = sorted(part.into(node), key=lambda pair: (-mixing[pair[0], best[pair[0]]], pair[1]))
+        kept = ranked[: part.kept]
+        cell.append(tuple(sorted(Gene(source, part.operations[best[edge]]) for edge, source in kept)))
     return tuple(cell)
 
 
 def one_hot(genotype: Genotype, space: Space) -> dict[GenotypePart, npt.NDArray[np.float64]]:
-    """The mixing values under which a supernet is the network of a genotype: 1 on its genes, no other
-    operation has a share.
-    """
-    mixing: dict[GenotypePart, npt.NDArray[np.float64]] = {
-        part: np.zeros((len(choice.edges), len(choice.operations))) for part, choice in space.items()
-    }
-    for part, node, gene in genotype.genes:
-        edge = space[part].edges.index((node, gene.source))
-        mixing[part][edge, space[part].operations.index(gene.operation)] = 1
+    """The mixing weights that make a supernet the network of a genotype: 1 for its genes, else 0."""
+    mixing: dict[GenotypePart, npt.NDArray[np.float64]]
+    mixing = {name: np.zeros((len(part.edges), len(part.operations))) for name, part in space.items()}
+    for name, node, gene in genotype.genes:
+        edge = space[name].edges.index((node, gene.source))
+        mixing[name][edge, space[name].operations.index(gene.operation)] = 1
     return mixing
 
 
 def draw(rng: np.random.Generator, space: Space) -> Genotype:
-    """A uniformly drawn genotype of a space: different sources for each node, any operation but `none` on
-    each.
-    """
+    """A uniformly drawn genotype: different sources for each node, any operation but `none` on each edge."""
 
-    def node(choice: PartSpace, number: int) -> list[int]:
-        states = [source for _, source in choice.into(number)]
-        return sorted(rng.choice(states, size=min(choice.kept, len(states)), replace=False).tolist())
+    def node(part: PartSpace, number: int) -> list[int]:
+        states = [source for _, source in part.into(number)]
+        return sorted(rng.choice(states, size=min(part.kept, len(states)), replace=False).tolist())
 
-    def cell(choice: PartSpace) -> Cell:
-        taken = [node(choice, number) for number in range(choice.nodes)]
-        real = [choice.operations[i] for i in choice.real]
+    def cell(part: PartSpace) -> Cell:
+        taken = [node(part, number) for number in range(part.nodes)]
+        real = [part.operations[i] for i in part.real]
         return tuple(
             tuple(Gene(source, real[int(rng.integers(len(real)))]) for source in states) for states in taken
         )
 
-    return Genotype(**{part: cell(choice) for part, choice in space.items()})
+    return Genotype(**{name: cell(part) for name, part in space.items()})
 
 
 def all_skip(space: Space) -> Genotype:
-    """The genotype that does nothing: every node takes its first states by skip connections. For spaces that
-    have them.
-    """
-    return Genotype(
-        **{
-            part: tuple(
-                tuple(Gene(source, "skip_connect") for _, source in choice.into(node)[: choice.kept])
-                for node in range(choice.nodes)
-            )
-            for part, choice in space.items()
-        }
-    )
+    """The genotype whose nodes take their first states by skip connections, for spaces that have them."""
+
+    def cell(part: PartSpace) -> Cell:
+        nodes = (part.into(node)[: part.kept] for node in range(part.nodes))
+        return tuple(tuple(Gene(source, "skip_connect") for _, source in edges) for edges in nodes)
+
+    return Genotype(**{name: cell(part) for name, part in space.items()})
 
 
 def entropy(mixing: MixingWeights) -> float:
-    """Mean entropy of an edge's mixture over ln(operations): 1 = uniform (nothing learnt), 0 = one operation
-    each.
+    """Mean over the edges of the entropy of their mixing weights, divided by ln(operations).
+
+    1 = uniform (nothing learnt), 0 = one operation on each edge.
     """
     rows = [row for values in mixing.values() for row in np.asarray(values, dtype=np.float64)]
-    return float(
-        np.mean([-(row * np.log(np.clip(row, 1e-300, None))).sum() / np.log(len(row)) for row in rows])
-    )
+    of_rows = [-(row * np.log(np.clip(row, 1e-300, None))).sum() / np.log(len(row)) for row in rows]
+    return float(np.mean(of_rows))

@@ -195,7 +195,7 @@ def test_edges_compete_by_softmaxed_alphas_not_by_alphas() -> None:
     "wrong", [np.full((5, 8), np.nan), np.full((4, 8), 1 / 8), np.full((5, 7), 1 / 7), np.full(40, 1 / 8)]
 )
 def test_nothing_is_chosen_from_values_that_are_none(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"no mixing values \(5, 8\)"):
+    with pytest.raises(ValueError, match=r"no mixing weights \(5, 8\)"):
         choose({"normal": wrong, "reduction": wrong}, free(2))
 
 

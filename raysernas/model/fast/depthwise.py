@@ -1,10 +1,9 @@
-"""Depthwise convolutions that are fast on a CPU: what is slow in oneDNN is written as what is fast there,
-with equal results.
+"""Depthwise convolutions that are fast on a CPU, with the results of PyTorch's.
 
-In: maps [batch, channel, time, band], channels last, and the weights of a depthwise convolution of kernel 3
-or 5. Out: the convolved map. A dilation of 2 becomes a dense convolution on the phases of the map (space to
-batch); the weight gradient of a 5x5 kernel is taken in two blocks of three columns, because oneDNN (3.12) is
-only fast up to that width.
+In: maps [batch, channel, time, band], channels last, and kernels of 3x3 or 5x5. Out: the convolved map. What
+is slow in oneDNN is expressed by what is fast there: a dilation of 2 becomes a dense convolution on the
+phases of the map (space to batch, see `phases`), and the weight gradient of a 5x5 kernel is taken in two
+blocks of three columns, because oneDNN (3.12) is only fast up to that width.
 """
 
 import torch
@@ -20,8 +19,9 @@ FAST_WIDTH = 3  # up to this kernel width oneDNN's depthwise weight gradient is 
 
 
 def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
-    """`conv2d(x, weight, stride=stride, padding=kernel // 2, groups=channels)` of an odd kernel, with a
-    faster backward pass.
+    """`conv2d(x, weight, stride=stride, padding=kernel // 2, groups=channels)` with a faster backward pass.
+
+    The kernel is odd.
     """
     if torch.is_autocast_enabled(x.device.type):
         x = x.to(torch.get_autocast_dtype(x.device.type))
@@ -29,9 +29,7 @@ def convolve(x: Map, weight: Kernel, stride: Stride) -> NewMap:
 
 
 class _DepthwiseFunction(torch.autograd.Function):
-    """The backward pass is made of differentiable operations, so that second derivatives are right as
-    well.
-    """
+    """Its backward pass consists of differentiable operations, so second derivatives are exact too."""
 
     @staticmethod
     def forward(ctx, x: Map, weight: Kernel, stride: Stride) -> NewMap:
@@ -49,7 +47,7 @@ class _DepthwiseFunction(torch.autograd.Function):
 
 
 def apply(x: Map, weight: Kernel, stride: Stride) -> NewMap:
-    """The convolution as PyTorch has it, in the precision of the map."""
+    """The convolution by PyTorch, in the precision of the map."""
     return functional.conv2d(x, weight.to(x.dtype), None, stride, weight.shape[2] // 2, 1, x.shape[1])
 
 
@@ -57,22 +55,11 @@ def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> 
     """Gradient of the input."""
     if stride == (1, 1):
         return apply(gradient, weight.flip(2, 3), stride)
-    if x.is_cpu and x.dtype == torch.bfloat16:  # oneDNN (3.12) has no fast way back through a stride in bf16
+    if x.is_cpu and x.dtype == torch.bfloat16:  # oneDNN (3.12) has no fast backward pass for strides in bf16
         return input_gradient(x.float(), weight, gradient.float(), stride).to(x.dtype)
     padding = [weight.shape[2] // 2, weight.shape[3] // 2]
-    return torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        weight.to(x.dtype),
-        None,
-        stride,
-        padding,
-        [1, 1],
-        False,
-        [0, 0],
-        x.shape[1],
-        [True, False, False],
-    )[0]
+    shape, wanted = (stride, padding, [1, 1], False, [0, 0], x.shape[1]), [True, False, False]
+    return torch.ops.aten.convolution_backward(gradient, x, weight.to(x.dtype), None, *shape, wanted)[0]
 
 
 def weight_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Kernel:
@@ -93,8 +80,7 @@ def weight_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) ->
 
 
 def _columns(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> NewKernel:
-    """Gradient of a (block of a) kernel."""
+    """Gradient of a kernel, or of some of its columns."""
     padding = [weight.shape[2] // 2, weight.shape[3] // 2]
-    return torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], x.shape[1], [False, True, False]
-    )[1]
+    shape, wanted = (stride, padding, [1, 1], False, [0, 0], x.shape[1]), [False, True, False]
+    return torch.ops.aten.convolution_backward(gradient, x, weight, None, *shape, wanted)[1]

@@ -1,9 +1,8 @@
-"""Gradients of a fused step that are to be differentiated again: right at any order, but slower.
+"""Second derivatives of a fused step.
 
-A `torch.autograd.Function` whose backward pass is written out has no second derivatives. Where they are asked
-for, its backward pass takes the forward pass in differentiable operations, does it anew and leaves the rest
-to autograd. In: that forward pass, what it was given, the gradients of what it made. Out: the gradients of
-what it was given, with a graph of their own.
+The backward pass of a `torch.autograd.Function`, once written out, cannot be differentiated. Where it has to
+be, it calls `differentiable_gradients`, which repeats the forward pass in differentiable operations and
+leaves the rest to autograd: exact at any order, but slower.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +16,15 @@ def differentiable_gradients(
     inputs: Sequence[Tensor | None],
     gradients: tuple[Tensor, ...],
 ) -> list[Tensor | None]:
-    """Gradient of each input; None where none is needed or the input has no influence."""
+    """Gradient of each input, with a graph of its own; None where none is needed or the input has no
+    influence.
+
+    Args:
+        function: the forward pass.
+        gradients: of what it returns.
+    """
     with torch.enable_grad():
-        # one input may have been made of another: views keep the gradients that reach each of them apart
+        # an input may depend on another: as views, each gets only the gradient that reaches it directly
         inputs = [x if x is None else x.view_as(x) for x in inputs]
         made = function(*inputs)
     needed = [x for x in inputs if x is not None and x.requires_grad]

@@ -1,11 +1,10 @@
 """GRU and RNN layers of one size, several at once, on a CPU: input products -> outputs of every step.
 
-oneDNN has a fast LSTM; torch's GRU and RNN are loops of small steps, one layer after the other. Here the
+oneDNN has a fast LSTM, but torch's GRU and RNN are loops of small steps, one layer after the other. Here the
 layers that read at the same time (of all edges from one state, of both directions) take each step together,
-as one batched product, and the gradient is written out: weight gradients are one product over all steps
-instead of one a step. Equal to nn.GRU and nn.RNN (tests). Tensors are [layer, time, batch, channel]. Where a
-gradient is to be differentiated again, it is that of the same steps in plain operations, done anew: right at
-any order, but slower.
+as one batched product. The gradient is written out, so that weight gradients are one product over all steps
+instead of one for each. Tensors are [layer, time, batch, channel]. Results equal those of nn.GRU and nn.RNN
+(tests). For second derivatives the steps are repeated in plain operations (`double_backward`).
 """
 
 from typing import Any
@@ -33,9 +32,9 @@ class _Rnn(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,), (given, weight, made) = gradients, ctx.saved_tensors
+        (gradient,), (read, weight, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return tuple(differentiable_gradients(_rnn_steps, (given, weight), (gradient,)))
+            return tuple(differentiable_gradients(_rnn_steps, (read, weight), (gradient,)))
         slope = torch.addcmul(made.new_ones(()), made, made, value=-1)
         inputs = torch.empty_like(made)  # the gradient of them
         last = made.shape[1] - 1
@@ -46,8 +45,9 @@ class _Rnn(torch.autograd.Function):
 
 
 class _Gru(torch.autograd.Function):
-    """r, z = sigmoid(inputs_rz + h W_rz'), n = tanh(inputs_n + r (h W_n' + bias)), h = n + z (h - n); gates
-    in order r, z, n.
+    """r, z = sigmoid(inputs_rz + h W_rz'), n = tanh(inputs_n + r (h W_n' + bias)), h = n + z (h - n).
+
+    The gates are in the order r, z, n.
     """
 
     @staticmethod
@@ -70,11 +70,11 @@ class _Gru(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,), (given, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
+        (gradient,), (read, weight, bias, gates, new, made) = gradients, ctx.saved_tensors
         if torch.is_grad_enabled():
-            return tuple(differentiable_gradients(_gru_steps, (given, weight, bias), (gradient,)))
+            return tuple(differentiable_gradients(_gru_steps, (read, weight, bias), (gradient,)))
         reset, keep, hidden = gates.chunk(3, dim=3)
-        # everything that a step's gradient of h is multiplied with, for all steps at once
+        # all factors of the gradient of h, for all steps at once
         to_new = (1 - keep) * torch.addcmul(made.new_ones(()), new, new, value=-1)
         factor = torch.empty(*made.shape[:3], 3, made.shape[3], dtype=made.dtype)
         torch.mul(to_new * hidden, reset * (1 - reset), out=factor[..., 0, :])
@@ -111,12 +111,12 @@ def _gru_steps(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _over_steps(gradient: Tensor, made: Tensor) -> Tensor:
-    """Of the weights between steps: the gradient of each step times what was made in the step before."""
+    """Gradient of the weights between steps: that of each step times the output of the step before."""
     return gradient[:, 1:].flatten(1, 2).transpose(1, 2) @ made[:, :-1].flatten(1, 2)
 
 
 def rnn_together(inputs: LayerSteps, weight: Float[Tensor, "layer channel channel"]) -> LayerSteps:
-    """Outputs of RNN layers; `inputs` hold the products with the input and both biases."""
+    """Outputs of RNN layers; `inputs` are the products with the input plus both biases."""
     return _Rnn.apply(inputs, weight)  # pyright: ignore[reportReturnType]
 
 
@@ -125,7 +125,7 @@ def gru_together(
     weight: Float[Tensor, "layer gates channel"],
     bias: Float[Tensor, "layer channel"],
 ) -> LayerSteps:
-    """Outputs of GRU layers; `inputs` hold the products with the input and all biases but the recurrent one
-    of n.
+    """Outputs of GRU layers; `inputs` are the products with the input plus all biases but the recurrent one
+    of n, which is `bias`.
     """
     return _Gru.apply(inputs, weight, bias)  # pyright: ignore[reportReturnType]

@@ -149,8 +149,8 @@ class SumBuilder:
     def _layout(self, bundles: list[Bundle]) -> Layout:
         batch, channels, *size = bundles[0].states[0].shape
         time, band = (-(-n // stride) for n, stride in zip(size, bundles[0].stride, strict=True))
-        parts = tuple(self.summands), tuple(self._rows), tuple(self._weighted)
-        return Layout(*parts, (batch, channels, time, band), EPS)
+        size_made = (batch, channels, time, band)
+        return Layout(tuple(self.summands), tuple(self._rows), tuple(self._weighted), size_made, EPS)
 
     def _note(self, means: Tensor, variances: Tensor) -> None:
         for norm, rows in self._norms:

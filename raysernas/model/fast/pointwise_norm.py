@@ -1,15 +1,17 @@
-"""1x1 convolution and batch norm without affine as one affine map, whose mean and variance come from the
-moments of its input.
+"""A 1x1 convolution and a batch norm without affine as one affine map.
 
-With rows z (a map's cells x channels), mean m and covariance M = z'z/N - mm', the variance of Wz is diag(W M
-W'), so that norm(Wz) = A z - A m with A = diag(1 / sqrt(var + eps)) W: no map is made but the result, and a
-weighted sum of many such terms needs one accumulator. Backward, with d the gradient of the sum: dz = A'd + S
-(z - m) - mean(A'd), S = 2/N W' diag(dvar) W. In: convolved maps, channels last; `sources` of them may lie
-side by side in the channels of one map. Out: sums (a node of a search cell) or the rectified maps between the
-two halves of a separable convolution, with the statistics for the buffers. A variance from moments loses
-digits where a mean is far above its deviation: in single precision the relative error of a result is 1e-5 at
-10 deviations, 1e-3 at 100, and beyond 1,000 the result is of no use. In 24 supernets searched on EmoDB the
-largest ratio was 2.9.
+Its mean and variance come from the moments of its input. With rows z (cells x channels), mean m and
+covariance M = z'z/N - mm', the variance of Wz is diag(W M W'), so norm(Wz) = A z - A m with A = diag(1 /
+sqrt(var + eps)) W. No map is made but the result, and a weighted sum of many of them needs one accumulator.
+Backward, with d the gradient of the sum: dz = A'd + S (z - m) - mean(A'd), S = 2/N W' diag(dvar) W.
+
+In: convolved maps, channels last, those of several sources side by side in the channels. Out: a sum (a node
+of a search cell) or the rectified maps between the two halves of a separable convolution, and the statistics
+of the norms.
+
+A variance from moments loses digits where the mean is far above the deviation. In single precision the
+relative error of a result is 1e-5 at 10 deviations, 1e-3 at 100, and beyond 1,000 the result is useless. In
+24 supernets searched on EmoDB the largest ratio was 2.9.
 """
 
 from collections.abc import Sequence
@@ -25,12 +27,12 @@ from raysernas.model.fast.phases import Map, NewMap, blank, dense
 from raysernas.model.fast.products import Matrix, blocks, cells, diagonal, outer, times
 from raysernas.model.fast.sum_layout import Layout, Summand, convolved
 
-Matrices = Float[Tensor, "term channel channel"]
-Values = Float[Tensor, "term channel"]
+Matrices = Float[Tensor, "convolution channel channel"]
+Values = Float[Tensor, "convolution channel"]
 
 
 class Moments(NamedTuple):
-    """What a norm needs to know of its input, and the affine map that it makes."""
+    """Moments of the input of each norm, and the affine map that follows from them."""
 
     mean: Values
     product: Matrices  # W M
@@ -42,18 +44,18 @@ class Moments(NamedTuple):
 def rectified(
     layout: Layout, weights: Matrices, tensors: list[Tensor]
 ) -> tuple[list[Tensor], Values, Values]:
-    """relu(norm(W map)) for each term, with mean and unbiased variance before the norm."""
+    """relu(norm(W map)) of each summand; mean and unbiased variance of each W map."""
     *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore[reportGeneralTypeIssues]
     return made, mean, variance
 
 
 def moments_of(layout: Layout, weights: Matrices, maps: list[Tensor]) -> Moments:
-    """Of the maps of all terms, in the precision of the weights."""
+    """Of the maps of all summands, in the precision of the weights."""
     sums, squares = [], []
-    for x, term in zip(maps, layout.summands, strict=True):
+    for x, summand in zip(maps, layout.summands, strict=True):
         exact = x.to(weights.dtype)
         sums.append(cells(exact).sum(0))
-        squares.append(blocks(outer(exact, exact), term.last - term.first))
+        squares.append(blocks(outer(exact, exact), summand.last - summand.first))
     mean, squares = torch.cat(sums).reshape(weights.shape[0], -1) / layout.count, torch.cat(squares)
     product = weights @ (squares / layout.count - mean[..., :, None] * mean[..., None, :])
     variance = (product * weights).sum(-1).clamp(min=0)
@@ -62,7 +64,7 @@ def moments_of(layout: Layout, weights: Matrices, maps: list[Tensor]) -> Moments
 
 
 def statistics(layout: Layout, weights: Matrices, moments: Moments) -> tuple[Values, Values]:
-    """Mean and unbiased variance of the pointwise convolutions, as a norm keeps them."""
+    """Mean and unbiased variance of the 1x1 convolutions, as a norm keeps them."""
     mean = (weights @ moments.mean[..., None])[..., 0]
     return mean, moments.variance * (layout.count / max(layout.count - 1, 1))
 
@@ -70,15 +72,17 @@ def statistics(layout: Layout, weights: Matrices, moments: Moments) -> tuple[Val
 class NormGradients(NamedTuple):
     """Gradients of the small tensors of a norm."""
 
-    scale: Float[Tensor, " term"]
+    scale: Float[Tensor, " convolution"]
     weights: Matrices
     spread: Matrices  # S
     row: Values  # the part of dz that is the same for every cell
 
-    def to_map(self, term: Summand, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
+    def to_map(self, summand: Summand, x: Map, gradient: NewMap, matrix: Matrix) -> Map:
         """dz, from z and d; `matrix` is A."""
         made = times(
-            x, diagonal(self.spread[term.first : term.last]), self.row[term.first : term.last].reshape(-1)
+            x,
+            diagonal(self.spread[summand.own]),
+            self.row[summand.own].reshape(-1),
         )
         return made.add_(times(gradient, matrix.t()))
 
@@ -108,9 +112,9 @@ def _rectified(
     moments = moments_of(layout, weights, maps)
     shift = -(moments.unit @ moments.mean[..., None])[..., 0]
     made = []
-    for x, term in zip(maps, layout.summands, strict=True):
-        rows = slice(term.first, term.last)
-        made.append(times(x, diagonal(moments.unit[rows]), shift[rows].reshape(-1)).relu_())
+    for x, summand in zip(maps, layout.summands, strict=True):
+        own = summand.own
+        made.append(times(x, diagonal(moments.unit[own]), shift[own].reshape(-1)).relu_())
     return made, maps, moments
 
 
@@ -118,7 +122,7 @@ class _Rectified(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layout: Layout, weights: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         made, maps, moments = _rectified(layout, weights, *tensors)
-        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.layout, ctx.count = layout, len(tensors)
         ctx.save_for_backward(weights, *moments, *tensors, *made, *maps)
         found = statistics(layout, weights, moments)
         ctx.mark_non_differentiable(*found)
@@ -128,12 +132,9 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
-        moments, rest, summands = (
-            Moments(*rest[: len(Moments._fields)]),
-            rest[len(Moments._fields) :],
-            layout.summands,
-        )
-        tensors, made, maps = rest[: ctx.given], rest[ctx.given : -len(summands)], rest[-len(summands) :]
+        count, summands = len(Moments._fields), layout.summands
+        moments, rest = Moments(*rest[:count]), rest[count:]
+        tensors, made, maps = rest[: ctx.count], rest[ctx.count : -len(summands)], rest[-len(summands) :]
         gradients = gradients[: len(made)]
         if torch.is_grad_enabled():
             return None, *differentiable_gradients(
@@ -143,44 +144,44 @@ class _Rectified(torch.autograd.Function):
             torch.ops.aten.threshold_backward(dense(d), y, 0) for d, y in zip(gradients, made, strict=True)
         ]
         products, sums = [], []
-        for d, x, term in zip(passed, maps, summands, strict=True):
+        for d, x, summand in zip(passed, maps, summands, strict=True):
             exact = d.to(weights.dtype)
             sums.append(cells(exact).sum(0))
-            products.append(blocks(outer(exact, x.to(weights.dtype)), term.last - term.first))
+            products.append(blocks(outer(exact, x.to(weights.dtype)), summand.last - summand.first))
         total = torch.cat(sums).reshape(moments.mean.shape)
         back = norm_backward(
             layout, weights, moments, weights.new_ones(len(weights)), torch.cat(products), total
         )
         to_tensors = MapGradients(tensors, ctx.needs_input_grad[2:])
-        for d, x, term in zip(passed, maps, summands, strict=True):
-            if to_tensors.wanted(term):
-                to_tensors.add(term, back.to_map(term, x, d, diagonal(moments.unit[term.first : term.last])))
+        for d, x, summand in zip(passed, maps, summands, strict=True):
+            if to_tensors.wanted(summand):
+                to_tensors.add(summand, back.to_map(summand, x, d, diagonal(moments.unit[summand.own])))
         return None, back.weights, *to_tensors.found
 
 
 class MapGradients:
-    """Gradients of the inputs and kernels of terms: `found` has one for each tensor that needs one."""
+    """Gradients of the inputs and kernels of summands: `found` has one for each tensor that needs one."""
 
     def __init__(self, tensors: Sequence[Tensor], needed: Sequence[bool]) -> None:
         self.tensors, self.needed = tensors, needed
         self.found: list[Tensor | None] = [None] * len(tensors)
 
-    def wanted(self, term: Summand) -> bool:
-        """Whether the gradient of its map is of use."""
-        return self.needed[term.given] or (term.kernel is not None and self.needed[term.kernel])
+    def wanted(self, summand: Summand) -> bool:
+        """Whether any tensor needs the gradient of its map."""
+        return self.needed[summand.map] or (summand.kernel is not None and self.needed[summand.kernel])
 
-    def add(self, term: Summand, gradient: Tensor) -> None:
-        """Pass the gradient of a term's map on through its depthwise convolution."""
-        if term.kernel is None:
-            self._keep(term.given, gradient)
+    def add(self, summand: Summand, gradient: Tensor) -> None:
+        """Pass the gradient of a map on through the depthwise convolution that made it."""
+        if summand.kernel is None:
+            self._keep(summand.map, gradient)
             return
-        if term.phases:
-            blank(gradient, term.phases)
-        x, kernel = self.tensors[term.given], self.tensors[term.kernel]
-        if self.needed[term.given]:
-            self._keep(term.given, input_gradient(x, kernel, gradient, term.stride))
-        if self.needed[term.kernel]:
-            self._keep(term.kernel, weight_gradient(x, kernel, gradient, term.stride))
+        if summand.phases:
+            blank(gradient, summand.phases)
+        x, kernel = self.tensors[summand.map], self.tensors[summand.kernel]
+        if self.needed[summand.map]:
+            self._keep(summand.map, input_gradient(x, kernel, gradient, summand.stride))
+        if self.needed[summand.kernel]:
+            self._keep(summand.kernel, weight_gradient(x, kernel, gradient, summand.stride))
 
     def _keep(self, i: int, value: Tensor) -> None:
         so_far = self.found[i]

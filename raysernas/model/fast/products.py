@@ -17,12 +17,12 @@ ONEDNN_BATCH = range(16, 257)
 
 
 def cells(x: Map) -> Float[Tensor, "cell channel"]:
-    """The cells of a map as rows; a view of a channels-last map."""
+    """The cells of a map as rows: a view, if the map is channels last."""
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
 def _for_onednn(x: Map) -> Float[Tensor, "_ channel _ 1"] | None:
-    """The same cells as a batch that oneDNN multiplies fast, if their number allows one."""
+    """The cells as a batch of a size that oneDNN multiplies fast, if their number can be divided so."""
     rows = x.shape[0] * x.shape[2] * x.shape[3]
     batch = next((size for size in ONEDNN_BATCH if rows % size == 0), None) if x.is_cpu else None
     if batch is None:

@@ -1,6 +1,6 @@
-"""The terms of a sum of operations: what each takes in, and which 1x1 convolution it ends with.
+"""The layout of a sum of operations: which tensors each summand reads, and where its mixing weight stands.
 
-In: maps [batch, channel, time, band] and the weights of depthwise convolutions. Out: the convolved maps.
+The tensors are maps [batch, channel, time, band] and the kernels of depthwise convolutions.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,28 @@ from raysernas.model.fast.phases import Map, Phases, Stride, blank
 
 @dataclass(frozen=True, slots=True)
 class Summand:
-    """A map that a 1x1 convolution and a norm take in, for one operation on some sources side by side."""
+    """One operation on some sources side by side, up to the input of its 1x1 convolutions."""
 
-    first: int  # of its rows in the stacked 1x1 convolutions: one row a source
+    first: int  # its range among the stacked 1x1 convolutions, one for each source
     last: int
-    given: int  # number of the input among all tensors
-    kernel: int | None  # number of the weights of its depthwise convolution, if it has one
+    map: int  # number of its input among the tensors
+    kernel: int | None  # number of the kernel of its depthwise convolution, if it has one
     stride: Stride
-    phases: Phases | None  # in which it is convolved
+    phases: Phases | None  # those that its input is split into
+
+    @property
+    def own(self) -> slice:
+        """Its range among the stacked 1x1 convolutions."""
+        return slice(self.first, self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which terms a sum has: first those that end with a 1x1 convolution and a norm, then those that are only
-    weighted.
-    """
+    """What a sum adds up: summands that end with a 1x1 convolution and a norm, and complete maps."""
 
     summands: tuple[Summand, ...]
-    rows: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
-    # (source, operation, number of the map) of what is only weighted
-    weighted: tuple[tuple[int, int, int], ...]
+    convolutions: tuple[tuple[int, int], ...]  # (source, operation) of each 1x1 convolution
+    maps: tuple[tuple[int, int, int], ...]  # (source, operation, number among the tensors)
     size: tuple[int, int, int, int]  # of the sum
     eps: float
 
@@ -45,24 +47,24 @@ class Layout:
         return self.size[0] * self.size[2] * self.size[3]
 
     def places(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Rows and columns of the mixing weights of the 1x1 convolutions."""
-        return _places(self.rows, device)
+        """Where the mixing weights of the 1x1 convolutions stand: their sources, their operations."""
+        return _places(self.convolutions, device)
 
 
-@lru_cache(maxsize=1024)  # copied to a device once: a copy in every step would wait for it
-def _places(rows: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    sources, operations = torch.tensor(rows, device=device).unbind(1)
+@lru_cache(maxsize=1024)  # copied to a device once: a copy in every step would wait for the device
+def _places(convolutions: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    sources, operations = torch.tensor(convolutions, device=device).unbind(1)
     return sources, operations
 
 
 def convolved(layout: Layout, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The maps of all terms."""
-    return [_convolved(term, tensors) for term in layout.summands]
+    """The input of the 1x1 convolutions of each summand."""
+    return [_convolved(summand, tensors) for summand in layout.summands]
 
 
-def _convolved(term: Summand, tensors: Sequence[Tensor]) -> Map:
-    x = tensors[term.given]
-    if term.kernel is None:
+def _convolved(summand: Summand, tensors: Sequence[Tensor]) -> Map:
+    x = tensors[summand.map]
+    if summand.kernel is None:
         return x
-    made = apply(x, tensors[term.kernel], term.stride)
-    return blank(made, term.phases) if term.phases else made
+    made = apply(x, tensors[summand.kernel], summand.stride)
+    return blank(made, summand.phases) if summand.phases else made

@@ -1,8 +1,7 @@
 """The weighted sum of many operations on many sources: a node of a search cell, in one accumulator.
 
-In: what the operations end with (maps before a 1x1 convolution and norm, or maps that are only weighted), the
-weights of the 1x1 convolutions, the mixing weights. Out: the node, and the statistics of the norms. The
-formulas stand in `pointwise_norm`.
+In: the layout of the sum and its tensors, the matrices of the 1x1 convolutions, the mixing weights. Out: the
+node, and the statistics of the norms. The formulas stand in `pointwise_norm`.
 """
 
 from typing import Any
@@ -31,7 +30,7 @@ from raysernas.model.fast.sum_layout import Layout, Summand, convolved
 def mixed_sum(
     layout: Layout, mixing: Matrix, weights: Matrices | None, tensors: list[Tensor]
 ) -> tuple[Map, Values, Values]:
-    """Sum of `mixing[source, operation]` times each term, with mean and unbiased variance of each 1x1
+    """The sum of everything, each times `mixing[source, operation]`; mean and unbiased variance of each 1x1
     convolution.
     """
     return _Sum.apply(layout, mixing, weights, *tensors)  # pyright: ignore[reportReturnType]
@@ -40,31 +39,31 @@ def mixed_sum(
 def _sum(
     layout: Layout, mixing: Matrix, weights: Matrices | None, *tensors: Tensor
 ) -> tuple[Map, list[Tensor], Moments | None]:
-    """The sum, what its 1x1 convolutions take in, and the moments of that."""
+    """The sum, the inputs of its 1x1 convolutions, and their moments."""
     maps, moments, sums = [], None, {}
     if weights is not None:
         maps = convolved(layout, tensors)
         moments = moments_of(layout, weights, maps)
         matrices = mixing[layout.places(mixing.device)][:, None, None] * moments.unit
         bias = -(matrices @ moments.mean[..., None])[..., 0].sum(0)
-        for x, term in zip(maps, layout.summands, strict=True):
-            made = times(x, _across(matrices, term), bias)
+        for x, summand in zip(maps, layout.summands, strict=True):
+            made = times(x, _across(matrices, summand), bias)
             bias = None
-            sums[term.phases] = sums[term.phases].add_(made) if term.phases in sums else made
+            sums[summand.phases] = sums[summand.phases].add_(made) if summand.phases in sums else made
     total = sums.pop(None, None)
     for phases, value in sums.items():
         whole = merge(value, phases)
         total = dense(whole) if total is None else total.add_(whole)
-    for source, operation, number in layout.weighted:
+    for source, operation, number in layout.maps:
         x, weight = tensors[number], mixing[source, operation]
         total = x * weight if total is None else total.addcmul_(x, weight)
-    assert total is not None, "an edge mixes nothing"
+    assert total is not None, "there is nothing to add"
     return total, maps, moments
 
 
-def _across(matrices: Matrices, term: Summand) -> Float[Tensor, "row columns"]:
-    """What a term's map is multiplied by: the matrices of its sources, side by side."""
-    return rearrange(matrices[term.first : term.last], "source row column -> row (source column)")
+def _across(matrices: Matrices, summand: Summand) -> Float[Tensor, "row columns"]:
+    """The matrices of the sources of a summand, side by side."""
+    return rearrange(matrices[summand.own], "source row column -> row (source column)")
 
 
 class _Sum(torch.autograd.Function):
@@ -73,7 +72,7 @@ class _Sum(torch.autograd.Function):
         ctx, layout: Layout, mixing: Tensor, weights: Tensor | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         total, maps, moments = _sum(layout, mixing, weights, *tensors)
-        ctx.layout, ctx.given = layout, len(tensors)
+        ctx.layout, ctx.count = layout, len(tensors)
         ctx.save_for_backward(mixing, weights, *tensors, *maps, *([] if moments is None else moments))
         if moments is None or weights is None:
             found = mixing.new_empty(0, total.shape[1]), mixing.new_empty(0, total.shape[1])
@@ -86,24 +85,24 @@ class _Sum(torch.autograd.Function):
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layout: Layout = ctx.layout
         mixing, weights, *rest = ctx.saved_tensors
-        tensors, rest = rest[: ctx.given], rest[ctx.given :]
+        tensors, rest = rest[: ctx.count], rest[ctx.count :]
         maps, moments = rest[: len(layout.summands)], rest[len(layout.summands) :]
         if torch.is_grad_enabled():
             return None, *differentiable_gradients(
                 lambda *inputs: _sum(layout, *inputs)[0], [mixing, weights, *tensors], (gradient,)
             )
         gradient, to_weights = dense(gradient), None
-        # a step of the weights has no use for it
+        # the steps of the weights need no gradient of the mixing weights
         to_mixing = torch.zeros_like(mixing) if ctx.needs_input_grad[1] else None
         found: list[Tensor | None] = [None] * len(tensors)
         if weights is not None:
             gradients = MapGradients(tensors, ctx.needs_input_grad[3:])
-            back = _to_terms(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
+            back = _to_convolutions(layout, mixing, weights, Moments(*moments), maps, gradient, gradients)
             if to_mixing is not None:
                 to_mixing.index_put_(layout.places(mixing.device), back.scale, accumulate=True)
             to_weights, found = back.weights, gradients.found
         flat = cells(gradient).reshape(-1).to(mixing.dtype)
-        for source, operation, i in layout.weighted:
+        for source, operation, i in layout.maps:
             if to_mixing is not None:
                 to_mixing[source, operation] = torch.dot(cells(tensors[i]).reshape(-1).to(mixing.dtype), flat)
             if ctx.needs_input_grad[3 + i]:
@@ -112,7 +111,7 @@ class _Sum(torch.autograd.Function):
         return None, to_mixing, to_weights, *found
 
 
-def _to_terms(
+def _to_convolutions(
     layout: Layout,
     mixing: Tensor,
     weights: Tensor,
@@ -121,25 +120,24 @@ def _to_terms(
     gradient: Tensor,
     gradients: MapGradients,
 ) -> NormGradients:
-    """Gradients of everything that the 1x1 convolutions and norms depend on."""
+    """Gradients of what the 1x1 convolutions and their norms depend on; `gradients` collects those of
+    maps.
+    """
     scale = mixing[layout.places(mixing.device)]
     passed = {
         phases: split(gradient, phases) if phases else gradient
-        for phases in {term.phases for term in layout.summands}
+        for phases in {summand.phases for summand in layout.summands}
     }
     exact = {phases: each.to(weights.dtype) for phases, each in passed.items()}
-    products = [
-        rearrange(
-            outer(exact[term.phases], x.to(weights.dtype)),
-            "row (source column) -> source row column",
-            source=term.last - term.first,
-        )
-        for x, term in zip(maps, layout.summands, strict=True)
-    ]
+    products, apart = [], "row (source column) -> source row column"
+    for x, summand in zip(maps, layout.summands, strict=True):
+        product = outer(exact[summand.phases], x.to(weights.dtype))
+        products.append(rearrange(product, apart, source=summand.last - summand.first))
     total = cells(gradient).sum(0, dtype=weights.dtype).expand_as(moments.mean)
     back = norm_backward(layout, weights, moments, scale, torch.cat(products), total)
     matrices = scale[:, None, None] * moments.unit
-    for x, term in zip(maps, layout.summands, strict=True):
-        if gradients.wanted(term):
-            gradients.add(term, back.to_map(term, x, passed[term.phases], _across(matrices, term)))
+    for x, summand in zip(maps, layout.summands, strict=True):
+        if gradients.wanted(summand):
+            across = _across(matrices, summand)
+            gradients.add(summand, back.to_map(summand, x, passed[summand.phases], across))
     return back
