@@ -164,11 +164,11 @@ def _launch(config: Config, hold: "Hold | None") -> int:
     from raysernas.fleet import plan as planning
     from raysernas.fleet import runner
     from raysernas.fleet.progress import Display
-    from raysernas.record.counting import counted
     from raysernas.record.printing import print_tables
+    from raysernas.record.progress_bar import progress_bar
 
     console = standard_output()
-    with counted("looking at the audio files") as report:
+    with progress_bar("looking at the audio files") as report:
         plan = planning.resolve(config, dry=hold is None, report=report)
     _print_pairs(console, planning.header(plan))
     if hold is None:

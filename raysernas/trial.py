@@ -30,11 +30,11 @@ from raysernas.corpora.folds import splits
 from raysernas.model.designed import Majority
 from raysernas.model.network import Network
 from raysernas.record import attempts, ledger, storage
-from raysernas.record.counting import counted
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
+from raysernas.record.progress_bar import progress_bar
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
@@ -90,7 +90,7 @@ def run(
         if checkpointing.is_out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
         records = [outcome.failed(trial, study.name, files.key, error, time.monotonic() - began_s)]
-    rows = finalize.end(files, trial, study, records)
+    rows = finalize.finalize(files, trial, study, records)
     checkpointing.discard(files)
     return rows
 
@@ -251,7 +251,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
         )
     config = load(next(iter(names), "laptop"), overrides)
     cache = cache_folder(config)
-    with counted("looking at the audio files") as reading:
+    with progress_bar("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)
     config = resolve(config, corpus)
     fold, seed = _number("fold", chosen), _number("seed", chosen)

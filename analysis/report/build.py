@@ -18,7 +18,7 @@ from analysis.selection import HEADLINE
 from raysernas.drawing.raster import PRINT_SCALE, png
 from raysernas.drawing.svg import svg
 from raysernas.record import storage
-from raysernas.record.counting import counted
+from raysernas.record.progress_bar import progress_bar
 
 TABLES = columns(
     "chosen arms folds classes speakers cost pareto pairs over_random components importance genes agreement "
@@ -38,7 +38,7 @@ def gathered(roots: Sequence[Path], *, mixed: bool = False) -> Results:
         Fault: if a folder holds no study, or the protocols are unlike and `mixed` does not permit that.
     """
     results = load(*[str(root) for root in roots], mixed=mixed)
-    with counted("Computing tables") as report:
+    with progress_bar("Computing tables") as report:
         for done, name in enumerate(FRAMES):
             report(done, len(FRAMES))
             results.rows(name)
@@ -62,7 +62,7 @@ def write_figures(results: Results, folder: Path) -> int:
         StorageFault: if the folder cannot be written.
     """
     found = figures(results)
-    with counted("Drawing figures") as report:
+    with progress_bar("Drawing figures") as report:
         for done, (name, picture) in enumerate(found.items()):
             report(done, len(found))
             storage.write_text(folder / f"{name}.svg", svg(picture, alone=True))
@@ -84,7 +84,7 @@ def write_tables(results: Results, folder: Path) -> int:
     frames |= {name: results.rows(name) for name in TABLES if name not in results.unavailable}
     cards = results.cards
     own = {name: card | {"marks": marks_line(results.marks(name, HEADLINE))} for name, card in cards.items()}
-    with counted("Writing tables") as report:
+    with progress_bar("Writing tables") as report:
         for done, (name, frame) in enumerate(frames.items()):
             report(done, len(frames))
             formats = PLAIN if len(frame) > LONG else writing.ALL

@@ -17,7 +17,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.check.printing import as_json, print_report
 from raysernas.corpora.check.report import check
-from raysernas.record.counting import counted
+from raysernas.record.progress_bar import progress_bar
 from raysernas.record.terminal import console
 
 NAMES = [name for name in get_args(get_type_hints(CorpusConfig)["name"]) if name != "synthetic"]
@@ -60,7 +60,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check(config: CorpusConfig, *, json: bool) -> int:
-    with counted("looking at the audio files") as progress:
+    with progress_bar("looking at the audio files") as progress:
         report = check(config, progress)
     if json:
         print(as_json(report), flush=True)

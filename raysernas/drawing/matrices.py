@@ -1,4 +1,4 @@
-"""Matrices as pictures: a confusion by its counts and the recall of each class, and the mixtures of a
+"""Matrices as pictures: a confusion by its counts and the recall of each class, and the alphas of a
 searched part.
 
 In: counts, or softmaxed alphas. Out: pictures whose shades are shares of a row, so that rare classes are seen
@@ -106,7 +106,7 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
     return Picture(across + MARGIN, high, about, shapes, _in_words(table, emotions))
 
 
-def mixtures(
+def alphas(
     mixing: MixingWeights, space: Space, part: GenotypePart, genotype: Genotype | None = None
 ) -> Picture:
     """What each edge of a part weighs its operations with, a row for each edge, or a column where there are

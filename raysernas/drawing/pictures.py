@@ -5,13 +5,13 @@ input gives equal bytes.
 """
 
 from raysernas.drawing import wiring
-from raysernas.drawing.matrices import confusion, mixtures
+from raysernas.drawing.matrices import alphas, confusion
 from raysernas.drawing.raster import png
 from raysernas.drawing.shapes import Picture
 from raysernas.drawing.svg import svg
 from raysernas.record.genotype import Genotype
 
-__all__ = ["Picture", "cells", "confusion", "mixtures", "png", "svg"]
+__all__ = ["Picture", "alphas", "cells", "confusion", "png", "svg"]
 
 
 def cells(genotype: Genotype) -> dict[str, Picture]:

@@ -17,7 +17,7 @@ from raysernas.fleet import racing
 from raysernas.fleet.candidates import GivenUp
 from raysernas.fleet.proposals import Outcome
 from raysernas.record import ledger
-from raysernas.record.files import Line, TrialKey
+from raysernas.record.files import CandidateGroup, TrialKey
 
 Pair = tuple[int, int]  # fold, seed
 Row = Mapping[Any, Any]  # of `ledger.validation`
@@ -41,14 +41,16 @@ class Standing:
 
     def __init__(self, config: Config):
         self._config, self._study = config, config.study
-        self._courses: dict[tuple[Line, int], Course] = {}
-        self._best: dict[Line, tuple[float, int]] = {}  # value and number of the best complete candidate
+        self._courses: dict[tuple[CandidateGroup, int], Course] = {}
+        self._best: dict[
+            CandidateGroup, tuple[float, int]
+        ] = {}  # value and number of the best complete candidate
 
-    def folds(self, line: Line) -> tuple[int, ...]:
+    def folds(self, line: CandidateGroup) -> tuple[int, ...]:
         """Those on which the candidates of a line are tried."""
         return self._study.folds if line.fold is None else (line.fold,)
 
-    def note(self, line: Line, key: TrialKey, rows: Iterable[Row]) -> None:
+    def note(self, line: CandidateGroup, key: TrialKey, rows: Iterable[Row]) -> None:
         """A trial has ended; `rows` of it alone, none if nothing is known but that it has."""
         course, pair, rows = self._course(line, key.candidate), (key.fold, key.seed), list(rows)
         course.status[pair] = str(rows[0]["status"]) if rows else "failed"
@@ -68,12 +70,12 @@ class Standing:
         course.ratios[key.fold] = valid / (weights + alphas)
         self._rank(line, key.candidate)
 
-    def status(self, line: Line, key: TrialKey) -> str | None:
+    def status(self, line: CandidateGroup, key: TrialKey) -> str | None:
         """Of an ended trial."""
         course = self._courses.get((line, key.candidate))
         return course.status.get((key.fold, key.seed)) if course else None
 
-    def outcome(self, line: Line, number: int) -> Outcome:
+    def outcome(self, line: CandidateGroup, number: int) -> Outcome:
         """Of a candidate, over the folds and seeds of the study."""
         course = self._course(line, number)
         if course.given_up:
@@ -87,15 +89,15 @@ class Standing:
         means = [[_mean(column) for column in zip(*fold, strict=True)] for fold in by_fold]
         return Outcome("complete", tuple(_mean(column) for column in zip(*means, strict=True)))
 
-    def give_up(self, line: Line, number: int, why: GivenUp) -> None:
+    def give_up(self, line: CandidateGroup, number: int, why: GivenUp) -> None:
         """The candidate is out of the race."""
         self._course(line, number).given_up = why
 
-    def given_up(self, line: Line, number: int) -> GivenUp | None:
+    def given_up(self, line: CandidateGroup, number: int) -> GivenUp | None:
         """Why it is, if it is."""
         return self._course(line, number).given_up
 
-    def look(self, line: Line, number: int) -> GivenUp | None:
+    def look(self, line: CandidateGroup, number: int) -> GivenUp | None:
         """Compare a candidate that has not ended with the best complete one: why it is to be given up, if it
         is.
         """
@@ -110,10 +112,10 @@ class Standing:
             return None
         return GivenUp(racing.told(found, best), value + found.difference)
 
-    def _course(self, line: Line, number: int) -> Course:
+    def _course(self, line: CandidateGroup, number: int) -> Course:
         return self._courses.setdefault((line, number), Course())
 
-    def _rank(self, line: Line, number: int) -> None:
+    def _rank(self, line: CandidateGroup, number: int) -> None:
         found = self.outcome(line, number)
         if self._study.racing.on and found.state == "complete" and not found.raced:
             value, best = self._best.get(line, (-math.inf, 0))

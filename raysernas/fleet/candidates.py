@@ -21,7 +21,7 @@ from raysernas.config.schema import Config
 from raysernas.fleet.journal import Journal, View
 from raysernas.fleet.proposals import Outcome, Proposal, Proposals, axes, directions
 from raysernas.record import storage
-from raysernas.record.files import Line, StudyFiles
+from raysernas.record.files import CandidateGroup, StudyFiles
 
 NAME = re.compile(r"(?P<line>.+)-c(?P<number>\d{3,})\.json")
 
@@ -49,7 +49,12 @@ class Candidates:
     """The candidates of one line; the settings as written are there from the beginning."""
 
     def __init__(
-        self, config: Config, line: Line, files: StudyFiles, journal: Journal, found: Mapping[int, Candidate]
+        self,
+        config: Config,
+        line: CandidateGroup,
+        files: StudyFiles,
+        journal: Journal,
+        found: Mapping[int, Candidate],
     ):
         """`found`: the objects of this line, by number.
 
@@ -194,7 +199,7 @@ def _loaded(path: Path) -> Candidate:
         ) from error
 
 
-def _text(line: Line, number: int, candidate: Candidate) -> str:
+def _text(line: CandidateGroup, number: int, candidate: Candidate) -> str:
     why = candidate.given_up
     plain = {
         "arm": line.arm,

@@ -21,7 +21,7 @@ from raysernas.fleet.candidates import Candidates
 from raysernas.fleet.journal import Journal
 from raysernas.fleet.proposals import Outcome
 from raysernas.record import ledger
-from raysernas.record.files import Line, StudyFiles, TrialKey
+from raysernas.record.files import CandidateGroup, StudyFiles, TrialKey
 from raysernas.tensorboard import finalize
 
 RUN_AGAIN: tuple[ledger.Failure, ...] = (
@@ -51,7 +51,7 @@ class Queue:
         self._standing = Standing(config)
         nested = self._study.protocol == "nested"
         self._lines = [
-            Line(arm=arm, fold=fold)
+            CandidateGroup(arm=arm, fold=fold)
             for fold in (self._study.folds if nested else (None,))
             for arm in self._study.arms
         ]
@@ -59,10 +59,10 @@ class Queue:
         self._candidates = {
             line: Candidates(config, line, files, journal, found.get(line.name, {})) for line in self._lines
         }
-        self._owner: dict[tuple[Line, str], int] = {}  # identity -> the first candidate that has it
-        self._owners: dict[Line, list[int]] = {line: [] for line in self._lines}
+        self._owner: dict[tuple[CandidateGroup, str], int] = {}  # identity -> the first candidate that has it
+        self._owners: dict[CandidateGroup, list[int]] = {line: [] for line in self._lines}
         # the candidates that a first one stands for, itself among them
-        self._same: dict[tuple[Line, int], list[int]] = {}
+        self._same: dict[tuple[CandidateGroup, int], list[int]] = {}
         self._heap: list[tuple[Rank, TrialKey]] = []
         self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
@@ -154,7 +154,7 @@ class Queue:
             self._wait(key, first=True)
             return "again"
         told = "; then ".join(reasons)
-        finalize.end(
+        finalize.finalize(
             self._files.trial(key),
             trial,
             self._study,
@@ -183,7 +183,7 @@ class Queue:
         """Ended trials of the present plan."""
         return self._done
 
-    def outcome(self, line: Line, number: int) -> Outcome:
+    def outcome(self, line: CandidateGroup, number: int) -> Outcome:
         """How a candidate of a line has fared so far."""
         return self._standing.outcome(line, self._owners[line][number])
 
@@ -211,7 +211,7 @@ class Queue:
         why = self._standing.given_up(self._line(key), key.candidate)
         trial = self.trial(key)
         record = ledger.raced(trial, self._study.name, key, why.reason if why else "")
-        finalize.end(self._files.trial(key), trial, self._study, [record])
+        finalize.finalize(self._files.trial(key), trial, self._study, [record])
         self._end(key, [record.row()])
 
     def _compact(self) -> None:
@@ -223,10 +223,10 @@ class Queue:
             ledger.compact_many(self._files)
             self._loose = 0
 
-    def _line(self, key: TrialKey) -> Line:
-        return Line(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
+    def _line(self, key: TrialKey) -> CandidateGroup:
+        return CandidateGroup(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
 
-    def _keys(self, line: Line, number: int) -> list[TrialKey]:
+    def _keys(self, line: CandidateGroup, number: int) -> list[TrialKey]:
         folds = self._standing.folds(line)
         return [
             TrialKey(arm=line.arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in folds
@@ -242,13 +242,13 @@ class Queue:
     # --- candidates
     # ---------------------------------------------------------------------------------------------------
 
-    def _known(self, line: Line) -> int:
+    def _known(self, line: CandidateGroup) -> int:
         return min(len(self._candidates[line]), self._study.candidates)
 
-    def _unproposed(self, line: Line) -> int:
+    def _unproposed(self, line: CandidateGroup) -> int:
         return self._study.candidates - self._known(line)
 
-    def _new(self, line: Line) -> int:
+    def _new(self, line: CandidateGroup) -> int:
         """Unproposed candidates that can be unlike the others: none where the arm reads no key of the
         space.
         """
@@ -258,10 +258,10 @@ class Queue:
             else int(not self._known(line))
         )
 
-    def _chosen(self, line: Line, number: int) -> Config:
+    def _chosen(self, line: CandidateGroup, number: int) -> Config:
         return self._candidates[line].config(number)
 
-    def _adopt(self, line: Line, number: int) -> None:
+    def _adopt(self, line: CandidateGroup, number: int) -> None:
         """Let a candidate's trials wait, unless an earlier candidate with the same settings has them."""
         same = digest(trial_config(self._chosen(line, number), arm=line.arm, fold=0, seed=0))
         owner = self._owner.setdefault((line, same), number)
@@ -289,13 +289,13 @@ class Queue:
             self._propose(min(open_lines, key=self._known))
             open_lines = [line for line in open_lines if self._unproposed(line)]
 
-    def _propose(self, line: Line) -> None:
+    def _propose(self, line: CandidateGroup) -> None:
         self._check_held()
         number = self._candidates[line].propose(lambda number: self.outcome(line, number))
         self._adopt(line, number)
         self._candidates[line].tell(number, self.outcome(line, number))
 
-    def _tell(self, line: Line, owner: int) -> None:
+    def _tell(self, line: CandidateGroup, owner: int) -> None:
         found = self._standing.outcome(line, owner)
         for number in self._same[line, owner]:
             self._candidates[line].tell(number, found)
@@ -319,7 +319,7 @@ class Queue:
             if self._planned(key):
                 rows.setdefault(key, []).append(row)
         # the settings of a candidate, but for fold and seed
-        bare: dict[tuple[Line, int], dict[str, object]] = {}
+        bare: dict[tuple[CandidateGroup, int], dict[str, object]] = {}
         for key, found in rows.items():
             self._check(key, found[0], bare)
             if found[0]["status"] != "failed" or not self._study.retry_failed:
@@ -330,7 +330,9 @@ class Queue:
         planned = key.arm in study.arms and key.fold in study.folds and key.seed in study.seeds
         return planned and key.candidate < study.candidates
 
-    def _check(self, key: TrialKey, row: Row, bare: dict[tuple[Line, int], dict[str, object]]) -> None:
+    def _check(
+        self, key: TrialKey, row: Row, bare: dict[tuple[CandidateGroup, int], dict[str, object]]
+    ) -> None:
         line = self._line(key)
         if (line, key.candidate) not in bare and key.candidate < len(self._candidates[line]):
             bare[line, key.candidate] = settings(self.trial(key))

@@ -33,7 +33,7 @@ class TrialKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class CandidateGroup:
     """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer
     fold.
     """
@@ -89,7 +89,7 @@ class StudyFiles:
         """One JSON file for each candidate."""
         return self.root / "candidates"
 
-    def candidate(self, line: Line, number: int) -> Path:
+    def candidate(self, line: CandidateGroup, number: int) -> Path:
         """What is known about one candidate: `darts-c003.json`, or `darts-f2-c003.json` of a nested study."""
         return self.candidates / f"{line.name}-c{number:03d}.json"
 

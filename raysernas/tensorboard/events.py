@@ -1,9 +1,8 @@
-"""TensorBoard events as bytes: scalars, pictures, texts and what the hparams plugin reads, in the format of
-its files.
+"""TensorBoard events as bytes: scalars, pictures, texts and metadata for the hparams plugin.
 
-In: tags, steps and values. Out: records as TensorBoard's own writer frames them. The writers of torch and
-TensorBoard that write whole files are not used: whoever writes for a lost trial has no torch, and what is
-written at once should reach the file at once.
+In: tags, steps and values. Out: records in the format of TensorBoard's event files. The file writers of torch
+and TensorBoard are not used: the driver that writes for a lost trial does not import torch, and an event
+should reach its file at once.
 """
 
 import time
@@ -20,22 +19,22 @@ VERSION = "brain.Event:2"
 
 
 class Events:
-    """Events that wait to be written."""
+    """A buffer of events."""
 
     def __init__(self) -> None:
         from tensorboard.summary.writer.record_writer import RecordWriter  # takes half a second to import
 
-        self._waiting = BytesIO()
-        self._writer = RecordWriter(self._waiting)
+        self._buffer = BytesIO()
+        self._writer = RecordWriter(self._buffer)
 
-    def begin(self) -> None:
-        """The first of a run: its version, and that whatever was told of it before is out of date."""
+    def start_run(self) -> None:
+        """The first events of a run: its version, and a mark that makes older events of the run obsolete."""
         log = _messages("event").SessionLog
-        self.go_on()
+        self.continue_run()
         self._add(session_log=log(status=log.START))
 
-    def go_on(self) -> None:
-        """The first of a further file of a run: its version."""
+    def continue_run(self) -> None:
+        """The first event of another file of the same run: its version."""
         self._add(file_version=VERSION)
 
     def scalar(self, tag: str, value: float, step: int) -> None:
@@ -53,23 +52,23 @@ class Events:
     def text(self, tag: str, text: str, step: int = 0) -> None:
         """Markdown."""
         about = _messages("summary").SummaryMetadata
-        words = _messages("tensor").TensorProto(
+        tensor = _messages("tensor").TensorProto(
             dtype=_messages("types").DT_STRING, string_val=[text.encode("utf-8", "replace")]
         )
         self._value(
-            step, tag=tag, metadata=about(plugin_data=about.PluginData(plugin_name="text")), tensor=words
+            step, tag=tag, metadata=about(plugin_data=about.PluginData(plugin_name="text")), tensor=tensor
         )
 
     def plugin(self, tag: str, metadata: "SummaryMetadata") -> None:
-        """What a plugin reads from the metadata of an empty tensor."""
-        nothing = _messages("tensor").TensorProto(dtype=_messages("types").DT_FLOAT, float_val=[0.0])
-        self._value(0, tag=tag, metadata=metadata, tensor=nothing)
+        """Metadata for a plugin, attached to an empty tensor."""
+        empty = _messages("tensor").TensorProto(dtype=_messages("types").DT_FLOAT, float_val=[0.0])
+        self._value(0, tag=tag, metadata=metadata, tensor=empty)
 
-    def taken(self) -> bytes:
-        """All that waits, which then waits no more."""
-        found = self._waiting.getvalue()
-        self._waiting.seek(0)
-        self._waiting.truncate()
+    def drain(self) -> bytes:
+        """All buffered events; the buffer is empty afterwards."""
+        found = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()
         return found
 
     def _value(self, step: int, **content: Any) -> None:
@@ -82,5 +81,5 @@ class Events:
 
 
 def _messages(name: str) -> Any:
-    """Kinds of protocol buffers, which no type checker sees."""
+    """A module of protocol buffers, whose types no checker can see."""
     return import_module(f"tensorboard.compat.proto.{name}_pb2")

@@ -1,8 +1,8 @@
-"""The last act of a trial, whoever performs it: the end of its TensorBoard run, then its record in the
-ledger.
+"""The last step of a trial: end its TensorBoard run, then write its record to the ledger.
 
-In: the records of a trial that has ended. Out: both written. The run's end is one file, written whole under a
-name of its own: to write it twice is to write it once.
+In: the records of a trial that has ended. Out: both written. The trial itself takes this step, or the driver
+if the trial's process was lost. The end of the run is one file with a fixed name, so writing it twice does no
+harm.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from raysernas.tensorboard import run_header
 from raysernas.tensorboard.events import Events
 
 
-def end(
+def finalize(
     files: TrialFiles, trial: TrialConfig, study: StudyConfig, records: Sequence[TrialRecord]
 ) -> pd.DataFrame:
-    """Write how a trial has ended; the rows of its record.
+    """Write how a trial has ended; return the rows of its record.
 
-    A run that was never begun, or not where it can be seen, is begun here.
+    A run that never started, or whose files cannot be seen from here, gets its header as well.
 
     Raises:
         Fault: when the folder cannot be written.
     """
     events = Events()
-    events.go_on()
+    events.continue_run()
     if storage.listed(files.tensorboard) in ([], [files.events_end]):
-        run_header.begin(events, trial, study, files.key)
-    run_header.end(events, records)
-    storage.put(files.events_end, events.taken())
+        run_header.write_start(events, trial, study, files.key)
+    run_header.write_end(events, records)
+    storage.put(files.events_end, events.drain())
     return ledger.write(files, records)

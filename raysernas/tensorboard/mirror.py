@@ -1,7 +1,7 @@
-"""A folder that grows byte by byte, where the store takes only whole objects: written here, copied there.
+"""A growing folder for a store that takes only whole objects: written locally, copied to the store.
 
-In: the place where it shall lie. Out: a local folder to write into; `copy` brings its files there. A local
-place is its own folder, and nothing is copied.
+In: where the folder belongs. Out: a local folder to write into; `copy` uploads what has changed. If the place
+is local already, it is that folder, and nothing is copied.
 """
 
 import shutil
@@ -20,7 +20,7 @@ class Mirror:
         self._copied: dict[Path, int] = {}  # size of each file when it was copied
 
     def copy(self) -> None:
-        """Bring over what has grown since the last time.
+        """Upload the files that have grown since the last copy.
 
         Raises:
             StorageFault: when the place cannot be written.
@@ -34,7 +34,7 @@ class Mirror:
                 self._copied[path] = len(content)
 
     def close(self) -> None:
-        """Bring over the rest and forget the folder here.
+        """Copy once more, then delete the local folder.
 
         Raises:
             StorageFault: as `copy`.
@@ -45,6 +45,6 @@ class Mirror:
             self.drop()
 
     def drop(self) -> None:
-        """Forget the folder here as it is; a local place stays."""
+        """Delete the local folder without copying; a local place stays."""
         if self.folder != self.place:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""What TensorBoard tells of a trial besides its epochs: its settings and protocol when it begins, its scores
-and fate when it ends.
+"""What TensorBoard shows of a trial besides its epochs: settings and protocol at the start, architecture,
+scores and status at the end.
 
-In: a trial and its study, later its records. Out: events. Whoever writes a trial's record writes its end: the
-trial itself, or the driver for one whose process was lost or whose candidate was given up.
+In: a trial and its study, later its records. Out: events. The end is written together with the record: by the
+trial itself, or by the driver if the process was lost or the candidate was given up.
 """
 
 import json
@@ -20,6 +20,7 @@ from raysernas.drawing import pictures
 from raysernas.record.files import TrialKey
 from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
+from raysernas.record.metrics import METRICS
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.tensorboard import hparams
@@ -29,21 +30,20 @@ ROLES = {"valid": "validation", "test": "test"}
 SIZES = {"n_weights": "weights half", "n_alphas": "alphas half", "n_valid": "validation", "n_test": "test"}
 
 
-def begin(events: Events, trial: TrialConfig, study: StudyConfig, key: TrialKey) -> None:
-    """A trial begins, or is told of as if it had begun."""
+def write_start(events: Events, trial: TrialConfig, study: StudyConfig, key: TrialKey) -> None:
+    """The settings and the protocol of a trial."""
     now_s, own = time.time(), settings(trial)
     searched = {name: own[name] for name in study.space if name in own}
-    events.plugin(*hparams.columns(study, now_s))
-    events.plugin(*hparams.begun(trial, study, key, now_s))
-    others = {name: value for name, value in own.items() if name not in searched}
-    events.text(
-        "settings", points({**{f"{name} (searched)": value for name, value in searched.items()}, **others})
-    )
-    events.text("protocol", points(_protocol(trial, study, key)))
+    events.plugin(*hparams.experiment(study, now_s))
+    events.plugin(*hparams.session_start(trial, study, key, now_s))
+    rows = {f"{name} (searched)": value for name, value in searched.items()}
+    rows |= {name: value for name, value in own.items() if name not in searched}
+    events.text("settings", markdown_list(rows))
+    events.text("protocol", markdown_list(_protocol(trial, study, key)))
 
 
-def parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping[str, Any]) -> None:
-    """Who is in which part, once that is known, and what that marks.
+def write_parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping[str, Any]) -> None:
+    """How many utterances of which speakers are in each part, and the marks that follow from that.
 
     Args:
         facts: `outcome.facts_of`.
@@ -54,68 +54,60 @@ def parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: Mapping
     found = marks(
         _config(trial, study), **{name: facts[f"n_{name}"] for name in ("unknown", "skipped", "unlike")}
     )
-    events.text("parts", points({**counts, **{f"marked: {mark}": why for mark, why in found.items()}}))
+    rows = {**counts, **{f"marked: {mark}": why for mark, why in found.items()}}
+    events.text("parts", markdown_list(rows))
 
 
-def genotype(events: Events, found: Genotype) -> None:
+def write_genotype(events: Events, genotype: Genotype) -> None:
     """The derived architecture, in words and as drawings."""
-    cells = pictures.cells(found)
+    cells = pictures.cells(genotype)
     words = "\n\n".join(picture.description for picture in cells.values())
-    events.text("genotype", f"{words}\n\n`{found.to_json()}`")  # no block of code: that would not be wrapped
+    events.text("genotype", f"{words}\n\n`{genotype.to_json()}`")  # inline code: a block would not wrap
     for name, picture in cells.items():
         events.image(f"genotype/{name}", picture, 0)
 
 
-def end(events: Events, records: Sequence[TrialRecord]) -> None:
-    """A trial has ended with these records: one for each retraining, or one without scores."""
+def write_end(events: Events, records: Sequence[TrialRecord]) -> None:
+    """Status, scores and confusions. There is one record for each retraining, or one without scores."""
     first = records[0]
-    events.plugin(*hparams.ended(first.status, time.time()))
+    events.plugin(*hparams.session_end(first.status, time.time()))
     events.scalar("result/finished", float(first.status == "finished"), 0)
     events.text("status", _status(records))
-    for record in records:
-        for role, found in (("valid", record.valid), ("test", record.test)):
-            if found is not None:
-                heading = f"{ROLES[role]}, retrain seed {record.retrain_seed}"
-                picture = pictures.confusion(found.confusion, record.emotions, heading)
-                events.image(
-                    f"result/{role}_confusion-{record.retrain_seed}",
-                    picture,
-                    int(record.facts.get("epoch", 0)),
-                )
-    for tag in hparams.SCORES:
-        role, _, score = tag.removeprefix("result/").partition("_")
-        known = [
-            found.scores[score]
-            for record in records
-            if score and (found := getattr(record, role)) is not None
-        ]
-        if known and np.isfinite(known).all():
-            events.scalar(tag, float(np.mean(known)), 0)
+    for role, part in ROLES.items():
+        scored = [record for record in records if getattr(record, role) is not None]
+        for record in scored:
+            heading = f"{part}, retrain seed {record.retrain_seed}"
+            picture = pictures.confusion(getattr(record, role).confusion, record.emotions, heading)
+            epoch = int(record.facts.get("epoch", 0))
+            events.image(f"result/{role}_confusion-{record.retrain_seed}", picture, epoch)
+        for name in METRICS if scored else ():
+            score = float(np.mean([getattr(record, role).scores[name] for record in scored]))
+            if np.isfinite(score):
+                events.scalar(f"result/{role}_{name}", score, 0)
 
 
-def points(rows: Mapping[str, Any]) -> str:
-    """Names and values as a list in Markdown: a table would break its words."""
-    return "\n".join(f"- **{_told(name)}**: {_told(value)}" for name, value in rows.items())
+def markdown_list(rows: Mapping[str, Any]) -> str:
+    """Names and values as a list; a table would break words."""
+    return "\n".join(f"- **{_escaped(name)}**: {_escaped(value)}" for name, value in rows.items())
 
 
-def _told(value: Any) -> str:
-    """A value as itself, whatever Markdown would make of its signs."""
+def _escaped(value: Any) -> str:
+    """A value as plain text in Markdown."""
     shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return re.sub(r"([\\`*_{}\[\]#])", r"\\\1", escape(" ".join(shown.split()), quote=False)) or "none"
 
 
 def _status(records: Sequence[TrialRecord]) -> str:
-    """How a trial has ended, in words."""
     first = records[0]
     if first.status != "finished":
         kind = f" ({first.failure})" if first.failure else ""
-        return f"**{first.status}{kind}**\n\n" + "\n\n".join(map(_told, first.reason.splitlines()))
+        return f"**{first.status}{kind}**\n\n" + "\n\n".join(map(_escaped, first.reason.splitlines()))
     lines = {}
     for record in records:
         epoch = record.facts.get("epoch", "unknown")
         scores = f"validation {record.valid}; test {record.test}"
         lines[f"retrain seed {record.retrain_seed}, epoch {epoch}"] = scores
-    return "**finished**\n\n" + points(lines)
+    return "**finished**\n\n" + markdown_list(lines)
 
 
 def _protocol(trial: TrialConfig, study: StudyConfig, key: TrialKey) -> dict[str, Any]:
@@ -140,7 +132,7 @@ def _protocol(trial: TrialConfig, study: StudyConfig, key: TrialKey) -> dict[str
 
 
 def _config(trial: TrialConfig, study: StudyConfig) -> Config:
-    """The study as this trial sees it."""
+    """The study's configuration with the settings of this trial."""
     return Config(
         study=study,
         corpus=trial.corpus,

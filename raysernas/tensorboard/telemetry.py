@@ -1,9 +1,8 @@
-"""What a trial shows while it runs and leaves behind: one TensorBoard run, one JSON line for each epoch, and
-its progress.
+"""What a running trial shows: a TensorBoard run, a history with one JSON line for each epoch, and progress.
 
-In: the entries of each epoch, as the stages report them. Out: scalars with epochs as steps, pictures of
-alphas, cells and validation every so many epochs, texts; how the run ends is written by `record.ending`.
-Nothing here draws a random number.
+In: one entry for each epoch, as the stages report them. Out: scalars with epochs as steps; pictures of
+alphas, cells and validation every few epochs; texts. The end of the run is written by `finalize`. Nothing
+here draws a random number.
 """
 
 import json
@@ -26,16 +25,17 @@ from raysernas.tensorboard.events import Events
 from raysernas.tensorboard.mirror import Mirror
 
 Stage = Literal["search", "checks", "retrain", "test"]
-Entry = dict[str, Any]
-# not in the JSON: what no two runs share, and what it has in other words
-SHOWN = ("timing", "shares", "confusion", "restored")
-UNSHOWN = ("epoch", "mixing", "confusion", "restored", "shares")  # not as scalars by their own names
+HistoryEntry = dict[str, Any]  # what a stage reports of one epoch
+EpochReporter = Callable[[HistoryEntry], None]
+# not in the history: what differs between two runs of the same trial, and what other keys say already
+NOT_IN_HISTORY = ("timing", "shares", "confusion", "restored")
+NOT_SCALARS = ("epoch", "mixing", "confusion", "restored", "shares")
 COPY_S = 60.0  # between two copies of a run to a store that takes only whole objects
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a trial is: what may be known about it before it has ended. Holds no test score."""
+    """How far a running trial is. Holds no test score."""
 
     stage: Stage
     epoch: int
@@ -45,17 +45,17 @@ class Progress:
 
 
 class Telemetry:
-    """The run of one attempt at a trial, to be closed. Starting it anew for a trial drops what an earlier
-    attempt has left.
+    """The TensorBoard run of one attempt at a trial; it must be closed. A new attempt deletes the run of an
+    earlier one.
     """
 
     def __init__(
         self, files: TrialFiles, trial: TrialConfig, study: StudyConfig, report: Callable[[Progress], object]
     ) -> None:
-        """Begin the run: once its file is there, it holds settings, protocol and what the hparams page reads.
+        """Start the run. Its file appears with settings, protocol and hparams already in it.
 
         Args:
-            report: is called after each epoch, but for those that an earlier attempt has reported.
+            report: called after each epoch, except for epochs restored from an earlier attempt.
 
         Raises:
             Fault: when the folder cannot be written.
@@ -67,24 +67,24 @@ class Telemetry:
         self.remarks = 0
         self.mirror = Mirror(files.tensorboard)
         self.events = Events()
-        self.events.begin()
-        run_header.begin(self.events, trial, study, files.key)
+        self.events.start_run()
+        run_header.write_start(self.events, trial, study, files.key)
         self.path = (
             self.mirror.folder / files.events(f"{time.time():017.6f}.{platform.node()}.{os.getpid()}").name
         )
-        storage.put(self.path, self.events.taken())
+        storage.put(self.path, self.events.drain())
         self.mirror.copy()
         self.copied_s = time.monotonic()
 
-    def stage(self, stage: Stage, epochs: int, retrain_seed: int | None = None) -> Callable[[Entry], None]:
-        """What the epochs of a stage are reported to."""
-        # as its checkpoint: seeds must not share a tag
+    def stage(self, stage: Stage, epochs: int, retrain_seed: int | None = None) -> EpochReporter:
+        """The function that takes the entry of each epoch of a stage."""
+        # named like its checkpoint: two seeds must not share a tag
         name = stage if retrain_seed is None else f"{stage}-{retrain_seed}"
-        self._copy()  # the stage before has ended
+        self._copy()  # the previous stage is complete
 
-        def at_epoch(entry: Entry) -> None:
+        def at_epoch(entry: HistoryEntry) -> None:
             seed = {} if retrain_seed is None else {"retrain_seed": retrain_seed}
-            kept = {key: value for key, value in entry.items() if key not in SHOWN}
+            kept = {key: value for key, value in entry.items() if key not in NOT_IN_HISTORY}
             self.lines.append(json.dumps({"stage": stage, **seed, **kept}))
             self._show(name, entry, last=entry["epoch"] == epochs)
             if "restored" not in entry:
@@ -96,39 +96,41 @@ class Telemetry:
         return at_epoch
 
     def parts(self, facts: Mapping[str, Any], emotions: tuple[str, ...]) -> None:
-        """Who is in which part is known now; `facts` as of `outcome.facts_of`."""
+        """Show who is in which part; `facts` as of `outcome.facts_of`."""
         self.emotions = emotions
-        run_header.parts(self.events, self.trial, self.study, facts)
+        run_header.write_parts(self.events, self.trial, self.study, facts)
         self._write()
 
     def genotype(self, found: Genotype) -> None:
-        """The architecture is known now."""
-        run_header.genotype(self.events, found)
+        """Show the derived architecture."""
+        run_header.write_genotype(self.events, found)
         self._write()
 
     def remark(self, text: str) -> None:
-        """What people should know and no two runs share: a text in TensorBoard, and a line on stderr."""
+        """Something to know about this attempt: a text in TensorBoard and a line on stderr, not in the
+        history.
+        """
         self.events.text("remarks", text, self.remarks)
         self.remarks += 1
         self._write()
         print(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Write the history and close the run, unless another attempt has begun it anew: what this one knows
-        is out of date.
-        """
-        if self._taken():
+        """Write the history and close the run; if a newer attempt has replaced the run, write nothing."""
+        if self._replaced():
             self.mirror.drop()
             return
         self.mirror.close()
         storage.write_text(self.files.history, "".join(line + "\n" for line in self.lines))
 
-    def _show(self, name: str, entry: Entry, *, last: bool) -> None:
-        """One epoch: numbers become scalars, a warning a text, and now and then there are pictures."""
+    def _show(self, name: str, entry: HistoryEntry, *, last: bool) -> None:
+        """One epoch: numbers as scalars, a warning as a text, and every few epochs pictures."""
         epoch, events = entry["epoch"], self.events
-        for tag, value in _numbers(name, {key: value for key, value in entry.items() if key not in UNSHOWN}):
+        for tag, value in _numbers(
+            name, {key: value for key, value in entry.items() if key not in NOT_SCALARS}
+        ):
             events.scalar(tag, value, epoch)
-        # so many that they have a place of their own
+        # so many that they get a group of their own
         for tag, value in _numbers(f"{name}_alphas", entry.get("shares")):
             events.scalar(tag, value, epoch)
         if "warning" in entry:
@@ -139,11 +141,10 @@ class Telemetry:
                 events.image(tag, picture, epoch)
         self._write()
 
-    def _pictures(self, name: str, entry: Entry) -> Iterator[tuple[str, pictures.Picture]]:
-        """Of what an entry has."""
+    def _pictures(self, name: str, entry: HistoryEntry) -> Iterator[tuple[str, pictures.Picture]]:
         genotype = from_json(entry["genotype"]) if entry.get("genotype") else None
         for part in self.space if "mixing" in entry else ():
-            yield f"{name}/alphas_{part}", pictures.mixtures(entry["mixing"], self.space, part, genotype)
+            yield f"{name}/alphas_{part}", pictures.alphas(entry["mixing"], self.space, part, genotype)
         for cell, picture in pictures.cells(genotype).items() if genotype else ():
             yield f"{name}/cell_{cell}", picture
         if "confusion" in entry:
@@ -153,14 +154,14 @@ class Telemetry:
             )
 
     def _write(self) -> None:
-        """Bring what waits to the file at once, so that who looks sees it; to a store now and then."""
+        """Append the buffered events to the file at once; copy to a remote store now and then."""
         try:
-            # never made anew: a second file would tell everything twice
+            # never create the file again: a second one would repeat every event
             with Path(self.path).open("r+b", buffering=0) as file:
                 file.seek(0, os.SEEK_END)
-                file.write(self.events.taken())
+                file.write(self.events.drain())
         except FileNotFoundError:
-            return  # somebody has deleted the folder: the trial goes on without
+            return  # somebody deleted the folder; the trial goes on without it
         except OSError as error:
             raise storage.unwritable(self.path, error) from error
         if time.monotonic() - self.copied_s > COPY_S:
@@ -168,17 +169,17 @@ class Telemetry:
 
     def _copy(self) -> None:
         self.copied_s = time.monotonic()
-        if not self._taken():
+        if not self._replaced():
             self.mirror.copy()
 
-    def _taken(self) -> bool:
-        """Whether another attempt has begun the run anew: this one was taken for lost, and lives."""
+    def _replaced(self) -> bool:
+        """Whether a newer attempt has started the run again: this one was believed lost, but still runs."""
         names = [path.name for path in storage.listed(self.files.tensorboard)]
         return bool(names) and self.path.name not in names
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers inside nested mappings, named by the way to them."""
+    """(path, number) of every number inside nested mappings."""
     if isinstance(value, int | float):
         yield name, value
     elif isinstance(value, dict):

@@ -213,7 +213,7 @@ def searched(seed: int = 0, cnn: str = "free") -> tuple[dict, dict, Genotype]:
 def test_mixtures_are_annotated_and_the_genes_are_framed(cnn: str) -> None:
     mixing, parts, genotype = searched(cnn=cnn)
     for part, choice in parts.items():
-        picture = pictures.mixtures(mixing, parts, part, genotype)
+        picture = pictures.alphas(mixing, parts, part, genotype)
         words = [each for each in picture.shapes if isinstance(each, Words)]
         assert not any(meet(place_of(one), place_of(other)) for one, other in combinations(words, 2))
         tiles = next(each for each in picture.shapes if isinstance(each, Tiles))
@@ -241,7 +241,7 @@ def examples() -> dict[str, Picture]:
     few = pictures.confusion(counts_of(3), ["Ärger <&>", "радость", "中性\x00\ud800"], "test")
     return {
         **pictures.cells(genotype),
-        "mixtures": pictures.mixtures(mixing, parts, "normal", genotype),
+        "mixtures": pictures.alphas(mixing, parts, "normal", genotype),
         "few": few,
         "many": many,
     }

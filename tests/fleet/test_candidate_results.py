@@ -15,13 +15,13 @@ from raysernas.fleet.candidate_results import Standing
 from raysernas.fleet.candidates import GivenUp
 from raysernas.fleet.proposals import Outcome
 from raysernas.record import summary
-from raysernas.record.files import Line, TrialKey
+from raysernas.record.files import CandidateGroup, TrialKey
 from raysernas.record.ledger import VALIDATION, TrialRecord
 from tests.support import records
 from tests.support.fleet import study
 
 FOLDS, SEEDS, RETRAIN = (0, 1, 2), (0, 1), (0, 1)
-LINE = Line(arm="cnn")
+LINE = CandidateGroup(arm="cnn")
 RUNS = len(FOLDS) * len(SEEDS) * len(RETRAIN)
 hits = st.lists(st.integers(0, 10), min_size=RUNS, max_size=RUNS)
 

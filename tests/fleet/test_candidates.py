@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from raysernas.fleet import candidates
-from raysernas.record.files import Line, StudyFiles
+from raysernas.record.files import CandidateGroup, StudyFiles
 from tests.support.faults import refusal
 from tests.support.fleet import drain, params, proposed, study
 
@@ -34,6 +34,6 @@ def test_what_is_read_back_is_what_was_proposed(tmp_path: Path) -> None:
 )
 def test_a_candidate_that_cannot_be_read_is_a_fault_that_names_it(tmp_path: Path, text: str) -> None:
     drain(tmp_path, study(), most=1)
-    path = StudyFiles(tmp_path).candidate(Line(arm="darts"), 0)
+    path = StudyFiles(tmp_path).candidate(CandidateGroup(arm="darts"), 0)
     path.write_text(text)
     assert refusal(lambda: drain(tmp_path, study())).startswith(f"study: cannot read {path}\n")

@@ -14,7 +14,7 @@ from raysernas.config.schema import Config
 from raysernas.fleet.plan import header
 from raysernas.fleet.queue import Queue
 from raysernas.record import ledger
-from raysernas.record.files import Line, StudyFiles, TrialKey
+from raysernas.record.files import CandidateGroup, StudyFiles, TrialKey
 from tests.fleet.test_plan import planned
 from tests.support.faults import refusal
 from tests.support.fleet import drain, fail, finish, opened, proposed, scored, states, study
@@ -132,7 +132,7 @@ def test_several_objectives_are_told_in_their_order(tmp_path: Path) -> None:
     with opened(tmp_path, config) as queue:
         while (key := queue.next()) is not None:
             finish(tmp_path, queue, key, right=5 + key.fold, parameters=100 * (1 + key.fold), latency_ms=2.0)
-        assert queue.outcome(Line(arm="cnn"), 0).values == pytest.approx((0.5 + 1 / 60, 150, 2.0))
+        assert queue.outcome(CandidateGroup(arm="cnn"), 0).values == pytest.approx((0.5 + 1 / 60, 150, 2.0))
 
 
 # --- the journal is a view

@@ -15,7 +15,7 @@ from raysernas.config.identity import digest, settings
 from raysernas.fleet import journal
 from raysernas.fleet.queue import Queue
 from raysernas.record import compaction, ledger, storage
-from raysernas.record.files import Line, StudyFiles, TrialKey
+from raysernas.record.files import CandidateGroup, StudyFiles, TrialKey
 from tests.support.faults import refusal
 from tests.support.fleet import drain, fail, finish, opened, params, states, study
 from tests.support.runs import Run
@@ -150,11 +150,11 @@ def test_an_extended_study_judges_candidates_by_all_of_its_folds(tmp_path: Path)
     drain(tmp_path, study("study.arms=[darts]"), right=lambda key: 9 - key.candidate)
     config = study("study.arms=[darts]", "study.folds=[0,1,2]")
     with opened(tmp_path, config) as queue:
-        assert queue.outcome(Line(arm="darts"), 0).state == "running"
+        assert queue.outcome(CandidateGroup(arm="darts"), 0).state == "running"
         key = queue.next()
         assert key is not None
         finish(tmp_path, queue, key, right=0)
-        assert queue.outcome(Line(arm="darts"), 0).values == pytest.approx(
+        assert queue.outcome(CandidateGroup(arm="darts"), 0).values == pytest.approx(
             [(2 * (9 + 10) / 30 + 10 / 30) / 3]
         )
 

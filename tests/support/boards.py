@@ -80,7 +80,7 @@ def all_fates(storage: Path) -> None:
         if fate in ("resumed", "raced"):
             _interrupted(trial, config, files, cache)
         if fate in ("raced", "unbegun"):  # as the driver does it
-            finalize.end(
+            finalize.finalize(
                 files,
                 trial,
                 config.study,

@@ -42,7 +42,7 @@ def main(old: Path, new: Path) -> dict[str, Any]:
     config = assign(Config(), {"study.arms": ["cnn"], "study.folds": [0, 1], "study.name": "small"})
     study = records.study(new, config, *trials)
     files, trial = study.trial(trials[0].key), trial_config(config, arm="cnn", fold=0, seed=0)
-    finalize.end(files, trial, StudyConfig(name="small"), trials[:1])
+    finalize.finalize(files, trial, StudyConfig(name="small"), trials[:1])
     tables = new / "tables"
     with redirect_stdout(StringIO()) as printed:
         assert analyse([str(new), "--tables", str(tables)]) == 0

@@ -13,13 +13,13 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 @given(numbers=st.lists(st.floats(width=32, allow_nan=False)), words=st.lists(texts))
 def test_numbers_and_texts_are_read_back(tmp_path_factory, numbers, words):
     waiting, folder = Events(), tmp_path_factory.mktemp("run")
-    waiting.begin()
+    waiting.start_run()
     for step, number in enumerate(numbers):
         waiting.scalar("a/b", number, step)
     for step, word in enumerate(words):
         waiting.text("words", word, step)
-    (folder / "events.out.tfevents.1").write_bytes(waiting.taken())
-    assert waiting.taken() == b""
+    (folder / "events.out.tfevents.1").write_bytes(waiting.drain())
+    assert waiting.drain() == b""
     run = Run(folder)
     assert run.scalars.get("a/b", {}) == dict(enumerate(numbers))
     assert run.texts.get("words", {}) == dict(enumerate(words))
@@ -28,9 +28,9 @@ def test_numbers_and_texts_are_read_back(tmp_path_factory, numbers, words):
 
 def test_a_picture_is_read_back_with_its_size(tmp_path):
     picture, waiting = pictures.confusion([[3, 1], [0, 2]], ["joy", "fear"]), Events()
-    waiting.begin()
+    waiting.start_run()
     waiting.image("seen", picture, 7)
-    (tmp_path / "events.out.tfevents.1").write_bytes(waiting.taken())
+    (tmp_path / "events.out.tfevents.1").write_bytes(waiting.drain())
     content, width, height = pictures.png(picture)
     run = Run(tmp_path)
     assert run.images == {"seen": {7: content}}
@@ -40,10 +40,10 @@ def test_a_picture_is_read_back_with_its_size(tmp_path):
 
 def test_a_torn_end_costs_the_last_record_and_no_other(tmp_path):
     waiting = Events()
-    waiting.begin()
+    waiting.start_run()
     for step in range(3):
         waiting.scalar("a", float(step), step)
-    whole = waiting.taken()
+    whole = waiting.drain()
     for cut in (1, 5, 20):
         (tmp_path / "events.out.tfevents.1").write_bytes(whole[:-cut])
         assert list(Run(tmp_path).scalars["a"]) == [0, 1]

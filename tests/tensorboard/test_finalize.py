@@ -19,7 +19,7 @@ from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.storage import StorageFault
 from raysernas.tensorboard import finalize
-from raysernas.tensorboard.run_header import points
+from raysernas.tensorboard.run_header import markdown_list
 from raysernas.tensorboard.telemetry import Telemetry
 from tests.support import records
 from tests.support.runs import SESSION, Run, told
@@ -72,7 +72,7 @@ def test_the_driver_ends_the_run_of_a_trial_that_cannot(files, process, status):
     if process in ("began", "was in its third epoch", "was ended before"):
         begun(files, epochs=0 if process == "began" else 2)
     if process.startswith("was ended"):
-        finalize.end(
+        finalize.finalize(
             files, trial, STUDY, [ledger.failure(trial, "small", DARTS, "an earlier launch says so", "error")]
         )
     record = (
@@ -80,7 +80,7 @@ def test_the_driver_ends_the_run_of_a_trial_that_cannot(files, process, status):
         if status == "raced"
         else ledger.failure(trial, "small", DARTS, "its process was lost\nfor good", "lost")
     )
-    rows = finalize.end(files, trial, STUDY, [record])
+    rows = finalize.finalize(files, trial, STUDY, [record])
     assert rows["status"].tolist() == [record.status]
     run = Run(files.tensorboard)
     assert run.hparams == {
@@ -113,7 +113,7 @@ def test_the_driver_ends_the_run_of_a_trial_that_cannot(files, process, status):
 def test_a_finished_run_has_its_scores_and_confusions(files):
     begun(files)
     ended = finished(DARTS, 2, 6)
-    finalize.end(files, trial_of(DARTS), STUDY, ended)
+    finalize.finalize(files, trial_of(DARTS), STUDY, ended)
     run = Run(files.tensorboard)
     assert run.status == "SUCCESS"
     assert run.scalars["result/valid_ua"][0] == pytest.approx(np.mean([12 / 30, 16 / 30]))
@@ -136,7 +136,7 @@ def test_the_hparams_page_is_told_its_columns_by_every_run_alike(tmp_path):
     for arm in ("darts", "majority"):
         key = TrialKey(arm=arm, candidate=0, fold=0, seed=0)
         files = StudyFiles(tmp_path).trial(key)
-        finalize.end(files, trial_of(key), STUDY, finished(key, 0))
+        finalize.finalize(files, trial_of(key), STUDY, finished(key, 0))
         experiment = Run(files.tensorboard).session(metadata.EXPERIMENT_TAG)
         told_by[arm] = [(info.name, info.type) for info in experiment.hparam_infos]
         metrics = [info.name.tag for info in experiment.metric_infos]
@@ -168,14 +168,14 @@ def test_the_end_is_written_before_the_record(files, monkeypatch):
 
     monkeypatch.setattr(ledger, "write", full)
     with pytest.raises(StorageFault):
-        finalize.end(files, trial_of(DARTS), STUDY, finished(DARTS, 0))
+        finalize.finalize(files, trial_of(DARTS), STUDY, finished(DARTS, 0))
     assert Run(files.tensorboard).status == "SUCCESS"
     assert not files.record.exists()
 
 
 def test_the_end_is_the_last_file_of_a_run(files):
     begun(files)
-    finalize.end(files, trial_of(DARTS), STUDY, finished(DARTS, 0))
+    finalize.finalize(files, trial_of(DARTS), STUDY, finished(DARTS, 0))
     names = [path.name for path in storage.listed(files.tensorboard)]
     assert names == sorted(names)
     assert names[-1] == files.events_end.name
@@ -186,7 +186,7 @@ def test_the_end_in_a_store_is_an_object_beside_the_run(tmp_path):
     place = storage.place(f"memory://endings/{tmp_path.name}")
     files = StudyFiles(place).trial(DARTS)
     record = ledger.failure(trial_of(DARTS), "small", DARTS, "its node was lost", "lost")
-    finalize.end(files, trial_of(DARTS), STUDY, [record])
+    finalize.finalize(files, trial_of(DARTS), STUDY, [record])
     (tmp_path / files.events_end.name).write_bytes(storage.read(files.events_end))
     assert Run(tmp_path).status == "FAILURE"
 
@@ -201,7 +201,7 @@ def test_what_markdown_would_take_for_its_own_is_told_as_it_is():
         "list": '["_s_", {}]',
         "code": "`a` | #1 \\",
     }
-    text = "".join(ElementTree.fromstring(f"<all>{markdown(points(values))}</all>").itertext())
+    text = "".join(ElementTree.fromstring(f"<all>{markdown(markdown_list(values))}</all>").itertext())
     assert [line for line in text.splitlines() if line] == [
         "a_b_c: x*y*, <b>",
         "none: none",

@@ -133,7 +133,7 @@ def test_pictures_come_every_so_many_epochs_and_at_the_end_of_a_stage(tmp_path, 
         expected = pictures.confusion([[epoch, 1], [0, 2]], ("joy", "fear"), f"validation, epoch {epoch}")
         assert images["retrain-0/valid_confusion"][epoch] == pictures.png(expected)[0]
         entry = searched(epoch)
-        alphas = pictures.mixtures(
+        alphas = pictures.alphas(
             entry["mixing"], space(TRIAL.network), "normal", from_json(entry["genotype"])
         )
         assert images["search/alphas_normal"][epoch] == pictures.png(alphas)[0]

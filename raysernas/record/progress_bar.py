@@ -1,6 +1,4 @@
-"""A bar for work on many files: on a terminal, on stderr, gone when the work is done; anywhere else
-nothing.
-"""
+"""A progress bar for work on many files: on stderr, only on a terminal, and removed when the work is done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,14 +6,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-Report = Callable[[int, int], object]  # files done, files in all
-
 
 @contextmanager
-def counted(what: str, console: Console | None = None) -> Iterator[Report]:
-    """A function to be called with how much is done, and of how much; the bar appears with its first call."""
+def progress_bar(title: str, console: Console | None = None) -> Iterator[Callable[[int, int], object]]:
+    """A function to call with (files done, files in all); its first call shows the bar."""
     console = console or Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None, visible=False)
+        task = bar.add_task(title, total=None, visible=False)
         yield lambda done, of: bar.update(task, completed=done, total=of, visible=of > 0)
