@@ -52,10 +52,10 @@ class CorpusConfig:
     root: str = setting("", "folder of the corpus, or the manifest file; no part of a trial's identity")
     fingerprint: str = setting("", "hash of the content; filled in by a study, checked if given")
     label: Literal["usual", "intended", "perceived"] = setting(
-        "usual", "where a corpus has both: what the actor meant, or what listeners heard"
+        "usual", "intended: what the actor meant; perceived: what listeners heard; for a corpus with both"
     )
     emotions: tuple[str, ...] = setting((), "classes to keep; empty: the usual ones of the corpus")
-    merge: dict[str, str] = setting({}, "emotion: the emotion that it counts as")
+    merge: dict[str, str] = setting({}, "{emotion: the emotion that it counts as}")
     scenarios: tuple[str, ...] = setting((), "scenarios to keep, such as improvised; empty: all")
     on_bad_file: Literal["fail", "skip"] = setting("fail", "what to do about a file that cannot be read")
     folds: FoldScheme = setting("usual", "who is tested in which fold; usual: as papers on the corpus do")
@@ -67,7 +67,9 @@ class CorpusConfig:
     speaker_dependent: bool = setting(
         False, "allow folds with a speaker on two sides; this marks every table of results"
     )
-    valid: ValidationScheme = setting("usual", "who validates")
+    valid: ValidationScheme = setting(
+        "usual", "who validates; usual: whoever the folds name, else as papers on the corpus do"
+    )
     valid_fraction: float = setting(
         0.2, "share of the speakers, or of the utterances with valid=utterances, that validates", below=1
     )
@@ -89,7 +91,7 @@ class FeaturesConfig:
     n_fft: int = setting(640, "length of the Fourier transform, in samples", least=16)
     hop_samples: int = setting(320, "samples from one frame to the next", least=1)
     bands: int = setting(40, "number of mel bands", least=8)
-    coefficients: int = setting(40, "number of MFCC", least=8)
+    coefficients: int = setting(40, "number of MFCCs, for kind=mfcc", least=8)
     range_db: float = setting(80.0, "dynamic range of a clip in dB; what is softer is silence", least=1)
     window_s: float = setting(3.0, "length of every network input, in s", least=0.1)
     pad: Literal["frames", "waveform"] = setting(
@@ -215,7 +217,7 @@ class RetrainConfig:
     seeds: tuple[int, ...] = setting((0,), "one training per seed", needed=True)
     epochs: int = setting(60, "epochs of a training", least=1)
     batch: int = setting(32, "utterances in a batch", least=2)
-    lr: float = setting(2e-3, "highest learning rate")
+    lr: float = setting(2e-3, "highest learning rate (AdamW; warm-up, then cosine schedule)")
     weight_decay: float = setting(1e-2, "weight decay")
     clip: float = setting(5.0, "largest norm of the gradient", least=1e-9)
     label_smoothing: float = setting(0.1, "share of each label that is spread over all classes", below=1)

@@ -76,13 +76,13 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("arm", ARMS)
-@pytest.mark.parametrize("key", SETTINGS)
-def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: Any, key: str) -> None:
+def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: str) -> None:
     trial = TrialConfig(arm=arm)
-    same = digest(changed(trial, key)) == digest(trial)
-    known = reads(arm, key) or key in ARMS[arm].fixes
-    assert same != known
-    assert (key in settings(trial)) == known
+    for key in SETTINGS:
+        same = digest(changed(trial, key)) == digest(trial)
+        known = reads(arm, key) or key in ARMS[arm].fixes
+        assert same != known, key
+        assert (key in settings(trial)) == known, key
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].fixes])
