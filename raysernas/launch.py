@@ -153,7 +153,7 @@ def _compact(config: Config) -> int:
     files = study_files(config)
     need_config(files)
     with lock.held(files):
-        print(f"{ledger.compact(files)} files of single trials put together in {files.trials}")
+        print(f"{ledger.compact(files)} files of single trials merged into {files.trials}")
     for remark in ledger.remarks(files):
         print(remark)
     return 0

@@ -92,7 +92,7 @@ def test_a_dry_run_and_clearing_exclude_each_other(tmp_path: Path) -> None:
     assert ended.value.code == 2
 
 
-def test_a_dry_run_tells_the_time_and_writes_nothing(
+def test_a_dry_run_prints_the_expected_time_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (

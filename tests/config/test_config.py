@@ -1,4 +1,4 @@
-"""The words: identity, resolution and comparison of configurations."""
+"""Identity, resolution and comparison of configurations, and what each arm reads."""
 
 import json
 import os
@@ -27,6 +27,7 @@ from raysernas.config.identity import (
 )
 from raysernas.config.schema import Config, CorpusConfig, NetworkConfig, TrialConfig
 
+# made before arms declared what they read; arms added later need not be in it
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "identity.json").read_text())
 SETTINGS = [key for key in flatten(TrialConfig()) if "." in key]
 
@@ -48,14 +49,14 @@ def changed(trial: TrialConfig, key: str) -> TrialConfig:
     return replace(trial, **{section: replace(part, **{leaf: new})})
 
 
-def test_a_fault_is_told_in_five_parts() -> None:
+def test_a_fault_has_five_parts() -> None:
     fault = Fault("here", "it broke", got=1, expected="2", fix="correct it")
     assert str(fault) == "here: it broke\n  got: 1\n  expected: 2\n  fix: correct it"
     assert fault.what == "it broke"
     assert isinstance(fault, ValueError)
 
 
-def test_a_trial_takes_over_every_section_of_its_study() -> None:
+def test_a_trial_takes_every_section_from_its_study() -> None:
     config = assign(
         Config(), {"search.epochs": 7, "features.bands": 24, "corpus.name": "emodb", "retrain.seeds": [1, 2]}
     )
@@ -86,7 +87,7 @@ def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: str) -> 
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].fixes])
-def test_what_an_arm_stands_for_is_no_choice_of_the_study(arm: Any) -> None:
+def test_the_study_cannot_change_what_an_arm_fixes(arm: Any) -> None:
     other = NetworkConfig(cnn="free" if arm == "darts_ordered" else "ordered", recurrent="searched")
     trials = [
         trial_config(Config(network=network), arm=arm, fold=0, seed=0) for network in (NetworkConfig(), other)
@@ -97,7 +98,7 @@ def test_what_an_arm_stands_for_is_no_choice_of_the_study(arm: Any) -> None:
         assert digest(trials[0]) == digest(trials[1])
 
 
-def test_where_the_corpus_and_its_list_of_folds_lie_is_no_part_of_identity_and_what_they_hold_is() -> None:
+def test_the_content_of_corpus_and_fold_file_is_part_of_identity_and_their_paths_are_not() -> None:
     assert {key for key in SETTINGS if not any(reads(arm, key) for arm in ARMS)} == {
         "corpus.root",
         "corpus.fold_file",
@@ -124,8 +125,8 @@ def test_every_key_that_an_arm_declares_is_a_setting() -> None:
         assert of.fixes.keys() <= set(SETTINGS)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_every_arm_reads_the_same_settings_as_ever(arm: str) -> None:
+@pytest.mark.parametrize("arm", GOLDEN["reads"])
+def test_every_arm_reads_the_same_settings_as_before(arm: str) -> None:
     assert sorted(key for key in flatten(TrialConfig()) if reads(arm, key)) == GOLDEN["reads"][arm]
     assert ARMS[arm].fixes == GOLDEN["fixes"][arm]
 
@@ -133,11 +134,11 @@ def test_every_arm_reads_the_same_settings_as_ever(arm: str) -> None:
 @pytest.mark.parametrize("name", GOLDEN["digests"])
 def test_old_trials_are_found_again_by_their_digest(name: str) -> None:
     config = Config() if name == "defaults" else load(name)
-    found = {arm: digest(trial_config(config, arm=arm, fold=1, seed=2)) for arm in ARMS}
-    assert found == GOLDEN["digests"][name]
+    for arm, known in GOLDEN["digests"][name].items():
+        assert digest(trial_config(config, arm=arm, fold=1, seed=2)) == known, arm
 
 
-def test_the_searching_arm_reads_the_search_and_only_designed_arms_read_the_designed() -> None:
+def test_only_searching_arms_read_the_search_and_only_designed_arms_read_the_designed() -> None:
     assert {arm for arm in ARMS if reads(arm, "search.alphas_lr")} == {
         "darts",
         "darts_ordered",
@@ -221,7 +222,7 @@ def test_a_study_may_be_extended_moved_and_given_other_resources() -> None:
     assert differences(Config(), assign(Config(), EXTENDS)) == []
 
 
-def test_every_other_change_is_told_by_name() -> None:
+def test_every_other_change_is_named() -> None:
     new = assign(
         Config(), {"search.epochs": 31, "study.seed": 4, "study.sampler": "random", "retrain.seeds": [0, 1]}
     )
@@ -240,7 +241,7 @@ def test_no_trial_setting_can_change_unseen(key: str) -> None:
     assert [line.split(":")[0] for line in differences(Config(), config)] == [key]
 
 
-def test_a_changed_space_is_told() -> None:
+def test_a_changed_space_is_named() -> None:
     space = {"search.alphas_lr": {"low": 1e-3, "high": 1e-2}}
     new = replace(Config(), study=replace(Config().study, space=space))
     assert differences(Config(), new) == [

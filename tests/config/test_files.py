@@ -171,7 +171,7 @@ def test_shipped_studies_are_found_from_any_folder(
     assert find(name) == shipped() / "laptop.yaml"
 
 
-def test_a_file_of_ones_own_wins_over_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_file_wins_over_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("laptop.yaml").write_text("study: {name: mine}")
     assert load("laptop.yaml").study.name == "mine"
@@ -302,7 +302,7 @@ def test_a_shown_space_loads_to_the_same_space(write: Callable[[str], str]) -> N
 
 @settings(max_examples=40)
 @given(flat=ANY, arm=st.sampled_from(tuple(ARMS)), fold=st.integers(0, 99), seed=st.integers(0, MOST))
-def test_a_trial_survives_the_border_between_processes(
+def test_a_trial_is_the_same_on_both_sides_of_the_process_border(
     flat: dict[str, Any], arm: Any, fold: int, seed: int
 ) -> None:
     values = {key: value for key, value in flat.items() if not key.startswith("study.")}
@@ -310,7 +310,7 @@ def test_a_trial_survives_the_border_between_processes(
     assert trial_from(flatten(trial)) == trial
 
 
-def test_a_trial_of_wrong_types_does_not_pass_the_border() -> None:
+def test_a_trial_of_wrong_types_does_not_cross_the_border() -> None:
     with pytest.raises(TypeError, match="not a trial"):
         trial_from(flatten(TrialConfig()) | {"fold": "0"})
     assert "retrain.epochs has the wrong type" in refusal(

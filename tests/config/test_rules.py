@@ -57,7 +57,7 @@ def test_a_nested_search_has_no_folds_to_race_on() -> None:
     )
 
 
-def test_what_makes_sense_is_let_in() -> None:
+def test_what_makes_sense_is_accepted() -> None:
     point = "study.points={published: {search.alphas_lr: 0.003, features.kind: mfcc}}"
     assert load(None, [SPACE, "study.candidates=2", point]).study.points == {
         "published": {"search.alphas_lr": 0.003, "features.kind": "mfcc"}

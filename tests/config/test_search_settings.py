@@ -1,4 +1,4 @@
-"""What may stand in the settings of a search that depend on one another, word by word."""
+"""Settings of a search that depend on one another: every refusal word by word."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_a_search_just_long_enough_may_stop_by_its_curvature() -> None:
     assert load(None, given).search.epochs == 13
 
 
-def test_settings_that_fit_are_taken() -> None:
+def test_settings_that_fit_are_accepted() -> None:
     given = [
         "search.stop=eigenvalue",
         "search.eigenvalue_every=1",

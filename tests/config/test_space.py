@@ -91,7 +91,7 @@ def test_a_wrong_space_is_refused_in_these_words(space: str) -> None:
         ("network.channels", "{low: 0, high: 16}", f"{OFFERS} network.channels is out of range"),
     ],
 )
-def test_no_axis_that_could_not_be_searched_is_let_in(key: str, axis: str, what: str) -> None:
+def test_an_axis_that_cannot_be_searched_is_refused(key: str, axis: str, what: str) -> None:
     assert (
         refusal(lambda: load(None, [f"study.space={{{key}: {axis}}}"])).splitlines()[0] == f"config: {what}"
     )
@@ -107,7 +107,7 @@ def test_no_axis_that_could_not_be_searched_is_let_in(key: str, axis: str, what:
         ("features.window_s", {"choices": [2.0, 3.0]}),
     ],
 )
-def test_sound_axes_are_taken_as_they_are(key: str, axis: dict[str, Any]) -> None:
+def test_sound_axes_are_accepted_unchanged(key: str, axis: dict[str, Any]) -> None:
     space = {key: axis}
     assert checked(replace(Config(), study=replace(Config().study, space=space))).study.space == space
 
@@ -143,7 +143,7 @@ def test_a_space_has_no_axis_that_changes_nothing(axis: str) -> None:
         assert key in load(None, [*given, *alive]).study.space
 
 
-def test_one_arm_that_reads_an_axis_is_enough_and_another_axis_may_wake_it() -> None:
+def test_one_arm_that_reads_an_axis_is_enough_and_so_is_another_axis_that_turns_it_on() -> None:
     cells = "network.recurrent_cells: {choices: [1, 2]}"
     assert load(None, ["study.arms=[darts,darts_joint]", f"study.space={{{cells}}}"])
     both = f"study.space={{{cells}, network.recurrent: {{choices: [lstm_attention, searched]}}}}"

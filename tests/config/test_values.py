@@ -1,6 +1,4 @@
-"""What may stand in a setting: every refusal word by word, every number in its range, every axis one that can
-be searched.
-"""
+"""Settings one by one and together: every refusal word by word, every number in its range."""
 
 import math
 from dataclasses import replace
@@ -216,7 +214,7 @@ def test_no_list_has_an_entry_twice(key: str) -> None:
 
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1.0, 1e300])
-def test_no_number_is_let_in_that_is_none_or_senseless(key: str, value: float) -> None:
+def test_no_number_out_of_its_range_is_accepted(key: str, value: float) -> None:
     assert f"config: {key} " in refusal(lambda: assign(Config(), {key: value}))
     assert refusal(lambda: checked(built_with(Config(), key, value))).startswith(
         f"config: {key} is out of range"
@@ -241,7 +239,7 @@ def test_more_coefficients_than_bands_are_refused_where_they_are_read() -> None:
 # --- what depends on another setting
 
 
-def test_speaker_dependent_folds_need_the_users_word() -> None:
+def test_speaker_dependent_folds_need_permission() -> None:
     for setting in ("folds=random", "valid=utterances"):
         key, value = f"corpus.{setting}".split("=")
         text = refusal(lambda key=key, value=value: assign(Config(), {key: value}))
@@ -279,7 +277,7 @@ def test_a_fold_file_and_its_scheme_go_together() -> None:
     assert checked(both).corpus.fold_file == "folds.csv"
 
 
-def test_librosa_knows_no_gpu() -> None:
+def test_librosa_is_refused_on_a_gpu() -> None:
     config = built_with(Config(), "features.backend", "librosa")
     assert "librosa computes on the CPU only" in refusal(lambda: assign(config, {"features.device": "cuda"}))
 

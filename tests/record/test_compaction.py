@@ -220,7 +220,7 @@ def test_the_command_tells_what_it_did_and_what_it_could_not_read(
     words = ["laptop", "study.name=study", f"study.storage={tmp_path}", "--compact"]
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"2 files of single trials put together in {files.trials}"
+    assert lines[0] == f"2 files of single trials merged into {files.trials}"
     assert lines[1].startswith(f"{torn} cannot be read (")
     assert main([*words, "study.name=none"]) == 2
     assert not (tmp_path / "none").exists()
