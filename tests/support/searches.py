@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
 from raysernas.features.parts import Batch
 from raysernas.model.network import Network
-from raysernas.model.operations.convolutions import DepthwiseSeparable
 from raysernas.record.genotype import space
 from raysernas.search.alphas import Alphas, new_alphas
 from raysernas.search.state import State, begun
@@ -27,21 +25,12 @@ def smooth(net: Network) -> Network:
     """
     net = reference(net)
     for module in net.modules():
-        if isinstance(module, DepthwiseSeparable):
-            module.__class__ = SmoothSeparable
         for name, child in module.named_children():
             if isinstance(child, nn.ReLU):
                 setattr(module, name, nn.Softplus())
             if isinstance(child, nn.MaxPool2d):
                 setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding))
     return net
-
-
-class SmoothSeparable(DepthwiseSeparable):
-    """Softplus, depthwise convolution, 1x1 convolution, norm."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.pointwise(self.depthwise(functional.softplus(x))))
 
 
 def batch(count: int = 4, dtype: torch.dtype = torch.float64) -> Batch:

@@ -19,7 +19,7 @@ from raysernas.model.fast.pointwise_norm import rectified
 from raysernas.model.fast.sum_layout import Layout, Summand
 from raysernas.model.fast.weighted_sum import mixed_sum
 
-Key = tuple[int, int]  # (source, operation)
+SummandKey = tuple[int, int]  # (source, operation)
 
 
 class NormStatistics:
@@ -54,7 +54,7 @@ class Place:
     modules: list[Any]  # of the operation, on the edge from each source
 
     @property
-    def key(self) -> Key:
+    def key(self) -> SummandKey:
         """Of the first source."""
         return self.bundle.first, self.column
 
@@ -62,11 +62,11 @@ class Place:
 class SumBuilder:
     """Collects what a sum adds up."""
 
-    def __init__(self, statistics: NormStatistics, first_halves: Mapping[Key, Map]) -> None:
+    def __init__(self, statistics: NormStatistics, first_halves: Mapping[SummandKey, Map]) -> None:
         self.statistics = statistics
         self._first_halves = first_halves
         self.summands: list[Summand] = []
-        self._rows: list[Key] = []  # of each 1x1 convolution
+        self._rows: list[SummandKey] = []  # of each 1x1 convolution
         self._matrices: list[Tensor] = []  # of each, [channel, channel]
         self._norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []  # and the rows that they see
         self._weighted: list[tuple[int, int, int]] = []
@@ -128,7 +128,7 @@ class SumBuilder:
         for source, x in enumerate(maps, place.bundle.first):
             self._weighted.append((source, place.column, self._number(x)))
 
-    def rectified(self, bundles: list[Bundle]) -> dict[Key, Map]:
+    def rectified(self, bundles: list[Bundle]) -> dict[SummandKey, Map]:
         """ReLU of each 1x1 convolution and its norm, not summed, by the first source and the operation."""
         if not self.summands:
             return {}

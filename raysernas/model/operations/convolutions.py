@@ -7,7 +7,6 @@ convolution before it.
 from collections import OrderedDict
 
 from torch import nn
-from torch.nn import functional
 
 from raysernas.model.fast.node_sum import FastForm, Place, SumBuilder
 from raysernas.model.fast.phases import Map, NewMap, Stride
@@ -20,12 +19,13 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, channels: int, kernel: int, stride: Stride, dilation: int, affine: bool) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.depthwise = Depthwise(channels, kernel, stride, dilation)
         self.pointwise = Pointwise(channels, channels)
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Map) -> NewMap:
-        return self.norm(self.pointwise(self.depthwise(functional.relu(x))))
+        return self.norm(self.pointwise(self.depthwise(self.relu(x))))
 
 
 def separable(kernel: int) -> Operation:

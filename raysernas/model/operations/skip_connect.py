@@ -20,12 +20,13 @@ class Halve(nn.Module):
     def __init__(self, channels_in: int, channels: int, stride: Stride = (2, 2), *, affine: bool) -> None:
         super().__init__()
         self.stride = stride
+        self.relu = nn.ReLU()
         self.even = Pointwise(channels_in, channels - channels // 2)
         self.odd = Pointwise(channels_in, channels // 2) if channels > 1 else None
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Map) -> NewMap:
-        even, odd = even_and_odd(functional.relu(x), self.stride)
+        even, odd = even_and_odd(self.relu(x), self.stride)
         halves = [self.even(even)] if self.odd is None else [self.even(even), self.odd(odd)]
         return self.norm(torch.cat(halves, dim=1))
 
