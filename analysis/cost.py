@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.frames import columns, joined
-from analysis.selection import Selection
+from analysis.selection import CandidateSelection
 from analysis.study import SECONDS
 from analysis.tables import name_of, picked
 from raysernas.config.schema import Config
@@ -27,7 +27,7 @@ PARETO_COLUMNS = columns(
 PRICES = ("parameters", "latency_ms", "seconds")
 
 
-def cost(trials: pd.DataFrame, choice: Selection, config: Config) -> pd.DataFrame:
+def cost(trials: pd.DataFrame, choice: CandidateSelection, config: Config) -> pd.DataFrame:
     """COST_COLUMNS, one row for each arm, purpose and device.
 
     `trials` counts the trials, `seconds` is wall-clock time, `device_s` multiplies it by the threads (CPU) or
@@ -84,7 +84,7 @@ def per_trial(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def pareto(
-    trials: pd.DataFrame, choice: Selection, of_arms: pd.DataFrame, tried: pd.DataFrame
+    trials: pd.DataFrame, choice: CandidateSelection, of_arms: pd.DataFrame, tried: pd.DataFrame
 ) -> pd.DataFrame:
     """PARETO_COLUMNS, one row for each arm with a result (`chosen`) and for each complete candidate (not
     `chosen`).

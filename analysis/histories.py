@@ -45,12 +45,12 @@ def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Histor
         found[str(each["trial"])], whole = _lines(content)
         if not whole:
             torn.append(str(each["trial"]))
-    told = [
+    remarks = [
         f"{few(names)} {why}"
         for names, why in ((missing, "left no history"), (torn, "left a torn history"))
         if names
     ]
-    return found, told
+    return found, remarks
 
 
 def epochs(lines: dict[str, list[HistoryLine]], trials: pd.DataFrame) -> pd.DataFrame:

@@ -33,7 +33,7 @@ from analysis import (
 )
 from analysis.frames import joined
 from analysis.protocol_card import Card
-from analysis.selection import FLAT, HEADLINE, Selection
+from analysis.selection import FLAT, HEADLINE, CandidateSelection
 from analysis.study import Study
 from raysernas.config.fault import Fault
 from raysernas.config.schema import Config
@@ -63,7 +63,7 @@ class Results:
 
         `trial` (its name), `planned` (whether study.yaml plans it: other rows count in the cost only), all
         columns of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty without a
-        genotype), `n_train` (utterances of both halves), `chosen` is not here: see `selection.labelled`.
+        genotype), `n_train` (utterances of both halves).
         """
         return pd.concat([each.trials for each in self.members], ignore_index=True)
 
@@ -102,7 +102,7 @@ class Results:
     # --- which candidate counts
 
     @cached_property
-    def choices(self) -> dict[str, list[Selection]]:
+    def choices(self) -> dict[str, list[CandidateSelection]]:
         """Study -> its selections: `nested` (the headline), `flat` where the study permits it, `oracle`."""
         return {each.name: selection.choices(each.trials, each.config) for each in self.members}
 
@@ -133,7 +133,7 @@ class Results:
             if name == study and (not selections or chosen in selections)
         }
 
-    def headline(self, study: str) -> Selection:
+    def headline(self, study: str) -> CandidateSelection:
         """The selection of a study that is reported."""
         return next(choice for choice in self.choices[study] if choice.name == HEADLINE)
 
@@ -223,16 +223,12 @@ class Results:
 
     @cached_property
     def components(self) -> pd.DataFrame:
-        """How much of the variance of test UA is due to folds, candidates and seeds:
-        `components.components`.
-        """
+        """How the variance of test UA splits into folds, candidates, seeds: `components.components`."""
         return components.components(self.trials, self.configs)
 
     @cached_property
     def importance(self) -> pd.DataFrame:
-        """How much each searched setting mattered, by validation UA: `importance.importance`. Loads
-        Optuna.
-        """
+        """How much each searched setting mattered: `importance.importance`. Loads Optuna."""
         return importance.importance(self.trials, self.configs)
 
     @cached_property
@@ -263,9 +259,7 @@ class Results:
 
     @cached_property
     def agreement(self) -> pd.DataFrame:
-        """How alike the architectures of other folds and seeds are, against chance:
-        `architectures.agreement`.
-        """
+        """How alike the searches of folds and of seeds are, against chance: `architectures.agreement`."""
         return architectures.agreement(self.trials, self.configs)
 
     @cached_property
@@ -302,8 +296,6 @@ class Results:
         """`histories.alphas` of some rows of `trials`, and remarks, like `histories_of`."""
         return self._epochs(trials, histories.alphas)
 
-    # --- for those who show what there is
-
     def rows(self, name: str, study: str | None = None, selection: str | None = None) -> pd.DataFrame:
         """The rows of a frame, of one study and selection if they are named.
 
@@ -324,8 +316,6 @@ class Results:
     def all_planned(self) -> bool:
         """Whether study.yaml still plans every trial."""
         return "planned" not in self.trials or bool(self.trials["planned"].all())
-
-    # --- how
 
     @cached_property
     def _history(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -355,12 +345,14 @@ class Results:
         filled = [frame for frame in frames if len(frame)] or frames[:1]
         return pd.concat(filled, ignore_index=True), tuple(remarks)
 
-    def _arms(self, of: Study, choice: Selection) -> pd.DataFrame:
+    def _arms(self, of: Study, choice: CandidateSelection) -> pd.DataFrame:
         marks = ", ".join(self.marks(of.name, choice.name))
         scores = tables.folds(of.trials, choice)
         return tables.arms(of.trials, choice, scores, of.config).assign(marks=marks)
 
-    def _all(self, act: Callable[[Study, Selection], pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
+    def _all(
+        self, act: Callable[[Study, CandidateSelection], pd.DataFrame], names: Sequence[str]
+    ) -> pd.DataFrame:
         """`act` on every study and selection."""
         return joined([act(of, choice) for of in self.members for choice in self.choices[of.name]], names)
 
@@ -401,11 +393,5 @@ def _apart(found: Sequence[Study]) -> tuple[Study, ...]:
 
 def _row(of: Study) -> dict[str, Any]:
     ended = of.trials.drop_duplicates("trial")["status"]
-    told = {status: int((ended == status).sum()) for status in ("finished", "failed", "raced")}
-    return {
-        "study": of.name,
-        "root": of.root,
-        "protocol": of.config.study.protocol,
-        "trials": len(ended),
-        **told,
-    }
+    row = {"study": of.name, "root": of.root, "protocol": of.config.study.protocol, "trials": len(ended)}
+    return row | {status: int((ended == status).sum()) for status in ("finished", "failed", "raced")}

@@ -30,7 +30,7 @@ MEANINGS = {  # mark of a selection -> in what way its scores are odd
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class CandidateSelection:
     """What one way of choosing (`name`) has chosen in one study.
 
     `tried`: every candidate as `summary.candidates` gives it, with the score it is ranked by. `chosen`:
@@ -43,7 +43,7 @@ class Selection:
     chosen: pd.DataFrame
 
 
-def choices(trials: pd.DataFrame, config: Config) -> list[Selection]:
+def choices(trials: pd.DataFrame, config: Config) -> list[CandidateSelection]:
     """Every selection that a study permits. A nested study has no flat one: its folds have candidates of
     their own.
 
@@ -65,7 +65,7 @@ def of_test(column: str) -> bool:
     return "test" in column.split("_")
 
 
-def chosen_by_validation(seen: pd.DataFrame, config: Config, name: str) -> Selection:
+def chosen_by_validation(seen: pd.DataFrame, config: Config, name: str) -> CandidateSelection:
     """The `nested` or the `flat` choice.
 
     Raises:
@@ -76,7 +76,7 @@ def chosen_by_validation(seen: pd.DataFrame, config: Config, name: str) -> Selec
     return _selection(seen, seen, config, name)
 
 
-def chosen_by_test(trials: pd.DataFrame, config: Config) -> Selection:
+def chosen_by_test(trials: pd.DataFrame, config: Config) -> CandidateSelection:
     """The `oracle`."""
     planned = trials[trials["planned"]]
     return _selection(planned.assign(valid_ua=planned["test_ua"]), validation(trials), config, ORACLE)
@@ -131,7 +131,7 @@ def best_searches(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates(["study", "arm"]).sort_values(["study", "arm"])
 
 
-def _selection(ranked: pd.DataFrame, seen: pd.DataFrame, config: Config, name: str) -> Selection:
+def _selection(ranked: pd.DataFrame, seen: pd.DataFrame, config: Config, name: str) -> CandidateSelection:
     folds = folds_of(seen, config)
     tried = summary.candidates(
         ranked,
@@ -140,7 +140,7 @@ def _selection(ranked: pd.DataFrame, seen: pd.DataFrame, config: Config, name: s
         retrain_seeds=config.retrain.seeds,
         nested=name != FLAT,
     )
-    return Selection(name, tried, _chosen(seen, summary.winners(tried), folds, name))
+    return CandidateSelection(name, tried, _chosen(seen, summary.winners(tried), folds, name))
 
 
 def _chosen(seen: pd.DataFrame, best: dict[str, int], folds: Sequence[int], name: str) -> pd.DataFrame:

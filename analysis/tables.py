@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.frames import columns, joined
-from analysis.selection import HEADLINE, Selection, folds_of
+from analysis.selection import HEADLINE, CandidateSelection, folds_of
 from analysis.study import confusions
 from raysernas.config.schema import Config
 from raysernas.record import summary
@@ -48,7 +48,7 @@ def picked(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return done[pd.MultiIndex.from_frame(done[["study", "arm", "fold", "candidate"]]).isin(wanted)]
 
 
-def folds(trials: pd.DataFrame, choice: Selection) -> pd.DataFrame:
+def folds(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     """FOLD_COLUMNS, one row for each arm and fold. Numbers are means over its `runs` (seeds x retrain seeds).
 
     `ua_seed_sd` is the deviation over the runs. A number that one of the runs lacks is NaN. `n_test` counts
@@ -75,7 +75,9 @@ def _strict(groups: Any, name: str) -> pd.Series:
     return groups[name].mean().where(groups[name].count() == groups.size())
 
 
-def arms(trials: pd.DataFrame, choice: Selection, of_folds: pd.DataFrame, config: Config) -> pd.DataFrame:
+def arms(
+    trials: pd.DataFrame, choice: CandidateSelection, of_folds: pd.DataFrame, config: Config
+) -> pd.DataFrame:
     """ARM_COLUMNS, one row for each arm of the study, in its order, with or without a result. `marks` are
     empty here.
 
@@ -136,7 +138,7 @@ def confusion(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def classes(trials: pd.DataFrame, choice: Selection) -> pd.DataFrame:
+def classes(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     """CLASS_COLUMNS, one row for each arm and emotion, from the pooled confusion.
 
     `n` counts the test utterances of the emotion; each was tested by `runs` networks. Recall is NaN for an
@@ -161,7 +163,7 @@ def _share(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.ND
     return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
 
 
-def speakers(decisions: pd.DataFrame, choice: Selection, study: str) -> pd.DataFrame:
+def speakers(decisions: pd.DataFrame, choice: CandidateSelection, study: str) -> pd.DataFrame:
     """SPEAKER_COLUMNS, one row for each arm and test speaker, from all decisions on the speaker's utterances.
 
     `folds` names the folds that test the speaker, `n` counts the utterances; each was tested by `runs`

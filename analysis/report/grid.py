@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.loading import Results
 from analysis.report import values
-from analysis.report.links import TableRow, address
+from analysis.report.links import FrameRow, address
 from analysis.report.markup import Child, Markup, join, tag
 from analysis.selection import HEADLINE
 from raysernas.config.schema import Config
@@ -38,7 +38,7 @@ class Column:
     heading: str
     write: Callable[[Any], str] | None = None
     spread: str = ""
-    rows: Callable[[TableRow], Mapping[str, Any]] | None = None
+    rows: Callable[[FrameRow], Mapping[str, Any]] | None = None
     note: str = ""
 
 
@@ -85,7 +85,7 @@ def table(
 
 
 def score(
-    name: str, rows: Callable[[TableRow], Mapping[str, Any]], *, heading: str = "", pooled: bool = False
+    name: str, rows: Callable[[FrameRow], Mapping[str, Any]], *, heading: str = "", pooled: bool = False
 ) -> Column:
     """The column of one of METRICS, with its deviation if the frame has one; `pooled` over all folds."""
     metric, prefix = METRICS[name], "pooled_" if pooled else ""
@@ -160,7 +160,7 @@ def _heading(column: Column) -> Markup:
     return tag("th", {"scope": "col", "class": "number" if column.write else None}, sorter)
 
 
-def _cell(column: Column, row: TableRow, heads: bool) -> Markup:
+def _cell(column: Column, row: FrameRow, heads: bool) -> Markup:
     value, name = row[column.name], "th" if heads else "td"
     scope = {"scope": "row"} if heads else {}
     if not values.known(value):

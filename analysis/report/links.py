@@ -11,10 +11,10 @@ from analysis.figures.dots import Link
 from analysis.loading import Results
 from analysis.selection import HEADLINE
 
-TableRow = Mapping[Hashable, Any]
+FrameRow = Mapping[Hashable, Any]
 
 
-def conditions(results: Results, row: TableRow, **fixed: Any) -> dict[str, Any]:
+def conditions(results: Results, row: FrameRow, **fixed: Any) -> dict[str, Any]:
     """The trials behind a number: those of its study, if there are several, that meet `fixed`.
 
     They are planned trials, unless `planned` is given (None: planned or not).
@@ -24,7 +24,7 @@ def conditions(results: Results, row: TableRow, **fixed: Any) -> dict[str, Any]:
     return {name: value for name, value in {**study, **planned, **fixed}.items() if value is not None}
 
 
-def like_row(results: Results, *columns: str, **fixed: Any) -> Callable[[TableRow], dict[str, Any]]:
+def like_row(results: Results, *columns: str, **fixed: Any) -> Callable[[FrameRow], dict[str, Any]]:
     """The conditions of any row of a table: `columns` as in the row, and `fixed` values."""
     return lambda row: conditions(results, row, **{name: row[name] for name in columns}, **fixed)
 

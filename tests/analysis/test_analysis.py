@@ -2,6 +2,9 @@
 words.
 """
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -21,6 +24,7 @@ from raysernas.record.printing import print_tables
 from raysernas.record.terminal import PLAIN_WIDTH
 from tests.support.ledgers import simulated
 from tests.support.pages import Page
+from tests.support.recipes import ROOT, apply, copied, recipes
 from tests.support.records import confusion, failure, record, study
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tables.txt"
@@ -293,3 +297,17 @@ def test_names_of_folders_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFi
     roots = [simulated(tmp_path / "a[/x]" / name, arms=("cnn",), folds=2).root for name in ("s", "t")]
     assert main([*map(str, roots), "--mixed", "--out", str(tmp_path / "report.html")]) == 0
     assert "a[/x]" in capsys.readouterr().out
+
+
+def test_the_readme_adds_a_figure_in_one_file_and_one_line(tmp_path: Path) -> None:
+    (recipe,) = recipes((ROOT / "analysis" / "README.md").read_text(encoding="utf-8"))
+    root = copied(tmp_path / "copy")
+    for edit in recipe.edits:
+        apply(edit, root)
+    study = simulated(tmp_path / "study", arms=("darts", "cnn"), folds=2, seeds=1).root
+    command = [sys.executable, "-m", "analysis", str(study), "--figures", str(tmp_path / "figures")]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    page = Page((study / "report.html").read_text(encoding="utf-8"))
+    assert "sizes" in page.identities
+    assert (tmp_path / "figures" / "simulated-parameters-by-arm.svg").is_file()

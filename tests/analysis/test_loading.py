@@ -30,7 +30,7 @@ FRAMES = (
     *("pairs", "over_random", "answers", "components", "importance", "genes", "agreement", "typical"),
     *("histories", "alphas"),
 )
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "analysis" / "README.md"
 PLAN: dict[str, Any] = {"study.arms": ["darts", "cnn"], "study.folds": [0, 1], "study.name": "small"}
 
 
@@ -280,7 +280,7 @@ def test_a_torn_configuration_is_told(tmp_path: Path) -> None:
     assert "is not readable YAML" in refusal(lambda: analysis.load(tmp_path))
 
 
-def test_the_lines_that_readme_gives_for_a_researchers_questions_answer_them(tmp_path: Path) -> None:
+def test_the_lines_in_the_readme_answer_their_questions(tmp_path: Path) -> None:
     table = README.read_text(encoding="utf-8").split("| question | line |")[1].split("\n\n")[0]
     lines = re.findall(r"`(results\.[^`]+)`", table)
     assert len(lines) == 6

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.loading import Results
 from analysis.report.build import FRAMES
-from analysis.selection import Selection
+from analysis.selection import CandidateSelection
 from analysis.study import Study
 from raysernas.config.files import assign
 from raysernas.config.schema import Config
@@ -63,7 +63,7 @@ def by_hand(
     return changed(
         Results((Study(study, study, assign(Config(), plan), trials, ()),)),
         **{name: frame.assign(study=study) for name, frame in frames.items()},
-        choices={study: [Selection(name, pd.DataFrame(), chosen) for name in SELECTIONS]},
+        choices={study: [CandidateSelection(name, pd.DataFrame(), chosen) for name in SELECTIONS]},
         cards={study: {"corpus": "emodb, simulated", "folds": "speaker"}},
         marked={(study, name): marks or {} for name in SELECTIONS},
         remarks=("All of this is simulated.",),

@@ -71,7 +71,7 @@ def _beware(results: Results, study: str, cautions: Sequence[str]) -> Markup | N
     marks = results.marks(study, HEADLINE)
     if not marks and not cautions:
         return None
-    told = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]
-    told += [tag("p", None, each) for each in cautions]
+    lines = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]
+    lines += [tag("p", None, each) for each in cautions]
     label = f"Beware of these scores of {study}"
-    return tag("div", {"class": "warnings", "role": "note", "aria-label": label}, *told)
+    return tag("div", {"class": "warnings", "role": "note", "aria-label": label}, *lines)

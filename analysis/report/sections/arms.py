@@ -91,7 +91,7 @@ def _runs(table: pd.DataFrame) -> pd.DataFrame:
 
 def _run_columns(results: Results) -> list[Column]:
     def in_fold(column: str) -> Any:
-        def rows(row: links.TableRow) -> dict[str, Any]:
+        def rows(row: links.FrameRow) -> dict[str, Any]:
             if not values.known(row.get(column)):
                 return {}
             return links.conditions(results, row, arm=row["arm"], fold=int(row[column]), chosen=HEADLINE)

@@ -19,7 +19,7 @@ AXES = {"parameters": "parameters", "seconds": "seconds of a trial", "latency_ms
 def contents(results: Results) -> Iterator[Child]:
     """The figures and the table."""
 
-    def of_purpose(row: links.TableRow) -> dict[str, object]:
+    def of_purpose(row: links.FrameRow) -> dict[str, object]:
         arm, purpose = row["arm"], row["purpose"]
         if purpose == "other candidates":  # no column says what was not chosen
             return {}

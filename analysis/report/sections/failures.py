@@ -16,7 +16,7 @@ NO_REASON = "no reason was recorded"
 def contents(results: Results) -> Iterator[Child]:
     """One table; the number of trials leads to them."""
 
-    def own(row: links.TableRow) -> dict[str, object]:
+    def own(row: links.FrameRow) -> dict[str, object]:
         reason = {} if row["reason"] == NO_REASON else {"reason": row["reason"]}
         return links.conditions(results, row, arm=row["arm"], status="failed", **reason)
 

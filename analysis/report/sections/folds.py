@@ -44,7 +44,7 @@ def _table(results: Results, study: str) -> Markup:
     wide = sizes.merge(wide.reset_index(), on="fold").assign(study=study)
 
     def of_arm(arm: str) -> Column:
-        def rows(row: links.TableRow) -> dict[str, object]:
+        def rows(row: links.FrameRow) -> dict[str, object]:
             return links.conditions(results, row, arm=arm, fold=row["fold"], chosen=HEADLINE)
 
         return Column(arm, arm, values.percent, rows=rows)

@@ -41,7 +41,7 @@ def differences(results: Results, study: str) -> Iterator[Figure]:
 
 
 def _pair_columns(results: Results) -> list[Column]:
-    def both(row: links.TableRow) -> dict[str, object]:
+    def both(row: links.FrameRow) -> dict[str, object]:
         return links.conditions(results, row, arm=[row["arm_a"], row["arm_b"]], chosen=HEADLINE)
 
     low, high = (f"{end} end of the corrected interval" for end in ("lower", "upper"))
@@ -66,7 +66,7 @@ def _pair_columns(results: Results) -> list[Column]:
 
 
 def _gain_columns(results: Results) -> list[Column]:
-    def both(row: links.TableRow) -> dict[str, object]:
+    def both(row: links.FrameRow) -> dict[str, object]:
         return links.conditions(results, row, arm=[row["arm"], "random"], chosen=HEADLINE)
 
     drawn = links.like_row(results, arm="random", chosen=HEADLINE)

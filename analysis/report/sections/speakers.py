@@ -15,7 +15,7 @@ from raysernas.record.metrics import METRICS
 def contents(results: Results) -> Iterator[Child]:
     """The figure and the table."""
 
-    def own(row: links.TableRow) -> dict[str, object]:
+    def own(row: links.FrameRow) -> dict[str, object]:
         folds = [int(each) for each in str(row["folds"]).split(", ") if each.isdigit()]
         return links.conditions(results, row, arm=row["arm"], fold=folds, chosen=HEADLINE)
 
