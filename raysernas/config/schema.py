@@ -122,7 +122,9 @@ class NetworkConfig:
     reduction_halves: Literal["both", "time", "band"] = setting("both", "the axes that a reduction halves")
     stem_multiplier: int = setting(3, "channels of the stem, as a multiple of network.channels", least=1)
     stem_halves: bool = setting(True, "halve time and band before the first cell: four times cheaper")
-    cell_dropout: float = setting(0.0, "dropout rate after every cell", below=1)
+    cell_dropout: float = setting(
+        0.0, "dropout rate after every cell; configs/README.md says why it is off", below=1
+    )
     band_pooling: Literal["mean", "flatten"] = setting(
         "mean", "what becomes of the bands of the last map: their mean, or all of them side by side"
     )
@@ -172,7 +174,7 @@ class SearchConfig:
         only_if=("search.order", "second_difference"),
     )
     eigenvalue_every: int = setting(
-        0, "epochs between two measurements of the curvature, each as dear as some 20 steps; 0: never"
+        0, "epochs between two measurements of the curvature, each costs some 20 steps; 0: never"
     )
     difference_error: bool = setting(
         False, "measure once an epoch how far second_difference is from second_exact"
