@@ -1,17 +1,19 @@
-"""How long will a trial take here: its steps, each kind timed by itself on inputs of the right size.
+"""How long will a trial take here: the real steps of its stages, timed on noise of the right size.
 
-In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read but the corpus's list,
-    nothing is written.
+In: a resolved trial configuration and its corpus. Out: seconds. Nothing is read but the corpus's list, and
+nothing is written.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from raysernas.arms.arm import Arm
+from raysernas.arms.members import MEMBERS
 from raysernas.config.arms import ARMS
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.corpora.corpus import Corpus
@@ -20,156 +22,123 @@ from raysernas.features import extraction, normalisation
 from raysernas.features.cache import in_memory
 from raysernas.features.front_end import Clip
 from raysernas.features.parts import Part, Role
-from raysernas.model.network import Network, build
-from raysernas.record.genotype import draw, space
+from raysernas.model.network import Design, Network, build
+from raysernas.record.genotype import Genotype, draw, space
 from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import device_of, pin
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
+from raysernas.search.bilevel import Objective
 from raysernas.search.curvature import alpha_curvature
-from raysernas.search.state import begun
-from raysernas.training.batches import Endless
+from raysernas.search.relaxations.members import RELAXATIONS
+from raysernas.search.state import new_search
+from raysernas.training.batches import EndlessBatches
+from raysernas.training.evaluation import evaluate, network_posteriors
 from raysernas.training.fit import launcher_for
-from raysernas.training.scratch import DESIGNS
+from raysernas.training.state import TrainingState
 
-WARM = 2  # steps before the timed ones: `GraphLauncher` records in the second
+WARM_UP = 2  # steps before the timed ones: a CUDA graph is recorded in the second
 TIMED = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rehearsal:
-    """Expected seconds: of one step of each stage (0 for a stage that the arm does not have), and of the
-    whole trial.
-
-    A search has steps of the weights and of the alphas, and measures the curvature where that is asked (else
-    0).
+class SearchTimes:
+    """Seconds of one weight step, one alpha step and one measurement of the curvature; 0 for what is not
+    done.
     """
 
-    weight_step_s: float
-    alpha_step_s: float
-    curvature_s: float
-    retrain_step_s: float
+    weight_step_s: float = 0.0
+    alpha_step_s: float = 0.0
+    curvature_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingTimes:
+    """Seconds of one step of training, and of evaluating one batch; 0 for an arm without a network."""
+
+    step_s: float = 0.0
+    evaluation_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """Expected seconds of the steps of each stage, and of the whole trial."""
+
+    search: SearchTimes
+    training: TrainingTimes
     seconds: float
 
 
-def rehearse(trial: TrialConfig, corpus: Corpus) -> Rehearsal:
-    """Time one step of each stage and multiply; evaluation is counted as forward passes over the validation
-    part.
-    """
+def estimate(trial: TrialConfig, corpus: Corpus) -> Estimate:
+    """Time one step of each stage and multiply by the number of steps."""
     pin(trial.compute)
+    arm, classes, batch = MEMBERS[trial.arm], len(corpus.emotions), trial.retrain.batch
     split = splits.split(corpus, trial.corpus, trial.fold, trial.seed)
     weights, train = len(split.weights), len(split.weights) + len(split.alphas)
-    weight_s, alpha_s, curvature_s = (
-        _search_steps(trial, len(corpus.emotions)) if ARMS[trial.arm].searches else (0.0, 0.0, 0.0)
+    search = (
+        search_times(trial, arm.design, classes) if ARMS[trial.arm].searches and arm.design else SearchTimes()
     )
-    retrain_s, forward_s = _retrain_steps(trial, len(corpus.emotions))
+    training = training_times(trial, arm, classes) if arm.design else TrainingTimes()
     weight_steps, alpha_steps, measurements = _counts(trial.search, weights)
-    search = weight_steps * weight_s + alpha_steps * alpha_s + measurements * curvature_s
-    epoch = -(-train // trial.retrain.batch) * retrain_s + len(split.valid) / trial.retrain.batch * forward_s
-    short = (
-        trial.checks.draws * trial.checks.draw_epochs
-        if trial.arm == "random_search"
-        else _checked(trial)
-        if weight_s
-        else 0
+    searching = weight_steps * search.weight_step_s + alpha_steps * search.alpha_step_s
+    epoch = -(-train // batch) * training.step_s + len(split.valid) / batch * training.evaluation_s
+    seconds = searching + measurements * search.curvature_s + arm.epochs(trial) * epoch
+    return Estimate(search=search, training=training, seconds=seconds)
+
+
+def search_times(trial: TrialConfig, design: Design, classes: int) -> SearchTimes:
+    """Times the steps of a search on a supernet; the curvature once, where it is asked for."""
+    device, parts_of, rng = device_of(trial), space(trial.network), np.random.default_rng(0)
+    noise = _noise(trial, "alphas", trial.search.batch, classes)
+    alpha_batches = EndlessBatches(noise, len(noise), rng)
+    batch = next(alpha_batches)
+    state = new_search(
+        _network(trial, design, classes, None),
+        new_alphas(parts_of, torch.Generator().manual_seed(0), device),
+        RELAXATIONS[trial.search.relaxation](parts_of, trial.search, 0),
+        nn.CrossEntropyLoss(),
+        trial.search,
+        rng,
+        alpha_batches,
+        step_launcher(trial.compute),
     )
-    seconds = search + (short + len(trial.retrain.seeds) * trial.retrain.epochs) * epoch
-    return Rehearsal(
-        weight_step_s=weight_s,
-        alpha_step_s=alpha_s,
-        curvature_s=curvature_s,
-        retrain_step_s=retrain_s,
-        seconds=seconds,
-    )
+    weight_step_s = _seconds(lambda: darts.weight_step(state, batch), device)
+    alpha_step_s = _seconds(lambda: darts.alpha_step(state, batch, batch), device)
+    curvature_s = 0.0
+    if trial.search.eigenvalue_every:
+        objective = Objective(state.network, batch, state.loss_of, state.relaxation)
+        curvature_s = _timed(lambda: alpha_curvature(objective, state.alphas), device)
+    return SearchTimes(weight_step_s=weight_step_s, alpha_step_s=alpha_step_s, curvature_s=curvature_s)
+
+
+def training_times(trial: TrialConfig, arm: Arm, classes: int) -> TrainingTimes:
+    """Times a step of training and an evaluation of as many windows, without variations of the sound."""
+    assert arm.design is not None
+    device = device_of(trial)
+    genotype = draw(np.random.default_rng(0), space(trial.network)) if arm.design.front == "cells" else None
+    network = _network(trial, arm.design, classes, genotype)
+    noise = _noise(trial, "train", trial.retrain.batch, classes)
+    unvaried = replace(trial.retrain, speeds=(), pitches_st=(), noise_snr_db=(), shift_s=0.0, versions=0)
+    launch = launcher_for(network, unvaried, step_launcher(trial.compute))
+    state = TrainingState(network, noise, unvaried, 0, launch)
+    batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
+    step_s = _seconds(lambda: state.step(batch), device)
+    posteriors_of = network_posteriors(network)
+    evaluation_s = _seconds(lambda: evaluate(posteriors_of, noise, classes, batch=len(noise)), device)
+    return TrainingTimes(step_s=step_s, evaluation_s=evaluation_s)
 
 
 def _counts(config: SearchConfig, weights: int) -> tuple[int, int, int]:
-    """Steps of the weights, steps of the alphas and measurements of the curvature of a search that does not
-    stop early.
-    """
+    """Weight steps, alpha steps and measurements of the curvature, in a search that does not stop early."""
     steps = -(-weights // config.batch)
     measurements = config.epochs // config.eigenvalue_every if config.eigenvalue_every else 0
-    return (
-        config.epochs * steps,
-        (config.epochs - config.warmup_epochs) * -(-steps // config.alphas_every),
-        measurements,
-    )
+    alpha_steps = (config.epochs - config.warmup_epochs) * -(-steps // config.alphas_every)
+    return config.epochs * steps, alpha_steps, measurements
 
 
-def _checked(trial: TrialConfig) -> int:
-    """Epochs of training that the checks of a search take, at most."""
-    checks = trial.checks
-    retrained = -(-trial.search.epochs // checks.anytime_every) if checks.anytime_every else 0
-    return retrained * trial.retrain.epochs + checks.ranking * checks.draw_epochs
-
-
-def _search_steps(trial: TrialConfig, classes: int) -> tuple[float, float, float]:
-    """Seconds of a step of the weights, of one of the alphas, and of a measurement of the curvature (timed
-    once).
-    """
-    network, noise, rng = (
-        _network(trial, classes),
-        _noise(trial, "alphas", trial.search.batch, classes),
-        np.random.default_rng(0),
-    )
-    alphas = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device_of(trial))
-    others = Endless(noise, len(noise), rng)
-    batch = next(others)
-    state = begun(
-        network, alphas, nn.CrossEntropyLoss(), trial.search, rng, others, step_launcher(trial.compute)
-    )
-
-    weight_s = _seconds(lambda: darts.weight_step(state, batch), device_of(trial))
-    alpha_s = _seconds(lambda: darts.alpha_step(state, batch, batch), device_of(trial))
-    if not trial.search.eigenvalue_every:
-        return weight_s, alpha_s, 0.0
-    measure = lambda: alpha_curvature(network, alphas, batch, state.loss_of)  # noqa: E731
-    return weight_s, alpha_s, _timed(measure, device_of(trial))
-
-
-def _retrain_steps(trial: TrialConfig, classes: int) -> tuple[float, float]:
-    """Seconds of a step of retraining, and of a forward pass over as many windows."""
-    if trial.arm == "majority":
-        return 0.0, 0.0
-    network, noise = (
-        _network(trial, classes, chosen=True),
-        _noise(trial, "train", trial.retrain.batch, classes),
-    )
-    loss_of, launch = (
-        nn.CrossEntropyLoss(),
-        launcher_for(network, trial.retrain, step_launcher(trial.compute)),
-    )
-    batch = next(noise.epoch(len(noise), np.random.default_rng(0)))
-    optimizer = torch.optim.AdamW(network.parameters())
-
-    def backpropagate(values: Tensor, frames: Tensor, emotion: Tensor) -> tuple[Tensor]:
-        network.zero_grad()
-        loss = loss_of(network(values, frames), emotion)
-        loss.backward()
-        return (loss.detach(),)
-
-    def step() -> None:
-        launch("retrain", backpropagate, [*network.parameters()], *batch.tensors)
-        optimizer.step()
-
-    @torch.no_grad()
-    def forward() -> None:
-        network(batch.features, batch.frames)
-
-    step_s = _seconds(step, device_of(trial))
-    network.eval()
-    return step_s, _seconds(forward, device_of(trial))
-
-
-def _network(trial: TrialConfig, classes: int, *, chosen: bool = False) -> Network:
-    genotype = (
-        draw(np.random.default_rng(0), space(trial.network))
-        if ARMS[trial.arm].has_genotype and chosen
-        else None
-    )
-    return build(
-        DESIGNS[trial.arm], trial.network, _size(trial), classes, genotype, trial.compute.precision
-    ).to(device_of(trial))
+def _network(trial: TrialConfig, design: Design, classes: int, genotype: Genotype | None) -> Network:
+    network = build(design, trial.network, _size(trial), classes, genotype, trial.compute.precision)
+    return network.to(device_of(trial))
 
 
 def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
@@ -186,14 +155,14 @@ def _size(trial: TrialConfig) -> tuple[int, int]:
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:
-    """Of one step, the fastest of a few after a warm-up."""
-    for _ in range(WARM):
+    """Of one step: the fastest of a few after a warm-up."""
+    for _ in range(WARM_UP):
         step()
     return min(_timed(step, device) for _ in range(TIMED))
 
 
 def _timed(step: Callable[[], object], device: torch.device) -> float:
-    """Seconds until the device has done it."""
+    """Seconds until the device has finished a step."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     start = time.perf_counter()

@@ -26,7 +26,7 @@ from raysernas.config.setting import declared
 from raysernas.record.terminal import console as standard_output
 
 if TYPE_CHECKING:
-    from raysernas.estimate import Rehearsal
+    from raysernas.estimate import Estimate
     from raysernas.fleet.lock import Hold
     from raysernas.fleet.plan import Plan
     from raysernas.record.files import StudyFiles
@@ -202,28 +202,28 @@ def _curves(files: "StudyFiles") -> str:
 
 def _print_estimate(plan: "Plan", console: Console) -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
-    from raysernas.estimate import rehearse
+    from raysernas.estimate import estimate
     from raysernas.fleet.progress import duration
 
     study, seconds = plan.config.study, 0.0
     for arm in study.arms:
         trial = trial_config(plan.config, arm=arm, fold=study.folds[0], seed=study.seeds[0])
-        estimate, left = rehearse(trial, plan.corpus), plan.left(arm)
-        seconds += estimate.seconds * left
-        trials = f"a trial {duration(estimate.seconds)}, {left} trials to run"
-        _print_pairs(console, {arm: f"{_steps(estimate)}, {trials}"})
-    expected = f"{duration(seconds / max(1, plan.slots))} for what is not finished; nothing was written"
-    _print_pairs(console, {"expected": expected})
+        expected, left = estimate(trial, plan.corpus), plan.left(arm)
+        seconds += expected.seconds * left
+        trials = f"a trial {duration(expected.seconds)}, {left} trials to run"
+        _print_pairs(console, {arm: ", ".join([*_steps(expected), trials])})
+    whole = f"{duration(seconds / max(1, plan.slots))} for what is not finished; nothing was written"
+    _print_pairs(console, {"expected": whole})
 
 
-def _steps(estimate: "Rehearsal") -> str:
+def _steps(expected: "Estimate") -> list[str]:
     steps = {
-        "weight step": estimate.weight_step_s,
-        "alpha step": estimate.alpha_step_s,
-        "curvature": estimate.curvature_s,
-        "retrain step": estimate.retrain_step_s,
+        "weight step": expected.search.weight_step_s,
+        "alpha step": expected.search.alpha_step_s,
+        "curvature": expected.search.curvature_s,
+        "retrain step": expected.training.step_s,
     }
-    return ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds)
+    return [f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds]
 
 
 def _print_pairs(console: Console, pairs: dict[str, str]) -> None:

@@ -11,15 +11,15 @@ made.
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from raysernas.arms import arm
+from raysernas.arms.members import MEMBERS
 from raysernas.config.fault import Fault
 from raysernas.config.files import assign, load
 from raysernas.config.identity import digest, trial_config
@@ -27,11 +27,8 @@ from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
-from raysernas.model.designed import Majority
-from raysernas.model.network import Network
 from raysernas.record import attempts, ledger, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
-from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
@@ -39,16 +36,18 @@ from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file, checkpointing, interrupts
-from raysernas.runtime.checkpointing import Interrupted, Retryable, StageCheckpoint, TrialCheckpoints
+from raysernas.runtime.checkpointing import Interrupted, Retryable, TrialCheckpoints
 from raysernas.runtime.determinism import device_of, pin
 from raysernas.runtime.resource_meter import metered
 from raysernas.runtime.watchdog import watch
 from raysernas.search import audit
 from raysernas.tensorboard import finalize
 from raysernas.tensorboard.telemetry import Progress, Telemetry
-from raysernas.training import fit, outcome, scratch, stored_model
+from raysernas.training import outcome, stored_model
 from raysernas.training.data import Data, prepare
-from raysernas.training.fit import Fitted, Prediction
+from raysernas.training.evaluation import Prediction
+from raysernas.training.model import TrainedModel, predict
+from raysernas.training.outcome import Retrained
 
 
 def run(
@@ -64,16 +63,17 @@ def run(
 
     Args:
         trial: resolved (`resolve`): device and corpus fingerprint are known.
-        study: that it belongs to. Its resources say how often it writes checkpoints, and after how long
+        study: that it belongs to. Its resources say how often checkpoints are written, and after how long
             without a step the process is ended (exit code 70).
-        report: called after each epoch of each stage; of those of an earlier attempt, after the last one of a
-            stage.
+        report: called after each epoch of each stage; for the epochs of an earlier attempt only after the
+            last.
         should_stop: called after each step: a reason to stop, or "".
 
     Raises:
-        Interrupted: when `should_stop` gave a reason. There is no record yet; run again, the trial goes on.
+        Interrupted: when `should_stop` has given a reason. Run again, the trial continues; there is no
+            record.
         Retryable: when memory did not suffice; there is no record either.
-        Fault: when the disk cannot be written, or an old record not be read; there is no new record then.
+        Fault: when the disk cannot be written, or an old record cannot be read; there is no new record then.
     """
     done = ledger.read(files)
     if done is not None and (done["status"] == "finished").all() and (done["digest"] == digest(trial)).all():
@@ -85,7 +85,8 @@ def run(
         with watch(study.resources.no_progress_s) as heartbeat:
             records = _attempt(trial, study, files, cache, report, should_stop, heartbeat)
     except (StorageFault, Interrupted):
-        raise  # no fault of the trial: it is not recorded as failed, and goes on once there is room, or time
+        # not the trial's fault: it is not recorded as failed, and continues when there is room, or time
+        raise
     except Exception as error:
         if checkpointing.is_out_of_memory(error):
             raise Retryable("out_of_memory", f"{type(error).__name__}: {error}") from error
@@ -95,7 +96,6 @@ def run(
     return rows
 
 
-# long because it is the method, step by step
 def _attempt(
     trial: TrialConfig,
     study: StudyConfig,
@@ -106,16 +106,16 @@ def _attempt(
     heartbeat: Callable[[], None],
 ) -> list[TrialRecord]:
     pin(trial.compute)
-    device = device_of(trial)
-    telemetry = Telemetry(files, trial, study, report)
-    checkpoints = TrialCheckpoints(
-        files, digest(trial), device, study.resources.checkpoint_s, should_stop, heartbeat, telemetry.remark
-    )
-    earlier = checkpoints.earlier_cost  # seconds and memory of the attempts before this one, stage by stage
-    try:
-        # 1. split: test speakers are held out; of the others some validate, the rest is cut into weights and
-        # alphas halves 2. features: scaled with the statistics of the training speakers (weights and alphas)
-        # only
+    arm, device, every_s = MEMBERS[trial.arm], device_of(trial), study.resources.checkpoint_s
+    with ExitStack() as stack:
+        telemetry = stack.enter_context(closing(Telemetry(files, trial, study, report)))
+        signals = should_stop, heartbeat, telemetry.remark
+        checkpoints = TrialCheckpoints(files, digest(trial), device, every_s, *signals)
+        stack.enter_context(closing(checkpoints))
+        earlier = checkpoints.earlier_cost  # seconds and memory of earlier attempts, stage by stage
+
+        # 1. split: test speakers are held out; of the others some validate, the rest is cut into two halves
+        # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
         with metered(device) as cost:
             data = prepare(trial, cache)
         facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
@@ -124,58 +124,45 @@ def _attempt(
 
         # 3. search and 4. derive (or draw, or design) the architecture
         with metered(device, earlier) as cost:
-            found = arm.architecture(
-                trial, data, telemetry.stage("search", arm.steps(trial)), checkpoints.stage
-            )
-        facts |= {**found.facts, "search_s": cost.seconds, "search_mb": cost.peak_mb}
+            reporter = telemetry.stage("search", arm.reports(trial))
+            found = arm.architecture(trial, data, reporter, checkpoints.stage)
+        facts |= {**found.row, "search_s": cost.seconds, "search_mb": cost.peak_mb}
         if found.genotype:
             storage.write_text(files.genotype, found.genotype.to_json() + "\n")
             telemetry.genotype(found.genotype)
-        if found.kept:
-            checkpoint_file.save(files.supernet, found.kept)
+        if found.state:
+            checkpoint_file.save(files.supernet, found.state)
 
         # how good the search itself was, if that is asked for (validation speakers only)
         with metered(device, earlier) as cost:
-            facts |= audit.checks(
-                trial, data, found, telemetry.stage("checks", audit.steps(trial, found)), checkpoints.stage
-            )
+            if found.searched:
+                reporter = telemetry.stage("checks", audit.count(trial, found.searched))
+                facts |= audit.checks(trial, data, found.searched, reporter, checkpoints.stage)
         facts |= {"checks_s": cost.seconds}
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
-        trained: list[outcome.Retrained] = []
+        retrained: list[Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
                 reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
-                network, fitted = retrain(
-                    trial, data, found.genotype, seed, reporter, checkpoints.stage(f"retrain-{seed}")
-                )
-            stored_model.save(files.weights(seed), trial, data, found.genotype, network)
-            trained.append(
-                outcome.Retrained(
-                    seed, network, fitted, {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}
-                )
-            )
+                checkpoint = checkpoints.stage(f"retrain-{seed}")
+                model = arm.fit(trial, data, found.genotype, str(seed), reporter, checkpoint)
+            stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
+            costs = {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}
+            retrained.append(Retrained(seed, model, costs))
 
         # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
         with metered(device) as cost:
-            predictions = [_test(each.network, data, checkpoints.poll) for each in trained]
-        facts |= {"test_s": cost.seconds / len(trained), "test_mb": cost.peak_mb}
-        posteriors = [
-            outcome.posteriors(data, each.seed, heard)
-            for each, heard in zip(trained, predictions, strict=True)
-        ]
-        ledger.write_table(files.predictions, pd.concat(posteriors, ignore_index=True))
-        mean = float(np.mean([each.fitted.valid.ua for each in trained]))
+            predictions = [_test(each.model, data, checkpoints.poll) for each in retrained]
+        facts |= {"test_s": cost.seconds / len(retrained), "test_mb": cost.peak_mb}
+        outcome.write_predictions(files, data, retrained, predictions)
+        mean = float(np.mean([each.model.valid.ua for each in retrained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
+        shared = {"data": data, "facts": facts}
         return [
-            outcome.finished(
-                trial, study.name, files.key, data=data, each=each, prediction=heard, facts=facts
-            )
-            for each, heard in zip(trained, predictions, strict=True)
+            outcome.finished(trial, study.name, files.key, retrained=each, prediction=prediction, **shared)
+            for each, prediction in zip(retrained, predictions, strict=True)
         ]
-    finally:
-        checkpoints.close()
-        telemetry.close()
 
 
 def resolve(config: Config, corpus: Corpus) -> Config:
@@ -195,21 +182,9 @@ def resolve(config: Config, corpus: Corpus) -> Config:
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 
 
-def retrain(
-    trial: TrialConfig,
-    data: Data,
-    genotype: Genotype | None,
-    retrain_seed: int,
-    report: Callable[[dict[str, Any]], object],
-    checkpoint: StageCheckpoint | None = None,
-) -> tuple[Network | Majority, Fitted]:
-    """Train the network of the arm from scratch: the same code, budget and data for every arm."""
-    return scratch.trained(trial, data, genotype, str(retrain_seed), report, checkpoint)
-
-
-def _test(network: Network | Majority, data: Data, after: Callable[[], object]) -> Prediction:
+def _test(model: TrainedModel, data: Data, after: Callable[[], object]) -> Prediction:
     """The only place where the test speakers are heard."""
-    return fit.evaluate(network, data.part("test"), after=after)
+    return predict(model, data.part("test"), after)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysernas import trial as trial_room
-from raysernas.arms import arm
 from raysernas.config.files import assign
 from raysernas.config.schema import ResourcesConfig, StudyConfig, TrialConfig
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
-from raysernas.training import fit
+from raysernas.search import darts
+from raysernas.training import scratch
 from raysernas.trial import Interrupted, Progress, Retryable
 from tests.support import disks
 from tests.support.runs import Run
@@ -189,14 +189,14 @@ def test_memory_that_does_not_suffice_is_retryable_and_no_record(undisturbed, tm
     def full(*_, **__):
         raise error
 
-    monkeypatch.setattr(fit, "fit", full)
+    monkeypatch.setattr(scratch, "fit", full)
     with pytest.raises(Retryable) as caught:
         run(tmp_path / "again", trial)
     assert (caught.value.kind, str(error) in caught.value.reason) == ("out_of_memory", True)
     monkeypatch.undo()
     files = TrialFiles(tmp_path / "again", whole.key)
     assert not files.record.exists()
-    monkeypatch.setattr(arm.darts, "_epoch", full)
+    monkeypatch.setattr(darts, "_epoch", full)
     run(tmp_path / "again", trial)
     assert_equal(files, whole)
 
@@ -210,7 +210,7 @@ def test_a_failure_has_its_kind(tmp_path, monkeypatch):
     }
     for kind, each in failing.items():
         if kind == "error":
-            monkeypatch.setattr(fit, "fit", lambda *_, **__: 1 / 0)
+            monkeypatch.setattr(scratch, "fit", lambda *_, **__: 1 / 0)
         rows, files = run(tmp_path / kind, each)
         assert rows[["status", "failure", "attempts"]].to_numpy().tolist() == [["failed", kind, 1]]
         assert not files.attempts.exists()

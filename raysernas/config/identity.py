@@ -11,6 +11,8 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import Config, TrialConfig
 
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
+# settings that are younger than studies on disk: at this value they are no part of a trial's identity
+INTRODUCED: dict[str, Any] = {"search.relaxation": "softmax"}
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; the hash of its content counts instead
 FREE = (  # beginnings of keys that may change when a study is continued
     "study.name",
@@ -51,9 +53,16 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def settings(trial: TrialConfig) -> dict[str, Any]:
-    """What the trial's arm reads or fixes, without PLACES: its identity, and its columns in the ledger."""
+    """What the trial's arm reads or fixes: its identity, and its columns in the ledger.
+
+    Left out are PLACES, and INTRODUCED settings at the value that every older trial had.
+    """
     fixed = ARMS[trial.arm].fixes
-    return {key: value for key, value in flatten(trial).items() if key in fixed or reads(trial.arm, key)}
+    return {
+        key: value
+        for key, value in flatten(trial).items()
+        if (key in fixed or reads(trial.arm, key)) and INTRODUCED.get(key) != value
+    }
 
 
 def reads(arm: str, key: str) -> bool:

@@ -164,6 +164,7 @@ class SearchConfig:
     alphas_lr: float = setting(1e-2, "learning rate of the alphas (Adam)")
     alphas_decay: float = setting(1e-3, "weight decay of the alphas")
     alphas_beta1: float = setting(0.5, "Adam's beta1 for the alphas", below=1)
+    relaxation: Literal["softmax"] = setting("softmax", "how alphas become mixing weights")
     order: Literal["first", "second_exact", "second_difference"] = setting(
         "first", "order of the alpha gradient; second_difference: by finite differences, as published"
     )

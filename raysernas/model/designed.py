@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import nn
 
 from raysernas.config.schema import NetworkConfig
 from raysernas.model.fast.phases import Map, NewMap
@@ -34,20 +32,3 @@ class Blocks(nn.Module):
 
     def forward(self, x: Map, _mixing: Any) -> NewMap:
         return self.blocks(x)
-
-
-class Majority(nn.Module):
-    """The floor under every score: the same posteriors for every utterance, the shares of the emotions in
-    training.
-    """
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
-        self.shares: Tensor
-        self.register_buffer("shares", torch.full((classes,), 1 / classes))
-
-    def forward(
-        self, features: Float[Tensor, "batch time band"], _frames: Int[Tensor, " batch"], _mixing: None = None
-    ) -> Float[Tensor, "batch emotion"]:
-        return self.shares.log().expand(len(features), -1)

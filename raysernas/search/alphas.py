@@ -1,6 +1,4 @@
-"""The alphas of a search: one row for each edge of each part, softmaxed into what the edge weighs its
-operations with.
-"""
+"""The alphas of a search: one row for each edge of each part of the space, one number for each operation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +11,7 @@ Alphas = dict[GenotypePart, Tensor]  # part -> [edge, operation]; parts may diff
 
 
 def new_alphas(space: Space, generator: torch.Generator, device: torch.device | None = None) -> Alphas:
-    """[edge, operation] for each part of a space, near zero: every operation starts with the same share."""
+    """[edge, operation] for each part of a space, near zero: every operation starts with the same weight."""
 
     def near_zero(shape: tuple[int, int]) -> Tensor:
         return (1e-3 * torch.randn(shape, generator=generator)).to(device).requires_grad_()
@@ -21,21 +19,14 @@ def new_alphas(space: Space, generator: torch.Generator, device: torch.device | 
     return {part: near_zero((len(choice.edges), len(choice.operations))) for part, choice in space.items()}
 
 
-def mixing(alphas: Alphas, *, fixed: bool = False) -> Alphas:
-    """Softmaxed alphas: what the edges weigh their operations with."""
-    return {part: (value.detach() if fixed else value).softmax(dim=-1) for part, value in alphas.items()}
-
-
-def shares(
-    mixtures: Mapping[GenotypePart, Sequence[Sequence[float]]], space: Space
+def named_weights(
+    weights: Mapping[GenotypePart, Sequence[Sequence[float]]], space: Space
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Part -> edge -> operation -> its share, for people: `{"normal": {"node1_from2": {"skip_connect": 0.2,
-    ...}}}`.
-    """
+    """Part -> edge -> operation -> mixing weight: `{"normal": {"node1_from2": {"skip_connect": 0.2}}}`."""
     return {
         part: {
             f"node{node}_from{source}": dict(zip(choice.operations, row, strict=True))
-            for (node, source), row in zip(choice.edges, mixtures[part], strict=True)
+            for (node, source), row in zip(choice.edges, weights[part], strict=True)
         }
         for part, choice in space.items()
     }

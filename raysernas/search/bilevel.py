@@ -1,18 +1,19 @@
-"""The gradient of the validation loss in the alphas when the weights answer to them (DARTS, arXiv 1806.09055,
-section 2.3).
+"""The gradient of the validation loss in the alphas, with weights that respond to the alphas.
 
-In: the losses of both halves as functions of (weights, alphas). Out: a `Hypergradient`; nothing else has
-changed afterwards, no weight, gradient, momentum or batch-norm statistic. First order (equation 6 with xi =
-0) takes the weights as they are. Second order looks one step of the weights ahead, w' = w - xi (momentum v +
-dL_train/dw + decay w), and follows the chain rule:
+Source: DARTS (arXiv 1806.09055, section 2.3). In: the losses on both halves as functions of (weights,
+    alphas).
+Out: a `Hypergradient`. Nothing else changes: no weight, gradient, momentum or batch-norm statistic.
 
-    dL_val(w', alphas)/dalphas - xi d/dalphas [dL_train(w, alphas)/dw . u],   u = dL_val/dw' (equation 7)
+First order (equation 6 with xi = 0) takes the weights as they are. Second order unrolls one step of the
+weights, w' = w - xi (momentum v + dL_train/dw + decay w), and applies the chain rule (equation 7):
 
-The step ahead is the one of the authors' code: xi is the learning rate of the weights now, v their momentum
-buffer; it is the next step of SGD but for the clipping of its gradient. The last term is exact by a second
-backward pass, or a central difference (equation 8) over weights w +- eps u. Both passes of the difference see
-the dropout masks of the pass that gave dL_train/dw: with masks of their own the difference of two masks would
-drown the difference of two weights.
+    dL_val(w', alphas)/dalphas - xi d/dalphas [dL_train(w, alphas)/dw . u],   u = dL_val/dw'
+
+The unrolled step is that of the authors' code: xi is the current learning rate of the weights and v their
+momentum buffer, so it is the next step of SGD without gradient clipping. The mixed term is computed exactly
+by a second backward pass, or by a central difference (equation 8) over the weights w +- eps u. Both passes of
+the difference use the dropout masks of the pass that gave dL_train/dw. With masks of their own, the
+difference of two masks would hide the difference of two weights.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,10 +28,11 @@ from torch.func import functional_call
 from raysernas.features.parts import Batch
 from raysernas.model.sequence import twice_differentiable
 from raysernas.runtime.determinism import random_state, set_random_state
-from raysernas.search.alphas import Alphas, mixing
+from raysernas.search.alphas import Alphas
+from raysernas.search.relaxations.relaxation import Relaxation
 
-Weights = Mapping[str, Tensor]  # by name
-Loss = Callable[[Weights, Alphas], Tensor]
+NamedWeights = Mapping[str, Tensor]
+Loss = Callable[[NamedWeights, Alphas], Tensor]
 Second = Literal["second_exact", "second_difference"]
 
 
@@ -47,35 +49,39 @@ class Hypergradient:
 
 @dataclass(slots=True)
 class Objective:
-    """Loss of a network on a batch as a function of weights and alphas; keeps the logits of its last use."""
+    """Loss of a supernet on a batch as a function of weights and alphas; keeps the logits of its last use."""
 
     network: nn.Module
     batch: Batch
     loss_of: nn.Module
+    relaxation: Relaxation
+    penalized: bool = False  # by the relaxation: in the loss of an alpha step
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def __call__(self, weights: Weights | None, alphas: Alphas) -> Tensor:
+    def __call__(self, weights: NamedWeights | None, alphas: Alphas) -> Tensor:
         """Args: weights: None for those that the network has."""
-        inputs = (self.batch.features, self.batch.frames, mixing(alphas))
+        inputs = (self.batch.features, self.batch.frames, self.relaxation.weights(alphas))
         logits = (
             self.network(*inputs) if weights is None else functional_call(self.network, dict(weights), inputs)
         )
         self.logits = logits.detach()
-        return self.loss_of(logits, self.batch.emotion)
+        loss = self.loss_of(logits, self.batch.emotion)
+        penalty = self.relaxation.penalty(alphas) if self.penalized else None
+        return loss if penalty is None else loss + penalty
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """The step of the weights that a second order looks ahead."""
+class UnrolledStep:
+    """The step of the weights that a second order unrolls."""
 
     rate: float  # xi
     momentum: float
     decay: float
     velocity: list[Tensor] | None  # momentum buffer of each weight; None before the first step
 
-    def __call__(self, weights: list[Tensor], slopes: list[Tensor]) -> list[Tensor]:
-        """New tensors: w'. Args: slopes: dL_train/dw."""
-        direction = torch._foreach_add(slopes, weights, alpha=self.decay)  # pyright: ignore[reportPrivateImportUsage]
+    def __call__(self, weights: list[Tensor], weight_gradients: list[Tensor]) -> list[Tensor]:
+        """New tensors: w'. Args: weight_gradients: dL_train/dw."""
+        direction = torch._foreach_add(weight_gradients, weights, alpha=self.decay)  # pyright: ignore[reportPrivateImportUsage]
         if self.velocity is not None:
             direction = torch._foreach_add(direction, self.velocity, alpha=self.momentum)  # pyright: ignore[reportPrivateImportUsage]
         return moved(weights, direction, -self.rate)
@@ -92,7 +98,7 @@ def moved(weights: list[Tensor], along: list[Tensor] | tuple[Tensor, ...], by: f
     return new
 
 
-def ahead_of(optimizer: torch.optim.SGD) -> Ahead:
+def unrolled_step_of(optimizer: torch.optim.SGD) -> UnrolledStep:
     """The next step of an optimiser that has one group of parameters."""
     (group,) = optimizer.param_groups
     found = [optimizer.state[weight].get("momentum_buffer") for weight in group["params"]]
@@ -100,7 +106,7 @@ def ahead_of(optimizer: torch.optim.SGD) -> Ahead:
         torch.zeros_like(weight) if v is None else v for v, weight in zip(found, group["params"], strict=True)
     ]
     moves = any(v is not None for v in found)
-    return Ahead(group["lr"], group["momentum"], group["weight_decay"], velocity if moves else None)
+    return UnrolledStep(group["lr"], group["momentum"], group["weight_decay"], velocity if moves else None)
 
 
 def first_order(validate: Callable[[Alphas], Tensor], alphas: Alphas) -> Hypergradient:
@@ -110,62 +116,82 @@ def first_order(validate: Callable[[Alphas], Tensor], alphas: Alphas) -> Hypergr
 
 
 def second_order(
-    order: Second, train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float
+    order: Second,
+    train: Loss,
+    validate: Loss,
+    weights: NamedWeights,
+    alphas: Alphas,
+    unroll: UnrolledStep,
+    scale: float,
 ) -> Hypergradient:
-    """The weights look one step ahead.
+    """The weights are unrolled by one step.
 
     Args:
         weights: leaves that require a gradient; they are only read.
         scale: of the central difference: its step is eps = scale / |u|.
     """
     if order == "second_exact":
-        return _exact(train, validate, weights, alphas, ahead)
-    return _difference(train, validate, weights, alphas, ahead, scale)
+        return _exact(train, validate, weights, alphas, unroll)
+    return _difference(train, validate, weights, alphas, unroll, scale)
 
 
-def _exact(train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead) -> Hypergradient:
+def _exact(
+    train: Loss, validate: Loss, weights: NamedWeights, alphas: Alphas, unroll: UnrolledStep
+) -> Hypergradient:
     with twice_differentiable():
         loss = train(weights, alphas)
-    slopes = _gradients(loss, list(weights.values()), again=True)
-    loss, direct, u = _looked_ahead(validate, weights, alphas, ahead, [slope.detach() for slope in slopes])
-    pairs = [(slope, part) for slope, part in zip(slopes, u, strict=True) if slope.requires_grad]
+    weight_gradients = _gradients(loss, list(weights.values()), create_graph=True)
+    loss, direct, u = _at_unrolled_weights(
+        validate, weights, alphas, unroll, [weight_gradient.detach() for weight_gradient in weight_gradients]
+    )
+    pairs = [
+        (weight_gradient, part)
+        for weight_gradient, part in zip(weight_gradients, u, strict=True)
+        if weight_gradient.requires_grad
+    ]
     mixed = [torch.zeros_like(value) for value in alphas.values()]
     if pairs:  # none where no slope depends on the alphas
         inner, along = zip(*pairs, strict=True)
         mixed = list(torch.autograd.grad(inner, list(alphas.values()), along, materialize_grads=True))
-    return _corrected(loss, direct, mixed, ahead.rate)
+    return _corrected(loss, direct, mixed, unroll.rate)
 
 
 def _difference(
-    train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float
+    train: Loss, validate: Loss, weights: NamedWeights, alphas: Alphas, unroll: UnrolledStep, scale: float
 ) -> Hypergradient:
     device = next(iter(weights.values())).device
     fixed: Alphas = {part: value.detach() for part, value in alphas.items()}
     before = random_state(device)
-    slopes = _gradients(train(weights, fixed), list(weights.values()))
-    loss, direct, u = _looked_ahead(validate, weights, alphas, ahead, slopes)
+    weight_gradients = _gradients(train(weights, fixed), list(weights.values()))
+    loss, direct, u = _at_unrolled_weights(validate, weights, alphas, unroll, weight_gradients)
     after = random_state(device)
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(u)))  # pyright: ignore[reportPrivateImportUsage]
     # stays on the device; u = 0 gives a difference of 0
     eps = scale / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     shift = torch._foreach_mul(u, eps)  # pyright: ignore[reportPrivateImportUsage]
 
-    def slopes_at(by: float) -> list[Tensor]:
+    def alpha_gradients_at(by: float) -> list[Tensor]:
         set_random_state(before, device)
         loss = train(dict(zip(weights, moved(list(weights.values()), shift, by), strict=True)), alphas)
         return _gradients(loss, list(alphas.values()))
 
-    above, below = slopes_at(1.0), slopes_at(-1.0)
+    above, below = alpha_gradients_at(1.0), alpha_gradients_at(-1.0)
     set_random_state(after, device)
     mixed = [(p - n) / (2 * eps) for p, n in zip(above, below, strict=True)]
-    return _corrected(loss, direct, mixed, ahead.rate)
+    return _corrected(loss, direct, mixed, unroll.rate)
 
 
-def _looked_ahead(
-    validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, slopes: list[Tensor]
+def _at_unrolled_weights(
+    validate: Loss,
+    weights: NamedWeights,
+    alphas: Alphas,
+    unroll: UnrolledStep,
+    weight_gradients: list[Tensor],
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Validation loss at w', its gradient in the alphas, its gradient u in w'."""
-    new = [w.requires_grad_() for w in ahead([weight.detach() for weight in weights.values()], slopes)]
+    new = [
+        w.requires_grad_() for w in unroll([weight.detach() for weight in weights.values()], weight_gradients)
+    ]
     loss = validate(dict(zip(weights, new, strict=True)), alphas)
     found = _gradients(loss, [*alphas.values(), *new])
     return loss.detach(), found[: len(alphas)], found[len(alphas) :]
@@ -175,28 +201,28 @@ def _corrected(loss: Tensor, direct: list[Tensor], mixed: list[Tensor], rate: fl
     return Hypergradient(loss, [d - rate * m for d, m in zip(direct, mixed, strict=True)], mixed)
 
 
-def _gradients(loss: Tensor, of: list[Tensor], *, again: bool = False) -> list[Tensor]:
-    return list(torch.autograd.grad(loss, of, create_graph=again, materialize_grads=True))
+def _gradients(loss: Tensor, of: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, of, create_graph=create_graph, materialize_grads=True))
 
 
 def difference_error(
-    train: Loss, validate: Loss, weights: Weights, alphas: Alphas, ahead: Ahead, scale: float
+    train: Loss, validate: Loss, weights: NamedWeights, alphas: Alphas, unroll: UnrolledStep, scale: float
 ) -> Tensor:
     """Relative error |difference - exact| / |exact| of the mixed term; the random state is put back."""
     device = next(iter(weights.values())).device
     before = random_state(device)
     found = []
     for order in ("second_exact", "second_difference"):
-        mixed = second_order(order, train, validate, weights, alphas, ahead, scale).mixed
+        mixed = second_order(order, train, validate, weights, alphas, unroll, scale).mixed
         found.append(torch.cat([value.flatten() for value in mixed]))
         set_random_state(before, device)
     return torch.linalg.vector_norm(found[1] - found[0]) / torch.linalg.vector_norm(found[0])
 
 
 @contextmanager
-def statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Batch norms go on to use the batch, but do not note its statistics: only the step of the weights
-    does.
+def frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norms use the batch but keep their running statistics: only a step of the weights updates
+    them.
     """
     norms = [module for module in network.modules() if getattr(module, "track_running_stats", False)]
     for norm in norms:
@@ -209,14 +235,15 @@ def statistics_kept(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def weights_frozen(network: nn.Module) -> Iterator[None]:
-    """No gradient to the weights (equal alpha gradients, 1.8 times faster: benchmarks/alpha_pass), no
-    batch-norm statistics.
+def frozen_weights(network: nn.Module) -> Iterator[None]:
+    """No gradients for the weights, and frozen statistics.
+
+    The gradients of the alphas are equal and 1.8 times faster to compute (tests/benchmarks/alpha_pass.py).
     """
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     try:
-        with statistics_kept(network):
+        with frozen_statistics(network):
             yield
     finally:
         for parameter in network.parameters():

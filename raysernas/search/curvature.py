@@ -1,11 +1,10 @@
-"""How sharp the validation loss is in the alphas: the largest eigenvalue of its Hessian (arXiv 1909.09656,
-section 4).
+"""The curvature of the validation loss in the alphas: the largest eigenvalue of its Hessian.
 
-In: a supernet, its alphas, a batch that stays the same over the epochs. Out: one number. Products of the
-Hessian with a vector are exact (a second backward pass); Lanczos needs a few dozen of them where the whole
-Hessian would need one for each alpha. The batch is seen with its own batch-norm statistics, as in an alpha
-step, but without dropout. Nothing else changes: no weight, no statistic, no random state. A search therefore
-runs the same, bit for bit, whether anybody looks or not.
+Source: arXiv 1909.09656, section 4. In: the objective of a supernet on a batch that stays the same over the
+epochs, and the alphas. Out: one number. Products of the Hessian with a vector are exact (a second backward
+pass). Lanczos needs a few dozen of them; the whole Hessian would need one for each alpha. The batch has its
+own batch-norm statistics, as in an alpha step, but no dropout. Weights, statistics and random states stay as
+they are, so a search gives the same bits whether the curvature is measured or not.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,30 +15,27 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from raysernas.features.parts import Batch
 from raysernas.model.sequence import twice_differentiable
 from raysernas.runtime.determinism import random_state, set_random_state
 from raysernas.search.alphas import Alphas
-from raysernas.search.bilevel import Objective, weights_frozen
+from raysernas.search.bilevel import Objective, frozen_weights
 
 STEPS = 200  # most Lanczos steps; a few dozen do unless the largest eigenvalues lie close together
 Vector = Float[Tensor, " alpha"]
 Product = Callable[[Vector], Vector]
 
 
-def alpha_curvature(network: nn.Module, alphas: Alphas, batch: Batch, loss_of: nn.Module) -> float:
-    """Largest eigenvalue of the Hessian of the loss of a batch in all alphas."""
+def alpha_curvature(objective: Objective, alphas: Alphas) -> float:
+    """Largest eigenvalue of the Hessian of an objective in all alphas."""
     size = sum(value.numel() for value in alphas.values())
-    with _observed(network, batch.features.device):
+    with _observed(objective.network, objective.batch.features.device):
         with twice_differentiable():
-            loss = Objective(network, batch, loss_of)(None, alphas)
+            loss = objective(None, alphas)
         return largest_eigenvalue(hessian_product(loss, list(alphas.values())), size, loss.dtype)
 
 
 def hessian_product(loss: Tensor, of: list[Tensor]) -> Product:
-    """v -> H v, exact, of a loss in some tensors (flattened one after the other); the graph is kept for
-    further products.
-    """
+    """v -> H v, exact, for a loss in some tensors, flattened one after the other; the graph is kept."""
     gradients = torch.autograd.grad(loss, of, create_graph=True, materialize_grads=True)
     flat = torch.cat([gradient.flatten() for gradient in gradients])
 
@@ -83,9 +79,7 @@ def largest_eigenvalue(product: Product, size: int, dtype: torch.dtype) -> float
 
 @contextmanager
 def _observed(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Looked at without a trace: in fp32, no dropout, no statistics, no gradient to the weights, random state
-    put back.
-    """
+    """In fp32, without dropout, statistics or weight gradients; the random state is put back afterwards."""
     before, precision = random_state(device), getattr(network, "precision", "fp32")
     setattr(network, "precision", "fp32")  # noqa: B010 - any module may be observed
     dropouts = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training]
@@ -93,7 +87,7 @@ def _observed(network: nn.Module, device: torch.device) -> Iterator[None]:
         dropout.training = False
     torch.manual_seed(0)  # for what else may draw
     try:
-        with weights_frozen(network):
+        with frozen_weights(network):
             yield
     finally:
         setattr(network, "precision", precision)  # noqa: B010

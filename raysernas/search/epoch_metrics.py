@@ -1,5 +1,4 @@
-"""What an epoch of a search adds up from its own steps: losses, predictions, gradient norms; no pass of its
-own.
+"""Metrics of an epoch of a search, from the steps that it takes anyway: loss, UA, gradient norm.
 
 Everything stays on the device until the epoch ends: no step waits for a number.
 """
@@ -11,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from raysernas.record import metrics
-from raysernas.training.state import finite
+from raysernas.training.losses import finite
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one step saw."""
+class StepOutput:
+    """What one step gives to the metrics of its epoch."""
 
     loss: Float[Tensor, ""]
     logits: Float[Tensor, "batch emotion"]
@@ -25,45 +24,42 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Of the steps on one half."""
+class EpochMetrics:
+    """Of the steps on one half so far."""
 
     losses: list[Tensor] = field(default_factory=list)
     predictions: list[Tensor] = field(default_factory=list)
     emotions: list[Tensor] = field(default_factory=list)
     gradients: list[Tensor] = field(default_factory=list)
 
-    def add(self, seen: Seen) -> None:
-        """One step more."""
-        self.losses.append(seen.loss)
-        self.predictions.append(seen.logits.argmax(dim=1))
-        self.emotions.append(seen.emotion)
-        self.gradients.append(seen.gradient)
+    def add(self, step: StepOutput) -> None:
+        """Count a step."""
+        self.losses.append(step.loss)
+        self.predictions.append(step.logits.argmax(dim=1))
+        self.emotions.append(step.emotion)
+        self.gradients.append(step.gradient)
 
-    def kept(self) -> dict[str, Tensor]:
-        """What was added so far, each kind in one tensor; nothing without a step."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """What was added so far, each kind in one tensor; empty without a step."""
         if not self.losses:
             return {}
-        losses, gradients = torch.stack(self.losses), torch.stack(self.gradients)
         return {
-            "losses": losses,
-            "gradients": gradients,
+            "losses": torch.stack(self.losses),
+            "gradients": torch.stack(self.gradients),
             "predictions": torch.cat(self.predictions),
             "emotions": torch.cat(self.emotions),
         }
 
-    def restore(self, kept: dict[str, Tensor], device: torch.device) -> None:
-        """Take up what `kept` gave."""
-        if kept:
-            self.losses, self.gradients = (
-                [*kept[name].to(device).unbind()] for name in ("losses", "gradients")
-            )
-            self.predictions, self.emotions = (
-                [kept[name].to(device)] for name in ("predictions", "emotions")
-            )
+    def load_state_dict(self, saved: dict[str, Tensor], device: torch.device) -> None:
+        """Take up what `state_dict` gave."""
+        if saved:
+            on_device = {name: value.to(device) for name, value in saved.items()}
+            self.losses, self.gradients = [*on_device["losses"].unbind()], [*on_device["gradients"].unbind()]
+            self.predictions, self.emotions = [on_device["predictions"]], [on_device["emotions"]]
 
     def means(self, classes: int, prefix: str = "") -> dict[str, float]:
-        """Mean loss, UA of the utterances as they were seen, mean gradient norm; nothing without a step.
+        """Mean loss, UA over the utterances as the steps predicted them, mean gradient norm; empty without a
+        step.
 
         Raises:
             DivergedError: when a loss is not finite.

@@ -6,37 +6,35 @@ In: the resolved configuration and what the stages found. Out: rows for the ledg
 import json
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 import pandas as pd
-import torch
 
 from raysernas.config.fault import Fault
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
-from raysernas.model.designed import Majority
-from raysernas.model.network import Network, count_parameters
 from raysernas.record import ledger
-from raysernas.record.files import TrialKey
+from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.ledger import Failure, TrialRecord
 from raysernas.training.data import Data
-from raysernas.training.fit import Fitted, Prediction
-from raysernas.training.state import DivergedError
+from raysernas.training.evaluation import Prediction
+from raysernas.training.losses import DivergedError
+from raysernas.training.model import TrainedModel
 
 WARM_PASSES, TIMED_PASSES = 2, 9  # of one utterance, for its latency
 
 
 @dataclass(frozen=True, slots=True)
 class Retrained:
-    """A network after one retraining."""
+    """A model after one retraining."""
 
     seed: int
-    network: Network | Majority
-    fitted: Fitted
-    cost: dict[str, float]
+    model: TrainedModel
+    cost: dict[str, float]  # column of the record -> its value
 
 
 def facts_of(data: Data) -> dict[str, Any]:
@@ -55,17 +53,23 @@ def facts_of(data: Data) -> dict[str, Any]:
     return facts
 
 
-def posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
-    """One row for each test utterance: its key, speaker, emotion and the posterior of each emotion."""
-    utterances = [data.corpus.utterances[i] for i in data.split.test]
+def write_predictions(
+    files: TrialFiles, data: Data, retrained: Sequence[Retrained], predictions: Sequence[Prediction]
+) -> None:
+    """The posteriors on disk: a row for each test utterance and retraining."""
+    tables = [_posteriors(data, each.seed, of) for each, of in zip(retrained, predictions, strict=True)]
+    ledger.write_table(files.predictions, pd.concat(tables, ignore_index=True))
+
+
+def _posteriors(data: Data, retrain_seed: int, prediction: Prediction) -> pd.DataFrame:
+    """Key, speaker, emotion and the posterior of each emotion."""
+    tested = [data.corpus.utterances[i] for i in data.split.test]
     rows = [
         {"key": each.key, "speaker": each.speaker, "emotion": each.emotion, "retrain_seed": retrain_seed}
-        for each in utterances
+        for each in tested
     ]
-    columns = pd.DataFrame(
-        prediction.posteriors, columns=[f"p_{emotion}" for emotion in data.corpus.emotions]
-    )
-    return pd.concat([pd.DataFrame(rows), columns], axis=1)
+    columns = [f"p_{emotion}" for emotion in data.corpus.emotions]
+    return pd.concat([pd.DataFrame(rows), pd.DataFrame(prediction.posteriors, columns=columns)], axis=1)
 
 
 def finished(
@@ -74,35 +78,29 @@ def finished(
     key: TrialKey,
     *,
     data: Data,
-    each: Retrained,
+    retrained: Retrained,
     prediction: Prediction,
     facts: dict[str, Any],
 ) -> TrialRecord:
     """The record of one retraining of a trial."""
+    model = retrained.model
+    measured = {"epoch": model.epoch, "parameters": model.parameters, "latency_ms": latency_ms(model, data)}
     return TrialRecord(
         study=study,
         key=key,
         digest=digest(trial),
         settings=settings(trial),
         status="finished",
-        retrain_seed=each.seed,
+        retrain_seed=retrained.seed,
         emotions=data.corpus.emotions,
-        valid=each.fitted.valid,
+        valid=model.valid,
         test=prediction.evaluation,
-        facts={
-            **facts,
-            **each.cost,
-            "epoch": each.fitted.epoch,
-            "parameters": count_parameters(each.network),
-            "latency_ms": latency_ms(each.network, data),
-        },
+        facts={**facts, **retrained.cost, **measured},
     )
 
 
 def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception, seconds: float) -> TrialRecord:
-    """The record of a trial that would fail again in the same way, after so many seconds of its last
-    attempt.
-    """
+    """The record of a trial that would fail again. Args: seconds: of its last attempt."""
     reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
     record = ledger.failure(trial, study, key, reason, _kind(error))
     return replace(record, facts=record.facts | {"failed_s": seconds})
@@ -116,18 +114,12 @@ def _kind(error: Exception) -> Failure:
     return "bad_data" if isinstance(error, Fault) and of_speech else "error"
 
 
-def latency_ms(network: Network | Majority, data: Data) -> float:
-    """Milliseconds of a forward pass of one window of one validation utterance: the median of a few, after a
-    warm-up.
-    """
-    network.eval()
+def latency_ms(model: TrainedModel, data: Data) -> float:
+    """Milliseconds for one window of one validation utterance: the median of a few, after a warm-up."""
     batch, _ = next(data.part("valid").windows(1))
     taken = []
-    with torch.no_grad():
-        for _ in range(WARM_PASSES + TIMED_PASSES):
-            start = time.perf_counter()
-            network(batch.features, batch.frames)
-            if data.device.type == "cuda":
-                torch.cuda.synchronize(data.device)
-            taken.append(1000 * (time.perf_counter() - start))
+    for _ in range(WARM_PASSES + TIMED_PASSES):
+        start = time.perf_counter()
+        model.posteriors(batch)
+        taken.append(1000 * (time.perf_counter() - start))
     return median(taken[WARM_PASSES:])

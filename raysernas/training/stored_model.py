@@ -1,10 +1,10 @@
 """A trained model on disk, with all that its use needs: neither corpus nor study is needed any more.
 
-In: a trial, its data and the network trained on them. Out: one file of plain tensors, lists and text:
+In: a trial, its data and the model trained on them. Out: one file of plain tensors, lists and text:
 
     format     1
-    weights    the network's state dict
-    network    arm, genotype (JSON, "" without one), precision, settings
+    weights    the model's state dict
+    network    arm, design, genotype (JSON, "" without one), precision, settings
     classes    the emotions, in the order of the network's outputs
     front_end  kind, settings: from a waveform to frames
     input      frames and width of every input, sample_rate_hz of the waveform
@@ -25,13 +25,12 @@ from torch import Tensor
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig, NetworkConfig, Precision, TrialConfig
-from raysernas.model.designed import Majority
-from raysernas.model.network import Network
+from raysernas.model.network import Design, Network, build
 from raysernas.record import genotype as genotypes
 from raysernas.record.genotype import Genotype
 from raysernas.runtime import checkpoint_file
-from raysernas.training import scratch
 from raysernas.training.data import Data
+from raysernas.training.model import TrainedModel
 
 FORMAT = 1
 
@@ -42,6 +41,7 @@ class StoredModel:
 
     weights: Mapping[str, Tensor]
     arm: str
+    design: Design | None  # None for a model that is no network
     genotype: Genotype | None
     network: NetworkConfig
     precision: Precision
@@ -52,14 +52,19 @@ class StoredModel:
 
 
 def save(
-    path: Path, trial: TrialConfig, data: Data, genotype: Genotype | None, network: Network | Majority
+    path: Path,
+    trial: TrialConfig,
+    data: Data,
+    design: Design | None,
+    genotype: Genotype | None,
+    model: TrainedModel,
 ) -> None:
-    """Write a trained network of a trial, whole or not at all."""
-    checkpoint_file.save(path, contents(trial, data, genotype, network))
+    """Write a trained model of a trial, whole or not at all."""
+    checkpoint_file.save(path, contents(trial, data, design, genotype, model))
 
 
 def contents(
-    trial: TrialConfig, data: Data, genotype: Genotype | None, network: Network | Majority
+    trial: TrialConfig, data: Data, design: Design | None, genotype: Genotype | None, model: TrainedModel
 ) -> dict[str, Any]:
     """What a file of format 1 holds."""
     frames, width = data.size
@@ -70,9 +75,10 @@ def contents(
         moments |= {"mean": mean, "deviation": deviation}
     return {
         "format": FORMAT,
-        "weights": network.state_dict(),
+        "weights": dict(model.state_dict()),
         "network": {
             "arm": trial.arm,
+            "design": asdict(design) if design else None,
             "genotype": genotype.to_json() if genotype else "",
             "precision": trial.compute.precision,
             "settings": asdict(trial.network),
@@ -111,6 +117,7 @@ def load(path: Path) -> StoredModel:
     return StoredModel(
         weights=found["weights"],
         arm=network["arm"],
+        design=Design(**network["design"]) if network["design"] else None,
         genotype=genotypes.from_json(network["genotype"]) if network["genotype"] else None,
         network=NetworkConfig(**network["settings"]),
         precision=network["precision"],
@@ -121,10 +128,18 @@ def load(path: Path) -> StoredModel:
     )
 
 
-def restored(model: StoredModel) -> Network | Majority:
-    """The trained network, on the CPU, ready to be evaluated."""
-    network = scratch.fresh(
-        model.arm, model.network, model.size, len(model.classes), model.genotype, model.precision
-    )
+def restored(model: StoredModel) -> Network:
+    """The trained network, on the CPU, ready to be evaluated.
+
+    Raises:
+        Fault: for a model that is no network.
+    """
+    if model.design is None:
+        fix = "choose another arm of the study"
+        raise Fault(
+            "stored model", "this arm trains no network", got=model.arm, expected="a network", fix=fix
+        )
+    classes = len(model.classes)
+    network = build(model.design, model.network, model.size, classes, model.genotype, model.precision)
     network.load_state_dict(model.weights)
     return network.eval()

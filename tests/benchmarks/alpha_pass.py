@@ -19,9 +19,10 @@ from raysernas.features.parts import Batch
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.search import darts
-from raysernas.search.alphas import mixing, new_alphas
-from raysernas.search.state import begun
-from raysernas.training.batches import Endless
+from raysernas.search.alphas import new_alphas
+from raysernas.search.state import new_search
+from raysernas.training.batches import EndlessBatches
+from tests.support.searches import softmax
 from tests.support.small import noise_part
 
 ROUNDS = 7
@@ -44,12 +45,20 @@ def measure(batch: int, frames: int, bands: int, config: NetworkConfig) -> dict[
         torch.arange(batch) % 4,
     )
     inputs, loss_of = Batch(features, lengths, emotion), nn.CrossEntropyLoss()
-    others = Endless(noise_part("alphas"), batch, np.random.default_rng(0))  # not drawn from
-    state = begun(network, alphas, loss_of, SearchConfig(weights_lr=1e-3), np.random.default_rng(0), others)
+    alpha_batches = EndlessBatches(noise_part("alphas"), batch, np.random.default_rng(0))  # not drawn from
+    state = new_search(
+        network,
+        alphas,
+        softmax(config),
+        loss_of,
+        SearchConfig(weights_lr=1e-3),
+        np.random.default_rng(0),
+        alpha_batches,
+    )
 
     def free() -> None:
-        loss_of(network(features, lengths, mixing(alphas)), emotion).backward()
-        state.by_adam.step()
+        loss_of(network(features, lengths, state.relaxation.weights(alphas)), emotion).backward()
+        state.alpha_optimizer.step()
 
     variants: dict[str, Callable[[], object]] = {
         "free": free,

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import torch
 
-from raysernas.arms import arm
+from raysernas.arms.members import MEMBERS
 from raysernas.config.files import assign
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.corpora import catalogue
 from raysernas.record.files import TrialFiles, TrialKey
+from raysernas.record.history import ignore
 from raysernas.runtime.checkpointing import NoCheckpoint, OpenCheckpoint, TrialCheckpoints
 from raysernas.runtime.determinism import pin
 from raysernas.training.data import prepare
-from raysernas.trial import resolve, retrain
+from raysernas.trial import resolve
 
 ROUNDS = 3
 SETTINGS = {
@@ -39,11 +40,12 @@ def main() -> None:
     trial = trial_config(resolve(config, catalogue.read(config.corpus, None)), arm="darts", fold=0, seed=0)
     pin(trial.compute)
     data = prepare(trial, None)
-    found = arm.architecture(trial, data, lambda _: None)  # warm
+    arm = MEMBERS[trial.arm]
+    found = arm.architecture(trial, data, ignore, NoCheckpoint)  # warm
     stages = {
-        "search": lambda open_checkpoint: arm.architecture(trial, data, lambda _: None, open_checkpoint),
-        "retrain": lambda open_checkpoint: retrain(
-            trial, data, found.genotype, 0, lambda _: None, open_checkpoint("retrain")
+        "search": lambda open_checkpoint: arm.architecture(trial, data, ignore, open_checkpoint),
+        "retrain": lambda open_checkpoint: arm.fit(
+            trial, data, found.genotype, "0", ignore, open_checkpoint("retrain")
         ),
     }
     for stage, work in stages.items():

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -24,9 +25,10 @@ from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import space
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
-from raysernas.search.state import State, begun
+from raysernas.search.state import new_search
 from tests.benchmarks.search_step import plain_of
 from tests.support.published_recurrent import BATCH, EDGES, PublishedRecurrence
+from tests.support.searches import softmax
 
 ROUNDS, SIZE = 2, 128
 CONFIG = NetworkConfig(
@@ -66,9 +68,10 @@ def ours(order: str) -> Callable[[], object]:
     """One search step."""
     network: Network = build(Design(front="cells"), CONFIG, (SIZE, SIZE), 4)
     inputs = Batch(torch.randn(BATCH, SIZE, SIZE), torch.full((BATCH,), SIZE), torch.arange(BATCH) % 4)
-    given: object = None  # the steps are given their batches
+    given = cast(Any, None)  # the steps are given their batches
     alphas = new_alphas(space(CONFIG), torch.Generator().manual_seed(0))
-    state: State = begun(network, alphas, nn.CrossEntropyLoss(), SearchConfig(order=order), given, given)  # pyright: ignore[reportArgumentType]
+    config, loss_of = SearchConfig(order=cast(Any, order)), nn.CrossEntropyLoss()
+    state = new_search(network, alphas, softmax(CONFIG), loss_of, config, given, given)
 
     def step() -> None:
         darts.alpha_step(state, inputs, inputs)

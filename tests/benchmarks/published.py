@@ -23,11 +23,12 @@ from raysernas.runtime.determinism import device_of, pin, stream
 from raysernas.runtime.resource_meter import metered
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
-from raysernas.search.state import begun
-from raysernas.training.batches import Endless
+from raysernas.search.state import new_search
+from raysernas.training.batches import EndlessBatches
 from raysernas.training.data import prepare
 from raysernas.training.state import class_weights
 from raysernas.trial import resolve
+from tests.support.searches import softmax
 
 STEPS = 12
 
@@ -53,14 +54,22 @@ def main() -> None:
         f"{total:,} in all"
     )
     loss_of = nn.CrossEntropyLoss(class_weights(weights, supernet.classes))
-    others = Endless(alphas, trial.search.batch, np.random.default_rng(1))
+    alpha_batches = EndlessBatches(alphas, trial.search.batch, np.random.default_rng(1))
     fresh = new_alphas(space(trial.network), torch.Generator().manual_seed(0), device)
-    state = begun(supernet, fresh, loss_of, trial.search, np.random.default_rng(0), others)
+    state = new_search(
+        supernet,
+        fresh,
+        softmax(trial.network),
+        loss_of,
+        trial.search,
+        np.random.default_rng(0),
+        alpha_batches,
+    )
     supernet.train()
     with metered(device) as cost:
         for step, batch in zip(range(STEPS), weights.epoch(trial.search.batch, state.rng), strict=False):
             start = time.perf_counter()
-            first = darts.alpha_step(state, batch, next(others))
+            first = darts.alpha_step(state, batch, next(alpha_batches))
             second = darts.weight_step(state, batch)
             losses = f"{first.loss.item():.3f} and {second.loss.item():.3f}"
             print(f"step {step + 1:2}: {time.perf_counter() - start:6.2f} s, losses {losses}", flush=True)

@@ -53,9 +53,10 @@ from raysernas.record.genotype import space
 from raysernas.runtime.cuda_graphs import GraphLauncher, launch_eagerly
 from raysernas.runtime.determinism import pin
 from raysernas.search import darts
-from raysernas.search.alphas import mixing, new_alphas
-from raysernas.search.state import State, begun
+from raysernas.search.alphas import new_alphas
+from raysernas.search.state import SearchState, new_search
 from tests.support.reference_cells import reference
+from tests.support.searches import softmax
 
 ROUNDS = {"EmoDB": 6}  # of other sizes 2: a plain step takes up to a minute
 PLAIN = ("plain", "plain, alphas only", "channels last, alphas only", "bf16")
@@ -128,10 +129,10 @@ def highest_gb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def state_of(network: Network, config: NetworkConfig, device: torch.device) -> State:
+def state_of(network: Network, config: NetworkConfig, device: torch.device) -> SearchState:
     """A search that is given its batches."""
     alphas, given = new_alphas(space(config), torch.Generator().manual_seed(0), device), cast(Any, None)
-    return begun(network, alphas, nn.CrossEntropyLoss(), SearchConfig(), given, given)
+    return new_search(network, alphas, softmax(config), nn.CrossEntropyLoss(), SearchConfig(), given, given)
 
 
 def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds: int) -> dict[str, float]:
@@ -161,9 +162,9 @@ def measure(size: Size, variants: tuple[str, ...], device: torch.device, rounds:
             state, start = states[name], now(device)
             if name == "plain":
                 state.loss_of(
-                    state.network(features, lengths, mixing(state.alphas)), inputs.emotion
+                    state.network(features, lengths, state.relaxation.weights(state.alphas)), inputs.emotion
                 ).backward()
-                state.by_adam.step()
+                state.alpha_optimizer.step()
             else:
                 darts.alpha_step(state, inputs, inputs)
             darts.weight_step(state, inputs)

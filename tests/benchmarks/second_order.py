@@ -24,9 +24,9 @@ from raysernas.search import bilevel
 from raysernas.search.alphas import new_alphas
 from raysernas.search.bilevel import Objective
 from raysernas.search.darts import alpha_step, weight_step
-from raysernas.search.state import State, begun
-from raysernas.training.batches import Endless
-from tests.support.searches import smooth
+from raysernas.search.state import SearchState, new_search
+from raysernas.training.batches import EndlessBatches
+from tests.support.searches import smooth, softmax
 from tests.support.small import noise_part
 
 ROUNDS, TRAINED = 5, 20
@@ -39,15 +39,19 @@ SIZES = [  # (batch, frames, bands, network): the laptop study, EmoDB
 
 def begin(
     frames: int, bands: int, network: NetworkConfig, search: SearchConfig, *, kinks: bool = True
-) -> State:
+) -> SearchState:
     """A search on a network of its own; every one has the same seed."""
     torch.manual_seed(0)
     net = build(Design(front="cells"), network, (frames, bands), 4)
     assert isinstance(net, Network)
     net = net if kinks else smooth(net)
     alphas = new_alphas(space(network), torch.Generator().manual_seed(0))
-    others = Endless(noise_part("alphas"), search.batch, np.random.default_rng(0))  # not drawn from
-    return begun(net, alphas, nn.CrossEntropyLoss(), search, np.random.default_rng(0), others)
+    alpha_batches = EndlessBatches(
+        noise_part("alphas"), search.batch, np.random.default_rng(0)
+    )  # not drawn from
+    return new_search(
+        net, alphas, softmax(network), nn.CrossEntropyLoss(), search, np.random.default_rng(0), alpha_batches
+    )
 
 
 def noise(batch: int, frames: int, bands: int, seed: int) -> Batch:
@@ -86,16 +90,17 @@ def errors(
         alpha_step(state, one, other)
         weight_step(state, one)
     train, validate = (
-        Objective(state.network, noise(batch, frames, bands, seed), state.loss_of) for seed in (1000, 1001)
+        Objective(state.network, noise(batch, frames, bands, seed), state.loss_of, state.relaxation)
+        for seed in (1000, 1001)
     )
     given = (
         train,
         validate,
         dict(state.network.named_parameters()),
         state.alphas,
-        bilevel.ahead_of(state.by_sgd),
+        bilevel.unrolled_step_of(state.weight_optimizer),
     )
-    with bilevel.statistics_kept(state.network):
+    with bilevel.frozen_statistics(state.network):
         found = [bilevel.difference_error(*given, scale).item() for scale in (1e-2, 1e-3, 1e-4)]
         exact = bilevel.second_order("second_exact", *given, 0.0)
     mixed = given[-1].rate * torch.cat([each.flatten() for each in exact.mixed])

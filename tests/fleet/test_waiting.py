@@ -17,10 +17,10 @@ from raysernas.record.genotype import space
 from raysernas.runtime.cuda_graphs import Work, launch_eagerly
 from raysernas.search import darts
 from raysernas.search.alphas import new_alphas
-from raysernas.search.state import Endless, begun
+from raysernas.search.state import EndlessBatches, new_search
 from raysernas.training.fit import fit
-from raysernas.training.scratch import DESIGNS
-from tests.support.small import network, noise_part
+from tests.support.searches import softmax
+from tests.support.small import design, network, noise_part
 
 SMALL = NetworkConfig(nodes=1)
 # numbers or counts read back; a list sent there
@@ -50,10 +50,16 @@ class Waits(TorchDispatchMode):
 def test_no_search_step_waits_for_the_device(config, precision):
     torch.manual_seed(0)
     arm = "darts_ordered" if config.cnn == "ordered" else "darts"
-    net = build(DESIGNS[arm], config, (40, 16), 4, precision=precision)
+    net = build(design(arm), config, (40, 16), 4, precision=precision)
     rng, alphas = np.random.default_rng(0), new_alphas(space(config), torch.Generator().manual_seed(0))
-    state = begun(
-        net, alphas, nn.CrossEntropyLoss(), SearchConfig(), rng, Endless(noise_part("alphas", 6), 6, rng)
+    state = new_search(
+        net,
+        alphas,
+        softmax(config),
+        nn.CrossEntropyLoss(),
+        SearchConfig(),
+        rng,
+        EndlessBatches(noise_part("alphas", 6), 6, rng),
     )
     batch = Batch(torch.randn(6, 40, 16), torch.full((6,), 30), torch.arange(6) % 4)
     state.network.train()

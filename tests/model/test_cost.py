@@ -16,8 +16,7 @@ from raysernas.model import sequence_rnn
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
-from raysernas.training.scratch import DESIGNS
-from tests.support.small import BANDS, CLASSES, NETWORK, network, resolved
+from tests.support.small import BANDS, CLASSES, NETWORK, design, network, resolved
 
 NETWORKS = [arm for arm in ARMS if arm != "majority"]
 
@@ -55,7 +54,7 @@ def test_the_count_is_what_the_layers_do(arm, size, axes):
     )
     for seed in range(3):
         genotype = draw(np.random.default_rng(seed), space(config)) if ARMS[arm].has_genotype else None
-        net = build(DESIGNS[arm], config, size, CLASSES, genotype)
+        net = build(design(arm), config, size, CLASSES, genotype)
         assert isinstance(net, Network)
         assert multiply_adds(net, size) == seen(net, size)
 

@@ -31,9 +31,8 @@ from raysernas.record.genotype import (
     sources,
     space,
 )
-from raysernas.training.scratch import DESIGNS
 from tests.support.sequences import chosen_cell
-from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, network, resolved
+from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, design, network, resolved
 
 NETWORKS = [arm for arm in ARMS if arm != "majority"]
 
@@ -82,7 +81,7 @@ def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halve
     for axes in ("both", "time", "band"):
         config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
         genotype = draw(np.random.default_rng(0), space(config)) if ARMS[arm].has_genotype else None
-        front = build(DESIGNS[arm], config, (time, BANDS), CLASSES, genotype).front
+        front = build(design(arm), config, (time, BANDS), CLASSES, genotype).front
         made = front(torch.randn(1, 1, time, BANDS), None)
         if isinstance(front, Cells):
             assert made.shape[3] == -(-BANDS // 2**front.band_halvings)

@@ -14,15 +14,15 @@ from raysernas.config.schema import ComputeConfig, NetworkConfig, RetrainConfig,
 from raysernas.features.parts import Batch
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import draw, one_hot, space
-from raysernas.search.alphas import mixing, new_alphas
+from raysernas.search.alphas import new_alphas
 from raysernas.search.curvature import alpha_curvature
-from raysernas.search.darts import Searched, search
+from raysernas.search.darts import SearchResult, search
 from raysernas.training.fit import fit
-from raysernas.training.scratch import DESIGNS
 from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.faults import refusal
 from tests.support.reference_cells import reference
-from tests.support.small import noise_part
+from tests.support.searches import objective, softmax
+from tests.support.small import design, noise_part
 
 SUPERNETS: dict[str, tuple[str, NetworkConfig, tuple[int, int]]] = {
     "narrow": ("darts", NetworkConfig(channels=4), (40, 16)),
@@ -37,7 +37,7 @@ def supernet(name: str) -> Network:
     """In training, without dropout, in fp32."""
     arm, config, size = SUPERNETS[name]
     torch.manual_seed(0)
-    net = build(DESIGNS[arm], config, size, 4).train()
+    net = build(design(arm), config, size, 4).train()
     for part in net.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
@@ -52,7 +52,7 @@ def step(
     torch.manual_seed(1)
     features, frames = torch.randn(12, time, bands).to(dtype), torch.randint(time // 2, time + 1, (12,))
     alphas = new_alphas(space(config), torch.Generator().manual_seed(0))
-    mixtures = {part: each.to(dtype) for part, each in mixing(alphas).items()}
+    mixtures = {part: each.to(dtype) for part, each in softmax(SUPERNETS[name][1]).weights(alphas).items()}
     loss = functional.cross_entropy(net(features, frames, mixtures), torch.arange(12) % 4)
     loss.backward()
     to_alphas = torch.cat([value.grad.flatten() for value in alphas.values() if value.grad is not None])
@@ -106,7 +106,7 @@ def test_the_curvature_is_measured_in_fp32_and_the_precision_put_back():
     for precision in ("fp32", "bf16"):
         net, alphas = supernet("ordered"), new_alphas(space(config), torch.Generator().manual_seed(0))
         net.precision = precision
-        found.append(alpha_curvature(net, alphas, batch, nn.CrossEntropyLoss()))
+        found.append(alpha_curvature(objective(net, batch, softmax(config)), alphas))
         assert net.precision == precision
     assert found[0] == found[1]
 
@@ -130,7 +130,7 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     weights, alphas = noise_part("weights", 12), noise_part("alphas", 18, seed=1)
     size = weights.window, weights.frames.width
 
-    def searched(checkpoint: RecordingCheckpoint) -> Searched:
+    def searched(checkpoint: RecordingCheckpoint) -> SearchResult:
         net = build(Design(front="cells"), config, size, 4, precision="bf16")
         short = SearchConfig(epochs=2, batch=4)
         return search(
@@ -140,8 +140,8 @@ def test_a_tiny_trial_runs_in_bf16_and_gives_the_same_bits_twice():
     whole = searched(first := RecordingCheckpoint())
     again = searched(RecordingCheckpoint(first.states[4]))
     assert again.history == whole.history
-    for name, value in whole.kept["network"].items():
-        assert torch.equal(again.kept["network"][name], value)
+    for name, value in whole.state["network"].items():
+        assert torch.equal(again.state["network"][name], value)
         assert value.dtype in (torch.float32, torch.int64)
     net = build(Design(front="cells"), config, size, 4, whole.genotype, precision="bf16")
     short = RetrainConfig(epochs=1, batch=4, masks=0)

@@ -7,27 +7,27 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raysernas.config.schema import NetworkConfig, SearchConfig
 from raysernas.search.alphas import Alphas
 from raysernas.search.bilevel import (
-    Ahead,
     Objective,
-    ahead_of,
+    UnrolledStep,
     difference_error,
     first_order,
+    frozen_statistics,
+    frozen_weights,
     second_order,
-    statistics_kept,
-    weights_frozen,
+    unrolled_step_of,
 )
 from raysernas.search.darts import weight_step
 from tests.support.reference_cells import reference
-from tests.support.searches import batch, double_alphas, equal, smooth, under_way
+from tests.support.searches import batch, double_alphas, equal, objective, smooth, under_way
 from tests.support.small import NETWORK, network
 
 ORDERS = ("second_exact", "second_difference")
-AHEAD = Ahead(0.3, 0.9, 0.01, None)
+AHEAD = UnrolledStep(0.3, 0.9, 0.01, None)
 
 
 class Quadratic:
@@ -57,8 +57,8 @@ class Quadratic:
 def test_both_second_orders_are_the_closed_form_of_a_quadratic_problem(order, moving):
     toy = Quadratic()
     w, a = toy.weights["w"].detach(), toy.alphas["normal"].detach()
-    ahead = Ahead(0.3, 0.9, 0.01, [toy.velocity] if moving else None)
-    found = second_order(order, toy.train, toy.validate, toy.weights, toy.alphas, ahead, 0.01)
+    unroll = UnrolledStep(0.3, 0.9, 0.01, [toy.velocity] if moving else None)
+    found = second_order(order, toy.train, toy.validate, toy.weights, toy.alphas, unroll, 0.01)
     step = (w - toy.matrix @ a) + 0.01 * w + (0.9 * toy.velocity if moving else 0)
     u = w - 0.3 * step - toy.b  # the gradient of L_val at w'
     torch.testing.assert_close(found.loss, u.square().sum() / 2 + toy.c @ a)
@@ -81,7 +81,7 @@ def test_where_the_training_loss_knows_no_alphas_the_second_order_has_no_mixed_t
 
 def test_weights_that_are_already_best_give_no_mixed_term_and_no_nan():
     toy = Quadratic()
-    still = Ahead(0.0, 0.9, 0.0, None)
+    still = UnrolledStep(0.0, 0.9, 0.0, None)
     toy.b = toy.weights["w"].detach()
     for order in ORDERS:
         found = second_order(order, toy.train, toy.validate, toy.weights, toy.alphas, still, 0.01)
@@ -90,9 +90,7 @@ def test_weights_that_are_already_best_give_no_mixed_term_and_no_nan():
 
 def objectives(net, dtype: torch.dtype = torch.float64) -> tuple[Objective, Objective]:
     """Training and validation loss of a network on two batches."""
-    return Objective(net, batch(4, dtype), nn.CrossEntropyLoss()), Objective(
-        net, batch(6, dtype), nn.CrossEntropyLoss()
-    )
+    return objective(net, batch(4, dtype)), objective(net, batch(6, dtype))
 
 
 def test_the_exact_second_order_is_the_central_difference_of_the_loss_one_step_ahead():
@@ -102,11 +100,11 @@ def test_the_exact_second_order_is_the_central_difference_of_the_loss_one_step_a
     weights = dict(net.named_parameters())
 
     def one_step_ahead() -> float:
-        slopes = torch.autograd.grad(train(weights, alphas), list(weights.values()))
-        moved = AHEAD(list(weights.values()), list(slopes))
+        weight_gradients = torch.autograd.grad(train(weights, alphas), list(weights.values()))
+        moved = AHEAD(list(weights.values()), list(weight_gradients))
         return validate(dict(zip(weights, moved, strict=True)), alphas).item()
 
-    with statistics_kept(net):
+    with frozen_statistics(net):
         found = second_order("second_exact", train, validate, weights, alphas, AHEAD, 0.0)
         plain = first_order(lambda alphas: validate(None, alphas), alphas).gradients
         for part, gradient, first in zip(alphas, found.gradients, plain, strict=True):
@@ -118,9 +116,11 @@ def test_the_exact_second_order_is_the_central_difference_of_the_loss_one_step_a
                     sides.append(one_step_ahead())
                     with torch.no_grad():
                         alphas[part][edge, operation] -= sign * 1e-5
-                slope = (sides[0] - sides[1]) / 2e-5
-                assert gradient[edge, operation].item() == pytest.approx(slope, abs=1e-8, rel=1e-5)
-                assert abs(first[edge, operation].item() - slope) > 1e-6, "the first order is another number"
+                weight_gradient = (sides[0] - sides[1]) / 2e-5
+                assert gradient[edge, operation].item() == pytest.approx(weight_gradient, abs=1e-8, rel=1e-5)
+                assert abs(first[edge, operation].item() - weight_gradient) > 1e-6, (
+                    "the first order is another number"
+                )
 
 
 def test_the_step_ahead_is_the_next_step_of_sgd():
@@ -128,10 +128,12 @@ def test_the_step_ahead_is_the_next_step_of_sgd():
     weight_step(state, batch())
     weights = dict(state.network.named_parameters())
     fixed: Alphas = {part: value.detach() for part, value in state.alphas.items()}
-    train = Objective(state.network, batch(6), state.loss_of)
-    with statistics_kept(state.network):
-        slopes = list(torch.autograd.grad(train(None, fixed), list(weights.values())))
-    expected = ahead_of(state.by_sgd)([weight.detach() for weight in weights.values()], slopes)
+    train = objective(state.network, batch(6))
+    with frozen_statistics(state.network):
+        weight_gradients = list(torch.autograd.grad(train(None, fixed), list(weights.values())))
+    expected = unrolled_step_of(state.weight_optimizer)(
+        [weight.detach() for weight in weights.values()], weight_gradients
+    )
     weight_step(state, batch(6))
     torch.testing.assert_close(
         [weight.detach() for weight in weights.values()], expected, rtol=1e-12, atol=1e-14
@@ -141,7 +143,7 @@ def test_the_step_ahead_is_the_next_step_of_sgd():
 def test_difference_and_exact_agree_on_a_smooth_supernet_the_closer_the_smaller_the_step():
     net, alphas = smooth(network("darts", chosen=False)).double(), double_alphas()
     train, validate = objectives(net)
-    with statistics_kept(net):
+    with frozen_statistics(net):
         errors = [
             difference_error(train, validate, dict(net.named_parameters()), alphas, AHEAD, scale).item()
             for scale in (1e-1, 1e-2, 1e-3)
@@ -157,7 +159,7 @@ def test_the_fast_cells_have_the_second_order_of_the_plain_ones():
     net, alphas = network("darts", chosen=False).double(), double_alphas()
     found = []
     for each in (net, reference(net)):
-        with statistics_kept(each):
+        with frozen_statistics(each):
             found.append(
                 second_order(
                     "second_exact", *objectives(each), dict(each.named_parameters()), alphas, AHEAD, 0.0
@@ -171,7 +173,7 @@ def test_the_fast_cells_have_the_second_order_of_the_plain_ones():
 def test_at_kinks_the_difference_is_right_only_with_a_step_that_crosses_none():
     net, alphas = network("darts", chosen=False).double(), double_alphas()
     train, validate = objectives(net)
-    with statistics_kept(net):
+    with frozen_statistics(net):
         assert (
             difference_error(train, validate, dict(net.named_parameters()), alphas, AHEAD, 1e-8).item() < 1e-5
         )
@@ -195,12 +197,18 @@ def test_at_learning_rate_0_the_second_order_is_the_first_bit_for_bit(order, dro
         torch.manual_seed(1)
         return validate(weights, alphas)
 
-    with weights_frozen(net):
+    with frozen_weights(net):
         frozen = first_order(lambda alphas: same_masks(None, alphas), alphas)
-    with statistics_kept(net):
+    with frozen_statistics(net):
         first = first_order(lambda alphas: same_masks(None, alphas), alphas)
         second = second_order(
-            order, train, same_masks, dict(net.named_parameters()), alphas, Ahead(0.0, 0.9, 3e-4, None), 0.01
+            order,
+            train,
+            same_masks,
+            dict(net.named_parameters()),
+            alphas,
+            UnrolledStep(0.0, 0.9, 3e-4, None),
+            0.01,
         )
     assert equal(first.gradients, second.gradients)
     assert torch.equal(first.loss, second.loss)
@@ -220,7 +228,7 @@ def test_the_difference_replays_the_dropout_masks_of_the_training_pass():
     train, validate = objectives(net)
     named = dict(net.named_parameters())
     torch.manual_seed(5)
-    with statistics_kept(net):
+    with frozen_statistics(net):
         assert difference_error(train, validate, named, alphas, AHEAD, 1e-3).item() < 1e-3
 
         def other_masks(weights, alphas):
@@ -239,7 +247,7 @@ def test_looking_ahead_changes_no_weight_no_statistic_and_draws_what_its_two_pas
     train, validate = objectives(net)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     torch.manual_seed(0)
-    with statistics_kept(net):
+    with frozen_statistics(net):
         second_order(order, train, validate, dict(net.named_parameters()), alphas, AHEAD, 0.01)
         after = torch.get_rng_state()
         torch.manual_seed(0)
@@ -255,7 +263,7 @@ def test_measuring_the_difference_leaves_the_random_state():
     net, alphas = network("darts", chosen=False, config=with_dropout(0.3)).double(), double_alphas()
     train, validate = objectives(net)
     before = torch.get_rng_state()
-    with statistics_kept(net):
+    with frozen_statistics(net):
         error = difference_error(train, validate, dict(net.named_parameters()), alphas, AHEAD, 0.01)
     assert torch.equal(torch.get_rng_state(), before)
     assert math.isfinite(error.item())
@@ -267,7 +275,7 @@ def test_the_exact_second_order_of_single_precision_is_that_of_double():
         cells=NETWORK.cells, nodes=2, channels=4, stem_halves=False, hidden=16, dropout=0.0
     )
     net, alphas = smooth(network("darts", chosen=False, config=config)), double_alphas()
-    with statistics_kept(net):
+    with frozen_statistics(net):
         single: Alphas = {part: value.detach().float().requires_grad_() for part, value in alphas.items()}
         rough = second_order(
             "second_exact", *objectives(net, torch.float32), dict(net.named_parameters()), single, AHEAD, 0.0

@@ -6,12 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
-from raysernas.search.bilevel import Objective, weights_frozen
+from raysernas.search.bilevel import frozen_weights
 from raysernas.search.curvature import alpha_curvature, hessian_product, largest_eigenvalue
 from tests.search.test_bilevel import with_dropout
-from tests.support.searches import batch, double_alphas, equal, smooth
+from tests.support.searches import batch, double_alphas, equal, objective, smooth, softmax
 from tests.support.small import SMALLEST, network
 
 
@@ -19,31 +18,29 @@ from tests.support.small import SMALLEST, network
 def test_the_eigenvalue_is_that_of_the_whole_hessian_in_the_alphas(kinks):
     net, alphas = network("darts", chosen=False, config=SMALLEST).double(), double_alphas(SMALLEST)
     net = net if kinks else smooth(net)
-    inputs, loss_of = batch(6), nn.CrossEntropyLoss()
+    loss = objective(net, batch(6))
     size = sum(value.numel() for value in alphas.values())
-    with weights_frozen(net):
-        product = hessian_product(Objective(net, inputs, loss_of)(None, alphas), list(alphas.values()))
+    with frozen_weights(net):
+        product = hessian_product(loss(None, alphas), list(alphas.values()))
         whole = torch.stack([product(row) for row in torch.eye(size, dtype=torch.float64)])
     torch.testing.assert_close(whole, whole.T, rtol=0, atol=1e-12)
     expected = torch.linalg.eigvalsh(whole)[-1].item()
     assert expected > 0
-    assert alpha_curvature(net, alphas, inputs, loss_of) == pytest.approx(expected, rel=1e-8)
+    assert alpha_curvature(loss, alphas) == pytest.approx(expected, rel=1e-8)
 
 
 def test_a_product_with_the_hessian_is_the_central_difference_of_gradients():
     net, alphas = smooth(network("darts", chosen=False)).double(), double_alphas()
-    objective, values = Objective(net, batch(6), nn.CrossEntropyLoss()), list(alphas.values())
+    loss, values = objective(net, batch(6)), list(alphas.values())
     v = torch.randn(80, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     sides = []
-    with weights_frozen(net):
-        found = hessian_product(objective(None, alphas), values)(v)
+    with frozen_weights(net):
+        found = hessian_product(loss(None, alphas), values)(v)
         for sign in (1, -2):
             with torch.no_grad():
                 for value, part in zip(values, v.split(40), strict=True):
                     value.add_(part.view_as(value), alpha=sign * 1e-5)
-            sides.append(
-                torch.cat([g.flatten() for g in torch.autograd.grad(objective(None, alphas), values)])
-            )
+            sides.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss(None, alphas), values)]))
     torch.testing.assert_close(found, (sides[0] - sides[1]) / 2e-5, rtol=1e-5, atol=1e-8)
 
 
@@ -69,16 +66,16 @@ def test_a_flat_loss_has_no_curvature():
 def test_measuring_is_repeatable_and_leaves_no_trace():
     config = replace(with_dropout(0.3), nodes=1)
     net, alphas = network("darts", chosen=False, config=config).double().train(), double_alphas(config)
-    inputs, loss_of = batch(6), nn.CrossEntropyLoss()
+    loss = objective(net, batch(6), softmax(config))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
     torch.manual_seed(3)
-    first = alpha_curvature(net, alphas, inputs, loss_of)
+    first = alpha_curvature(loss, alphas)
     after = torch.get_rng_state()
     torch.manual_seed(3)
     assert torch.equal(torch.get_rng_state(), after)
     torch.manual_seed(4)
-    assert alpha_curvature(net, alphas, inputs, loss_of) == first
+    assert alpha_curvature(loss, alphas) == first
     assert equal(before, dict(net.state_dict()))
     assert [module.training for module in net.modules()] == modes
     assert all(parameter.requires_grad and parameter.grad is None for parameter in net.parameters())

@@ -15,11 +15,11 @@ from raysernas.config.schema import SearchConfig
 from raysernas.features.parts import Part
 from raysernas.record.genotype import CELL_OPERATIONS, KINDS, from_json, space
 from raysernas.search import darts
-from raysernas.search.alphas import mixing, new_alphas
-from raysernas.search.bilevel import weights_frozen
+from raysernas.search.alphas import new_alphas
+from raysernas.search.bilevel import frozen_weights
 from raysernas.search.darts import alpha_step, search, weight_step
 from tests.search.test_bilevel import with_dropout
-from tests.support.searches import batch, double_alphas, equal, smooth, under_way
+from tests.support.searches import batch, double_alphas, equal, smooth, softmax, under_way
 from tests.support.small import NETWORK, SMALLEST, network, noise_part, resolved
 
 QUICK = SearchConfig(epochs=2, batch=4)
@@ -36,8 +36,8 @@ def test_first_order_alpha_gradient_is_the_central_difference():
     alphas, inputs, loss_of, eps = double_alphas(), batch(), nn.CrossEntropyLoss(), 1e-5
 
     def loss() -> torch.Tensor:
-        with weights_frozen(net):
-            return loss_of(net(inputs.features, inputs.frames, mixing(alphas)), inputs.emotion)
+        with frozen_weights(net):
+            return loss_of(net(inputs.features, inputs.frames, softmax().weights(alphas)), inputs.emotion)
 
     gradients = dict(zip(KINDS, torch.autograd.grad(loss(), list(alphas.values())), strict=True))
     for kind in KINDS:
@@ -61,10 +61,11 @@ def test_freezing_the_weights_leaves_the_alpha_gradient_bit_equal():
     )
     loss_of = nn.CrossEntropyLoss()
     free = torch.autograd.grad(
-        loss_of(net(inputs.features, inputs.frames, mixing(alphas)), inputs.emotion), list(alphas.values())
+        loss_of(net(inputs.features, inputs.frames, softmax().weights(alphas)), inputs.emotion),
+        list(alphas.values()),
     )
-    with weights_frozen(net):
-        loss = loss_of(net(inputs.features, inputs.frames, mixing(alphas)), inputs.emotion)
+    with frozen_weights(net):
+        loss = loss_of(net(inputs.features, inputs.frames, softmax().weights(alphas)), inputs.emotion)
     frozen = torch.autograd.grad(loss, list(alphas.values()))
     assert all(torch.equal(a, b) for a, b in zip(free, frozen, strict=True))
 
@@ -73,15 +74,15 @@ def test_freezing_the_weights_leaves_the_alpha_gradient_bit_equal():
 def test_the_alpha_step_changes_no_weight_no_gradient_no_momentum_and_no_buffer(order):
     state = under_way(SearchConfig(order=order, batch=4))
     weight_step(state, batch())  # so that there are gradients, momentum and statistics to change
-    before, net = state.kept(), state.network
+    before, net = state.state_dict(), state.network
     gradients = {
         name: parameter.grad.clone()
         for name, parameter in net.named_parameters()
         if parameter.grad is not None
     }
     alpha_step(state, batch(), batch(6))
-    after = state.kept()
-    for name in ("network", "by_sgd", "schedule"):
+    after = state.state_dict()
+    for name in ("network", "weight_optimizer", "schedule"):
         assert equal(before[name], after[name]), name
     assert gradients.keys() == {
         name for name, parameter in net.named_parameters() if parameter.grad is not None
@@ -96,9 +97,9 @@ def test_the_alpha_step_changes_no_weight_no_gradient_no_momentum_and_no_buffer(
 
 def test_the_weight_step_changes_no_alpha():
     state = under_way(SearchConfig(batch=4))
-    before = state.kept()["alphas"]
+    before = state.state_dict()["alphas"]
     weight_step(state, batch())
-    assert equal(state.kept()["alphas"], before)
+    assert equal(state.state_dict()["alphas"], before)
     assert all(value.grad is None for value in state.alphas.values())
 
 
@@ -205,8 +206,16 @@ def test_whatever_is_watched_changes_no_bit_of_the_search(order):
     extra = {"eigenvalue", "difference_error", "warning"}
     seen = [{name: value for name, value in entry.items() if name not in extra} for entry in found[1].history]
     assert seen == found[0].history
-    for name in ("network", "alphas", "by_sgd", "by_adam", "random", "rng", "others"):
-        assert equal(found[0].kept[name], found[1].kept[name]), name
+    for name in (
+        "network",
+        "alphas",
+        "weight_optimizer",
+        "alpha_optimizer",
+        "random",
+        "rng",
+        "alpha_batches",
+    ):
+        assert equal(found[0].state[name], found[1].state[name]), name
     assert all("eigenvalue" in entry for entry in found[1].history)
     assert all(("difference_error" in entry) == (order != "first") for entry in found[1].history)
 

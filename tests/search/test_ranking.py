@@ -11,10 +11,9 @@ import torch
 from raysernas.model.network import Mixing
 from raysernas.record.genotype import draw, one_hot, space
 from raysernas.search.ranking import supernet_scores
-from raysernas.training.fit import evaluate
 from tests.search.test_bilevel import with_dropout
 from tests.support.searches import equal
-from tests.support.small import NETWORK, network, noise_part
+from tests.support.small import NETWORK, network, noise_part, scores
 
 SPACE = space(NETWORK)
 WEIGHTS, VALID = noise_part("weights", 24), noise_part("valid", 24, seed=2)
@@ -65,7 +64,7 @@ def test_statistics_are_those_of_the_genotype_and_not_of_the_mixture():
                 value.mul_(50).add_(3)
     assert np.array_equal(first.confusion, supernet_scores(net, WEIGHTS, VALID, mixing(1)).confusion)
     like: Mixing = {part: torch.as_tensor(row, dtype=torch.float32) for part, row in mixing(1).items()}
-    assert not np.array_equal(first.confusion, evaluate(net, VALID, mixing=like).evaluation.confusion)
+    assert not np.array_equal(first.confusion, scores(net, VALID, mixing=like).evaluation.confusion)
 
 
 def test_a_test_part_is_refused():

@@ -11,10 +11,11 @@ import torch
 
 from raysernas.config.schema import SearchConfig
 from raysernas.record.genotype import space
+from raysernas.record.history import HistoryEntry
 from raysernas.runtime.checkpointing import SavedState
-from raysernas.search.darts import Entry, Searched, search
+from raysernas.search.darts import SearchResult, search
 from raysernas.search.state import require_one_owner
-from raysernas.training.batches import Endless
+from raysernas.training.batches import EndlessBatches
 from tests.search.test_bilevel import with_dropout
 from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal, under_way
@@ -31,7 +32,7 @@ CONFIGS = {
 
 def searched(
     config: SearchConfig, seed: int = 0, kept: SavedState | None = None
-) -> tuple[Searched, RecordingCheckpoint, list[Entry]]:
+) -> tuple[SearchResult, RecordingCheckpoint, list[HistoryEntry]]:
     """A small search with dropout whose halves have unlike numbers of batches, what it kept, and what it
     reported.
     """
@@ -42,7 +43,7 @@ def searched(
     return found, checkpoint, reported
 
 
-def untimed(entries: list[Entry]) -> list[Entry]:
+def untimed(entries: list[HistoryEntry]) -> list[HistoryEntry]:
     return [
         {name: value for name, value in entry.items() if name not in ("timing", "restored")}
         for entry in entries
@@ -58,7 +59,7 @@ def test_a_search_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(or
     for kept in checkpoint.states:
         again, _, told = searched(CONFIGS[order], seed=7, kept=kept)  # another supernet, to be overwritten
         assert again.history == whole.history
-        assert equal(again.kept, whole.kept)
+        assert equal(again.state, whole.state)
         assert again.genotype == whole.genotype
         assert untimed(told) == untimed(reported), "earlier epochs are told again, each epoch once"
 
@@ -75,14 +76,14 @@ def test_what_is_kept_holds_the_supernet_and_the_alphas_and_is_a_copy():
     found, checkpoint, _ = searched(CONFIGS["first"])
     assert checkpoint.last is not None
     assert equal(
-        {name: checkpoint.last[name] for name in found.kept if name != "random"}
-        | {"random": found.kept["random"]},
-        found.kept,
+        {name: checkpoint.last[name] for name in found.state if name != "random"}
+        | {"random": found.state["random"]},
+        found.state,
     )
-    assert not equal(checkpoint.states[0]["network"], found.kept["network"]), "later steps leave it alone"
+    assert not equal(checkpoint.states[0]["network"], found.state["network"]), "later steps leave it alone"
     net = network("darts", chosen=False, config=NET, seed=3)
-    net.load_state_dict(found.kept["network"])
-    mixing = {part: value.softmax(-1).tolist() for part, value in found.kept["alphas"].items()}
+    net.load_state_dict(found.state["network"])
+    mixing = {part: value.softmax(-1).tolist() for part, value in found.state["alphas"].items()}
     assert mixing == found.history[-1]["mixing"]
 
 
@@ -91,31 +92,31 @@ def test_a_finished_search_is_resumed_to_its_result_without_a_step():
     again, more, _ = searched(CONFIGS["first"], seed=7, kept=checkpoint.last)
     assert more.states == []
     assert (again.genotype, again.history) == (whole.genotype, whole.history)
-    assert equal(again.kept, whole.kept)
+    assert equal(again.state, whole.state)
 
 
 def test_the_alphas_half_goes_on_in_the_middle_of_a_pass():
-    def stream() -> Endless:
-        return Endless(noise_part("alphas", 14), 4, np.random.default_rng(0))
+    def stream() -> EndlessBatches:
+        return EndlessBatches(noise_part("alphas", 14), 4, np.random.default_rng(0))
 
     whole, again = stream(), stream()
     for _ in range(6):
         next(whole)
-    kept = whole.kept()
+    kept = whole.state_dict()
     assert kept["taken"] == 2
-    again.restore(kept)
+    again.load_state_dict(kept)
     assert all(torch.equal(next(whole).features, next(again).features) for _ in range(9))
 
 
 def test_every_weight_and_every_alpha_has_exactly_one_optimiser():
     state = under_way(SearchConfig(batch=4))
-    require_one_owner(state.network, state.alphas, state.by_sgd, state.by_adam)
+    require_one_owner(state.network, state.alphas, state.weight_optimizer, state.alpha_optimizer)
     learning = {
         id(value) for value in (*state.network.parameters(), *state.alphas.values()) if value.requires_grad
     }
     owned: list[int] = [
         id(each)
-        for by in (state.by_sgd, state.by_adam)
+        for by in (state.weight_optimizer, state.alpha_optimizer)
         for group in by.param_groups
         for each in group["params"]
     ]

@@ -12,10 +12,10 @@ from torch import nn
 from raysernas.config.schema import SearchConfig
 from raysernas.record.genotype import space
 from raysernas.search import darts
-from raysernas.search.bilevel import Objective, first_order, weights_frozen
+from raysernas.search.bilevel import first_order, frozen_weights
 from raysernas.search.darts import alpha_step, search, weight_step
 from tests.search.test_darts import QUICK, halves
-from tests.support.searches import batch, under_way
+from tests.support.searches import batch, objective, under_way
 from tests.support.small import NETWORK, network, noise_part
 
 
@@ -23,10 +23,8 @@ def test_the_alpha_step_goes_down_the_loss_of_the_alphas_half():
     """The first step of Adam is the learning rate times the sign of the gradient."""
     state = under_way(SearchConfig(batch=4, alphas_lr=1e-2, alphas_decay=0.0))
     before, held_out = {part: value.detach().clone() for part, value in state.alphas.items()}, batch(6)
-    with weights_frozen(state.network):
-        expected = first_order(
-            lambda a: Objective(state.network, held_out, state.loss_of)(None, a), state.alphas
-        ).gradients
+    with frozen_weights(state.network):
+        expected = first_order(lambda a: objective(state.network, held_out)(None, a), state.alphas).gradients
     alpha_step(state, batch(4), held_out)
     for (part, value), gradient in zip(state.alphas.items(), expected, strict=True):
         torch.testing.assert_close(value.grad, gradient)
@@ -45,7 +43,7 @@ def test_every_setting_of_the_two_optimisers_reaches_them():
         alphas_decay=0.7,
     )
     state = under_way(config)
-    (weights,), (alphas,) = state.by_sgd.param_groups, state.by_adam.param_groups
+    (weights,), (alphas,) = state.weight_optimizer.param_groups, state.alpha_optimizer.param_groups
     assert (weights["lr"], weights["momentum"], weights["weight_decay"]) == (0.3, 0.2, 0.4)
     assert (state.schedule.eta_min, state.schedule.T_max) == (0.1, 7)
     assert (alphas["lr"], alphas["betas"][0], alphas["weight_decay"]) == (0.5, 0.6, 0.7)
@@ -67,7 +65,9 @@ def test_the_rate_of_the_weights_falls_with_every_epoch_to_its_lowest(monkeypatc
     monkeypatch.setattr(
         darts,
         "weight_step",
-        lambda state, given: (rates.append(state.by_sgd.param_groups[0]["lr"]), real(state, given))[1],
+        lambda state, given: (rates.append(state.weight_optimizer.param_groups[0]["lr"]), real(state, given))[
+            1
+        ],
     )
     config = SearchConfig(epochs=4, batch=12, weights_lr=0.3, weights_lr_min=0.1)
     search(network("darts", chosen=False), *halves(), config, space(NETWORK), seed=0, report=lambda _: None)

@@ -13,8 +13,11 @@ from raysernas.features.parts import Batch
 from raysernas.model.network import Network
 from raysernas.record.genotype import space
 from raysernas.search.alphas import Alphas, new_alphas
-from raysernas.search.state import State, begun
-from raysernas.training.batches import Endless
+from raysernas.search.bilevel import Objective
+from raysernas.search.relaxations.relaxation import Relaxation
+from raysernas.search.relaxations.softmax import Softmax
+from raysernas.search.state import SearchState, new_search
+from raysernas.training.batches import EndlessBatches
 from tests.support.reference_cells import reference
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, network, noise_part
 
@@ -48,11 +51,29 @@ def double_alphas(config: NetworkConfig = NETWORK) -> Alphas:
     return {part: (300 * value.detach().double()).requires_grad_() for part, value in made.items()}
 
 
-def under_way(config: SearchConfig, net: Network | None = None) -> State:
+def under_way(config: SearchConfig, net: Network | None = None) -> SearchState:
     """A search in double precision before its first epoch."""
     net = (network("darts", chosen=False) if net is None else net).double()
-    others = Endless(noise_part("alphas", seed=1), config.batch, np.random.default_rng(1))
-    return begun(net, double_alphas(), nn.CrossEntropyLoss(), config, np.random.default_rng(0), others)
+    alpha_batches = EndlessBatches(noise_part("alphas", seed=1), config.batch, np.random.default_rng(1))
+    return new_search(
+        net,
+        double_alphas(),
+        softmax(),
+        nn.CrossEntropyLoss(),
+        config,
+        np.random.default_rng(0),
+        alpha_batches,
+    )
+
+
+def softmax(config: NetworkConfig = NETWORK) -> Relaxation:
+    """The relaxation of DARTS on a space."""
+    return Softmax(space(config), SearchConfig(), 0)
+
+
+def objective(net: nn.Module, inputs: Batch, relaxation: Relaxation | None = None) -> Objective:
+    """Cross-entropy of a supernet on a batch."""
+    return Objective(net, inputs, nn.CrossEntropyLoss(), relaxation or softmax())
 
 
 def equal(one: Any, other: Any) -> bool:

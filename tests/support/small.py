@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import torch
 
+from raysernas.arms.members import MEMBERS
 from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config, CorpusConfig, NetworkConfig
@@ -16,9 +17,9 @@ from raysernas.features import normalisation
 from raysernas.features.cache import FrameStore, in_memory
 from raysernas.features.front_end import Clip, Float32Array
 from raysernas.features.parts import Part, Role
-from raysernas.model.network import Network, build
+from raysernas.model.network import Design, Mixing, Network, build
 from raysernas.record.genotype import draw, space
-from raysernas.training.scratch import DESIGNS
+from raysernas.training.evaluation import Prediction, evaluate, network_posteriors
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
 SYNTHETIC = CorpusConfig(synthetic_speakers=4, synthetic_takes=1)
@@ -63,7 +64,19 @@ def network(arm: str, *, chosen: bool = True, config: NetworkConfig = NETWORK, s
     torch.manual_seed(seed)
     config = resolved(arm, config)
     genotype = draw(np.random.default_rng(seed), space(config)) if chosen and ARMS[arm].has_genotype else None
-    return build(DESIGNS[arm], config, (WINDOW, BANDS), CLASSES, genotype)
+    return build(design(arm), config, (WINDOW, BANDS), CLASSES, genotype)
+
+
+def design(arm: str) -> Design:
+    """The design of an arm that has a network."""
+    found = MEMBERS[arm].design
+    assert found is not None
+    return found
+
+
+def scores(network: Network, part: Part, batch: int = 64, mixing: Mixing | None = None) -> Prediction:
+    """A network evaluated on a part. Args: mixing: of a supernet."""
+    return evaluate(network_posteriors(network, mixing), part, network.classes, batch=batch)
 
 
 def resolved(arm: str, config: NetworkConfig = NETWORK) -> NetworkConfig:

@@ -15,11 +15,11 @@ from raysernas.corpora import catalogue
 from raysernas.features import augment, loading
 from raysernas.features.parts import Role
 from raysernas.model.network import build
-from raysernas.training import fit
 from raysernas.training.data import prepare
-from raysernas.training.scratch import DESIGNS
+from raysernas.training.fit import fit
+from raysernas.training.model import TrainedNetwork
 from tests.support import small
-from tests.support.small import altered
+from tests.support.small import altered, design
 from tests.test_trial import resolved
 
 
@@ -110,15 +110,13 @@ def test_only_the_training_part_has_waveforms_and_only_if_its_sound_varies(tmp_p
     assert len(list(tmp_path.glob("waveforms-*/*.arrow"))) == 1
 
 
-def fitted(retrain: dict) -> fit.Fitted:
+def fitted(retrain: dict) -> TrainedNetwork:
     """A short training of the small trial."""
     trial = with_settings("retrain", {"epochs": 2, **retrain})
     data = prepare(trial, None)
     torch.manual_seed(0)
-    network = build(DESIGNS["cnn"], trial.network, data.size, len(data.corpus.emotions))
-    return fit.fit(
-        network, data.part("train"), data.part("valid"), trial.retrain, seed=5, report=lambda _: None
-    )
+    network = build(design("cnn"), trial.network, data.size, len(data.corpus.emotions))
+    return fit(network, data.part("train"), data.part("valid"), trial.retrain, seed=5, report=lambda _: None)
 
 
 NEUTRAL = {"speeds": (1.0,), "pitches_st": (0.0,)}
@@ -158,7 +156,7 @@ def test_sound_that_varies_is_never_heard_at_validation(monkeypatch):
 
 def test_a_training_without_waveforms_cannot_vary_the_sound():
     with pytest.raises(Fault, match="the sound of a part without waveforms was to be changed"):
-        fit.fit(
+        fit(
             small.network("cnn"),
             small.noise_part("train"),
             small.noise_part("valid"),

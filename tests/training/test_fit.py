@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from raysernas.config.schema import RetrainConfig
-from raysernas.model.designed import Majority
-from raysernas.training.fit import evaluate, fit, require
-from raysernas.training.state import DivergedError, _warm_cosine, class_weights
-from tests.support.small import CLASSES, network, noise_part
+from raysernas.training.evaluation import require
+from raysernas.training.fit import fit
+from raysernas.training.losses import DivergedError, class_weights
+from raysernas.training.state import _warm_cosine
+from tests.support.small import CLASSES, network, noise_part, scores
 
 QUICK = RetrainConfig(epochs=4, batch=5, masks=1, mask_frames=4, mask_bands=2)
 
@@ -27,11 +28,11 @@ def test_fit_refuses_a_test_part_in_either_place():
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_every_utterance_is_evaluated_once_whatever_the_batch_size(batch):
     part, net = noise_part("test", 11, longest=50), network("cnn_lstm_attention").double()
-    found = evaluate(_float_input(net), part, batch)
+    found = scores(_float_input(net), part, batch)
     assert found.posteriors.shape == (11, CLASSES)
     np.testing.assert_allclose(found.posteriors.sum(axis=1), 1)
     assert found.evaluation.total == 11
-    np.testing.assert_allclose(found.posteriors, evaluate(_float_input(net), part, 64).posteriors, atol=1e-12)
+    np.testing.assert_allclose(found.posteriors, scores(_float_input(net), part, 64).posteriors, atol=1e-12)
 
 
 def _float_input(net):
@@ -42,7 +43,7 @@ def _float_input(net):
 
 def test_the_posterior_of_a_long_utterance_is_the_mean_over_its_windows():
     part, net = noise_part("valid", 6, longest=60), network("cnn").eval()
-    found = evaluate(net, part)
+    found = scores(net, part)
     for i in range(len(part)):
         windows = [batch for batch, owners in part.windows(1) if owners[0] == i]
         with torch.no_grad():
@@ -55,9 +56,9 @@ def test_fit_keeps_the_epoch_with_the_best_validation_ua_the_earlier_on_a_tie():
     valid = noise_part("valid", 12, seed=1)
     seen = []
     fitted = fit(net, noise_part("train", 24), valid, QUICK, seed=0, report=seen.append)
-    scores = [entry["valid_ua"] for entry in fitted.history]
-    assert fitted.epoch == 1 + int(np.argmax(scores))
-    assert evaluate(net, valid).evaluation.ua == fitted.valid.ua == max(scores)
+    ua = [entry["valid_ua"] for entry in fitted.history]
+    assert fitted.epoch == 1 + int(np.argmax(ua))
+    assert scores(net, valid).evaluation.ua == fitted.valid.ua == max(ua)
     confusions = [entry.pop("confusion") for entry in seen]
     assert seen == fitted.history
     assert confusions[fitted.epoch - 1] == fitted.valid.confusion.tolist()
@@ -163,18 +164,8 @@ def test_posteriors_that_are_no_numbers_end_the_training():
     net = network("cnn")
     with torch.no_grad():
         net.output.weight.fill_(float("inf"))
-    with pytest.raises(DivergedError, match="posteriors that are no numbers"):
-        evaluate(net, noise_part("valid"))
-
-
-def test_the_majority_is_counted_on_the_training_part_alone():
-    part = dataclasses.replace(noise_part("train", 6), emotion=np.array([1, 1, 1, 0, 2, 2]))
-    made = Majority(CLASSES)
-    fitted = fit(made, part, noise_part("valid", 9), QUICK, seed=0, report=lambda _: None)
-    found = evaluate(made, noise_part("test", 9))
-    np.testing.assert_allclose(found.posteriors, np.tile([1 / 6, 3 / 6, 2 / 6], (9, 1)), rtol=1e-6)
-    assert found.evaluation.ua == fitted.valid.ua == pytest.approx(1 / 3)
-    assert fitted.epoch == 0
+    with pytest.raises(DivergedError, match="posteriors that are not finite"):
+        scores(net, noise_part("valid"))
 
 
 def test_what_is_kept_is_the_moving_average_of_the_weights_and_norms_if_that_is_asked():
@@ -198,7 +189,7 @@ def test_what_is_kept_is_the_moving_average_of_the_weights_and_norms_if_that_is_
     after = [state["output.weight"] for state in (*seen[1:], plain.state_dict())]
     expected = 0.6 * (0.6 * after[0] + 0.4 * after[1]) + 0.4 * after[2]
     torch.testing.assert_close(net.output.weight.detach(), expected)
-    assert evaluate(net, valid).evaluation.ua == fitted.valid.ua
+    assert scores(net, valid).evaluation.ua == fitted.valid.ua
     norms = [name for name in net.state_dict() if name.endswith("running_var")]
     assert norms
     assert all(not torch.equal(net.state_dict()[name], plain.state_dict()[name]) for name in norms)

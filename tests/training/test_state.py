@@ -19,10 +19,12 @@ from raysernas.record.genotype import draw, space
 from raysernas.runtime.checkpointing import SavedState
 from raysernas.training import scratch
 from raysernas.training.data import Data, prepare
-from raysernas.training.fit import Fitted, fit
-from raysernas.training.state import CrossEntropy
+from raysernas.training.fit import fit
+from raysernas.training.losses import CrossEntropy
+from raysernas.training.model import TrainedNetwork
 from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.searches import equal
+from tests.support.small import design
 from tests.test_trial import TINY, resolved
 
 PLAIN = {"retrain.epochs": 2, "retrain.batch": 8, "retrain.drop_path": 0.4, "network.dropout": 0.3}
@@ -43,14 +45,14 @@ def prepared(name: str) -> tuple[TrialConfig, Data]:
 
 def trained(
     name: str, purpose: str = "network", kept: SavedState | None = None
-) -> tuple[Network, Fitted, RecordingCheckpoint, list[dict]]:
+) -> tuple[Network, TrainedNetwork, RecordingCheckpoint, list[dict]]:
     """A small training, what it kept and what it reported; another purpose begins with other weights and
     random states.
     """
     trial, data = prepared(name)
     checkpoint, told = RecordingCheckpoint(kept), []
-    net = scratch.network_of(trial, data, draw(np.random.default_rng(0), space(trial.network)), purpose)
-    assert isinstance(net, Network)
+    genotype = draw(np.random.default_rng(0), space(trial.network))
+    net = scratch.new_network(trial, data, design("random"), genotype, purpose)
     fitted = fit(
         net,
         data.part("train"),

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from raysernas.arms.members import MEMBERS
 from raysernas.config.fault import Fault
 from raysernas.features import normalisation, threads
 from raysernas.record.genotype import draw, space
+from raysernas.record.history import ignore
+from raysernas.record.metrics import Evaluation
 from raysernas.runtime import checkpoint_file
+from raysernas.runtime.checkpointing import NoCheckpoint
 from raysernas.training import scratch, stored_model
 from raysernas.training.data import prepare
+from raysernas.training.model import TrainedNetwork
+from tests.support.small import design
 from tests.test_trial import resolved
 
 # what somebody else does with the file: no corpus, no study
@@ -41,8 +47,9 @@ def stored(path, arm: Any = "cnn_lstm_attention", normalised_by: Any = "train"):
     trial = replace(trial, features=replace(trial.features, normalisation=normalised_by))
     data = prepare(trial, None)
     genotype = draw(np.random.default_rng(0), space(trial.network)) if arm == "random" else None
-    network = scratch.network_of(trial, data, genotype, "network 0").eval()
-    stored_model.save(path, trial, data, genotype, network)
+    network = scratch.new_network(trial, data, design(arm), genotype, "network 0").eval()
+    model = TrainedNetwork(network, 1, Evaluation(np.zeros((4, 4), np.int64)), [])
+    stored_model.save(path, trial, data, design(arm), genotype, model)
     return trial, data, network
 
 
@@ -82,10 +89,15 @@ def test_a_model_names_its_normalisation_where_it_has_no_moments_of_its_own(tmp_
     assert stored_model.load(tmp_path / "model.pt").moments is None
 
 
-def test_the_majority_is_stored_like_any_model(tmp_path):
-    _, _, network = stored(tmp_path / "model.pt", "majority")
-    restored = stored_model.restored(stored_model.load(tmp_path / "model.pt"))
-    assert torch.equal(restored.state_dict()["shares"], network.state_dict()["shares"])
+def test_the_majority_is_stored_but_is_no_network(tmp_path):
+    trial = resolved("majority")
+    data, path = prepare(trial, None), tmp_path / "model.pt"
+    arm = MEMBERS["majority"]
+    model = arm.fit(trial, data, None, "0", ignore, NoCheckpoint())
+    stored_model.save(path, trial, data, arm.design, None, model)
+    assert torch.equal(stored_model.weights(path)["shares"], model.state_dict()["shares"])
+    with pytest.raises(Fault, match="trains no network"):
+        stored_model.restored(stored_model.load(path))
 
 
 def test_weights_of_an_earlier_version_are_read_but_are_no_model(tmp_path):

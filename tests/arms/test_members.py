@@ -1,5 +1,5 @@
-"""Laws of where architectures come from: every arm gets what its name says, from the training and validation
-speakers alone.
+"""Laws of the arms: each gets the architecture that its name says, from training and validation speakers
+alone.
 """
 
 import dataclasses
@@ -9,15 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from raysernas.arms import arm
+from raysernas.arms.arm import Architecture
+from raysernas.arms.members import MEMBERS
+from raysernas.arms.searched import utterances
+from raysernas.config.arms import ARMS
 from raysernas.config.schema import ChecksConfig, Config, SearchConfig, TrialConfig
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network
 from raysernas.record.genotype import from_json, space
+from raysernas.record.history import ignore
+from raysernas.runtime.checkpointing import NoCheckpoint
 from raysernas.search import audit, darts
-from raysernas.training import fit, scratch
+from raysernas.search.audit import Searched
+from raysernas.training import scratch
 from raysernas.training.data import Data, prepare
-from tests.support.small import NETWORK, network, noise_part
+from raysernas.training.model import predict
+from tests.support.small import NETWORK, design, network, noise_part
 from tests.test_trial import TINY, resolved
 
 CHECKED = dataclasses.replace(TINY, checks=ChecksConfig(draws=3, draw_epochs=2, anytime_every=1, ranking=8))
@@ -27,9 +34,22 @@ def data_of(trial: TrialConfig) -> Data:
     return prepare(trial, None)
 
 
-def found_of(arm: Any, config: Config = TINY) -> tuple[arm.Found, list[dict[str, Any]]]:
+def architecture(trial: TrialConfig, data: Data, report: Any = ignore) -> Architecture:
+    return MEMBERS[trial.arm].architecture(trial, data, report, NoCheckpoint)
+
+
+def found_of(arm: str, config: Config = TINY) -> tuple[Architecture, list[dict[str, Any]]]:
     trial, seen = resolved(arm, config), []
-    return arm.architecture(trial, data_of(trial), seen.append), seen
+    return architecture(trial, data_of(trial), seen.append), seen
+
+
+def searched(found: Architecture) -> Searched:
+    assert found.searched is not None
+    return found.searched
+
+
+def test_every_arm_of_the_settings_has_its_code():
+    assert list(MEMBERS) == list(ARMS)
 
 
 @pytest.mark.parametrize("arm", ["darts", "darts_ordered", "darts_joint"])
@@ -38,19 +58,23 @@ def test_a_supernet_finds_a_genotype_of_its_own_space(arm):
     trial = resolved(arm)
     assert found.genotype is not None
     assert found.genotype.parts.keys() == space(trial.network).keys()
-    assert from_json(found.facts["genotype"]) == found.genotype
-    assert len(seen) == arm.steps(trial) == trial.search.epochs
-    assert found.kept is not None
-    assert set(found.kept["alphas"]) == set(space(trial.network))
-    assert isinstance(found.supernet, Network)
-    assert found.kept["network"].keys() == found.supernet.state_dict().keys()
-    assert 0 < found.facts["search_entropy"] <= 1
-    assert found.facts["search_multiply_adds"] > 0
+    assert from_json(found.row["genotype"]) == found.genotype
+    assert len(seen) == MEMBERS[arm].reports(trial) == trial.search.epochs
+    assert found.state is not None
+    assert set(found.state["alphas"]) == set(space(trial.network))
+    assert isinstance(searched(found).supernet, Network)
+    assert found.state["network"].keys() == searched(found).supernet.state_dict().keys()
+    assert 0 < found.row["search_entropy"] <= 1
+    assert found.row["search_multiply_adds"] > 0
 
 
 def test_random_search_keeps_the_best_of_its_draws_on_validation_speakers():
     found, seen = found_of("random_search", CHECKED)
-    assert len(seen) == CHECKED.checks.draws == arm.steps(resolved("random_search", CHECKED))
+    assert (
+        len(seen)
+        == CHECKED.checks.draws
+        == MEMBERS["random_search"].reports(resolved("random_search", CHECKED))
+    )
     best = max(seen, key=lambda entry: entry["valid_ua"])
     assert from_json(best["genotype"]) == found.genotype
     assert len({entry["genotype"] for entry in seen}) == 3
@@ -62,14 +86,14 @@ def test_the_budget_of_random_search_is_counted_in_multiply_adds_times_steps():
     cheap, _ = found_of("random_search", CHECKED)
     twice = dataclasses.replace(CHECKED, checks=dataclasses.replace(CHECKED.checks, draw_epochs=4))
     dear, _ = found_of("random_search", twice)
-    assert dear.facts["search_multiply_adds"] == 2 * cheap.facts["search_multiply_adds"]
+    assert dear.multiply_adds == 2 * cheap.multiply_adds
 
 
 def test_alpha_steps_count_in_the_budget_and_warm_up_epochs_have_none():
     spent = []
     for change in ({}, {"warmup_epochs": 1}, {"order": "second_exact"}):
         config = dataclasses.replace(TINY, search=dataclasses.replace(TINY.search, **change))
-        spent.append(found_of("darts", config)[0].facts["search_multiply_adds"])
+        spent.append(found_of("darts", config)[0].multiply_adds)
     assert spent[1] < spent[0] < spent[2]
 
 
@@ -96,19 +120,21 @@ def test_the_utterances_of_a_search_are_those_that_were_drawn(weights, alphas, o
     passed = sum(each[0] for each in of_weights) + sum(
         held_out + ahead * batch for batch, held_out in of_alphas
     )
-    assert arm.utterances(config, weights, alphas, epochs=3) == passed
+    assert utterances(config, weights, alphas, epochs=3) == passed
 
 
 def test_what_the_draws_cost_is_what_they_were_trained_with(monkeypatch):
     trained = []
-    real = fit.fit
-    monkeypatch.setattr(fit, "fit", lambda *given, **named: (trained.append(given), real(*given, **named))[1])
+    real = scratch.fit
+    monkeypatch.setattr(
+        scratch, "fit", lambda *given, **named: (trained.append(given), real(*given, **named))[1]
+    )
     found, _ = found_of("random_search", CHECKED)
     size = data_of(resolved("random_search", CHECKED)).size
     spent = sum(
         multiply_adds(net, size) * len(train) * settings.epochs for net, train, _, settings in trained
     )
-    assert found.facts["search_multiply_adds"] == spent
+    assert found.multiply_adds == spent
     assert [(given[1].role, given[2].role, given[3].epochs) for given in trained] == [
         ("train", "valid", 2)
     ] * 3
@@ -124,7 +150,7 @@ def test_genotypes_are_ranked_on_the_validation_part(monkeypatch):
     )
     trial = resolved("darts", CHECKED)
     data = data_of(trial)
-    audit.ranking(trial, data, arm.architecture(trial, data, lambda _: None), lambda _: None)
+    audit.ranking(trial, data, searched(architecture(trial, data)), ignore)
     assert roles == [["weights", "valid"]] * 8
 
 
@@ -133,19 +159,18 @@ def test_arms_without_a_search(arm, kept):
     found, seen = found_of(arm)
     assert seen == []
     assert (found.genotype and {gene.operation for _, _, gene in found.genotype.genes}) == kept
-    assert np.isnan(found.facts["search_entropy"])
-    assert (found.supernet, found.kept) == (None, None)
+    assert np.isnan(found.row["search_entropy"])
+    assert (found.searched, found.state) == (None, None)
 
 
 def test_the_checks_of_a_search_score_genotypes_on_validation_speakers_and_change_nothing():
     trial, seen = resolved("darts", CHECKED), []
     data = data_of(trial)
-    found = arm.architecture(trial, data, lambda _: None)
-    assert found.supernet is not None
+    found = searched(architecture(trial, data))
     before = {name: value.clone() for name, value in found.supernet.state_dict().items()}
     facts = audit.checks(trial, data, found, seen.append)
     assert all(torch.equal(value, before[name]) for name, value in found.supernet.state_dict().items())
-    assert [entry["epoch"] for entry in seen] == list(range(1, audit.steps(trial, found) + 1))
+    assert [entry["epoch"] for entry in seen] == list(range(1, audit.count(trial, found) + 1))
     assert len(seen) == 2 + 8
     assert all(np.isfinite(value) for entry in seen for value in entry.values()), "NaN is no JSON"
     assert -1 <= facts["ranking_tau"] <= 1 or np.isnan(facts["ranking_tau"])
@@ -153,31 +178,38 @@ def test_the_checks_of_a_search_score_genotypes_on_validation_speakers_and_chang
 
 
 def test_the_last_point_of_the_anytime_curve_is_the_retraining_of_the_trial():
-    from raysernas import trial as trial_room
-
     trial = resolved("darts", CHECKED)
     data = data_of(trial)
-    found = arm.architecture(trial, data, lambda _: None)
-    curve = audit.anytime(trial, data, found, [1, 2], lambda _: None)
-    _, fitted = trial_room.retrain(trial, data, found.genotype, trial.retrain.seeds[0], lambda _: None)
-    assert curve[-1] == (2, fitted.valid.ua)
+    found = architecture(trial, data)
+    curve = audit.anytime(trial, searched(found), [1, 2], ignore)
+    purpose = str(trial.retrain.seeds[0])
+    model = MEMBERS["darts"].fit(trial, data, found.genotype, purpose, ignore, NoCheckpoint())
+    assert curve[-1] == (2, model.valid.ua)
 
 
-def test_nothing_is_checked_where_there_is_no_supernet_or_nothing_is_asked():
-    trial = resolved("random", CHECKED)
-    found = arm.architecture(trial, data_of(trial), lambda _: None)
-    assert (audit.checks(trial, data_of(trial), found, lambda _: None), audit.steps(trial, found)) == ({}, 0)
-    plain = resolved("darts")
-    assert (
-        audit.checks(plain, data_of(plain), arm.architecture(plain, data_of(plain), lambda _: None), print)
-        == {}
-    )
+def test_nothing_is_checked_where_nothing_is_asked_for():
+    trial = resolved("darts")
+    data = data_of(trial)
+    found = searched(architecture(trial, data))
+    assert (audit.checks(trial, data, found, ignore), audit.count(trial, found)) == ({}, 0)
+
+
+def test_the_majority_is_counted_on_the_training_part_alone():
+    trial = resolved("majority")
+    data = data_of(trial)
+    model = MEMBERS["majority"].fit(trial, data, None, "0", ignore, NoCheckpoint())
+    train = data.part("train")
+    shares = np.bincount(train.emotion, minlength=model.classes) / len(train)
+    found = predict(model, data.part("test"))
+    np.testing.assert_allclose(found.posteriors, np.tile(shares, (len(found.posteriors), 1)), rtol=1e-6)
+    assert (model.epoch, model.parameters) == (0, 0)
+    assert model.valid.ua == pytest.approx(1 / model.valid.present.sum())
 
 
 def test_tau_is_kendalls():
-    assert audit.Scored([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]).tau == pytest.approx(1)
-    assert audit.Scored([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]).tau == pytest.approx(-1)
-    assert np.isnan(audit.Scored([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]).tau)
+    assert audit.Rankings([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]).tau == pytest.approx(1)
+    assert audit.Rankings([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]).tau == pytest.approx(-1)
+    assert np.isnan(audit.Rankings([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]).tau)
 
 
 def test_fresh_weights_depend_on_purpose_fold_and_seed_only():
@@ -185,7 +217,7 @@ def test_fresh_weights_depend_on_purpose_fold_and_seed_only():
     data = data_of(trial)
 
     def first(trial: TrialConfig, purpose: str) -> torch.Tensor:
-        return next(iter(scratch.network_of(trial, data, None, purpose).parameters()))
+        return next(iter(scratch.new_network(trial, data, design("cnn"), None, purpose).parameters()))
 
     assert torch.equal(first(trial, "network 0"), first(trial, "network 0"))
     for other in (dataclasses.replace(trial, fold=1), dataclasses.replace(trial, seed=1)):
