@@ -28,7 +28,7 @@ from raysernas.record.terminal import console as standard_output
 if TYPE_CHECKING:
     from raysernas.estimate import Estimate
     from raysernas.fleet.lock import Hold
-    from raysernas.fleet.plan import Plan
+    from raysernas.fleet.plan import StudyPlan
     from raysernas.record.files import StudyFiles
 
 DEFAULT = "laptop"
@@ -200,7 +200,7 @@ def _curves(files: "StudyFiles") -> str:
     return f"{fetch} {place} {here} && tensorboard --logdir {here}"
 
 
-def _print_estimate(plan: "Plan", console: Console) -> None:
+def _print_estimate(plan: "StudyPlan", console: Console) -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
     from raysernas.estimate import estimate
     from raysernas.fleet.progress import duration

@@ -1,5 +1,5 @@
-"""Studies whose driver, trials and nodes are killed at random: every trial stands once, and the ledger is the
-undisturbed one.
+"""Studies whose driver, trials and nodes are killed at random: every trial has one record, and the ledger
+equals that of an undisturbed study.
 """
 
 import os
@@ -75,7 +75,7 @@ def launched(storage: Path, environment: dict[str, str], *settings: str) -> subp
 
 
 def state(files: StudyFiles) -> set[tuple[str, int]]:
-    """Checkpoints and records, each with the time of its writing: what changes when a study moves."""
+    """Checkpoints and records, each with the time of its writing: what changes as a study makes progress."""
     found = set()
     for path in [*files.root.glob("checkpoints/*/*.pt"), *files.trials.glob("*.parquet")]:
         try:
@@ -85,7 +85,7 @@ def state(files: StudyFiles) -> set[tuple[str, int]]:
     return found
 
 
-class Havoc:
+class Killer:
     """Kills, relaunches and counts."""
 
     def __init__(self, cluster: Raylets, storage: Path, settings: tuple[str, ...], seed: int) -> None:
@@ -99,7 +99,7 @@ class Havoc:
         return launched(self.storage, self.cluster.environment, *self.settings)
 
     def wait(self, moves: int) -> None:
-        """Until the study has moved so often; it must not have ended by itself."""
+        """Wait for so many changes of the study's files; it must not end by itself."""
         last = time.monotonic() + DEADLINE_S
         for _ in range(moves):
             before = state(self.files)
@@ -107,11 +107,11 @@ class Havoc:
                 assert self.driver.poll() is None, (
                     f"it ended after {self.done}: {self.driver.communicate()[1]}"
                 )
-                assert time.monotonic() < last, f"nothing moves after {self.done}"
+                assert time.monotonic() < last, f"no progress after {self.done}"
                 time.sleep(0.01)
 
     def strike(self, kind: Kind) -> None:
-        """Kill one of a kind; a driver is launched again, a node replaced."""
+        """Kill one of a kind. A driver is launched again, a node is replaced."""
         self.wait(self.rng.randint(1, 8))
         time.sleep(0.2 * self.rng.random())
         if kind == "driver":
@@ -128,27 +128,27 @@ class Havoc:
 
     def finish(self) -> None:
         """Let the study end."""
-        _, told = self.driver.communicate(timeout=DEADLINE_S)
-        assert self.driver.returncode == 0, told
+        _, message = self.driver.communicate(timeout=DEADLINE_S)
+        assert self.driver.returncode == 0, message
 
 
-def ravaged(
+def disrupted(
     folder: Path, storage: Path, kinds: dict[Kind, int], *settings: str, seed: int = 0
 ) -> Counter[Kind]:
     """Run a study on two nodes while so many of each kind are killed, in random order; how many were."""
     (folder / "ray-").mkdir()
     with Raylets(folder / "ray-", 2) as cluster:
-        havoc = Havoc(cluster, storage, settings, seed)
+        killer = Killer(cluster, storage, settings, seed)
         try:
             plan: list[Kind] = [kind for kind, count in kinds.items() for _ in range(count)]
-            havoc.rng.shuffle(plan)
+            killer.rng.shuffle(plan)
             for kind in plan:
-                havoc.strike(kind)
-            havoc.finish()
+                killer.strike(kind)
+            killer.finish()
         finally:
-            kill(havoc.driver.pid)
-            havoc.driver.communicate()
-    return havoc.done
+            kill(killer.driver.pid)
+            killer.driver.communicate()
+    return killer.done
 
 
 def shared(storage: Path) -> pd.DataFrame:
@@ -161,28 +161,26 @@ def texts(storage: Path, pattern: str) -> dict[str, str]:
     return {path.name: path.read_text() for path in (storage / "chaos").glob(pattern)}
 
 
-def test_after_twenty_one_kills_every_trial_stands_once_and_the_ledger_is_the_undisturbed_one(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_after_twenty_one_kills_the_ledger_equals_the_undisturbed_one(folder: Path, tmp_path: Path) -> None:
     kinds: dict[Kind, int] = {"driver": 6, "trial": 9, "node": 6}
-    done = ravaged(folder, tmp_path / "ravaged", kinds)
+    done = disrupted(folder, tmp_path / "disrupted", kinds)
     print(f"killed: {dict(done)}")
     assert done == kinds
     quiet = launched(tmp_path / "quiet", {**os.environ, "TMPDIR": str(folder)})
-    _, told = quiet.communicate(timeout=DEADLINE_S)
-    assert (quiet.returncode, told) == (0, "")
-    whole, found = shared(tmp_path / "quiet"), shared(tmp_path / "ravaged")
+    _, message = quiet.communicate(timeout=DEADLINE_S)
+    assert (quiet.returncode, message) == (0, "")
+    whole, found = shared(tmp_path / "quiet"), shared(tmp_path / "disrupted")
     assert len(found) == TRIALS == len(found.drop_duplicates(KEY))
     assert set(found["status"]) == {"finished"}
     pd.testing.assert_frame_equal(found, whole, check_exact=True)
     for pattern in ("candidates/*.json", "genotypes/*.json", "history/*.jsonl"):
-        assert texts(tmp_path / "ravaged", pattern) == texts(tmp_path / "quiet", pattern) != {}
-    assert ledger.table(StudyFiles(tmp_path / "ravaged" / "chaos"))["attempts"].max() > 1
-    assert texts(tmp_path / "ravaged", "attempts/*.json") == {}
-    assert not list((tmp_path / "ravaged" / "chaos").glob("checkpoints/*"))
+        assert texts(tmp_path / "disrupted", pattern) == texts(tmp_path / "quiet", pattern) != {}
+    assert ledger.table(StudyFiles(tmp_path / "disrupted" / "chaos"))["attempts"].max() > 1
+    assert texts(tmp_path / "disrupted", "attempts/*.json") == {}
+    assert not list((tmp_path / "disrupted" / "chaos").glob("checkpoints/*"))
 
 
-def test_with_racing_too_every_trial_stands_once(folder: Path, tmp_path: Path) -> None:
+def test_with_racing_every_trial_has_one_record_after_kills(folder: Path, tmp_path: Path) -> None:
     racing = (
         "study.racing.on=true",
         "study.racing.pairs=2",
@@ -195,14 +193,14 @@ def test_with_racing_too_every_trial_stands_once(folder: Path, tmp_path: Path) -
         "study.generation=0",
         "study.arms=[cnn_lstm_attention]",
     )
-    done = ravaged(folder, tmp_path, {"driver": 2, "trial": 2, "node": 1}, *racing, *plan, seed=1)
+    done = disrupted(folder, tmp_path, {"driver": 2, "trial": 2, "node": 1}, *racing, *plan, seed=1)
     assert done.total() == 5
     rows = ledger.table(StudyFiles(tmp_path / "chaos"))
     assert len(rows) == 4 * 4 == len(rows.drop_duplicates(KEY))
     assert set(rows["status"]) <= {"finished", "raced"}
-    told = texts(tmp_path, "candidates/*.json")
+    written = texts(tmp_path, "candidates/*.json")
     raced = rows[rows["status"] == "raced"]
-    assert len(told) == 4
+    assert len(written) == 4
     assert {f"cnn_lstm_attention-c{number:03d}.json" for number in raced["candidate"]} <= {
-        name for name, text in told.items() if '"given_up": {' in text
+        name for name, text in written.items() if '"given_up": {' in text
     }

@@ -1,5 +1,5 @@
 """A trial whose process is killed, stopped by a signal or hangs: the same command ends bit for bit as if
-nothing had been.
+nothing had happened.
 """
 
 import os
@@ -64,12 +64,12 @@ def begun(storage: Path, *settings: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str], within_s: float = DEADLINE_S) -> tuple[int, str]:
-    """Its exit code and what it told."""
+    """Its exit code and its messages."""
     try:
-        _, told = process.communicate(timeout=within_s)
+        _, message = process.communicate(timeout=within_s)
     finally:
         process.kill()
-    return process.returncode, told
+    return process.returncode, message
 
 
 def files_in(storage: Path) -> TrialFiles:
@@ -80,12 +80,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
     """Until it holds, or the process has ended."""
     last = time.monotonic() + DEADLINE_S
     while not condition() and process.poll() is None:
-        assert time.monotonic() < last, "it never came"
+        assert time.monotonic() < last, "it did not happen in time"
         time.sleep(0.002)
 
 
 def written(files: TrialFiles) -> list[tuple[str, int]]:
-    """Which checkpoints there are, and of when."""
+    """The checkpoints with the times of their writing."""
     found = []
     for path in sorted(files.checkpoints.glob("*.pt")):
         try:
@@ -98,12 +98,12 @@ def written(files: TrialFiles) -> list[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> TrialFiles:
     storage = tmp_path_factory.mktemp("whole")
-    code, told = ended(begun(storage))
-    assert code == 0, told
+    code, message = ended(begun(storage))
+    assert code == 0, message
     return files_in(storage)
 
 
-def test_killed_again_and_again_at_random_moments_a_trial_is_the_undisturbed_one(whole, tmp_path):
+def test_a_trial_killed_at_random_moments_equals_the_undisturbed_one(whole, tmp_path):
     """Each attempt is killed a random time after a random number of its checkpoints; now and then one while
     it starts.
     """
@@ -119,10 +119,10 @@ def test_killed_again_and_again_at_random_moments_a_trial_is_the_undisturbed_one
             time.sleep(0.3 * rng.random())
         finally:
             process.kill()
-        code, told = ended(process)
+        code, message = ended(process)
         if code == 0:
             break
-        assert code == -signal.SIGKILL, told
+        assert code == -signal.SIGKILL, message
         kills += 1
     print(f"{kills} kills", file=sys.stderr)
     assert kills >= 5
@@ -130,19 +130,19 @@ def test_killed_again_and_again_at_random_moments_a_trial_is_the_undisturbed_one
     assert pd.read_parquet(files.record)["attempts"].iloc[0] <= kills + 1
 
 
-def test_signals_end_a_trial_in_time_and_the_same_command_goes_on(whole, tmp_path):
+def test_signals_end_a_trial_in_time_and_the_same_command_continues(whole, tmp_path):
     files = files_in(tmp_path)
     for starts, (number, code) in enumerate(((signal.SIGTERM, 143), (signal.SIGINT, 130)), 1):
         process = begun(tmp_path, "study.resources.checkpoint_s=3600")
         wait_for(lambda starts=starts: len(attempts.read(files)) == starts, process)
         time.sleep(0.3)  # so that it is in its steps, most of the time
         process.send_signal(number)
-        found, told = ended(process, within_s=10)
-        assert found == code, told
-        assert told.endswith(f"stopped by {number.name}; the same command goes on from here\n")
+        found, message = ended(process, within_s=10)
+        assert found == code, message
+        assert message.endswith(f"stopped by {number.name}; the same command goes on from here\n")
         assert not files.record.exists()
-    code, told = ended(begun(tmp_path))
-    assert code == 0, told
+    code, message = ended(begun(tmp_path))
+    assert code == 0, message
     assert_equal(files, whole)
     assert (pd.read_parquet(files.record)["attempts"] == 3).all()
 
@@ -151,24 +151,24 @@ HANGING = """
 import itertools, sys, threading
 from raysernas import trial
 run, polls = trial.run, itertools.count()
-def asked():
+def should_stop():
     if next(polls) == 20:
         threading.Event().wait()
     return ""
-trial.run = lambda *given, **named: run(*given, **named | {"asked": asked})
+trial.run = lambda *given, **named: run(*given, **named | {"should_stop": should_stop})
 sys.exit(trial.main(sys.argv[1:]))
 """
 
 
-def test_a_trial_that_hangs_ends_itself_and_goes_on_from_its_checkpoint(whole, tmp_path):
-    """The hang is made by hand, in the 20th step."""
+def test_a_trial_that_hangs_ends_itself_and_continues_from_its_checkpoint(whole, tmp_path):
+    """The 20th step hangs."""
     settings = ["laptop", "arm=darts", f"study.storage={tmp_path}", *SETTINGS]
     hanging = [sys.executable, "-c", HANGING, *settings, "study.resources.no_progress_s=3"]
     process = subprocess.Popen(hanging, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    code, told = ended(process)
-    assert code == 70, told
-    assert "in asked" in told
+    code, message = ended(process)
+    assert code == 70, message
+    assert "in should_stop" in message
     assert written(files_in(tmp_path))
-    code, told = ended(begun(tmp_path))
-    assert code == 0, told
+    code, message = ended(begun(tmp_path))
+    assert code == 0, message
     assert_equal(files_in(tmp_path), whole)

@@ -1,5 +1,5 @@
-"""A study whose corpus and storage are in a bucket: its machine dies, another one with an empty disk ends it,
-every trial once.
+"""A study whose corpus and storage are in a bucket: its machine dies, and another one with an empty disk
+finishes it; every trial runs once.
 
 The bucket is moto's, a real HTTP server on loopback that speaks S3.
 """
@@ -49,9 +49,7 @@ MEASURED = ("_s", "_mb", "_ms")
 
 @dataclass(frozen=True)
 class Machine:
-    """One with an empty disk: its own home and working directory, and the way to the bucket in its
-    environment.
-    """
+    """A machine with an empty disk: its own home, working directory and credentials."""
 
     folder: Path
     endpoint: str
@@ -96,7 +94,7 @@ class Machine:
 
 
 def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
-    """What it has told, once it has ended as it should."""
+    """What it printed, once it has ended with this exit code."""
     try:
         out, err = process.communicate(timeout=DEADLINE_S)
     finally:
@@ -119,7 +117,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(endpoint: str) -> Iterator[Any]:
-    """Whoever looks into the bucket from outside."""
+    """A client that looks into the bucket from outside."""
     import boto3
 
     found = boto3.client(
@@ -159,8 +157,8 @@ def corpus(tmp_path: Path, client: Any) -> Path:
 
 def records(client: Any, prefix: str = "studies") -> dict[str, Any]:
     """Name -> time of writing, of every record in the bucket."""
-    told = client.list_objects_v2(Bucket="bucket", Prefix=f"{prefix}/tiny/trials/").get("Contents", [])
-    return {one["Key"].rpartition("/")[2]: one["LastModified"] for one in told}
+    objects = client.list_objects_v2(Bucket="bucket", Prefix=f"{prefix}/tiny/trials/").get("Contents", [])
+    return {one["Key"].rpartition("/")[2]: one["LastModified"] for one in objects}
 
 
 def kill_machine(launch: subprocess.Popen[str]) -> None:
@@ -173,7 +171,7 @@ def kill_machine(launch: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_a_study_in_a_bucket_is_ended_by_another_machine(
+def test_another_machine_finishes_a_study_in_a_bucket(
     tmp_path: Path, client: Any, endpoint: str, corpus: Path
 ) -> None:
     first, second, third = (Machine(tmp_path / name, endpoint) for name in ("first", "second", "third"))
@@ -195,9 +193,9 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(
     assert records(client).items() >= kept.items(), "what had ended is not run again"
     assert "curves     aws s3 sync s3://bucket/studies/tiny/tensorboard tensorboard-tiny &&" in out
 
-    told, _ = ended(third.run("-m", "analysis", f"{storage}/tiny"))
-    assert "Test scores in percent" in told
-    assert table(told).partition("Report: ")[0].strip() in out, (
+    printed, _ = ended(third.run("-m", "analysis", f"{storage}/tiny"))
+    assert "Test scores in percent" in printed
+    assert table(printed).partition("Report: ")[0].strip() in out, (
         "the launch and the analysis print the same tables"
     )
 
@@ -212,7 +210,7 @@ def test_a_study_in_a_bucket_is_ended_by_another_machine(
 
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_a_launch_that_slept_ends_when_it_wakes_in_a_study_that_another_runs(
+def test_a_launch_that_wakes_in_a_study_that_another_runs_ends(
     tmp_path: Path, client: Any, endpoint: str, corpus: Path
 ) -> None:
     """As a laptop that was closed: all of its processes stop and go on, and in between another machine has
@@ -250,9 +248,7 @@ def test_a_launch_that_slept_ends_when_it_wakes_in_a_study_that_another_runs(
 
 
 @pytest.mark.slow
-def test_a_launch_tells_that_there_is_no_such_bucket(
-    tmp_path: Path, client: Any, endpoint: str, corpus: Path
-) -> None:
+def test_a_missing_bucket_is_a_fault(tmp_path: Path, client: Any, endpoint: str, corpus: Path) -> None:
     machine = Machine(tmp_path / "first", endpoint)
     _, err = ended(machine.launch("s3://nosuch/studies", str(corpus / "labels.csv")), 2)
     assert err.startswith("storage: cannot write s3://nosuch/studies/tiny/leases/000001.json\n")
@@ -271,7 +267,7 @@ assert storage.read(path) == b"0"
 
 
 @pytest.mark.slow
-def test_an_object_that_is_there_is_not_created_anew(tmp_path: Path, client: Any, endpoint: str) -> None:
+def test_an_existing_object_is_not_created_again(tmp_path: Path, client: Any, endpoint: str) -> None:
     """By the store itself (`If-None-Match`). That it decides between requests at the same time S3 promises;
     moto does not.
     """
@@ -306,7 +302,7 @@ def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(
     assert not list(tmp_path.rglob("evil.wav"))
 
 
-def test_the_analysis_of_a_bucket_is_that_of_a_folder(tmp_path: Path, endpoint: str, client: Any) -> None:
+def test_a_bucket_and_a_folder_give_the_same_analysis(tmp_path: Path, endpoint: str, client: Any) -> None:
     here, machine = tmp_path / "study", Machine(tmp_path / "machine", endpoint)
     simulated(here, folds=2, seeds=1, predictions=True, histories=True)
     for path in here.rglob("*.*"):

@@ -1,10 +1,10 @@
-"""Candidates: the settings that are tried in one line, each an object in the study's folder before it is
+"""Candidates: the settings that are tried in one group. Each is a file in the study's folder before it is
 used.
 
-Comes in: the study's configuration, the objects that earlier launches have written, and how the candidates
-fared. Goes out: the settings of candidate n. Candidate 0 is the configuration as written, then come
-`study.points`, then Optuna's proposals. The objects are the truth about what was proposed, and about what was
-given up; how a candidate fared is in the ledger.
+In: the study's configuration, the files that earlier launches have written, and the outcomes of candidates.
+Out: the settings of candidate n. Candidate 0 is the configuration as written; then come `study.points`, then
+Optuna's proposals. The files are the truth about what was proposed and what was given up; outcomes are in the
+ledger.
 """
 
 import json
@@ -23,12 +23,12 @@ from raysernas.fleet.proposals import Outcome, Proposal, Proposals, axes, direct
 from raysernas.record import storage
 from raysernas.record.files import CandidateGroup, StudyFiles
 
-NAME = re.compile(r"(?P<line>.+)-c(?P<number>\d{3,})\.json")
+NAME = re.compile(r"(?P<group>.+)-c(?P<number>\d{3,})\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Why a candidate was raced out, and the validation UA that it would have had."""
+    """Why a candidate was raced out, and the validation UA that it would have had by estimate."""
 
     reason: str
     valid_ua: float
@@ -36,7 +36,7 @@ class GivenUp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """One object."""
+    """One candidate, as its file holds it."""
 
     proposal: Proposal
     origin: str  # written, point NAME, or proposed
@@ -46,35 +46,34 @@ class Candidate:
 
 
 class Candidates:
-    """The candidates of one line; the settings as written are there from the beginning."""
+    """The candidates of one group, the settings as written first."""
 
     def __init__(
         self,
         config: Config,
-        line: CandidateGroup,
+        group: CandidateGroup,
         files: StudyFiles,
         journal: Journal,
         found: Mapping[int, Candidate],
     ):
-        """`found`: the objects of this line, by number.
+        """`found`: earlier candidates of this group, by number.
 
         Raises:
             Fault: when one is missing, or they have other keys than the space.
         """
-        self._config, self._line, self._files = config, line, files
-        # whose axes are not checked each time
+        self._config, self._group, self._files = config, group, files
+        # without its space, which would be checked again for each candidate
         self._bare = replace(config, study=replace(config.study, space={}, points={}))
-        self._axes = axes(config, line.arm)
+        self._axes = axes(config, group.arm)
         self._all = [found[number] for number in sorted(found)]
         self._check(found)
         self._known = [candidate.proposal for candidate in self._all]
         self._configs: list[Config] = []
-        self._ended = 0  # so many of the first have ended
+        self._ended = 0  # the first so many candidates have ended
         self._proposals = Proposals(config.study, self._axes, self._known)
-        suffix = "" if line.fold is None else f"/f{line.fold}"
-        self._view = View(
-            journal, f"{config.study.name}/{line.arm}{suffix}", directions(config.study), self._axes
-        )
+        suffix = "" if group.fold is None else f"/f{group.fold}"
+        name = f"{config.study.name}/{group.arm}{suffix}"
+        self._view = View(journal, name, directions(config.study), self._axes)
         if not self._known:
             self.propose(lambda _: Outcome("running"))
 
@@ -88,42 +87,40 @@ class Candidates:
         return self._configs[number]
 
     def given_up(self, number: int) -> GivenUp | None:
-        """Whether a candidate was raced out."""
+        """Why a candidate was raced out, if it was."""
         return self._all[number].given_up
 
     def ready(self, outcome: Callable[[int], Outcome]) -> bool:
-        """Whether the next candidate may be proposed: once all earlier generations have ended."""
+        """Whether the next candidate may be proposed: all earlier generations must have ended."""
         first = self._first(len(self._known))
         while self._ended < first and outcome(self._ended).state != "running":
             self._ended += 1
         return self._config.study.generation == 0 or self._ended >= first
 
     def propose(self, outcome: Callable[[int], Outcome]) -> int:
-        """Add a candidate, given how those of earlier generations fared; its number."""
+        """Add a candidate, given the outcomes of earlier generations; its number."""
         number, study = len(self._known), self._config.study
         origin, fixed = self._given(number)
         proposal = self._proposals.next(outcome, before=self._first(number), fixed=fixed)
         generation = number // study.generation if study.generation else None
-        self._write(
-            number, Candidate(proposal=proposal, origin=origin, sampler=study.sampler, generation=generation)
-        )
+        new = Candidate(proposal=proposal, origin=origin, sampler=study.sampler, generation=generation)
+        self._write(number, new)
         self._known.append(proposal)
         self._view.add(proposal)
         return number
 
     def give_up(self, number: int, why: GivenUp) -> None:
-        """Remember that a candidate was raced out, before anything follows from it."""
+        """Write down that a candidate was raced out, before anything follows from it."""
         self._write(number, replace(self._all[number], given_up=why))
 
     def show(self, outcome: Callable[[int], Outcome]) -> None:
-        """Let the journal say what is known, once, at the start."""
+        """Bring the journal up to date, once, at the start."""
         planned = self._config.study.candidates
-        self._view.show(
-            self._known, [outcome(number) if number < planned else None for number in range(len(self))]
-        )
+        outcomes = [outcome(number) if number < planned else None for number in range(len(self))]
+        self._view.show(self._known, outcomes)
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Note in the journal how a candidate fared."""
+        """Write the outcome of a candidate into the journal."""
         self._view.tell(number, outcome)
 
     def _first(self, number: int) -> int:
@@ -132,7 +129,7 @@ class Candidates:
         return number - number % size if size else number
 
     def _given(self, number: int) -> tuple[str, dict[str, Any] | None]:
-        """How candidate n comes about, and its settings if they are not proposed."""
+        """The origin of candidate n, and its settings unless they are proposed."""
         defaults, points = flatten(self._config), list(self._config.study.points.items())
         written = {key: defaults[key] for key in self._axes}
         if number == 0:
@@ -143,12 +140,12 @@ class Candidates:
         return "proposed", None
 
     def _write(self, number: int, candidate: Candidate) -> None:
-        storage.write_text(self._files.candidate(self._line, number), _text(self._line, number, candidate))
+        storage.write_text(self._files.candidate(self._group, number), _text(self._group, number, candidate))
         self._all[number : number + 1] = [candidate]
 
     def _check(self, found: Mapping[int, Candidate]) -> None:
         if missing := sorted(set(range(max(found, default=-1))) - found.keys()):
-            path = self._files.candidate(self._line, missing[0])
+            path = self._files.candidate(self._group, missing[0])
             raise Fault(
                 "study",
                 f"{path} is missing",
@@ -156,12 +153,11 @@ class Candidates:
                 expected="every candidate that was proposed",
                 fix="put it back, or set another study.name",
             )
-        if odd := [
-            number for number, each in found.items() if each.proposal.settings.keys() != self._axes.keys()
-        ]:
+        odd = [number for number, each in found.items() if each.proposal.settings.keys() != self._axes.keys()]
+        if odd:
             raise Fault(
                 "study",
-                f"{self._files.candidate(self._line, odd[0])} holds other keys than study.space",
+                f"{self._files.candidate(self._group, odd[0])} holds other keys than study.space",
                 got=sorted(found[odd[0]].proposal.settings),
                 expected=sorted(self._axes),
                 fix="set another study.name, or put back the candidates that belong to this study",
@@ -169,10 +165,10 @@ class Candidates:
 
 
 def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
-    """All candidates of a study: name of the line -> number -> candidate.
+    """All candidates of a study: name of the group -> number -> candidate.
 
     Raises:
-        Fault: for an object that cannot be read.
+        Fault: for a file that cannot be read.
     """
     named = {
         path: match
@@ -181,7 +177,7 @@ def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
     }
     found: dict[str, dict[int, Candidate]] = {}
     for match, candidate in zip(named.values(), storage.each(_loaded, named), strict=True):
-        found.setdefault(match["line"], {})[int(match["number"])] = candidate
+        found.setdefault(match["group"], {})[int(match["number"])] = candidate
     return found
 
 
@@ -199,11 +195,11 @@ def _loaded(path: Path) -> Candidate:
         ) from error
 
 
-def _text(line: CandidateGroup, number: int, candidate: Candidate) -> str:
+def _text(group: CandidateGroup, number: int, candidate: Candidate) -> str:
     why = candidate.given_up
     plain = {
-        "arm": line.arm,
-        "fold": line.fold,
+        "arm": group.arm,
+        "fold": group.fold,
         "number": number,
         "origin": candidate.origin,
         "sampler": candidate.sampler,

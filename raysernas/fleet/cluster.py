@@ -1,8 +1,8 @@
 """The cluster: Ray for the time of one study, started here or joined.
 
-Comes in: a plan. Goes out: how many trials it takes at once, asked again and again because a cluster grows
-and shrinks. Without an address Ray is started here: on loopback, without a dashboard, behind a token that
-nobody else is told, in a folder that is deleted at the end, or by the next launch if this one is killed.
+In: a plan. Out: a function that says how many trials may run at once; it is called again and again, because a
+cluster grows and shrinks. Without an address Ray is started here: on loopback, without a dashboard, behind a
+secret token, in a folder that is deleted at the end, or by the next launch if this one is killed.
 """
 
 import fcntl
@@ -19,20 +19,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raysernas.config.fault import Fault
-from raysernas.fleet.plan import Plan, cpus
+from raysernas.fleet.plan import StudyPlan, cpus
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
-ANSWER_S = 10.0  # within which a cluster takes a connection
-ROOM_S = 2.0  # between two looks at how large the cluster is
-LONGEST_TEMPORARY = 30  # characters; Ray puts sockets into this folder, whose paths may have 107
-PREFIX, OWNER = "rsn-", "owner"  # of temporary folders; the file in each that its launch holds a lock on
-QUIET = {  # Ray's own switches, for this process and those it starts
+ANSWER_S = 10.0  # timeout of a connection to a cluster
+SIZE_S = 2.0  # between two looks at the size of the cluster
+LONGEST_TEMPORARY = 30  # characters: Ray puts sockets into this folder, whose paths may have 107
+PREFIX, OWNER = "rsn-", "owner"  # of temporary folders; the file in each that its launch locks
+QUIET = {  # Ray's own switches, for this process and its children
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner even when it is told to be silent
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even when silenced
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # its state is never restored, and grows with every trial
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # Tune's state is never restored, and grows with every trial
     "TUNE_MAX_PENDING_TRIALS_PG": "10000",  # the proposer counts
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the record and the display say it
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000",
@@ -42,12 +42,12 @@ LOCAL = {  # where Ray is started here
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one switch that keeps all of Ray's ports on loopback
 }
 
-Room = Callable[[], int]  # trials at once, now
+Slots = Callable[[], int]  # how many trials may run at once, now
 
 
 @contextmanager
-def running(plan: Plan, folder: str) -> Iterator[Room]:
-    """A Ray cluster for the time of the study; how many trials it takes at once.
+def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
+    """A Ray cluster for the time of the study.
 
     Raises:
         Fault: when there is none to join.
@@ -61,35 +61,34 @@ def running(plan: Plan, folder: str) -> Iterator[Room]:
                 _join(address)
             else:
                 _start_here(plan, folder)
-            yield room(plan, ray.cluster_resources)
+            yield slots(plan, ray.cluster_resources)
         finally:
             ray.shutdown()
 
 
-def room(
-    plan: Plan, resources: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.monotonic
-) -> Room:
-    """How many trials to have at once, those that wait for a machine included.
+def slots(
+    plan: StudyPlan, resources: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.monotonic
+) -> Slots:
+    """How many trials to start, those that wait for a machine included.
 
-    `study.resources.trials_at_once` if it is set; here, what this machine takes; on a cluster, what it takes
-    and one more, which waits, so that an autoscaler sees that it is short of a machine (of the first one,
-    too).
+    `study.resources.trials_at_once` if it is set. Else, on this machine, as many as fit; on a cluster one
+    more than fit: it waits, and so shows an autoscaler that a machine is missing (also the first one).
     """
     if fixed := plan.config.study.resources.trials_at_once or plan.slots:
         return lambda: fixed
-    kept: list[float] = []
+    last: list[float] = []  # time, slots
 
     def now() -> int:
-        if not kept or clock() - kept[0] > ROOM_S:
-            kept[:] = [clock(), fit(plan, resources()) + 1]
-        return int(kept[1])
+        if not last or clock() - last[0] > SIZE_S:
+            last[:] = [clock(), trials_that_fit(plan, resources()) + 1]
+        return int(last[1])
 
     return now
 
 
-def fit(plan: Plan, found: Mapping[str, float]) -> int:
-    """Trials for which a cluster has CPUs and GPUs; those of different nodes are not added up by Ray, so it
-    may be fewer.
+def trials_that_fit(plan: StudyPlan, found: Mapping[str, float]) -> int:
+    """How many trials the CPUs and GPUs of a cluster suffice for. Fewer may run: one trial cannot use two
+    nodes.
     """
     most = found.get("CPU", 0) / plan.cpus_per_trial
     if plan.gpus_per_trial:
@@ -103,15 +102,14 @@ def _join(address: str) -> None:
     if address.startswith("ray://"):
         raise Fault(
             "cluster",
-            "a study is not run through Ray Client",
+            "a study cannot run through Ray Client",
             got=address,
             expected="auto, or HOST:PORT of a head",
-            fix="start the launch on a node of the cluster: `ray job submit -- python -m raysernas.launch "
-            "...`",
+            fix="launch on a node of the cluster: `ray job submit -- python -m raysernas.launch ...`",
         )
     _close_token()
     try:
-        _knock(address)
+        _require_answer(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except OSError as error:  # no connection, no such host, no answer in time
         raise Fault(
@@ -124,20 +122,20 @@ def _join(address: str) -> None:
 
 
 def _close_token() -> None:
-    """Ray writes the file of its token readable for everybody."""
+    """Ray leaves the file of its token readable for everybody."""
     token = Path.home() / ".ray" / "auth_token"
     if token.is_file() and token.stat().st_uid == os.getuid() and token.stat().st_mode & 0o077:
         token.chmod(0o600)
 
 
-def _knock(address: str) -> None:
-    """Ray itself would try for many minutes."""
+def _require_answer(address: str) -> None:
+    """Fail early: Ray itself would try for many minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
 
 
-def _start_here(plan: Plan, folder: str) -> None:
+def _start_here(plan: StudyPlan, folder: str) -> None:
     import ray
 
     if ray.util.get_node_ip_address() != "127.0.0.1":
@@ -162,13 +160,13 @@ def _start_here(plan: Plan, folder: str) -> None:
 
 @functools.cache
 def _token() -> str:
-    """One for this process, because Ray reads it only once; never written to disk."""
+    """One token for this process, because Ray reads it only once. It is never written to disk."""
     return secrets.token_hex(32)
 
 
 @contextmanager
 def temporary() -> Iterator[str]:
-    """A folder for Ray, which no other user reads; what killed launches have left is deleted."""
+    """A folder for Ray that no other user can read. Folders that killed launches left behind are deleted."""
     parent = Path("/tmp" if len(tempfile.gettempdir()) > LONGEST_TEMPORARY else tempfile.gettempdir())
     sweep(parent)
     made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
@@ -178,7 +176,7 @@ def temporary() -> Iterator[str]:
 
 
 def sweep(parent: Path) -> None:
-    """Delete the temporary folders of launches that are no more."""
+    """Delete the temporary folders of launches that no longer run."""
     for folder in parent.glob(f"{PREFIX}*"):
         try:
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
@@ -187,13 +185,11 @@ def sweep(parent: Path) -> None:
                 fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _clear(folder)
         except OSError:
-            continue  # it is held, or not yet, or already gone
+            continue  # locked, not yet locked, or already gone
 
 
 def _clear(folder: Path) -> None:
-    """The file that says whose it was goes last: Ray's agents outlive their cluster by a minute, and go on
-    writing.
-    """
+    """Delete the owner's file last: Ray's agents outlive their cluster by a minute and keep writing."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -205,7 +201,7 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables, put back at the end."""
+    """Set environment variables, and restore them at the end."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

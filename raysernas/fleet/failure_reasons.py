@@ -1,7 +1,8 @@
-"""Deaths: why a trial's process is gone, from what Ray tells and from when the trial moved last.
+"""Failure reasons: why a trial's process is gone, from what Ray says and from when the trial made its last
+step.
 
-Comes in: Ray's text. Goes out: a kind, by which the queue decides whether the trial runs again, and one line
-for the ledger. Knows no Ray.
+In: Ray's text. Out: a kind, by which the queue decides whether the trial is retried, and one line for the
+ledger. Knows no Ray.
 """
 
 import re
@@ -10,44 +11,39 @@ from dataclasses import dataclass
 from raysernas.config.fault import Fault
 from raysernas.record.ledger import Failure
 
-WATCHDOG_EXIT = 70  # of a process that ended itself because its trial stood still
-SLACK_S = 3.0  # between the last question to the board and such an end
+WATCHDOG_EXIT = 70  # exit code of a process that its watchdog has ended
+SLACK_S = 3.0  # between the last poll of the stop signal and such an end
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 HOST_MEMORY = ("running low on memory", "memory pressure (OOM)", "OutOfMemoryError")
-AMONG_CAUSES = "Some common causes include"  # after this, Ray names what it might have been, memory too
+AMONG_CAUSES = "Some common causes include"  # Ray lists possible causes after this, memory among them
 NODE = (
-    "node was terminated",
-    "node is dead",
-    "node died",
-    "its node has died",
-    "node failure",
-    "node death",
-    "unreachable",
+    *("node was terminated", "node is dead", "node died", "its node has died"),
+    *("node failure", "node death", "unreachable"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
-    """Of a trial's process. Kinds: `lost`, `out_of_memory`, `no_progress`, and `error` for what was
+class FailureReason:
+    """Why a trial's process is gone. Kinds: `lost`, `out_of_memory`, `no_progress`, and `error` for what was
     raised.
     """
 
     kind: Failure
-    reason: str
+    text: str
 
 
-def death(told: str, *, idle_s: float, no_progress_s: float) -> Death:
-    """Why a trial has ended without telling.
+def failure_reason(message: str, *, idle_s: float, no_progress_s: float) -> FailureReason:
+    """Why a trial has ended without a report of its own.
 
     Args:
-        told: Ray's file of a Ray trial's failures.
-        idle_s: seconds without a step when it asked the board last.
+        message: what Ray wrote about the failures of this Ray trial.
+        idle_s: seconds without a step at the trial's last poll of the stop signal.
         no_progress_s: after which a trial's process ends itself.
 
     Raises:
         Fault: when no trial can run on that node, because it cannot load the code.
     """
-    lines = [line.strip() for line in COLOURS.sub("", told).splitlines() if line.strip()]
+    lines = [line.strip() for line in COLOURS.sub("", message).splitlines() if line.strip()]
     starts = [number for number, line in enumerate(lines) if line.startswith("Failure #")]
     last = lines[starts[-1] + 1 :] if starts else lines
     text = "\n".join(last)
@@ -60,20 +56,20 @@ def death(told: str, *, idle_s: float, no_progress_s: float) -> Death:
             fix="install them there, or submit the launch with `ray job submit --working-dir`",
         )
     if last and last[0].startswith("ray::"):
-        return Death("lost" if "reset_config" in text else "error", last[-1])
+        return FailureReason("lost" if "reset_config" in text else "error", last[-1])
     sure = text.partition(AMONG_CAUSES)[0]
     if any(word in sure for word in HOST_MEMORY):
-        return Death("out_of_memory", "its process was killed because its machine was running out of memory")
-    standing = idle_s > no_progress_s / 2 and idle_s + SLACK_S > no_progress_s
-    if standing or f"exit code {WATCHDOG_EXIT}" in sure:
-        return Death("no_progress", f"it made no step for {no_progress_s:g} s")
-    if any(word in sure for word in NODE):
-        return Death("lost", f"its node was lost: {_said(last)}")
-    return Death("lost", f"its process was lost: {_said(last)}")
+        killed = "its process was killed because its machine was running out of memory"
+        return FailureReason("out_of_memory", killed)
+    hung = idle_s > no_progress_s / 2 and idle_s + SLACK_S > no_progress_s
+    if hung or f"exit code {WATCHDOG_EXIT}" in sure:
+        return FailureReason("no_progress", f"it made no step for {no_progress_s:g} s")
+    lost = "node" if any(word in sure for word in NODE) else "process"
+    return FailureReason("lost", f"its {lost} was lost: {_cause(last)}")
 
 
-def _said(lines: list[str]) -> str:
-    """What Ray says about the end itself, without the ids; else its first line."""
+def _cause(lines: list[str]) -> str:
+    """What Ray says about the end itself, without ids; else its first line."""
     for line in lines:
         if line.startswith(("The actor is dead because", "The actor died because")):
             return line.partition(AMONG_CAUSES)[0].removeprefix("The actor is dead because ").strip()

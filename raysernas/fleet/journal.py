@@ -1,7 +1,7 @@
-"""The journal: candidates and outcomes as Optuna studies, for whoever opens a study with Optuna's own tools.
+"""The journal: candidates and outcomes as Optuna studies, for Optuna's own tools.
 
-Comes in: the candidates of each line and how they fared. Goes out: a file of Optuna's JournalStorage on the
-local disk. It is a view: nothing is read from it but to see whether it still agrees, and it is written anew
+In: the candidates of each group and their outcomes. Out: a file of Optuna's JournalStorage on the local disk.
+The journal is only a view: it is read to see whether it still agrees with the candidates, and written anew
 where it does not. Whoever opens it holds the study (`lock.held`). Source: Optuna's JournalStorage.
 """
 
@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from raysernas.config.fault import Fault
-from raysernas.fleet.proposals import Direction, Outcome, Proposal, frozen, told
+from raysernas.fleet.proposals import Direction, Outcome, Proposal, optuna_state, optuna_trial
 from raysernas.record.storage import write
 
 
@@ -33,57 +33,51 @@ class Journal:
 
 
 class View:
-    """One line of candidates as an Optuna study; candidate n is its trial n."""
+    """One group of candidates as an Optuna study; candidate n is its trial n."""
 
     def __init__(
         self, journal: Journal, name: str, directions: Sequence[Direction], axes: dict[str, BaseDistribution]
     ):
-        """Nothing is written before `show`."""
+        """Writes nothing before `show`."""
         self._journal, self._name, self._directions, self._axes = journal, name, directions, axes
         self._study: optuna.Study | None = None
 
     def show(self, known: Sequence[Proposal], outcomes: Sequence[Outcome | None]) -> None:
-        """Make the study say this: what it lacks is added, and where it says something else it is written
-        anew.
+        """Bring the study up to date: add what is missing; if it disagrees, write it anew.
 
         Args:
-            outcomes: of each candidate; None for one that the present plan does without.
+            outcomes: of each candidate; None for one that is not in the present plan.
         """
         with _writing(self._journal.path):
             study = self._created()
             trials = study.get_trials(deepcopy=False)
-            pairs = zip(trials, known, outcomes, strict=False)
-            if (
-                study.directions != self._wanted()
-                or len(trials) > len(known)
-                or not all(_agrees(*each) for each in pairs)
-            ):
+            agrees = study.directions == self._wanted() and len(trials) <= len(known)
+            if not agrees or not all(map(_agrees, trials, known, outcomes)):
                 optuna.delete_study(study_name=self._name, storage=self._journal.storage)
                 study, trials = self._created(), []
             self._study = study
             for number, (proposal, outcome) in enumerate(zip(known, outcomes, strict=True)):
                 if number >= len(trials):
-                    study.add_trial(frozen(proposal, self._axes, outcome or Outcome("running")))
-                # left over by a launch that was killed
+                    study.add_trial(optuna_trial(proposal, self._axes, outcome or Outcome("running")))
                 elif outcome is not None and not trials[number].state.is_finished():
+                    # a killed launch left it running
                     self.tell(number, outcome)
 
     def add(self, proposal: Proposal) -> None:
         """A new candidate."""
         if self._study is not None:
             with _writing(self._journal.path):
-                self._study.add_trial(frozen(proposal, self._axes, Outcome("running")))
+                self._study.add_trial(optuna_trial(proposal, self._axes, Outcome("running")))
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Note how a candidate fared; once it has ended it is left alone."""
+        """Write the outcome of a candidate, once it has ended and only once."""
         if outcome.state == "running" or self._study is None:
             return
-        state, values = told(outcome)
+        state, values = optuna_state(outcome)
         storage = self._journal.storage
         with _writing(self._journal.path):
-            trial_id = storage.get_trial_id_from_study_id_trial_number(
-                storage.get_study_id_from_name(self._name), number
-            )
+            study_id = storage.get_study_id_from_name(self._name)
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
             if storage.get_trial(trial_id).state.is_finished():
                 return
             if outcome.raced:
@@ -101,20 +95,20 @@ class View:
 
 
 def _agrees(trial: FrozenTrial, proposal: Proposal, outcome: Outcome | None) -> bool:
-    """Whether a trial is this candidate, and has been told nothing else about it."""
+    """Whether a trial is this candidate, with no other outcome."""
     if trial.params != proposal.settings:
         return False
     if outcome is None or not trial.state.is_finished():
         return True
-    state, values = told(outcome)
-    told_before = trial.values or ()
-    same = len(told_before) == len(values or ()) and all(map(math.isclose, told_before, values or ()))
+    state, values = optuna_state(outcome)
+    before, now = trial.values or (), values or ()
+    same = len(before) == len(now) and all(map(math.isclose, before, now))
     return trial.state == state and same
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Journal]:
-    """The journal of a study that the caller holds, with a torn end cut off.
+    """The journal of a study that the caller holds. A torn end is cut off.
 
     Raises:
         Fault: when it cannot be written.
@@ -122,9 +116,9 @@ def opened(path: Path) -> Iterator[Journal]:
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        # left by a killed launch; Optuna would wait 30 s for it
+        # a killed launch leaves Optuna's own lock, for which Optuna would wait 30 s
         path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-        mend(path)
+        cut_torn_end(path)
         storage = _storage(path)
     yield Journal(path, storage)
 
@@ -134,8 +128,7 @@ def _storage(path: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path)))
     except OSError:
         raise
-    # lines that are JSON but no journal; whatever Optuna trips over, the candidates are the truth
-    except Exception:
+    except Exception:  # lines that are JSON but no journal; the candidates are the truth, so begin anew
         _keep(path, b"")
         return JournalStorage(JournalFileBackend(str(path)))
 
@@ -154,10 +147,8 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def mend(path: Path) -> None:
-    """Cut off a last line that a killed process left half written; the journal as it was is kept beside
-    it.
-    """
+def cut_torn_end(path: Path) -> None:
+    """Cut off a last line that a killed process left half written. A copy of the journal stays beside it."""
     whole = path.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     last = kept.splitlines()[-1] if kept else b"{}"
@@ -170,7 +161,7 @@ def mend(path: Path) -> None:
 
 
 def _keep(path: Path, good: bytes) -> None:
-    """Leave the good beginning of a journal in place, and a copy of all of it beside it."""
+    """Cut a journal down to its good beginning, and leave a copy of all of it beside it."""
     whole = path.read_bytes()
     write(path.with_name(f"{path.name}.torn"), lambda part: part.write_bytes(whole))
     with path.open("r+b") as file:

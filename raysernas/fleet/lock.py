@@ -1,11 +1,11 @@
 """One launch of a study at a time, and no lock that outlives its owner.
 
-Comes in: a study. Goes out: a `Hold`, while which no other launch runs it. A local folder is held by a locked
-file, which ends with the process. A bucket cannot be locked: there each launch creates the next lease
-exclusively (000001.json, 000002.json ...) and renews its own; the highest number holds the study. A lease
-that is not renewed for LEASE_S, by the clock of whoever watches it, may be followed by the next one. So of
-two that follow only one succeeds, clocks need not agree, and a launch that was asleep finds a higher number
-than its own when it wakes, and ends.
+In: a study. Out: a `Hold`; while it is open, no other launch runs the study. A local folder is held by a
+locked file, and the lock ends with the process. A bucket has no locks. There each launch creates the next
+lease exclusively (000001.json, 000002.json ...) and renews it; the highest number holds the study. A lease
+that is not renewed for LEASE_S, by the clock of whoever watches it, may be followed by the next one. So only
+one of two followers succeeds, clocks need not agree, and a launch that was asleep finds a higher number than
+its own when it wakes, and ends.
 """
 
 import _thread
@@ -28,7 +28,7 @@ from raysernas.record import storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.storage import StorageFault
 
-LEASE_S = 30.0  # without renewal, after which a launch is taken for dead
+LEASE_S = 30.0  # without renewal: then the launch counts as dead
 RENEW_S = 5.0
 
 
@@ -37,17 +37,17 @@ class Hold:
     """A held study."""
 
     check: Callable[[], object] = lambda: None
-    """Raises a Fault when the study is no longer held. Call it before writing what others may write too."""
+    """Raises a Fault when the study is no longer held. Call it before writing what another launch writes."""
 
 
 @contextmanager
 def held(
     files: StudyFiles, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)
 ) -> Iterator[Hold]:
-    """The study, for this launch alone.
+    """Hold the study for this launch alone.
 
     Args:
-        say: is told that another launch may be running, and how long that is watched.
+        say: called with a message when another launch may be running, and its lease is watched.
 
     Raises:
         Fault: when another launch runs it, or takes it over meanwhile; when the folder cannot be written.
@@ -69,7 +69,7 @@ def held(
 
 
 def _locked(files: StudyFiles) -> int | None:
-    """A locked file; None on a file system that has no locks."""
+    """Lock the study's file; None on a file system without locks."""
     try:
         files.lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o644)
@@ -80,9 +80,9 @@ def _locked(files: StudyFiles) -> int | None:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(_me()).encode())
     except BlockingIOError as error:
-        told = os.pread(descriptor, 4096, 0)
+        holder = os.pread(descriptor, 4096, 0)
         os.close(descriptor)
-        raise _refused(files, told) from error
+        raise _refused(files, holder) from error
     except OSError:
         os.close(descriptor)
         return None
@@ -90,12 +90,12 @@ def _locked(files: StudyFiles) -> int | None:
 
 
 def _renewed(lease: "Lease") -> Iterator[Hold]:
-    """The time in which a thread renews the lease; the main thread is interrupted when it is lost."""
+    """Renew the lease in a thread. When the lease is lost, the main thread is interrupted."""
     done, main = threading.Event(), threading.current_thread() is threading.main_thread()
 
     def renew() -> None:
         while not done.wait(RENEW_S):
-            with suppress(StorageFault):  # no answer: others do not get one either, or find the lease too old
+            with suppress(StorageFault):  # no answer; if others get one, the lease grows too old
                 lease.renew()
             if lease.lost:
                 if main and not done.is_set():
@@ -118,7 +118,7 @@ def _renewed(lease: "Lease") -> Iterator[Hold]:
 
 
 class Lease:
-    """One launch's lease of a study. `clock` counts seconds, those of a sleeping machine too."""
+    """One launch's lease of a study. `clock` counts seconds, also while the machine sleeps."""
 
     def __init__(
         self,
@@ -128,29 +128,27 @@ class Lease:
     ):
         self.files, self.owner, self.lost = files, uuid.uuid4().hex, False
         self._clock, self._wait = clock or _clock, wait
-        self._number, self._beat, self._confirmed = 0, 0, 0.0
-        self._alone = threading.Lock()  # the thread that renews and whoever checks
+        self._number, self._heartbeat, self._confirmed = 0, 0, 0.0
+        self._alone = threading.Lock()  # for the renewing thread and whoever checks
 
     def take(self, say: Callable[[str], object]) -> None:
         """Become the holder.
 
         Raises:
-            Fault: when another launch renews its lease, or was quicker.
+            Fault: when another launch renews its lease, or was faster.
         """
         last = self._last()
         before = storage.text(last) if last else None
         running = last is not None and before is not None and not _parsed(before).get("ended")
         if last is not None and running:
-            say(
-                f"{self.files.root} is held by {_who(_parsed(before or ''))}; watching for {LEASE_S:.0f} s "
-                "whether it still runs"
-            )
+            holder = f"{self.files.root} is held by {_who(_parsed(before))}"
+            say(f"{holder}; waiting {LEASE_S:.0f} s to see whether it still runs")
             self._watch(last, before)
         self._number, begun = 1 + (_number(last) if last else 0), self._clock()
         if not storage.create(self._path(), self._text()):
             raise _refused(self.files, storage.text(self._path()))
-        # the holder writes its beat and then looks for a successor, this one does the reverse: one of them
-        # sees the other
+        # The holder writes its heartbeat and then looks for a successor; this launch does the reverse. So one
+        # of them sees the other.
         revived = last is not None and running and not _same(storage.text(last), before)
         if revived or self._superseded():
             storage.delete(self._path())
@@ -161,7 +159,7 @@ class Lease:
                 storage.delete(path)
 
     def renew(self) -> None:
-        """Show that this launch lives, and see whether it still holds the study.
+        """Show that this launch is alive, and check that it still holds the study.
 
         Raises:
             StorageFault: when the store does not answer.
@@ -170,16 +168,16 @@ class Lease:
             if self._superseded():
                 self.lost = True
                 return
-            self._beat, begun = self._beat + 1, self._clock()
+            self._heartbeat, begun = self._heartbeat + 1, self._clock()
             storage.put(self._path(), self._text())
-            self.lost = self._superseded()  # by someone who looked before this beat
+            self.lost = self._superseded()  # by a launch that looked before this heartbeat
             self._confirmed = begun
 
     def check(self) -> None:
-        """That the study is still held.
+        """Check that the study is still held.
 
         Raises:
-            Fault: when it is not, or the store does not say.
+            Fault: when it is not, or the store does not answer.
         """
         if not self.lost and self._clock() - self._confirmed > LEASE_S / 2:
             self.renew()
@@ -187,26 +185,26 @@ class Lease:
             raise self.fault()
 
     def give_back(self) -> None:
-        """Let the next launch begin at once."""
+        """End the lease, so that the next launch need not wait."""
         if not self.lost:
-            with suppress(StorageFault):  # it will be watched until it is old
+            with suppress(StorageFault):  # then the next launch waits until it is too old
                 storage.put(self._path(), self._text(ended=True))
 
     def fault(self) -> Fault:
-        """What a launch says that has lost its study."""
+        """The error of a launch that has lost its study."""
         return Fault(
             "study",
             f"{self.files.root} has been taken over by another launch",
             got=f"this one did not renew its lease for {LEASE_S:.0f} s",
             expected="a process that is not put to sleep",
-            fix="nothing, if the other launch is meant to go on; else stop it and run the same command again",
+            fix="nothing if the other launch should go on; else stop it and run the same command again",
         )
 
     def _watch(self, last: Path, before: str | None) -> None:
-        """Wait until a lease is old, or its launch ends.
+        """Wait until a lease is too old, or its launch ends.
 
         Raises:
-            Fault: when it is renewed meanwhile.
+            Fault: when it is renewed in the meantime.
         """
         begun = self._clock()
         while self._clock() - begun < LEASE_S:
@@ -228,7 +226,7 @@ class Lease:
         return self.files.leases / f"{self._number:06d}.json"
 
     def _text(self, *, ended: bool = False) -> bytes:
-        return json.dumps({**_me(), "owner": self.owner, "beat": self._beat, "ended": ended}).encode()
+        return json.dumps({**_me(), "owner": self.owner, "beat": self._heartbeat, "ended": ended}).encode()
 
 
 def _number(path: Path) -> int:
@@ -251,20 +249,21 @@ def _me() -> dict[str, Any]:
     return {"host": platform.node(), "pid": os.getpid(), "time": time.strftime("%Y-%m-%d %H:%M:%S%z")}
 
 
-def _who(told: dict[str, Any]) -> str:
-    return f"process {told.get('pid', '?')} on {told.get('host', '?')} (last heard {told.get('time', '?')})"
+def _who(lease: dict[str, Any]) -> str:
+    pid, host, at = (lease.get(name, "?") for name in ("pid", "host", "time"))
+    return f"process {pid} on {host} (last heard {at})"
 
 
 def _clock() -> float:
-    """Seconds that go on while the machine sleeps."""
+    """Seconds, counted while the machine sleeps too."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()
 
 
-def _refused(files: StudyFiles, told: str | bytes | None) -> Fault:
+def _refused(files: StudyFiles, holder: str | bytes | None) -> Fault:
     return Fault(
         "study",
         f"{files.root} is being run by another process",
-        got=_who(_parsed(told)),
+        got=_who(_parsed(holder)),
         expected="one launch at a time",
         fix="wait for the other launch, or stop it",
     )

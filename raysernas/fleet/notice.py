@@ -1,12 +1,12 @@
-"""The notice: a node that is about to be taken away says so, and its trials write their checkpoints and go
-elsewhere.
+"""Spot notices: a node that is about to be taken away says so, and its trials write their checkpoints and
+move.
 
     python -m raysernas.fleet.notice [--cloud aws|gcp|azure|none] [--address HOST:PORT] [--node-id ID]
 
-runs beside `ray start` on every spot node, in the same container. Comes in: the cloud's notice, from its
-metadata service, or SIGTERM. Goes out: a file that this node's trials look at once a second, and Ray's own
-`drain-node`, after which Ray starts nothing here. The file counts while it is fresh, so that a notice that
-was taken back ends by itself. Sources: AWS "spot instance interruption notices" and "rebalance
+runs beside `ray start` on every spot node, in the same container. In: the cloud's notice, from its metadata
+service, or SIGTERM. Out: a file that the trials of this node read once a second, and Ray's own `drain-node`,
+after which Ray starts nothing here. The file counts only while it is fresh, so a withdrawn notice expires by
+itself. Sources: AWS "spot instance interruption notices" and "rebalance
 recommendations" (IMDSv2); GCP "preempted" metadata; Azure "Scheduled Events".
 """
 
@@ -22,23 +22,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 POLL_S = 5.0
-FRESH_S = 30.0  # a file that has not been written again for so long is of another time
-ANSWER_S = 2.0  # of a metadata service
-DEADLINE_S = {"aws": 120, "gcp": 30, "azure": 30, "SIGTERM": 30}  # until the node is gone, at the least
-HOSTS = {
-    "aws": "http://169.254.169.254",
-    "gcp": "http://metadata.google.internal",
-    "azure": "http://169.254.169.254",
-}
-EVERY_NODE = "node"  # of this machine
+FRESH_S = 30.0  # an older file no longer counts
+ANSWER_S = 2.0  # timeout of a metadata service
+DEADLINE_S = {"aws": 120, "gcp": 30, "azure": 30, "SIGTERM": 30}  # until the node is gone, at least
+LINK_LOCAL = "http://169.254.169.254"
+HOSTS = {"aws": LINK_LOCAL, "gcp": "http://metadata.google.internal", "azure": LINK_LOCAL}
+EVERY_NODE = "node"  # all Ray nodes of this machine
 
 
 def leaving(node_id: str = EVERY_NODE) -> str:
-    """Why this node will be gone; empty if nothing says so."""
+    """Why this node will be gone soon, or ""."""
     for name in {EVERY_NODE, node_id}:
         path = _folder() / name
         try:
@@ -46,12 +44,12 @@ def leaving(node_id: str = EVERY_NODE) -> str:
             if about.st_uid == os.getuid() and time.time() - about.st_mtime < FRESH_S:
                 return path.read_text(encoding="utf-8") or "this node is leaving"
         except OSError:
-            continue  # nobody has written it
+            continue  # no such file
     return ""
 
 
 def announce(reason: str, node_id: str = EVERY_NODE) -> None:
-    """Write the file; it counts for FRESH_S."""
+    """Write the file, which counts for FRESH_S."""
     folder = _folder()
     folder.mkdir(mode=0o700, exist_ok=True)
     part = folder / f".{node_id}.{os.getpid()}"
@@ -60,35 +58,34 @@ def announce(reason: str, node_id: str = EVERY_NODE) -> None:
 
 
 def withdraw(node_id: str = EVERY_NODE) -> None:
-    """Take the file away."""
+    """Delete the file."""
     (_folder() / node_id).unlink(missing_ok=True)
 
 
 def _folder() -> Path:
-    """The same for every process of this user on this machine; others cannot write to it."""
+    """One folder for all processes of this user on this machine; other users cannot write to it."""
     return Path(tempfile.gettempdir()) / f"raysernas-leaving-{os.getuid()}"
 
 
-def asked(cloud: str, host: str = "") -> str:
-    """What the cloud says about this machine's end: a reason, or nothing. An answer that does not come is
-    nothing.
-    """
+def cloud_notice(cloud: str, host: str = "") -> str:
+    """Why the cloud will take this machine away, or "", also when its metadata service does not answer."""
     ask = {"aws": _aws, "gcp": _gcp, "azure": _azure}[cloud]
     try:
         return ask(host or HOSTS[cloud])
-    except (HTTPError, URLError, OSError, ValueError):  # 404 is how AWS says that there is no notice
+    except (HTTPError, URLError, OSError, ValueError):  # AWS says 404 when there is no notice
         return ""
 
 
 def _aws(host: str) -> str:
     token = _get(f"{host}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, method="PUT")
-    for path, told in (
-        ("spot/instance-action", "a spot interruption"),
-        ("events/recommendations/rebalance", "a rebalance advice"),
-    ):
+    kinds = {
+        "spot/instance-action": "a spot interruption",
+        "events/recommendations/rebalance": "a rebalance recommendation",
+    }
+    for path, kind in kinds.items():
         try:
             notice = json.loads(_get(f"{host}/latest/meta-data/{path}", {"X-aws-ec2-metadata-token": token}))
-            return f"{told} of AWS, at {notice.get('time') or notice.get('noticeTime')}"
+            return f"{kind} of AWS, at {notice.get('time') or notice.get('noticeTime')}"
         except HTTPError:
             continue
     return ""
@@ -100,42 +97,29 @@ def _gcp(host: str) -> str:
 
 
 def _azure(host: str) -> str:
-    events = json.loads(
-        _get(f"{host}/metadata/scheduledevents?api-version=2020-07-01", {"Metadata": "true"})
-    ).get("Events", [])
-    name = ""
-    if events:
-        name = json.loads(
-            _get(f"{host}/metadata/instance/compute?api-version=2021-02-01", {"Metadata": "true"})
-        ).get("name", "")
+    def ask(path: str) -> Any:
+        return json.loads(_get(f"{host}/metadata/{path}", {"Metadata": "true"}))
+
+    events = ask("scheduledevents?api-version=2020-07-01").get("Events", [])
+    name = ask("instance/compute?api-version=2021-02-01").get("name", "") if events else ""
     ours = [event for event in events if not name or name in event.get("Resources", [name])]
-    ends = [
-        event["EventType"]
-        for event in ours
-        if event.get("EventType") in ("Preempt", "Terminate", "Redeploy", "Reboot")
-    ]
+    kinds = [event.get("EventType") for event in ours]
+    ends = [kind for kind in kinds if kind in ("Preempt", "Terminate", "Redeploy", "Reboot")]
     return f"a scheduled event of Azure: {ends[0]}" if ends else ""
 
 
 def _get(url: str, headers: Mapping[str, str], method: str = "GET") -> str:
-    asking = Request(url, headers=dict(headers), method=method)
-    with build_opener(ProxyHandler({})).open(asking, timeout=ANSWER_S) as answer:  # never through a proxy
+    request = Request(url, headers=dict(headers), method=method)
+    with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_S) as answer:  # never through a proxy
         return answer.read().decode()
 
 
 def drain(reason: str, deadline_s: int, *, address: str = "", node_id: str = "") -> str:
-    """Have Ray start nothing more on this node; what it said if it refused."""
+    """Have Ray start nothing more on this node; what Ray said if it refused, or ""."""
     command = [
-        sys.executable,
-        "-m",
-        "ray.scripts.scripts",
-        "drain-node",
-        "--reason",
-        "DRAIN_NODE_REASON_PREEMPTION",
-        "--reason-message",
-        reason,
-        "--deadline-remaining-seconds",
-        str(deadline_s),
+        *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
+        *("--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", reason),
+        *("--deadline-remaining-seconds", str(deadline_s)),
     ]
     command += ["--address", address] if address else []
     command += ["--node-id", node_id] if node_id else []
@@ -147,7 +131,9 @@ def drain(reason: str, deadline_s: int, *, address: str = "", node_id: str = "")
 
 
 class Agent:
-    """Watches for a notice; announces and drains once, and announces again while the notice stands."""
+    """Watches for a notice. It drains the node once, and announces the notice again and again while it
+    stands.
+    """
 
     def __init__(
         self,
@@ -160,13 +146,15 @@ class Agent:
         self._ask, self._drain, self._cloud, self._node_id = ask, drain, cloud, node_id
         self._drained = False
 
-    def look(self, told: str = "") -> str:
-        """Look once, or be told (SIGTERM); the reason, if there is one."""
-        if reason := told or self._ask():
+    def look(self, signalled: str = "") -> str:
+        """Ask the cloud once; the reason, if there is one. `signalled`: the reason, if a signal came
+        instead.
+        """
+        if reason := signalled or self._ask():
             announce(reason, self._node_id)  # first: trials need the time that draining takes
             if not self._drained:
                 self._drained = True
-                refused = self._drain(reason, DEADLINE_S["SIGTERM" if told else self._cloud])
+                refused = self._drain(reason, DEADLINE_S["SIGTERM" if signalled else self._cloud])
                 print(f"{reason}; {f'draining failed: {refused}' if refused else 'draining'}", flush=True)
         elif self._drained:
             withdraw(self._node_id)
@@ -174,35 +162,35 @@ class Agent:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT, which it takes for a notice."""
+    """Runs until SIGTERM or SIGINT, which count as a notice."""
     parser = argparse.ArgumentParser(prog="python -m raysernas.fleet.notice", allow_abbrev=False)
     parser.add_argument(
         "--cloud",
         choices=[*HOSTS, "none"],
         default="none",
-        help="whose notices to watch for, besides SIGTERM",
+        help="watch for notices of this cloud, besides SIGTERM",
     )
-    parser.add_argument("--host", default="", help="of the metadata service, if it is not the usual one")
-    parser.add_argument("--address", default="", help="of the Ray cluster, if there are several here")
-    parser.add_argument("--node-id", default="", help="of this node, if there are several here")
+    parser.add_argument("--host", default="", help="the metadata service, if it is not the usual one")
+    parser.add_argument("--address", default="", help="the Ray cluster, if there are several here")
+    parser.add_argument("--node-id", default="", help="this Ray node, if there are several here")
     given = parser.parse_args(arguments)
     agent = Agent(
-        (lambda: asked(given.cloud, given.host)) if given.cloud != "none" else (lambda: ""),
+        (lambda: cloud_notice(given.cloud, given.host)) if given.cloud != "none" else (lambda: ""),
         lambda reason, deadline_s: drain(reason, deadline_s, address=given.address, node_id=given.node_id),
         cloud=given.cloud,
         node_id=given.node_id or EVERY_NODE,
     )
-    told, end = [""], threading.Event()
+    signalled, end = [""], threading.Event()
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        told[0] = f"{signal.Signals(number).name} for this node"
+    def receive(number: int, frame: FrameType | None) -> None:
+        signalled[0] = f"{signal.Signals(number).name} for this node"
         end.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hear)
+        signal.signal(number, receive)
     while not end.wait(POLL_S):
         agent.look()
-    agent.look(told[0])
+    agent.look(signalled[0])
     return 0
 
 

@@ -1,8 +1,8 @@
 """The plan: what a study will run, on what, before anything is started or written.
 
-Comes in: the configuration as the user gave it. Goes out: the same, resolved (device, content of the corpus,
-list of folds), with every fold checked and the study's folder compared with it. Knows no Ray; torch is only
-asked for its GPUs.
+In: the configuration as the user gave it. Out: the same, resolved (device, content of the corpus, list of
+folds), with every fold checked and the study's folder compared with it. Knows no Ray; torch only says which
+GPUs there are.
 """
 
 from collections import Counter
@@ -26,8 +26,8 @@ from raysernas.record.protocol import marks
 from raysernas.record.provenance import cores
 from raysernas.record.storage import StorageFault
 
-CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user has set
-NAMED = 3  # of the files that are left out; all are in the ledger
+CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user sets
+NAMED = 3  # of the files that are left out; the ledger has all
 SCHEMES = {
     "speaker": "leave one speaker out",
     "speaker_groups": "leave a group of speakers out",
@@ -42,58 +42,58 @@ SCHEMES = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class StudyPlan:
     """A resolved study."""
 
     config: Config
     corpus: Corpus
     folds: dict[int, str]  # index -> who is held out
-    slots: int  # trials at once; 0 = what the cluster has room for
+    slots: int  # trials at once; 0 = as many as the cluster has room for
     cpus_per_trial: int
     gpus_per_trial: float
     device: str  # for people
-    finished: dict[str, int]  # trials of each arm that have such a record already
+    finished: dict[str, int]  # trials of each arm that already have such a record
     failed: dict[str, int]
     raced: dict[str, int]
     unknown: int  # utterances of a fold whose speaker is unknown
-    unused: int  # utterances that are in no part of a fold; the most of any fold, as above
-    remarks: tuple[str, ...] = ()  # on records that cannot be read, or are older
+    unused: int  # utterances in no part of a fold; of the fold with the most, like `unknown`
+    remarks: tuple[str, ...] = ()  # about records that cannot be read, or are older
 
     @property
     def files(self) -> StudyFiles:
-        """Where everything of the study lies."""
+        """The study's folder."""
         return study_files(self.config)
 
     def candidates(self, arm: str) -> int:
-        """Candidates of an arm, nested of an arm and fold, that can differ: one where it reads no key of the
-        space.
+        """How many candidates of an arm (nested: of an arm and fold) can differ: one if it reads no key of
+        the space.
         """
         study = self.config.study
         return study.candidates if any(reads(arm, key) for key in study.space) else 1
 
     def trials(self, arm: str) -> int:
-        """Trials of an arm, finished ones too; fewer if two proposals turn out equal."""
+        """Trials of an arm, finished ones included; fewer if two proposals turn out equal."""
         return self.candidates(arm) * len(self.folds) * len(self.config.study.seeds)
 
     def left(self, arm: str) -> int:
-        """Trials of an arm that the next launch runs, at most."""
+        """How many trials of an arm the next launch runs, at most."""
         kept = 0 if self.config.study.retry_failed else self.failed.get(arm, 0)
         return self.trials(arm) - self.finished.get(arm, 0) - self.raced.get(arm, 0) - kept
 
 
 def resolve(
     config: Config, *, dry: bool = False, report: Callable[[int, int], object] = lambda done, of: None
-) -> Plan:
+) -> StudyPlan:
     """Look at the corpus, the machine and the study's folder; write `study.yaml` and `folds.csv` unless
     `dry`.
 
     Args:
-        report: called with the number of audio files inspected, and to inspect.
+        report: called with the number of inspected audio files, and of all.
 
     Raises:
         Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
     """
-    # trials run elsewhere
+    # absolute: trials run in other folders
     places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}
     config = replace(config, corpus=replace(config.corpus, **places))
     corpus = catalogue.read(config.corpus, None if dry else cache_folder(config), report)
@@ -115,16 +115,12 @@ def resolve(
     if not dry:
         _write(files.config, show(config))
         _write(files.folds, fold_file.text(corpus, found))
-    return _plan(
-        config,
-        corpus,
-        names,
-        _room(config, gpus, gpu) | _odd(corpus, [found[fold] for fold in config.study.folds]),
-    )
+    chosen = [found[fold] for fold in config.study.folds]
+    return _plan(config, corpus, names, _slots(config, gpus, gpu) | _unknown_and_unused(corpus, chosen))
 
 
-def header(plan: Plan) -> dict[str, str]:
-    """What the user should know before the study runs."""
+def header(plan: StudyPlan) -> dict[str, str]:
+    """What the user should know before the study runs, by label."""
     study, corpus = plan.config.study, plan.corpus
     counts = ", ".join(f"{emotion} {count}" for emotion, count in corpus.counts().items())
     arms = ", ".join(f"{arm} ({plan.candidates(arm)})" for arm in study.arms)
@@ -158,7 +154,7 @@ def cpus(config: Config) -> int:
     return config.study.resources.cpus or cores()
 
 
-def _protocol(plan: Plan) -> str:
+def _protocol(plan: StudyPlan) -> str:
     corpus, study = plan.config.corpus, plan.config.study
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
     count = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
@@ -168,17 +164,15 @@ def _protocol(plan: Plan) -> str:
 
 
 def _proposals(study: StudyConfig) -> str:
-    """How candidates come about and are given up."""
+    """How candidates are proposed and given up."""
     given = ["as written", *(f"point {name}" for name in study.points), study.sampler]
     parts = [f"{', '.join(given)}; by {' against '.join(study.objectives)}"]
     if study.generation:
         parts.append(f"{study.generation} at a time")
     if study.racing.on:
         fewest, p = study.racing.pairs, study.racing.p
-        parts.append(
-            f"given up when worse than the best from {fewest} common folds on (p {p:g}, looks: "
-            f"{study.racing.looks})"
-        )
+        rule = f"given up if worse than the best on {fewest} or more common folds"
+        parts.append(f"{rule} (p {p:g}, looks: {study.racing.looks})")
     return "; ".join(parts)
 
 
@@ -189,8 +183,10 @@ def _left_out(corpus: Corpus) -> str:
     return f"{files} that cannot be used: {first}{more}"
 
 
-def _odd(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
-    """Utterances of a fold whose speaker is unknown, and those in no part of it; the most of any fold."""
+def _unknown_and_unused(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
+    """Utterances of a fold whose speaker is unknown, and utterances in no part of it; of the fold with the
+    most.
+    """
     parts = [(*fold.train, *fold.valid, *fold.test) for fold in found]
     unknown = [sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in part) for part in parts]
     return {"unknown": max(unknown), "unused": len(corpus.utterances) - min(map(len, parts))}
@@ -214,7 +210,7 @@ def _folds(config: Config, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _gpus() -> tuple[int, str]:
-    """How many GPUs there are here, and what the first one is called."""
+    """The number of GPUs here, and the name of the first."""
     import torch  # takes seconds to load
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -229,22 +225,20 @@ def _device(config: Config, gpus: int) -> Literal["cpu", "cuda"]:
             "compute.device is cuda, but there is no GPU here",
             got=wanted,
             expected="auto or cpu",
-            fix="set compute.device=auto, or study.resources.address to a cluster that has GPUs",
+            fix="set compute.device=auto, or study.resources.address to a cluster with GPUs",
         )
     return ("cuda" if gpus else "cpu") if wanted == "auto" else wanted
 
 
-def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
-    """Trials at once, CPUs and GPUs of each, and the same for people."""
+def _slots(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
+    """Trials at once, CPUs and GPUs of each, and the same in words."""
     threads, remote = config.compute.threads, bool(config.study.resources.address)
     here = cpus(config)
     each = threads if remote else min(threads, here)
     share = config.study.resources.gpus_per_trial if config.compute.device == "cuda" else 0.0
-    where = (
-        f"the cluster at {config.study.resources.address}"
-        if remote
-        else f"{here} CPU{'s' if here > 1 else ''}"
-    )
+    where = f"{here} CPU{'s' if here > 1 else ''}"
+    if remote:
+        where = f"the cluster at {config.study.resources.address}"
     text = f"{threads} thread{'s' if threads > 1 else ''} a trial"
     if not share:
         slots = 0 if remote else here // each
@@ -261,7 +255,7 @@ def _room(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
 
 
 def _compare(config: Config, files: StudyFiles) -> None:
-    """Refuse a folder whose trials ran under other settings."""
+    """Refuse a folder whose trials ran with other settings."""
     path = files.config
     try:
         before = study_config(files)
@@ -270,9 +264,9 @@ def _compare(config: Config, files: StudyFiles) -> None:
     except Fault as fault:
         raise Fault(
             "study",
-            f"{path} is not of this version of raysernas",
+            f"{path} was not written by this version of raysernas",
             got=fault.what,
-            expected="a study.yaml that it has written",
+            expected="a study.yaml of this version",
             fix=f"set another study.name, or delete {path.parent}",
         ) from fault
     if before is not None and (changed := differences(before, config)):
@@ -289,32 +283,25 @@ def _compare(config: Config, files: StudyFiles) -> None:
             "study",
             f"{path.parent} was run with other settings",
             got=f"{len(changed)} changed (old -> new):{lines}",
-            expected="the settings of study.yaml; only arms, candidates, folds, seeds and resources may "
-            "change",
-            fix="set another study.name for the new settings, or take back the change, or delete "
-            f"{path.parent}",
+            expected="the settings of study.yaml; arms, candidates, folds, seeds and resources may change",
+            fix=f"set another study.name for the new settings, or undo the change, or delete {path.parent}",
         )
 
 
 def _write(path: Path, text: str) -> None:
-    """A file that states the latest plan; left alone if it does already, so that a finished study can be
-    read-only.
-    """
+    """Write a file of the plan unless it has this text already: a finished study may be read-only."""
     if storage.text(path) != text:
         storage.write_text(path, text)
 
 
-def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str, Any]) -> Plan:
+def _plan(config: Config, corpus: Corpus, names: tuple[str, ...], more: dict[str, Any]) -> StudyPlan:
     rows, remarks = ledger.validation_and_remarks(study_files(config))
     rows = rows.drop_duplicates(["arm", "candidate", "fold", "seed"])
     study = config.study
-    rows = rows[
-        rows["arm"].isin(study.arms) & rows["fold"].isin(study.folds) & rows["seed"].isin(study.seeds)
-    ]
+    for name in ("arm", "fold", "seed"):
+        rows = rows[rows[name].isin(getattr(study, f"{name}s"))]
     rows = rows[rows["candidate"] < study.candidates]
-    ended = {
-        status: Counter(rows.loc[rows["status"] == status, "arm"])
-        for status in ("finished", "failed", "raced")
-    }
+    statuses = ("finished", "failed", "raced")
+    ended = {status: Counter(rows.loc[rows["status"] == status, "arm"]) for status in statuses}
     held_out = {fold: names[fold] for fold in study.folds}
-    return Plan(config=config, corpus=corpus, folds=held_out, remarks=tuple(remarks), **ended, **more)
+    return StudyPlan(config=config, corpus=corpus, folds=held_out, remarks=tuple(remarks), **ended, **more)

@@ -1,8 +1,8 @@
-"""The one live display of a running study: done, running, left, last results, time left.
+"""The live display of a running study: done, running, left, last results, time left.
 
-Comes in: trials that start, advance and end. Goes out: on a terminal a table that keeps itself up to date,
-elsewhere one plain line for each ended trial. The time left comes from the trials of the same arm that have
-ended. Knows no Ray.
+In: trials that start, advance and end. Out: on a terminal a display that keeps itself up to date, elsewhere
+one plain line for each ended trial. The time left is estimated from ended trials of the same arm. Knows no
+Ray.
 """
 
 import time
@@ -21,8 +21,8 @@ SHOWN = 5  # last results on the live display
 
 
 @dataclass(slots=True)
-class Running:
-    """A trial under way."""
+class RunningTrial:
+    """A running trial and how far it is."""
 
     arm: str
     since_s: float
@@ -31,19 +31,19 @@ class Running:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What is known about the speed of a study."""
+class StudyProgress:
+    """How far a study is, and how fast."""
 
     slots: int
     left: dict[str, int] = field(default_factory=dict)  # trials of each arm that have not ended
     seconds: dict[str, list[float]] = field(default_factory=dict)  # of ended trials of each arm
-    running: dict[str, Running] = field(default_factory=dict)
+    running: dict[str, RunningTrial] = field(default_factory=dict)  # by name
     done: int = 0
     failed: int = 0
 
     @property
     def total(self) -> int:
-        """Trials of the study, so far as it is known how many there will be."""
+        """Trials of the study, as far as is known by now."""
         return self.done + sum(self.left.values())
 
     @property
@@ -59,25 +59,23 @@ class Tally:
         overall = sum(known) / len(known)
         mean = {arm: sum(found) / len(found) for arm, found in self.seconds.items()}
         waiting = sum(count * mean.get(arm, overall) for arm, count in self.waiting.items())
-        rests = [
-            max(0.0, mean.get(one.arm, overall) - (now_s - one.since_s)) for one in self.running.values()
-        ]
+        running = self.running.values()
+        rests = [max(0.0, mean.get(one.arm, overall) - (now_s - one.since_s)) for one in running]
         return max([(waiting + sum(rests)) / self.slots, *rests])
 
 
 class Display:
-    """Tells the user how a study goes; `with` it, then `start`, `advance` and `end` trials by name."""
+    """Shows how a study goes. Enter it, then `start`, `advance` and `end` trials by name."""
 
     def __init__(self, console: Console, *, slots: int, clock: Callable[[], float] = time.monotonic):
         self._console, self._clock = console, clock
-        self._tally, self._began_s = Tally(max(1, slots)), clock()
+        self._progress, self._began_s = StudyProgress(max(1, slots)), clock()
         self._last: deque[str] = deque(maxlen=SHOWN)
-        live = console.is_terminal
-        self._live = (
-            Live(console=console, get_renderable=self.picture, refresh_per_second=2, transient=True)
-            if live
-            else None
-        )
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(
+                console=console, get_renderable=self.render, refresh_per_second=2, transient=True
+            )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -89,83 +87,83 @@ class Display:
             self._live.stop()
 
     def expect(self, left: Mapping[str, int], done: int, *, slots: int = 0) -> None:
-        """Trials of each arm that have not ended, how many have, in earlier launches too, and how many run at
-        once.
+        """Set the trials of each arm that have not ended, how many have (in earlier launches too), and,
+        unless 0, how many run at once.
         """
-        self._tally.slots = slots or self._tally.slots
-        self._tally.left, self._tally.done = dict(left), done
+        self._progress.slots = slots or self._progress.slots
+        self._progress.left, self._progress.done = dict(left), done
 
     def start(self, name: str, arm: str) -> None:
-        """A trial runs, perhaps once more."""
-        self._tally.running[name] = Running(arm, self._clock())
+        """A trial has started, perhaps not for the first time."""
+        self._progress.running[name] = RunningTrial(arm, self._clock())
 
     def advance(self, name: str, stage: str, epoch: int, epochs: int) -> None:
         """A running trial has ended an epoch of a stage."""
-        if one := self._tally.running.get(name):
+        if one := self._progress.running.get(name):
             one.stage, one.share = stage, epoch / max(1, epochs)
 
     def leave(self, name: str, reason: str) -> None:
-        """A trial has stopped without a record and goes on later, in this launch if there is a reason."""
-        self._tally.running.pop(name, None)
-        if not reason:
-            return
-        line = f"{name}  stopped: {reason.splitlines()[0]}"
-        self._last.append(line)
-        if not self._live:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        """A trial has stopped without a record. With a reason, it continues later in this launch."""
+        self._progress.running.pop(name, None)
+        if reason:
+            line = f"{name}  stopped: {reason.splitlines()[0]}"
+            self._show(line, line)
 
     def end(self, name: str, arm: str, *, valid_ua: float, reason: str = "") -> None:
         """A trial has written its record; with a reason if it failed. `valid_ua` in 0..1."""
-        tally, now_s = self._tally, self._clock()
-        one = tally.running.pop(name, Running(arm, now_s))
-        tally.done += 1
-        tally.left[arm] = max(0, tally.left.get(arm, 0) - 1)
+        progress, now_s = self._progress, self._clock()
+        one = progress.running.pop(name, RunningTrial(arm, now_s))
+        progress.done += 1
+        progress.left[arm] = max(0, progress.left.get(arm, 0) - 1)
         if reason:
-            tally.failed += 1
+            progress.failed += 1
             result = f"failed: {reason.splitlines()[0]}"
         else:
-            tally.seconds.setdefault(arm, []).append(now_s - one.since_s)
+            progress.seconds.setdefault(arm, []).append(now_s - one.since_s)
             result = f"valid UA {100 * valid_ua:.1f}  {duration(now_s - one.since_s)}"
-        self._last.append(f"{name}  {result}")
-        if not self._live:
-            width = len(str(tally.total))
-            line = f"[{tally.done:>{width}}/{tally.total}] {name}  {result}  {self._time_left()}"
-            self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+        width = len(str(progress.total))
+        count = f"[{progress.done:>{width}}/{progress.total}]"
+        self._show(f"{name}  {result}", f"{count} {name}  {result}  {self._time_left()}".rstrip())
 
-    def picture(self) -> RenderableType:
+    def _show(self, live: str, plain: str) -> None:
+        self._last.append(live)
+        if not self._live:
+            self._console.print(plain, markup=False, highlight=False, soft_wrap=True)
+
+    def render(self) -> RenderableType:
         """The live display as it is now."""
-        tally, now_s = self._tally, self._clock()
-        starting = "" if tally.running or self._last else ", starting"
-        counts = f"{tally.done} done, {len(tally.running)} running, {sum(tally.waiting.values())} left"
-        failed = f", {tally.failed} failed" if tally.failed else ""
-        head = Text(
-            f"{counts}{failed}{starting}   {duration(now_s - self._began_s)}   {self._time_left()}".rstrip(),
-            style="bold",
+        progress, now_s = self._progress, self._clock()
+        counts = (
+            f"{progress.done} done, {len(progress.running)} running, {sum(progress.waiting.values())} left"
         )
-        lines = [
-            f"{_stage(one):<13} {duration(now_s - one.since_s):>6}  {name}"
-            for name, one in sorted(tally.running.items())
-        ]
-        running = [Text(line, overflow="ellipsis", no_wrap=True) for line in lines]
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        starting = "" if progress.running or self._last else ", starting"
+        times = f"{duration(now_s - self._began_s)}   {self._time_left()}"
         bar = Table.grid()
         bar.add_row(
-            ProgressBar(total=max(1, tally.total), completed=tally.done, width=min(60, self._console.width))
+            ProgressBar(
+                total=max(1, progress.total), completed=progress.done, width=min(60, self._console.width)
+            )
         )
+        running = [
+            f"{_stage(one):<13} {duration(now_s - one.since_s):>6}  {name}"
+            for name, one in sorted(progress.running.items())
+        ]
         return Group(
-            head,
+            Text(f"{counts}{failed}{starting}   {times}".rstrip(), style="bold"),
             bar,
-            *running,
+            *[Text(line, overflow="ellipsis", no_wrap=True) for line in running],
             *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self._last],
         )
 
     def _time_left(self) -> str:
-        left_s = self._tally.left_s(self._clock())
-        if left_s is None or self._tally.done == self._tally.total:
+        left_s = self._progress.left_s(self._clock())
+        if left_s is None or self._progress.done == self._progress.total:
             return ""
         return f"about {duration(left_s)} left"
 
 
-def _stage(one: Running) -> str:
+def _stage(one: RunningTrial) -> str:
     return f"{one.stage} {100 * one.share:.0f} %" if one.share else one.stage
 
 

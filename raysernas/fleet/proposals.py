@@ -1,10 +1,9 @@
-"""Proposals: what Optuna would try next, given what was tried and how it fared.
+"""Proposals: what Optuna would try next, given earlier candidates and their outcomes.
 
-Comes in: the settings of the study, the candidates so far and their outcomes. Goes out: the settings of
-candidate n. Its randomness comes from (study.seed, n) alone. One in-memory Optuna study is kept for each line
-of candidates, because filling a new one for every proposal costs time that grows with their number; it is
-filled anew at each launch, so that nothing but candidates and outcomes can matter. Source: Optuna's
-ask-and-tell interface.
+In: the settings of the study, the candidates so far and their outcomes. Out: the settings of candidate n. Its
+randomness comes from (study.seed, n) alone. One in-memory Optuna study is kept for each group of candidates,
+because filling a new one for every proposal takes time that grows with their number. It is filled anew at
+each launch, so that nothing but candidates and outcomes matters. Source: Optuna's ask-and-tell interface.
 """
 
 import hashlib
@@ -30,20 +29,18 @@ DIRECTIONS: dict[str, Direction] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a candidate fared: the value of each of `study.objectives`, over all folds and seeds, once it has
-    ended.
+    """The outcome of a candidate: once it has ended, the value of each of `study.objectives` over all folds
+    and seeds.
     """
 
     state: Literal["running", "failed", "complete"]
     values: tuple[float, ...] = ()
-    raced: bool = False  # given up; the values are what it would have had, as far as one can tell
+    raced: bool = False  # given up; the values are an estimate of what it would have had
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings of a candidate, and what the sampler noted about it for later (such as the population it
-    belongs to).
-    """
+    """Settings of a candidate, and the sampler's own notes about it (such as its population)."""
 
     settings: dict[str, Any]
     notes: dict[str, Any]
@@ -65,13 +62,15 @@ def _axis(axis: dict[str, Any], default: Value) -> BaseDistribution:
 
 
 def directions(study: StudyConfig) -> list[Direction]:
-    """Of each objective, in Optuna's words."""
+    """Optuna's direction of each objective."""
     return [DIRECTIONS[name] for name in study.objectives]
 
 
-def frozen(proposal: Proposal, distributions: dict[str, BaseDistribution], outcome: Outcome) -> FrozenTrial:
+def optuna_trial(
+    proposal: Proposal, distributions: dict[str, BaseDistribution], outcome: Outcome
+) -> FrozenTrial:
     """A candidate as an Optuna trial."""
-    state, values = told(outcome)
+    state, values = optuna_state(outcome)
     return create_trial(
         state=state,
         values=values,
@@ -82,20 +81,20 @@ def frozen(proposal: Proposal, distributions: dict[str, BaseDistribution], outco
     )
 
 
-def told(outcome: Outcome) -> tuple[TrialState, Sequence[float] | None]:
-    """An outcome in Optuna's words."""
+def optuna_state(outcome: Outcome) -> tuple[TrialState, Sequence[float] | None]:
+    """An outcome as Optuna's state and values."""
     if outcome.state == "complete":
         return TrialState.COMPLETE, outcome.values
     return (TrialState.FAIL if outcome.state == "failed" else TrialState.RUNNING), None
 
 
 class Proposals:
-    """Optuna's view of one line of candidates, in memory."""
+    """Optuna's view of one group of candidates, in memory."""
 
     def __init__(
         self, study: StudyConfig, distributions: dict[str, BaseDistribution], known: Sequence[Proposal]
     ):
-        """`known`: the candidates so far, in their order; kept, not copied."""
+        """`known`: the candidates so far, in their order; a reference, not a copy."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it announces every study and trial
         self._settings, self._axes, self._known = study, distributions, known
         self._storage = InMemoryStorage()
@@ -112,7 +111,7 @@ class Proposals:
             fixed: settings that are given instead of proposed.
         """
         number = len(self._known)
-        # which keeps parents chosen from earlier outcomes
+        # nsga2 would keep parents that it chose from earlier outcomes
         if self._study is None or self._settings.sampler == "nsga2":
             self._study = self._filled()
         study = self._study
@@ -122,28 +121,26 @@ class Proposals:
             study.enqueue_trial(dict(fixed))
         trial = study.ask(self._axes)
         self._untold.append(number)
-        asked = self._storage.get_trial(trial._trial_id)
-        plain = {
-            key: value.item() if hasattr(value, "item") else value for key, value in asked.params.items()
-        }
-        return Proposal(plain, dict(asked.system_attrs))
+        new = self._storage.get_trial(trial._trial_id)
+        plain = {key: value.item() if hasattr(value, "item") else value for key, value in new.params.items()}
+        return Proposal(plain, dict(new.system_attrs))
 
     def _filled(self) -> optuna.Study:
         self._storage = InMemoryStorage()
         study = optuna.create_study(storage=self._storage, directions=directions(self._settings))
-        study.add_trials([frozen(proposal, self._axes, Outcome("running")) for proposal in self._known])
+        study.add_trials([optuna_trial(proposal, self._axes, Outcome("running")) for proposal in self._known])
         self._untold = list(range(len(self._known)))
         return study
 
     def _tell(self, study: optuna.Study, outcome: Callable[[int], Outcome], before: int) -> None:
-        """What has become known since the last proposal, in the order of the candidates."""
+        """Tell Optuna the outcomes that are new since the last proposal, in the order of the candidates."""
         left = []
         for number in self._untold:
             found = outcome(number) if number < before else Outcome("running")
             if found.state == "running":
                 left.append(number)
                 continue
-            state, values = told(found)
+            state, values = optuna_state(found)
             study.tell(number, values, state=state)
         self._untold = left
 

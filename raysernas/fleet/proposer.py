@@ -1,10 +1,10 @@
-"""The proposer: the queue of trials in the three shapes that Ray Tune asks for.
+"""The queue of trials in the three shapes that Ray Tune wants.
 
 Tune asks a Searcher what to run, tells a Callback what happened, and asks a Stopper whether to go on. An
-exception in a Searcher or Callback would turn a finished trial into a failed one or end the run with a Ray
-error, so each of them catches what goes wrong, keeps it, and has the trials stopped; `runner.run` raises it.
-All state is in the study's files: nothing of this is ever restored from Ray's own. A trial that is run again
-is a new Ray trial; Tune itself retries nothing.
+exception in a Searcher or Callback would turn a finished trial into a failed one, or end the run with a Ray
+error. So each of them catches exceptions, keeps them in the `LaunchState`, and has the trials stopped;
+`runner.run` raises them. All lasting state is in the study's files: Ray's own is never restored. A retried
+trial is a new Ray trial; Tune retries nothing.
 """
 
 import sys
@@ -18,23 +18,23 @@ from ray.tune.search import Searcher
 
 from raysernas.config.fault import Fault
 from raysernas.config.identity import flatten
-from raysernas.fleet.failure_reasons import Death, death
+from raysernas.fleet.failure_reasons import FailureReason, failure_reason
 from raysernas.fleet.progress import Display, duration
 from raysernas.fleet.queue import Queue
 from raysernas.record.files import TrialKey
 
-TICK_S = 0.5  # between two lines on the board
-GRACE_S = 6.0  # for trials to write their checkpoints; with the end of Ray a launch is gone within 10 s
-DOOMED = "its candidate was given up"
-TAKEN = "it was taken for lost, and runs elsewhere"
-OVER = "nothing is left to run"
+TICK_S = 0.5  # between two writes of the stop signal
+GRACE_S = 6.0  # for trials to write their checkpoints; with the end of Ray, a launch is gone within 10 s
+RACED_OUT = "its candidate was given up"
+REPLACED = "it was taken for lost, and runs elsewhere"
+FINISHED = "nothing is left to run"
 
-Write = Callable[[str, Mapping[str, str]], Mapping[str, float]]  # `board.Chalk.write`
+WriteStopSignal = Callable[[str, Mapping[str, str]], Mapping[str, float]]  # `stop_signal.StopWriter.write`
 
 
-class Course:
-    """One run: which Ray trial is which trial, what is to stop, when something moved last, and what went
-    wrong.
+class LaunchState:
+    """The state of one launch: which Ray trial runs which trial, what should stop, when a trial last made
+    progress, and what went wrong.
     """
 
     def __init__(
@@ -42,103 +42,100 @@ class Course:
         queue: Queue,
         display: Display,
         *,
-        room: Callable[[], int],
-        write: Write,
+        slots: Callable[[], int],
+        write: WriteStopSignal,
         no_progress_s: float,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """`room`: trials at once, now; `write`: on the board."""
-        self.queue, self.display, self.room = queue, display, room
-        self.live: dict[str, TrialKey] = {}  # by Ray's id, until it is told how the trial has ended
-        self.broken: Exception | None = None
+        """`slots`: how many trials may run at once, now; `write`: writes the stop signal."""
+        self.queue, self.display, self.slots = queue, display, slots
+        self.live: dict[str, TrialKey] = {}  # by Ray's trial id, until its end is known
+        self.error: Exception | None = None
         self.signal = 0
         self.no_progress_s = no_progress_s
         self._write, self._clock = write, clock
-        self._lost: dict[str, str] = {}  # by Ray's id: their processes may live, cut off for a while
-        self._idle_s: dict[str, float] = {}  # by Ray's id, as the trials said last
-        self._stopping, self._stopping_s, self._over = "", 0.0, False
-        self._ticked_s = self._heard_s = self.stepped_s = clock()
+        # by Ray's trial id: processes cut off from us that may still live
+        self._replaced: dict[str, str] = {}
+        self._idle_s: dict[str, float] = {}  # by Ray's trial id: what the trials said last
+        self._stop_reason, self._stopping_s, self._finished = "", 0.0, False
+        self._ticked_s = self._progress_s = self.stepped_s = clock()
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing more is to be started."""
-        return bool(self._stopping)
+        """Whether nothing more may start."""
+        return bool(self._stop_reason)
 
     def guard(self, step: Callable[[], Any]) -> Any:
-        """The result of a step; None, and the run's end, if it raises."""
+        """The result of a step. If it raises, the launch stops and the result is None."""
         try:
             return step()
         except Exception as error:
-            self.break_off(error)
+            self.error = self.error or error
+            self.stop("the launch has failed")
             return None
-
-    def break_off(self, error: Exception) -> None:
-        """Something went wrong for good."""
-        self.broken = self.broken or error
-        self.stop("the launch has failed")
 
     def stop(self, reason: str) -> None:
         """Have all trials write their checkpoints and stop."""
-        if not self._stopping:
-            self._stopping, self._stopping_s = reason, self._clock()
+        if not self._stop_reason:
+            self._stop_reason, self._stopping_s = reason, self._clock()
 
-    def over(self) -> None:
-        """Nothing is left to run: those who only stay for their slot may go."""
-        self._over = True
+    def finish(self) -> None:
+        """Nothing is left to run: processes that only hold their slot may end."""
+        self._finished = True
 
     def overdue(self) -> bool:
-        """Whether trials that were to stop have had their time."""
+        """Whether trials that should stop have had their time."""
         return self.stopping and self._clock() - self._stopping_s > GRACE_S
 
-    def hear(self) -> None:
-        """Something has moved."""
-        self._heard_s = self._clock()
+    def note_progress(self) -> None:
+        """Some trial has made progress now."""
+        self._progress_s = self._clock()
 
-    def settle(self, trial_id: str) -> TrialKey | None:
-        """The trial that a Ray trial runs, of which nothing more is to be heard; None if that is so
-        already.
-        """
-        self.hear()
+    def remove(self, trial_id: str) -> TrialKey | None:
+        """Forget a Ray trial whose end is known; the trial that it ran, or None if it was removed before."""
+        self.note_progress()
         self._idle_s.pop(trial_id, None)
         return self.live.pop(trial_id, None)
 
-    def lose(self, trial_id: str) -> tuple[TrialKey | None, float]:
-        """`settle` a Ray trial that does not answer, and the seconds without a step that it has told last."""
+    def remove_lost(self, trial_id: str) -> tuple[TrialKey | None, float]:
+        """`remove` a Ray trial that does not answer. Also returns the seconds without a step that it said
+        last.
+        """
         idle_s = self._idle_s.get(trial_id, 0.0)
-        if (key := self.settle(trial_id)) is not None:
-            self._lost[trial_id] = TAKEN
+        if (key := self.remove(trial_id)) is not None:
+            self._replaced[trial_id] = REPLACED
         return key, idle_s
 
     def tick(self) -> None:
-        """Write on the board what is to stop, hear from it what moves, and look whether anything does.
+        """Write the stop signal, read from it which trials make progress, and check that some trial does.
 
         Raises:
-            Fault: when nothing has moved for too long.
+            Fault: when no trial has made progress for too long.
         """
         now_s = self.stepped_s = self._clock()
         if now_s - self._ticked_s < TICK_S:
             return
         self._ticked_s = now_s
-        doomed = self.queue.doomed()
-        found = {trial_id: DOOMED for trial_id, key in self.live.items() if key in doomed}
-        heard = self._write(self._stopping or (OVER if self._over else ""), found | self._lost)
-        self._idle_s.update(heard)
-        if heard:
-            self._heard_s = max(self._heard_s, now_s - min(heard.values()))
-        if not self.stopping and now_s - self._heard_s > self.no_progress_s:
-            raise self.stands(now_s - self._heard_s)
+        raced_out = self.queue.raced_out()
+        by_trial = {trial_id: RACED_OUT for trial_id, key in self.live.items() if key in raced_out}
+        for_all = self._stop_reason or (FINISHED if self._finished else "")
+        idle_s = self._write(for_all, by_trial | self._replaced)
+        self._idle_s.update(idle_s)
+        if idle_s:
+            self._progress_s = max(self._progress_s, now_s - min(idle_s.values()))
+        if not self.stopping and now_s - self._progress_s > self.no_progress_s:
+            raise self.no_progress(now_s - self._progress_s)
 
-    def stands(self, for_s: float) -> Fault:
-        """Nothing moves, told."""
+    def no_progress(self, for_s: float) -> Fault:
+        """What to say when nothing has moved for `for_s` seconds."""
         waiting = sum(self.queue.left().values()) - len(self.live)
         return Fault(
             "fleet",
-            f"no trial has moved for {duration(for_s)}",
+            f"no trial has made progress for {duration(for_s)}",
             got=f"{len(self.live)} started or about to start, {waiting} left",
             expected="a step of some trial within study.resources.no_progress_s",
             fix="look at the cluster (ray status), then run the same command again: it continues; "
-            "set study.resources.no_progress_s higher if a step, or the wait for a machine, may take this "
-            "long",
+            "raise study.resources.no_progress_s if a step, or the wait for a machine, may take this long",
         )
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -147,28 +144,28 @@ class Course:
 
 
 class Proposer(Searcher):
-    """What to run next, as a flat dict of scalars and lists; None while that depends on what runs; FINISHED
-    at the end.
+    """Gives Tune the next trial as a flat dict of scalars and lists; None while that depends on running
+    trials; FINISHED at the end.
     """
 
-    def __init__(self, course: Course, extra: dict[str, Any]):
-        """`extra`: what every trial is told besides its own settings."""
+    def __init__(self, launch: LaunchState, extra: dict[str, Any]):
+        """`extra`: what every trial is given besides its own settings."""
         super().__init__()
-        self._course, self._extra = course, extra
+        self._launch, self._extra = launch, extra
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's own hint is dict
         """The next trial of the queue."""
-        found = None if self._course.stopping else self._course.guard(lambda: self._next(trial_id))
-        return Searcher.FINISHED if self._course.stopping else found
+        found = None if self._launch.stopping else self._launch.guard(lambda: self._next(trial_id))
+        return Searcher.FINISHED if self._launch.stopping else found
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
-        course, queue = self._course, self._course.queue
-        if len(course.live) >= course.room():
+        launch, queue = self._launch, self._launch.queue
+        if len(launch.live) >= launch.slots():
             return None
         if (key := queue.next()) is None:
             return self._none()
-        course.live[trial_id] = key
-        course.display.expect(queue.left(), queue.done())
+        launch.live[trial_id] = key
+        launch.display.expect(queue.left(), queue.done())
         settings = flatten(queue.trial(key)).items()
         flat = {
             sys.intern(name): list(value) if isinstance(value, tuple) else value for name, value in settings
@@ -176,102 +173,97 @@ class Proposer(Searcher):
         return {**flat, **self._extra, "candidate": key.candidate}
 
     def _none(self) -> str | None:
-        """Tune asks for ten minutes, deaf to everything else, if nothing runs and it is told to wait: that
-        must not be.
-        """
-        if self._course.queue.over():
-            self._course.over()
+        if self._launch.queue.over():
+            self._launch.finish()
             return Searcher.FINISHED
-        if not self._course.live:
-            raise RuntimeError("the queue waits, but nothing runs that it could wait for")
+        if not self._launch.live:  # Tune would ask for ten minutes and hear nothing else
+            raise RuntimeError("the queue waits, but no trial runs that it could wait for")
         return None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: `Watch` hears the same, and with the reason."""
+        """Does nothing: `TrialCallback` gets the same call, with the reason."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study's files are the state."""
+        """Does nothing: the study's files are the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: as `save`."""
+        """Does nothing, like `save`."""
 
 
-class Watch(Callback):
-    """Hears how trials go, for the queue and the display."""
+class TrialCallback(Callback):
+    """Passes what happens to trials on to the queue and the display."""
 
-    def __init__(self, course: Course):
-        self._course = course
+    def __init__(self, launch: LaunchState):
+        self._launch = launch
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's process is there."""
-        if key := self._course.live.get(trial.trial_id):
-            self._course.hear()
-            self._course.guard(lambda: self._course.display.start(key.name, key.arm))
+        """A trial's process has started."""
+        if key := self._launch.live.get(trial.trial_id):
+            self._launch.note_progress()
+            self._launch.guard(lambda: self._launch.display.start(key.name, key.arm))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial has ended an epoch, or tells how it has ended."""
-        self._course.guard(lambda: self._hear(trial.trial_id, result))
+        """A trial has ended an epoch, or reports how it has ended."""
+        self._launch.guard(lambda: self._receive(trial.trial_id, result))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process is gone."""
-        self._course.guard(lambda: self._lose(trial.trial_id, Path(trial.error_file).read_text()))
-        lighten(trial)
+        self._launch.guard(lambda: self._lose(trial.trial_id, Path(trial.error_file).read_text()))
+        drop_settings(trial)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's function has returned; it has told how it ended before."""
-        self._course.guard(lambda: self._lose(trial.trial_id, "it returned without a word"))
-        lighten(trial)
+        """A trial's function has returned; it has normally reported its end before."""
+        self._launch.guard(lambda: self._lose(trial.trial_id, "it returned without a report"))
+        drop_settings(trial)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Ten times a second and with everything that happens."""
-        self._course.guard(self._course.tick)
+        """Tune calls this ten times a second, and after every event."""
+        self._launch.guard(self._launch.tick)
 
-    def _hear(self, trial_id: str, result: dict[str, Any]) -> None:
-        course = self._course
-        course.hear()
+    def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
+        launch = self._launch
+        launch.note_progress()
         if "stage" in result:
-            if key := course.live.get(trial_id):
-                course.display.advance(key.name, result["stage"], result["epoch"], result["epochs"])
+            if key := launch.live.get(trial_id):
+                launch.display.advance(key.name, result["stage"], result["epoch"], result["epochs"])
             return
-        if (key := course.settle(trial_id)) is None:
+        if (key := launch.remove(trial_id)) is None:
             return
         if "fault" in result:
-            raise Relayed(result["fault"])
+            raise RelayedFault(result["fault"])
         if "died" in result:
-            self._bury(key, Death(result["died"], result["reason"]))
+            self._fail(key, FailureReason(result["died"], result["reason"]))
         elif "interrupted" in result:
-            course.queue.interrupted(key)
-            course.display.leave(key.name, "" if course.stopping else result["interrupted"])
+            launch.queue.interrupted(key)
+            launch.display.leave(key.name, "" if launch.stopping else result["interrupted"])
         else:
-            course.queue.ended(key, result["status"])
-            course.display.end(key.name, key.arm, valid_ua=result["valid_ua"], reason=result["reason"])
-        course.display.expect(course.queue.left(), course.queue.done())
+            launch.queue.ended(key, result["status"])
+            launch.display.end(key.name, key.arm, valid_ua=result["valid_ua"], reason=result["reason"])
+        launch.display.expect(launch.queue.left(), launch.queue.done())
 
-    def _lose(self, trial_id: str, told: str) -> None:
-        key, idle_s = self._course.lose(trial_id)
+    def _lose(self, trial_id: str, message: str) -> None:
+        key, idle_s = self._launch.remove_lost(trial_id)
         if key is not None:
-            self._bury(key, death(told, idle_s=idle_s, no_progress_s=self._course.no_progress_s))
+            limit_s = self._launch.no_progress_s
+            self._fail(key, failure_reason(message, idle_s=idle_s, no_progress_s=limit_s))
 
-    def _bury(self, key: TrialKey, of: Death) -> None:
-        queue, display = self._course.queue, self._course.display
-        status = queue.died(key, of.reason, of.kind)
-        if status == "again":
-            display.leave(key.name, f"{of.reason}; it runs again")
+    def _fail(self, key: TrialKey, why: FailureReason) -> None:
+        queue, display = self._launch.queue, self._launch.display
+        status = queue.died(key, why.text, why.kind)
+        if status == "retried":
+            display.leave(key.name, f"{why.text}; it will be retried")
         else:
-            display.end(
-                key.name, key.arm, valid_ua=float("nan"), reason=of.reason if status == "failed" else ""
-            )
+            reason = why.text if status == "failed" else ""
+            display.end(key.name, key.arm, valid_ua=float("nan"), reason=reason)
         display.expect(queue.left(), queue.done())
 
 
-def lighten(trial: Any) -> None:
-    """Take from an ended Ray trial its settings and metrics: Tune keeps every trial until the run ends, and
-    needs them no more.
-    """
+def drop_settings(trial: Any) -> None:
+    """Free the settings and metrics of an ended Ray trial: Tune keeps every trial until the run ends."""
     trial.experiment_tag = ""  # all settings as one text
     about = getattr(trial, "run_metadata", None)
     metrics = [(about, name) for name in ("metric_analysis", "metric_n_steps", "last_result")]
@@ -280,23 +272,23 @@ def lighten(trial: Any) -> None:
             found.clear()
 
 
-class Halt(Stopper):
-    """Ends the run when trials that were to stop have had their time."""
+class OverdueStopper(Stopper):
+    """Ends the run when trials that should stop have had their time."""
 
-    def __init__(self, course: Course):
-        self._course = course
+    def __init__(self, launch: LaunchState):
+        self._launch = launch
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """No trial is ended on its own."""
+        """No single trial is ended by Tune."""
         return False
 
     def stop_all(self) -> bool:
         """Whether to end the run."""
-        return self._course.overdue()
+        return self._launch.overdue()
 
 
-class Relayed(Fault):
-    """A Fault from another process, of which only the text crosses the border."""
+class RelayedFault(Fault):
+    """A Fault from another process, of which only the text came here."""
 
     def __init__(self, text: str):
         ValueError.__init__(self, text)

@@ -1,9 +1,9 @@
 """The queue of trials: what runs next, rebuilt from candidates and ledger at every launch.
 
-Comes in: the resolved configuration, the study's folder, and how trials ended. Goes out: the next trial,
-until every (arm, candidate, fold, seed) has a record. Without generations a candidate is proposed only when
-nothing else waits, so that the sampler sees as much as it can. Chooses by `ledger.validation` alone: a test
-score cannot reach it. Knows no Ray.
+In: the resolved configuration, the study's folder, and how trials ended. Out: the next trial, until every
+(arm, candidate, fold, seed) has a record. Without generations, a candidate is proposed only when nothing else
+waits, so that the sampler sees as many results as it can. The queue chooses by `ledger.validation` alone: a
+test score cannot reach it. Knows no Ray.
 """
 
 import heapq
@@ -16,7 +16,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.identity import digest, identity, reads, settings, trial_config
 from raysernas.config.schema import Config, TrialConfig
 from raysernas.fleet import candidates
-from raysernas.fleet.candidate_results import Row, Standing
+from raysernas.fleet.candidate_results import CandidateResults, LedgerRow
 from raysernas.fleet.candidates import Candidates
 from raysernas.fleet.journal import Journal
 from raysernas.fleet.proposals import Outcome
@@ -24,11 +24,8 @@ from raysernas.record import ledger
 from raysernas.record.files import CandidateGroup, StudyFiles, TrialKey
 from raysernas.tensorboard import finalize
 
-RUN_AGAIN: tuple[ledger.Failure, ...] = (
-    "lost",
-    "out_of_memory",
-    "no_progress",
-)  # failures that are no fault of the trial's settings
+# failures that are no fault of the trial's settings
+RETRIED: tuple[ledger.Failure, ...] = ("lost", "out_of_memory", "no_progress")
 Rank = tuple[int, ...]
 
 
@@ -36,44 +33,50 @@ class Queue:
     """The trials of one study."""
 
     def __init__(
-        self, config: Config, files: StudyFiles, journal: Journal, check: Callable[[], object] = lambda: None
+        self,
+        config: Config,
+        files: StudyFiles,
+        journal: Journal,
+        check_held: Callable[[], object] = lambda: None,
     ):
-        """Read what earlier launches have left, and let the rest wait.
+        """Read what earlier launches have left, and queue the rest.
 
         Args:
-            check: raises a Fault when the study is no longer held; asked before anything is written.
+            check_held: raises a Fault when the study is no longer held; called before anything is written.
 
         Raises:
             Fault: when the folder holds a record of one of these trials under other settings, or lacks a
                 candidate.
         """
-        self._config, self._study, self._files, self._check_held = config, config.study, files, check
-        self._standing = Standing(config)
+        self._config, self._study, self._files, self._check_held = config, config.study, files, check_held
+        self._results = CandidateResults(config)
         nested = self._study.protocol == "nested"
-        self._lines = [
+        self._groups = [
             CandidateGroup(arm=arm, fold=fold)
             for fold in (self._study.folds if nested else (None,))
             for arm in self._study.arms
         ]
         found = candidates.load(files)
         self._candidates = {
-            line: Candidates(config, line, files, journal, found.get(line.name, {})) for line in self._lines
+            group: Candidates(config, group, files, journal, found.get(group.name, {}))
+            for group in self._groups
         }
         self._owner: dict[tuple[CandidateGroup, str], int] = {}  # identity -> the first candidate that has it
-        self._owners: dict[CandidateGroup, list[int]] = {line: [] for line in self._lines}
-        # the candidates that a first one stands for, itself among them
-        self._same: dict[tuple[CandidateGroup, int], list[int]] = {}
+        self._owners: dict[CandidateGroup, list[int]] = {group: [] for group in self._groups}
+        self._same: dict[
+            tuple[CandidateGroup, int], list[int]
+        ] = {}  # owner -> all candidates with its identity
         self._heap: list[tuple[Rank, TrialKey]] = []
         self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
-        self._present: Counter[str] = Counter()  # trials of each arm that wait or run
-        self._reasons: dict[TrialKey, list[str]] = {}  # of the deaths of trials that are run again
-        self._done, self._front, self._loose = 0, 0, 0
+        self._present: Counter[str] = Counter()  # waiting and running trials of each arm
+        self._reasons: dict[TrialKey, list[str]] = {}  # why trials failed that are retried
+        self._done, self._front, self._loose = 0, 0, 0  # front: rank of what goes first
         self._resume()
-        for line in self._lines:
-            for number in range(self._known(line)):
-                self._adopt(line, number)
-            self._candidates[line].show(lambda number, line=line: self.outcome(line, number))
+        for group in self._groups:
+            for number in range(self._known(group)):
+                self._adopt(group, number)
+            self._candidates[group].show(lambda number, group=group: self.outcome(group, number))
         self._fill()
 
     def next(self) -> TrialKey | None:
@@ -81,245 +84,221 @@ class Queue:
         self._fill()
         while self._heap:
             _, key = heapq.heappop(self._heap)
-            if key in self._waiting:  # else it was dropped
+            if key in self._waiting:  # else it was raced out
                 self._waiting.remove(key)
                 self._running.add(key)
                 return key
         return None
 
     def running(self) -> set[TrialKey]:
-        """Trials that were given out and have not ended."""
+        """Trials that have started and not ended."""
         return set(self._running)
 
-    def doomed(self) -> set[TrialKey]:
-        """Those of them whose candidate was raced out: to be stopped now."""
-        return {key for key in self._running if self._standing.given_up(self._line(key), key.candidate)}
+    def raced_out(self) -> set[TrialKey]:
+        """Running trials whose candidate was raced out: they should stop now."""
+        return {key for key in self._running if self._results.given_up(self._group(key), key.candidate)}
 
     def over(self) -> bool:
         """Whether nothing runs, nothing waits and nothing will."""
         return (
             not self._running
             and not self._waiting
-            and all(self._unproposed(line) == 0 for line in self._lines)
+            and all(self._unproposed(group) == 0 for group in self._groups)
         )
 
     def trial(self, key: TrialKey) -> TrialConfig:
         """The configuration that a trial runs under."""
         return trial_config(
-            self._chosen(self._line(key), key.candidate), arm=key.arm, fold=key.fold, seed=key.seed
+            self._chosen(self._group(key), key.candidate), arm=key.arm, fold=key.fold, seed=key.seed
         )
 
     def ended(self, key: TrialKey, status: str) -> None:
         """A trial has written its record: `finished`, `failed` or `raced`."""
-        line, rows = self._line(key), ledger.validation_of(self._files.trial(key))
+        group, rows = self._group(key), ledger.validation_of(self._files.trial(key))
         self._end(key, rows.to_dict("records") if rows is not None else [])
         self._check_held()
         self._compact()
-        if (why := self._standing.look(line, key.candidate)) is not None:
-            self._candidates[line].give_up(key.candidate, why)
-            self._standing.give_up(line, key.candidate, why)
-            for each in self._keys(line, key.candidate):
+        if (why := self._results.race(group, key.candidate)) is not None:
+            self._candidates[group].give_up(key.candidate, why)
+            self._results.give_up(group, key.candidate, why)
+            for each in self._keys(group, key.candidate):
                 if each in self._waiting:
                     self._race_out(each)
-        self._tell(line, key.candidate)
+        self._update_journal(group, key.candidate)
 
     def died(
         self, key: TrialKey, reason: str, kind: ledger.Failure
-    ) -> Literal["again", "failed", "finished"]:
-        """A trial's process is gone: let it wait again, or write its failed record, unless it had just
+    ) -> Literal["retried", "failed", "finished"]:
+        """A trial's process is gone: queue the trial again, or write its failed record, unless it had just
         finished.
 
         Args:
-            kind: one of RUN_AGAIN, or what else went wrong; stands in the record.
+            kind: of the failure, for the record. Only those in RETRIED are retried.
 
         Returns:
-            "finished" for a trial of a candidate that was raced out, too.
+            "finished" also for a trial of a candidate that was raced out.
         """
-        line, trial = self._line(key), self.trial(key)
+        group, trial = self._group(key), self.trial(key)
         rows = ledger.validation_of(self._files.trial(key))
-        if (
-            rows is not None
-            and rows["digest"].iloc[0] == digest(trial)
-            and rows["status"].iloc[0] == "finished"
-        ):
+        first = None if rows is None else rows.iloc[0]
+        if first is not None and first["status"] == "finished" and first["digest"] == digest(trial):
             self.ended(key, "finished")
             return "finished"
-        if self._standing.given_up(line, key.candidate):
+        if self._results.given_up(group, key.candidate):
             self._race_out(key)
             return "finished"
         self._check_held()
         reasons = [*self._reasons.get(key, []), reason]
-        if kind in RUN_AGAIN and len(reasons) <= self._study.resources.max_failures:
+        if kind in RETRIED and len(reasons) <= self._study.resources.max_failures:
             self._reasons[key] = reasons
             self._wait(key, first=True)
-            return "again"
-        told = "; then ".join(reasons)
-        finalize.finalize(
-            self._files.trial(key),
-            trial,
-            self._study,
-            [ledger.failure(trial, self._study.name, key, told, kind)],
-        )
+            return "retried"
+        record = ledger.failure(trial, self._study.name, key, "; then ".join(reasons), kind)
+        finalize.finalize(self._files.trial(key), trial, self._study, [record])
         self.ended(key, "failed")
         return "failed"
 
     def interrupted(self, key: TrialKey) -> None:
-        """A trial has stopped because it was asked to: it waits again, unless its candidate was raced out."""
-        if self._standing.given_up(self._line(key), key.candidate):
+        """A trial has stopped because it was asked to: queue it again, unless its candidate was raced out."""
+        if self._results.given_up(self._group(key), key.candidate):
             self._race_out(key)
         else:
             self._wait(key, first=True)
 
     def left(self) -> dict[str, int]:
-        """Trials of each arm that have not ended, among them at most so many of candidates not proposed
-        yet.
-        """
+        """Trials of each arm that have not ended. Candidates not proposed yet count with all their trials."""
         new = Counter[str]()
-        for line in self._lines:
-            new[line.arm] += self._new(line) * len(self._standing.folds(line)) * len(self._study.seeds)
+        for group in self._groups:
+            new[group.arm] += self._new(group) * len(self._results.folds(group)) * len(self._study.seeds)
         return {arm: self._present[arm] + new[arm] for arm in self._study.arms}
 
     def done(self) -> int:
-        """Ended trials of the present plan."""
+        """How many trials of the present plan have ended."""
         return self._done
 
-    def outcome(self, line: CandidateGroup, number: int) -> Outcome:
-        """How a candidate of a line has fared so far."""
-        return self._standing.outcome(line, self._owners[line][number])
-
-    # --- trials
-    # -------------------------------------------------------------------------------------------------------
+    def outcome(self, group: CandidateGroup, number: int) -> Outcome:
+        """The outcome of a candidate so far."""
+        return self._results.outcome(group, self._owners[group][number])
 
     def _wait(self, key: TrialKey, *, first: bool = False) -> None:
         self._present[key.arm] += key not in self._running
         self._running.discard(key)
         self._waiting.add(key)
         self._front -= first
-        heapq.heappush(self._heap, ((self._front, *self._rank(key)) if first else (0, *self._rank(key)), key))
+        heapq.heappush(self._heap, ((self._front if first else 0, *self._rank(key)), key))
 
-    def _end(self, key: TrialKey, rows: Sequence[Row]) -> None:
+    def _end(self, key: TrialKey, rows: Sequence[LedgerRow]) -> None:
         self._present[key.arm] -= key in self._running or key in self._waiting
         self._running.discard(key)
         self._waiting.discard(key)
         self._reasons.pop(key, None)
-        self._done += self._standing.status(self._line(key), key) is None
-        self._standing.note(self._line(key), key, rows)
+        self._done += self._results.status(self._group(key), key) is None
+        self._results.add(self._group(key), key, rows)
 
     def _race_out(self, key: TrialKey) -> None:
         """Write the record of a trial whose candidate was given up."""
         self._check_held()
-        why = self._standing.given_up(self._line(key), key.candidate)
+        why = self._results.given_up(self._group(key), key.candidate)
         trial = self.trial(key)
         record = ledger.raced(trial, self._study.name, key, why.reason if why else "")
         finalize.finalize(self._files.trial(key), trial, self._study, [record])
         self._end(key, [record.row()])
 
     def _compact(self) -> None:
-        """Now and then put records together, so that the next launch reads few files, however large the study
-        is.
-        """
+        """Merge records from time to time, so that the next launch reads few files."""
         self._loose += 1
         if self._loose > ledger.LOOSE:
             ledger.compact_many(self._files)
             self._loose = 0
 
-    def _line(self, key: TrialKey) -> CandidateGroup:
+    def _group(self, key: TrialKey) -> CandidateGroup:
         return CandidateGroup(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
 
-    def _keys(self, line: CandidateGroup, number: int) -> list[TrialKey]:
-        folds = self._standing.folds(line)
+    def _keys(self, group: CandidateGroup, number: int) -> list[TrialKey]:
+        folds = self._results.folds(group)
         return [
-            TrialKey(arm=line.arm, candidate=number, fold=f, seed=s) for s in self._study.seeds for f in folds
+            TrialKey(arm=group.arm, candidate=number, fold=f, seed=s)
+            for s in self._study.seeds
+            for f in folds
         ]
 
     def _rank(self, key: TrialKey) -> Rank:
         study, folds = self._study, list(self._study.folds)
-        if study.racing.on:  # else the same folds would judge all candidates, whatever these folds are like
+        # in another order for each candidate: else the same few folds would judge them all
+        if study.racing.on:
             random.Random(f"{study.seed}/{key.arm}/{key.candidate}").shuffle(folds)
-        # the arms change fastest, so that each of them shows a result early
+        # arms change fastest, so that each arm shows a result early
         return key.candidate, study.seeds.index(key.seed), folds.index(key.fold), study.arms.index(key.arm)
 
-    # --- candidates
-    # ---------------------------------------------------------------------------------------------------
+    def _known(self, group: CandidateGroup) -> int:
+        return min(len(self._candidates[group]), self._study.candidates)
 
-    def _known(self, line: CandidateGroup) -> int:
-        return min(len(self._candidates[line]), self._study.candidates)
+    def _unproposed(self, group: CandidateGroup) -> int:
+        return self._study.candidates - self._known(group)
 
-    def _unproposed(self, line: CandidateGroup) -> int:
-        return self._study.candidates - self._known(line)
+    def _new(self, group: CandidateGroup) -> int:
+        """How many unproposed candidates can differ; only one if the arm reads no key of the space."""
+        varies = any(reads(group.arm, key) for key in self._study.space)
+        return self._unproposed(group) if varies else int(not self._known(group))
 
-    def _new(self, line: CandidateGroup) -> int:
-        """Unproposed candidates that can be unlike the others: none where the arm reads no key of the
-        space.
-        """
-        return (
-            self._unproposed(line)
-            if any(reads(line.arm, key) for key in self._study.space)
-            else int(not self._known(line))
-        )
+    def _chosen(self, group: CandidateGroup, number: int) -> Config:
+        return self._candidates[group].config(number)
 
-    def _chosen(self, line: CandidateGroup, number: int) -> Config:
-        return self._candidates[line].config(number)
-
-    def _adopt(self, line: CandidateGroup, number: int) -> None:
-        """Let a candidate's trials wait, unless an earlier candidate with the same settings has them."""
-        same = digest(trial_config(self._chosen(line, number), arm=line.arm, fold=0, seed=0))
-        owner = self._owner.setdefault((line, same), number)
-        self._owners[line].append(owner)
-        self._same.setdefault((line, owner), []).append(number)
+    def _adopt(self, group: CandidateGroup, number: int) -> None:
+        """Queue a candidate's trials, unless an earlier candidate with the same settings has them."""
+        same = digest(trial_config(self._chosen(group, number), arm=group.arm, fold=0, seed=0))
+        owner = self._owner.setdefault((group, same), number)
+        self._owners[group].append(owner)
+        self._same.setdefault((group, owner), []).append(number)
         if owner == number:
-            given_up = self._standing.given_up(line, number)
-            for key in self._keys(line, number):
-                if self._standing.status(line, key) is None:
+            given_up = self._results.given_up(group, number)
+            for key in self._keys(group, number):
+                if self._results.status(group, key) is None:
                     self._wait(key)
                     if given_up:
                         self._race_out(key)
 
     def _fill(self) -> None:
         """Propose what may be proposed now."""
-        open_lines = [line for line in self._lines if self._unproposed(line)]
+        open_groups = [group for group in self._groups if self._unproposed(group)]
         if self._study.generation:
-            for line in open_lines:
-                while self._unproposed(line) and self._candidates[line].ready(
-                    lambda number, line=line: self.outcome(line, number)
+            for group in open_groups:
+                while self._unproposed(group) and self._candidates[group].ready(
+                    lambda number, group=group: self.outcome(group, number)
                 ):
-                    self._propose(line)
+                    self._propose(group)
             return
-        while not self._waiting and open_lines:
-            self._propose(min(open_lines, key=self._known))
-            open_lines = [line for line in open_lines if self._unproposed(line)]
+        while not self._waiting and open_groups:
+            self._propose(min(open_groups, key=self._known))
+            open_groups = [group for group in open_groups if self._unproposed(group)]
 
-    def _propose(self, line: CandidateGroup) -> None:
+    def _propose(self, group: CandidateGroup) -> None:
         self._check_held()
-        number = self._candidates[line].propose(lambda number: self.outcome(line, number))
-        self._adopt(line, number)
-        self._candidates[line].tell(number, self.outcome(line, number))
+        number = self._candidates[group].propose(lambda number: self.outcome(group, number))
+        self._adopt(group, number)
+        self._candidates[group].tell(number, self.outcome(group, number))
 
-    def _tell(self, line: CandidateGroup, owner: int) -> None:
-        found = self._standing.outcome(line, owner)
-        for number in self._same[line, owner]:
-            self._candidates[line].tell(number, found)
-
-    # --- earlier launches
-    # ---------------------------------------------------------------------------------------------
+    def _update_journal(self, group: CandidateGroup, owner: int) -> None:
+        found = self._results.outcome(group, owner)
+        for number in self._same[group, owner]:
+            self._candidates[group].tell(number, found)
 
     def _resume(self) -> None:
-        """What earlier launches know: candidates that were given up, and trials of the present plan that have
-        ended.
-        """
-        for line in self._lines:
-            for number in range(self._known(line)):
-                if why := self._candidates[line].given_up(number):
-                    self._standing.give_up(line, number, why)
-        rows: dict[TrialKey, list[Row]] = {}
+        """Read from earlier launches: candidates that were given up, and ended trials of the present plan."""
+        for group in self._groups:
+            for number in range(self._known(group)):
+                if why := self._candidates[group].given_up(number):
+                    self._results.give_up(group, number, why)
+        rows: dict[TrialKey, list[LedgerRow]] = {}
         for row in ledger.validation(self._files).to_dict("records"):
             key = TrialKey(
                 arm=row["arm"], candidate=int(row["candidate"]), fold=int(row["fold"]), seed=int(row["seed"])
             )
             if self._planned(key):
                 rows.setdefault(key, []).append(row)
-        # the settings of a candidate, but for fold and seed
-        bare: dict[tuple[CandidateGroup, int], dict[str, object]] = {}
+        bare: dict[
+            tuple[CandidateGroup, int], dict[str, object]
+        ] = {}  # settings of a candidate but fold and seed
         for key, found in rows.items():
             self._check(key, found[0], bare)
             if found[0]["status"] != "failed" or not self._study.retry_failed:
@@ -331,17 +310,15 @@ class Queue:
         return planned and key.candidate < study.candidates
 
     def _check(
-        self, key: TrialKey, row: Row, bare: dict[tuple[CandidateGroup, int], dict[str, object]]
+        self, key: TrialKey, row: LedgerRow, bare: dict[tuple[CandidateGroup, int], dict[str, object]]
     ) -> None:
-        line = self._line(key)
-        if (line, key.candidate) not in bare and key.candidate < len(self._candidates[line]):
-            bare[line, key.candidate] = settings(self.trial(key))
-        chosen = bare.get((line, key.candidate))
-        expected = (
-            identity({**chosen, "fold": key.fold, "seed": key.seed})
-            if chosen
-            else "no such candidate in the study's folder"
-        )
+        group = self._group(key)
+        if (group, key.candidate) not in bare and key.candidate < len(self._candidates[group]):
+            bare[group, key.candidate] = settings(self.trial(key))
+        chosen = bare.get((group, key.candidate))
+        expected = "no such candidate in the study's folder"
+        if chosen:
+            expected = identity({**chosen, "fold": key.fold, "seed": key.seed})
         if row["digest"] != expected:
             raise Fault(
                 "study",

@@ -89,9 +89,9 @@ class StudyFiles:
         """One JSON file for each candidate."""
         return self.root / "candidates"
 
-    def candidate(self, line: CandidateGroup, number: int) -> Path:
+    def candidate(self, group: CandidateGroup, number: int) -> Path:
         """What is known about one candidate: `darts-c003.json`, or `darts-f2-c003.json` of a nested study."""
-        return self.candidates / f"{line.name}-c{number:03d}.json"
+        return self.candidates / f"{group.name}-c{number:03d}.json"
 
     @property
     def trials(self) -> Path:

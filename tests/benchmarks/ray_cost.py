@@ -76,7 +76,7 @@ class Meter(Display):
         self.ends.append((time.perf_counter(), time.process_time(), resident_kb()))
 
 
-def ran(folder: str, *settings: str) -> tuple[Meter, plan.Plan]:
+def ran(folder: str, *settings: str) -> tuple[Meter, plan.StudyPlan]:
     """A study."""
     resolved = plan.resolve(load(None, [*SYNTHETIC, *settings, f"study.storage={folder}"]))
     meter = Meter()

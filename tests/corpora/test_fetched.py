@@ -19,7 +19,7 @@ from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config, CorpusConfig
 from raysernas.corpora import catalogue, fetched
 from raysernas.corpora.folds import fold_file, splits
-from raysernas.fleet.trainable import fingerprint, look
+from raysernas.fleet.trainable import check_node, fingerprint
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles
 from tests.support import toy
@@ -306,9 +306,11 @@ def files(tmp_path: Path) -> StudyFiles:
 
 def test_a_node_looks_at_the_bucket_of_the_corpus(files: StudyFiles) -> None:
     config = Config(corpus=manifest())
-    look(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan"))
+    check_node(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan"))
     storage.delete(storage.place(config.corpus.root))
-    text = refusal(lambda: look(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan")))
+    text = refusal(
+        lambda: check_node(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan"))
+    )
     assert text == told(
         f"{platform.node()} does not see the corpus",
         f"no {config.corpus.root}",
@@ -320,7 +322,9 @@ def test_a_node_looks_at_the_bucket_of_the_corpus(files: StudyFiles) -> None:
 
 def test_a_node_that_cannot_ask_the_bucket_says_which_node_it_is(files: StudyFiles) -> None:
     config = load(None, ["corpus.name=emodb", "corpus.root=nosuch://bucket/emodb"])
-    text = refusal(lambda: look(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan")))
+    text = refusal(
+        lambda: check_node(trial_config(config, arm="cnn", fold=0, seed=0), files, fingerprint("plan"))
+    )
     assert text.startswith(
         f"node: {platform.node()} does not see the corpus\n  got: nosuch://bucket/emodb cannot be reached"
     )

@@ -13,7 +13,7 @@ import pytest
 from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.fleet import cluster
-from raysernas.fleet.cluster import OWNER, QUIET, environment, fit, room, sweep, temporary
+from raysernas.fleet.cluster import OWNER, QUIET, environment, slots, sweep, temporary, trials_that_fit
 from tests.support.faults import refusal
 
 
@@ -33,12 +33,12 @@ def plan(config: Config, slots: int = 0, cpus: int = 1, gpus: float = 0.0) -> An
     ],
 )
 def test_a_cluster_takes_what_fits(found: dict[str, float], cpus: int, gpus: float, trials: int) -> None:
-    assert fit(plan(Config(), cpus=cpus, gpus=gpus), found) == trials
+    assert trials_that_fit(plan(Config(), cpus=cpus, gpus=gpus), found) == trials
 
 
 def test_a_trial_more_than_fits_waits_so_that_a_cluster_without_workers_grows() -> None:
     now_s, found = [0.0], {}
-    asked = room(plan(Config(), cpus=2), lambda: found, clock=lambda: now_s[0])
+    asked = slots(plan(Config(), cpus=2), lambda: found, clock=lambda: now_s[0])
     assert asked() == 1  # a head without CPUs, and no worker
     found["CPU"] = 8.0
     assert asked() == 1  # it is not looked at all the time
@@ -50,24 +50,24 @@ def test_a_trial_more_than_fits_waits_so_that_a_cluster_without_workers_grows() 
 
 
 def test_trials_at_once_may_be_set_for_clusters_that_grow_by_many() -> None:
-    asked = room(plan(load(None, ["study.resources.trials_at_once=64"])), dict)
+    asked = slots(plan(load(None, ["study.resources.trials_at_once=64"])), dict)
     assert asked() == 64
 
 
-def test_here_it_is_what_the_plan_says() -> None:
-    assert room(plan(Config(), slots=2), dict)() == 2
+def test_on_this_machine_the_plan_says_how_many_trials_run_at_once() -> None:
+    assert slots(plan(Config(), slots=2), dict)() == 2
 
 
 def test_ray_client_is_refused() -> None:
-    assert "start the launch on a node of the cluster" in refusal(lambda: cluster._join("ray://head:10001"))
+    assert "launch on a node of the cluster" in refusal(lambda: cluster._join("ray://head:10001"))
 
 
-def test_an_address_that_does_not_answer_is_told() -> None:
+def test_an_address_that_does_not_answer_is_a_fault() -> None:
     told = refusal(lambda: cluster._join("127.0.0.1:1"))
     assert told.startswith("cluster: Ray at 127.0.0.1:1 does not answer\n  got: ")
 
 
-def test_the_token_of_ray_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_user_can_read_the_token_of_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     token = tmp_path / ".ray" / "auth_token"
     token.parent.mkdir()
@@ -77,7 +77,7 @@ def test_the_token_of_ray_is_closed_to_others(tmp_path: Path, monkeypatch: pytes
     assert token.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_killed_launch_has_left_is_deleted_and_what_a_living_one_holds_is_not(
+def test_folders_of_killed_launches_are_deleted_and_those_of_running_ones_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "LONGEST_TEMPORARY", 1000)
@@ -118,7 +118,7 @@ def test_a_folder_that_is_still_written_to_is_left_for_a_later_launch(
     assert not left.exists()
 
 
-def test_the_switches_of_ray_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
     before = dict(os.environ)
     with environment(QUIET):

@@ -118,7 +118,7 @@ def test_ray_knows_a_command(where: str, command: str) -> None:
     parse_ray([re.sub(r">.*", "", word) for word in words[1:]])
 
 
-def test_ray_is_asked_for_what_it_has() -> None:
+def test_the_commands_of_ray_that_are_used_exist() -> None:
     """The test above would tell."""
     with pytest.raises(click.UsageError):
         parse_ray(["up", "--yess", "my.yaml"])
@@ -151,12 +151,12 @@ def test_a_launch_knows_its_settings(where: str, words: list[str]) -> None:
     assert config.study.storage != "results"  # which would be a folder of the head
 
 
-def test_the_agent_of_the_start_commands_is_there() -> None:
+def test_the_module_of_the_start_commands_exists() -> None:
     assert importlib.util.find_spec("raysernas.fleet.notice")
 
 
 @pytest.mark.parametrize(("where", "command"), of("sh", "sbatch", "kubectl"))
-def test_a_script_or_file_that_a_command_names_is_there(where: str, command: str) -> None:
+def test_every_script_and_file_that_a_command_names_exists(where: str, command: str) -> None:
     for word in words_of(command)[1:]:
         if word.startswith("clusters/"):
             assert (ROOT / word).is_file()
@@ -166,7 +166,7 @@ def test_a_script_or_file_that_a_command_names_is_there(where: str, command: str
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_is_sound(path: Path) -> None:
+def test_a_script_passes_shellcheck(path: Path) -> None:
     shell = "sh" if path.read_text(encoding="utf-8").startswith("#!/bin/sh") else "bash"
     subprocess.run([shell, "-n", str(path)], check=True)
     if not shutil.which("shellcheck"):
@@ -182,7 +182,7 @@ def test_a_script_is_sound(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_machines_are_given_is_for_their_owner_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_what_machines_are_given(tmp_path: Path) -> None:
     """The token is made once; the wheel is built anew, here without a network."""
     # pip's word for: with what is installed
     environment = os.environ | {"HOME": str(tmp_path), "PIP_NO_BUILD_ISOLATION": "0"}
@@ -247,7 +247,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_before_the_time_is_up_the_study_is_told_and_the_job_goes_back_into_the_queue(tmp_path: Path) -> None:
+def test_before_its_time_is_up_the_job_warns_the_study_and_is_requeued(tmp_path: Path) -> None:
     job = slurm(tmp_path)
     for event in ("watching", "running"):
         wait_for(tmp_path / f"log.{event}")
@@ -266,14 +266,14 @@ def test_before_the_time_is_up_the_study_is_told_and_the_job_goes_back_into_the_
 
 
 @pytest.mark.parametrize("code", ["0", "1"])
-def test_a_study_that_ends_ends_the_job_with_its_exit_code(code: str, tmp_path: Path) -> None:
+def test_the_job_ends_with_the_exit_code_of_the_study(code: str, tmp_path: Path) -> None:
     job = slurm(tmp_path, STUDY_EXIT=code)
     job.communicate(timeout=LONGEST_S)
     assert job.returncode == int(code)
     assert "requeue" not in (tmp_path / "log").read_text()
 
 
-def test_slurm_is_told_to_warn_and_to_try_again() -> None:
+def test_slurm_is_asked_to_warn_and_to_requeue() -> None:
     options = dict(
         re.findall(
             r"^#SBATCH --([\w-]+)=?(\S*)$", (FOLDER / "slurm.sh").read_text(encoding="utf-8"), re.MULTILINE

@@ -116,7 +116,7 @@ def test_ray_and_the_cloud_know_every_key(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAUNCHED)
-def test_a_misspelt_key_of_provider_or_machine_is_told(name: str) -> None:
+def test_a_misspelt_key_of_provider_or_machine_is_found(name: str) -> None:
     """Whichever it is; Ray itself would look for it in vain, or hand it on to the cloud."""
     config = read(name)
     places = [
@@ -138,11 +138,11 @@ def test_a_misspelt_key_of_provider_or_machine_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize("key", COMMANDS)
-def test_a_command_that_is_no_list_is_told(key: str) -> None:
+def test_a_command_that_is_no_list_is_found(key: str) -> None:
     assert complaints(read("aws") | {key: "ray stop"}) == [f"{key} is not a list of commands"]
 
 
-def test_the_stated_keys_of_aws_are_those_of_its_api() -> None:
+def test_the_keys_of_aws_are_those_of_its_api() -> None:
     session = pytest.importorskip(
         "botocore.session", reason="boto3 is not installed: the list of EC2's keys is not compared"
     ).Session()
@@ -180,7 +180,7 @@ def test_the_image_has_the_ray_that_is_installed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_a_head_only_drives_and_stays_while_spot_machines_come_and_go(name: str) -> None:
+def test_the_head_runs_no_trials_and_stays_while_spot_machines_come_and_go(name: str) -> None:
     head, worker = (read(name)["available_node_types"][each] for each in ("head", "gpu_spot"))
     assert head["resources"] == {"CPU": 0}
     assert worker["min_workers"] == 0 < worker["max_workers"]
@@ -190,7 +190,7 @@ def test_a_head_only_drives_and_stays_while_spot_machines_come_and_go(name: str)
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_workers_too_may_write_to_the_bucket(name: str) -> None:
+def test_workers_may_write_to_the_bucket(name: str) -> None:
     config = read(name)
     for node in config["available_node_types"].values():
         machine = node["node_config"]
@@ -201,7 +201,7 @@ def test_workers_too_may_write_to_the_bucket(name: str) -> None:
         )
 
 
-def test_a_pod_head_only_drives_and_a_job_is_tried_again() -> None:
+def test_the_head_pod_runs_no_trials_and_the_job_is_retried() -> None:
     spec = kuberay()["RayJob"]["spec"]
     cluster = spec["rayClusterSpec"]
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
@@ -235,7 +235,7 @@ def test_a_role_may_do_nothing_beyond_its_cluster(part: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAUNCHED)
-def test_every_ray_asks_for_the_token_and_reports_to_nobody(name: str) -> None:
+def test_every_ray_process_asks_for_the_token_and_sends_no_statistics(name: str) -> None:
     config = read(name)
     assert len(starts(config)) == (4 if name == "on_prem" else 3)
     for command in starts(config):

@@ -1,8 +1,8 @@
-"""Why a process is gone, from texts that Ray 2.60 has written."""
+"""Why a process is gone, from texts that Ray 2.60 wrote."""
 
 import pytest
 
-from raysernas.fleet.failure_reasons import Death, death
+from raysernas.fleet.failure_reasons import FailureReason, failure_reason
 from tests.support.faults import refusal
 
 CAUSES = (
@@ -50,10 +50,10 @@ UNMADE = (
 
 
 @pytest.mark.parametrize(
-    ("told", "idle_s", "kind"),
+    ("message", "idle_s", "kind"),
     [
         (GONE, 0.0, "lost"),
-        (GONE, 599.5, "no_progress"),  # its last question was shortly before its watchdog
+        (GONE, 599.5, "no_progress"),  # its last poll was shortly before the end by the watchdog
         (GONE, 400.0, "lost"),  # whatever killed it, its watchdog did not
         (EXITED, 0.0, "no_progress"),
         (CROWDED, 0.0, "out_of_memory"),
@@ -64,16 +64,16 @@ UNMADE = (
         ("", 0.0, "lost"),
     ],
 )
-def test_a_death_has_a_kind_and_a_reason_of_one_line(told: str, idle_s: float, kind: str) -> None:
-    found = death(told, idle_s=idle_s, no_progress_s=600.0)
+def test_a_failure_has_a_kind_and_a_reason_of_one_line(message: str, idle_s: float, kind: str) -> None:
+    found = failure_reason(message, idle_s=idle_s, no_progress_s=600.0)
     assert found.kind == kind
-    assert found.reason
-    assert len(found.reason.splitlines()) == 1
+    assert found.text
+    assert len(found.text.splitlines()) == 1
 
 
-def test_what_might_have_been_is_not_told_as_what_was() -> None:
-    found = death(GONE, idle_s=0.0, no_progress_s=600.0)
-    assert found == Death(
+def test_possible_causes_are_not_reported_as_the_cause() -> None:
+    found = failure_reason(GONE, idle_s=0.0, no_progress_s=600.0)
+    assert found == FailureReason(
         "lost",
         "its process was lost: its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit "
         "detail: Worker unexpectedly "
@@ -81,16 +81,16 @@ def test_what_might_have_been_is_not_told_as_what_was() -> None:
     )
 
 
-def test_a_lost_node_is_told_as_such() -> None:
-    assert death(NODE, idle_s=0.0, no_progress_s=600.0).reason.startswith("its node was lost")
+def test_a_lost_node_is_named_as_the_reason() -> None:
+    assert failure_reason(NODE, idle_s=0.0, no_progress_s=600.0).text.startswith("its node was lost")
 
 
-def test_what_was_raised_is_told_by_its_last_line() -> None:
-    assert death(RAISED, idle_s=0.0, no_progress_s=600.0).reason == "ValueError: a bug"
+def test_an_exception_is_reported_by_its_last_line() -> None:
+    assert failure_reason(RAISED, idle_s=0.0, no_progress_s=600.0).text == "ValueError: a bug"
 
 
 def test_a_node_without_the_code_ends_the_study_instead_of_failing_every_trial() -> None:
-    told = refusal(lambda: death(UNMADE, idle_s=0.0, no_progress_s=600.0))
-    assert told.startswith(
+    message = refusal(lambda: failure_reason(UNMADE, idle_s=0.0, no_progress_s=600.0))
+    assert message.startswith(
         "node: a node cannot start trials\n  got: ModuleNotFoundError: No module named 'raysernas'"
     )

@@ -13,7 +13,7 @@ from tests.support.faults import refusal
 from tests.support.fleet import drain, opened, scored, states, study
 
 
-def test_optuna_is_told_the_mean_validation_ua(tmp_path: Path) -> None:
+def test_the_journal_holds_the_mean_validation_ua(tmp_path: Path) -> None:
     drain(tmp_path, study("study.arms=[darts]"), right=lambda key: 2 * key.fold + key.candidate)
     expected = [((n + 10) / 30 + (n + 12) / 30) / 2 for n in range(3)]
     assert [state for state, _ in states(tmp_path)] == 3 * ["COMPLETE"]
@@ -21,7 +21,7 @@ def test_optuna_is_told_the_mean_validation_ua(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [b'{"op_code":4,"wor', b'{"op_code":4,"wor\n', b"\0\0\0\n"])
-def test_a_torn_journal_is_mended_and_kept(tmp_path: Path, torn: bytes) -> None:
+def test_a_torn_journal_is_repaired_and_a_copy_is_kept(tmp_path: Path, torn: bytes) -> None:
     drain(tmp_path, study(), most=3)
     journal = StudyFiles(tmp_path).journal
     whole = journal.read_bytes()
@@ -32,7 +32,7 @@ def test_a_torn_journal_is_mended_and_kept(tmp_path: Path, torn: bytes) -> None:
     assert (tmp_path / "optuna.journal.torn").read_bytes() == whole + torn
 
 
-def test_the_lock_of_a_killed_launch_does_not_hold_up_the_next(tmp_path: Path) -> None:
+def test_the_lock_file_of_a_killed_launch_does_not_delay_the_next(tmp_path: Path) -> None:
     drain(tmp_path, study(), most=1)
     (tmp_path / "optuna.journal.lock").symlink_to(tmp_path / "optuna.journal")
     assert len(drain(tmp_path, study())) == 11
@@ -44,7 +44,7 @@ def test_a_journal_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     assert told.startswith(f"storage: cannot write {tmp_path}/file/optuna.journal")
 
 
-def test_a_lost_or_contradicting_journal_is_written_anew(tmp_path: Path) -> None:
+def test_a_missing_or_wrong_journal_is_written_anew(tmp_path: Path) -> None:
     config = study("study.arms=[darts]", "study.candidates=4")
     drain(tmp_path, config, most=5, right=scored)
     files = StudyFiles(tmp_path)
@@ -61,7 +61,7 @@ def test_a_lost_or_contradicting_journal_is_written_anew(tmp_path: Path) -> None
         assert states(tmp_path) == expected
 
 
-def test_the_last_trial_of_a_killed_launch_is_told_at_the_start(tmp_path: Path) -> None:
+def test_the_last_result_of_a_killed_launch_reaches_the_journal_at_the_next_start(tmp_path: Path) -> None:
     config = study("study.arms=[darts]", "study.candidates=1")
     drain(tmp_path / "a", config, most=1)
     shutil.copytree(tmp_path / "a" / "candidates", tmp_path / "b" / "candidates")

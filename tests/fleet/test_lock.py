@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"\xff\xfe", b"[]", b"7"])
-def test_what_a_lock_file_says_does_not_matter(tmp_path: Path, left: bytes) -> None:
+def test_the_content_of_a_lock_file_does_not_matter(tmp_path: Path, left: bytes) -> None:
     files = StudyFiles(tmp_path)
     files.lock.write_bytes(left)
     with lock.held(files):
@@ -128,7 +128,7 @@ def leases(files: StudyFiles) -> list[str]:
     return [path.name for path in storage.listed(files.leases)]
 
 
-def test_a_lease_that_is_given_back_is_followed_at_once(files: StudyFiles) -> None:
+def test_an_ended_lease_is_followed_at_once(files: StudyFiles) -> None:
     taken(files).give_back()
     clock = Clock()
     taken(files, clock)
@@ -144,22 +144,24 @@ def test_a_lease_that_is_renewed_is_not_followed(files: StudyFiles) -> None:
     first.check()
 
 
-def test_a_lease_of_the_dead_is_followed_after_its_time_by_the_watchers_clock(files: StudyFiles) -> None:
+def test_the_lease_of_a_dead_launch_is_followed_when_it_expires_by_the_watchers_clock(
+    files: StudyFiles,
+) -> None:
     taken(files)
     clock, heard = Clock(), []
     new(files, clock).take(heard.append)
     assert LEASE_S <= clock.now_s <= LEASE_S + lock.RENEW_S
     assert heard[0].startswith(f"{files.root} is held by process {os.getpid()} on ")
-    assert heard[0].endswith("); watching for 30 s whether it still runs")
+    assert heard[0].endswith("); waiting 30 s to see whether it still runs")
 
 
-def test_who_ends_while_watched_is_followed_at_once(files: StudyFiles) -> None:
+def test_a_lease_that_ends_while_it_is_watched_is_followed_at_once(files: StudyFiles) -> None:
     clock = Clock(taken(files).give_back)
     taken(files, clock)
     assert clock.now_s < LEASE_S
 
 
-def test_who_was_asleep_finds_its_successor_and_does_not_disturb_it(files: StudyFiles) -> None:
+def test_a_launch_that_slept_finds_its_successor_and_does_not_disturb_it(files: StudyFiles) -> None:
     sleeper = taken(files)
     second = taken(files)
     sleeper.renew()
@@ -171,7 +173,7 @@ def test_who_was_asleep_finds_its_successor_and_does_not_disturb_it(files: Study
     assert leases(files) == ["000002.json"]
 
 
-def test_who_wakes_while_its_successor_is_taking_over_keeps_the_study_or_loses_it_but_never_both(
+def test_a_launch_that_wakes_during_a_takeover_keeps_or_loses_the_study_but_two_never_hold_it(
     files: StudyFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The renewal falls between the successor's last look and its lease."""
@@ -190,7 +192,7 @@ def test_who_wakes_while_its_successor_is_taking_over_keeps_the_study_or_loses_i
 
 
 @pytest.mark.parametrize("left", ["", "{", "[]", "7"])
-def test_a_torn_lease_is_watched_as_any_other(files: StudyFiles, left: str) -> None:
+def test_a_torn_lease_is_watched_like_any_other(files: StudyFiles, left: str) -> None:
     storage.write_text(files.leases / "000007.json", left)
     storage.write_text(files.leases / "notes.json", "x")
     clock = Clock()
@@ -213,7 +215,7 @@ def test_a_store_that_does_not_answer_is_a_fault_and_no_lease(
     lease.give_back()
 
 
-def test_a_holder_that_has_heard_nothing_for_long_asks_before_it_writes(
+def test_a_holder_that_has_not_renewed_for_long_renews_before_it_writes(
     files: StudyFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()

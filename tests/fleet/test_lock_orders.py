@@ -21,25 +21,25 @@ SILENT = str  # whoever is told and says nothing
     asleep=st.sets(st.integers(0, 2)),
     key=st.uuids(),
 )
-def test_in_no_order_a_launch_passes_a_check_once_another_has_the_study(
+def test_in_no_order_of_events_does_a_launch_pass_a_check_once_another_holds_the_study(
     runs: list[tuple[int, int]], asleep: set[int], key: Any
 ) -> None:
     """Each look at the store and each write is a turn of its own, and time passes with it; some do not renew
     by themselves.
     """
-    course = Course(StudyFiles(storage.place(f"memory://interleaved/{key}")), asleep)
-    course.run([number for number, count in runs for _ in range(count)])
-    assert course.wrong == []
+    schedule = Schedule(StudyFiles(storage.place(f"memory://interleaved/{key}")), asleep)
+    schedule.run([number for number, count in runs for _ in range(count)])
+    assert schedule.wrong == []
 
 
-def test_the_course_of_turns_does_follow_the_dead() -> None:
+def test_the_simulated_orders_include_takeovers_of_dead_launches() -> None:
     """So that the law above is not empty: one takes the study and stops, another follows it."""
-    course = Course(StudyFiles(storage.place(f"memory://interleaved/{os.getpid()}")), {0})
-    course.run([0] * 6 + [1] * 60)
-    assert course.takers == [0, 1]
+    schedule = Schedule(StudyFiles(storage.place(f"memory://interleaved/{os.getpid()}")), {0})
+    schedule.run([0] * 6 + [1] * 60)
+    assert schedule.takers == [0, 1]
 
 
-class Course:
+class Schedule:
     """Three launches, each in a thread that waits for its turn before each request; real leases in a store in
     memory.
     """

@@ -67,7 +67,7 @@ def node_id(raylet: int) -> str:
 
 
 @pytest.mark.chaos
-def test_a_study_spreads_over_three_nodes_of_which_one_leaves_and_one_is_lost_and_finishes(
+def test_a_study_on_three_nodes_finishes_though_one_leaves_and_one_is_lost(
     folder: Path, tmp_path: Path
 ) -> None:
     with Raylets(folder, 3) as cluster:
@@ -115,7 +115,7 @@ def test_a_study_spreads_over_three_nodes_of_which_one_leaves_and_one_is_lost_an
     assert said == ("SIGTERM for this node; draining\n", "")
     assert (launch.returncode, err) == (0, "")
     assert "stopped: SIGTERM for this node" in out
-    assert "; it runs again" in out
+    assert "; it will be retried" in out
     rows = ledger.table(StudyFiles(tmp_path / "nodes"))
     assert len(rows) == TRIALS == len(rows.drop_duplicates(["fold", "seed"]))
     assert set(rows["status"]) == {"finished"}
@@ -147,7 +147,7 @@ with cluster.environment(cluster.QUIET | cluster.LOCAL):
 """
 
 
-def test_four_trials_that_want_a_quarter_of_a_gpu_run_on_one_at_once_and_a_fifth_waits(
+def test_four_trials_with_a_quarter_of_a_gpu_share_one_and_a_fifth_waits(
     folder: Path, tmp_path: Path
 ) -> None:
     settings = ("study.resources.cpus=8", f"study.storage={tmp_path}")

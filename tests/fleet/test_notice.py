@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from raysernas.fleet import notice
-from raysernas.fleet.notice import Agent, announce, asked, leaving, withdraw
+from raysernas.fleet.notice import Agent, announce, cloud_notice, leaving, withdraw
 
 TOKEN = "t0ken"
 AZURE = {
@@ -80,7 +80,7 @@ def service(answers: dict[str, str]) -> Iterator[str]:
         (
             "aws",
             {"/latest/meta-data/events/recommendations/rebalance": '{"noticeTime": "now"}'},
-            "a rebalance advice of AWS, at now",
+            "a rebalance recommendation of AWS, at now",
         ),
         ("aws", {"/latest/meta-data/spot/instance-action": "<html>"}, ""),
         ("gcp", {}, ""),
@@ -93,14 +93,14 @@ def service(answers: dict[str, str]) -> Iterator[str]:
 )
 def test_a_notice_of_a_cloud_is_understood(cloud: str, answers: dict[str, str], reason: str) -> None:
     with service(answers) as host:
-        assert asked(cloud, host) == reason
+        assert cloud_notice(cloud, host) == reason
 
 
 def test_no_metadata_service_is_no_notice() -> None:
-    assert asked("aws", "http://127.0.0.1:1") == ""
+    assert cloud_notice("aws", "http://127.0.0.1:1") == ""
 
 
-def test_a_flag_counts_for_its_node_and_while_it_is_fresh(tmp_path: Path) -> None:
+def test_a_notice_file_counts_for_its_node_while_it_is_fresh(tmp_path: Path) -> None:
     assert leaving("n1") == ""
     announce("soon", "n1")
     assert (leaving("n1"), leaving("n2"), leaving()) == ("soon", "", "")
@@ -115,7 +115,7 @@ def test_a_flag_counts_for_its_node_and_while_it_is_fresh(tmp_path: Path) -> Non
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_agent_announces_first_drains_once_and_takes_back_what_the_cloud_takes_back() -> None:
+def test_the_agent_announces_first_drains_once_and_withdraws_when_the_cloud_does() -> None:
     notices, drained = ["", "soon", "soon", ""], []
 
     def drain(reason: str, deadline_s: int) -> str:
@@ -131,7 +131,7 @@ def test_the_agent_announces_first_drains_once_and_takes_back_what_the_cloud_tak
     assert drained == [("soon", "soon", 120)]
 
 
-def test_a_refused_drain_leaves_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_notice_stands_when_draining_fails(capsys: pytest.CaptureFixture[str]) -> None:
     Agent(lambda: "soon", lambda *_: "no such node", cloud="gcp").look()
     assert leaving() == "soon"
     assert capsys.readouterr().out == "soon; draining failed: no such node\n"

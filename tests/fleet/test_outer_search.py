@@ -55,7 +55,7 @@ def _act(root: Path, queue: Queue, rng: random.Random) -> None:
             finish(root, queue, key, right=scored(key))
 
 
-@hypothesis.settings(max_examples=2)  # of thousands, others each time
+@hypothesis.settings(max_examples=2)  # other seeds in every run
 @given(seed=st.integers(0, 10_000))
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_with_generations_any_interleaving_gives_equal_candidates(
@@ -92,7 +92,7 @@ def test_a_relaunch_proposes_what_one_launch_would_have(sampler: str, tmp_path: 
     assert states(tmp_path / "once") == states(tmp_path / "cut")
 
 
-def test_of_the_same_folds_and_test_speakers_nothing_reaches_a_nested_search(tmp_path: Path) -> None:
+def test_a_nested_search_sees_no_score_of_other_folds_and_no_test_score(tmp_path: Path) -> None:
     """Every score of the other folds and every test score is changed: fold 0 is proposed the same
     candidates.
     """
@@ -125,7 +125,7 @@ def test_points_come_after_the_settings_as_written(tmp_path: Path) -> None:
     assert [found["retrain.lr"] for found in proposed(tmp_path, "cnn")[:3]] == [0.003, 0.001, 0.002]
 
 
-def test_several_objectives_are_told_in_their_order(tmp_path: Path) -> None:
+def test_several_objectives_reach_optuna_in_their_order(tmp_path: Path) -> None:
     config = study(
         "study.objectives=[valid_ua,parameters,latency_ms]", "study.arms=[cnn]", "study.candidates=1"
     )
@@ -141,12 +141,12 @@ def test_several_objectives_are_told_in_their_order(tmp_path: Path) -> None:
 # --- trials that come back
 
 
-def test_a_lost_trial_is_run_again_first_and_not_for_ever(tmp_path: Path) -> None:
+def test_a_lost_trial_is_retried_first_and_not_for_ever(tmp_path: Path) -> None:
     with opened(tmp_path, study("study.resources.max_failures=2")) as queue:
         key = queue.next()
         assert key is not None
         for number, kind in enumerate(("lost", "out_of_memory")):
-            assert queue.died(key, f"reason {number}", kind) == "again"
+            assert queue.died(key, f"reason {number}", kind) == "retried"
             queue_next = queue.next()
             assert queue_next == key
         queue.interrupted(key)  # does not count
@@ -184,7 +184,7 @@ def test_a_hopeless_candidate_is_given_up_and_every_trial_has_one_record(tmp_pat
     assert Run(folder).texts["status"][0].startswith("**raced**\n\nraced out: ")
 
 
-def test_optuna_is_told_what_the_candidate_would_have_had(tmp_path: Path) -> None:
+def test_optuna_gets_the_estimate_of_a_candidate_that_was_given_up(tmp_path: Path) -> None:
     raced(tmp_path, study(*RACE))
     state, value = states(tmp_path)[1]
     rows = ledger.validation(StudyFiles(tmp_path))
@@ -201,7 +201,7 @@ def test_raced_candidates_stay_raced_when_the_study_grows(tmp_path: Path) -> Non
     assert statuses(tmp_path, 1) == ["finished"] * 3 + ["raced"] * 7
 
 
-def test_running_trials_of_a_candidate_that_is_given_up_are_doomed(tmp_path: Path) -> None:
+def test_running_trials_of_a_candidate_that_is_given_up_should_stop(tmp_path: Path) -> None:
     config = study(*RACE, "study.candidates=2", "study.seeds=[0,1]")
     with opened(tmp_path, config) as queue:
         while (key := queue.next()) is not None and key.candidate == 0:
@@ -210,14 +210,14 @@ def test_running_trials_of_a_candidate_that_is_given_up_are_doomed(tmp_path: Pat
         started = [key, *(found for _ in range(4) if (found := queue.next()) is not None)]
         for each in started[:3]:
             finish(tmp_path, queue, each, right=3 - each.fold % 2)
-        assert queue.doomed() == set(started[3:])
+        assert queue.raced_out() == set(started[3:])
         queue.interrupted(started[3])
         assert queue.died(started[4], "killed", "lost") == "finished"
         assert queue.over()
     assert statuses(tmp_path, 1) == ["finished"] * 3 + ["raced"] * 5
 
 
-def test_every_candidate_has_an_order_of_folds_of_its_own_and_seeds_change_last(tmp_path: Path) -> None:
+def test_every_candidate_has_its_own_order_of_folds_and_seeds_change_last(tmp_path: Path) -> None:
     ran = drain(tmp_path, study(*RACE, "study.seeds=[0,1]", "study.candidates=6"))
     orders = [[key.fold for key in ran if (key.candidate, key.seed) == (number, 0)] for number in range(6)]
     assert all(sorted(order) == [0, 1, 2, 3] for order in orders)
@@ -244,13 +244,13 @@ def test_whatever_happens_a_raced_study_ends_with_one_record_for_every_trial(
 # --- what the plan says
 
 
-def test_the_header_says_how_candidates_come_about(tmp_path: Path) -> None:
+def test_the_header_says_how_candidates_are_proposed(tmp_path: Path) -> None:
     space = "study.space={retrain.lr: {low: 1e-6, high: 1}}"
     given = (space, "study.candidates=3", "study.racing.on=true", "study.points={mine: {retrain.lr: 0.1}}")
     text = header(planned(tmp_path, *given, dry=True))
     assert text["proposals"] == (
         "as written, point mine, tpe; by valid_ua; "
-        "given up when worse than the best from 3 common folds on (p 0.1, looks: bonferroni)"
+        "given up if worse than the best on 3 or more common folds (p 0.1, looks: bonferroni)"
     )
     assert text["optimistic"].startswith("one candidate of an arm stands for all folds")
     nested = header(

@@ -12,7 +12,7 @@ from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.corpora.folds import fold_file, splits
 from raysernas.fleet import plan as planning
-from raysernas.fleet.plan import Plan, header, resolve
+from raysernas.fleet.plan import StudyPlan, header, resolve
 from raysernas.record import ledger
 from raysernas.record.files import cache_folder, study_files
 from tests.support import records, toy
@@ -33,7 +33,7 @@ def config(root: Path, *overrides: str) -> Config:
     return load(None, [f"study.storage={root}", *SMALL, *overrides])
 
 
-def planned(root: Path, *overrides: str, dry: bool = False) -> Plan:
+def planned(root: Path, *overrides: str, dry: bool = False) -> StudyPlan:
     return resolve(config(root, *overrides), dry=dry)
 
 
@@ -76,7 +76,7 @@ def test_trials_at_once(
     assert (plan.slots, plan.cpus_per_trial, plan.gpus_per_trial) == (slots, cpus, share)
 
 
-def test_gpus_are_asked_of_torch(tmp_path: Path) -> None:
+def test_torch_says_how_many_gpus_there_are(tmp_path: Path) -> None:
     plan = planned(tmp_path, dry=True)
     assert plan.config.compute.device == ("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -86,7 +86,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, no_gpus: None) -> No
         "compute.device is cuda, but there is no GPU here",
         "cuda",
         "auto or cpu",
-        "set compute.device=auto, or study.resources.address to a cluster that has GPUs",
+        "set compute.device=auto, or study.resources.address to a cluster with GPUs",
     )
 
 
@@ -119,15 +119,15 @@ def test_another_setting_under_the_same_name_is_refused_readably(tmp_path: Path,
         "    study.seed: 0 -> 3\n"
         "    search.epochs: 30 -> 7\n"
         "    retrain.lr: 0.003 -> 0.1\n"
-        "  expected: the settings of study.yaml; only arms, candidates, folds, seeds and resources may "
+        "  expected: the settings of study.yaml; arms, candidates, folds, seeds and resources may "
         "change\n"
-        "  fix: set another study.name for the new settings, or take back the change, or delete "
+        "  fix: set another study.name for the new settings, or undo the change, or delete "
         f"{tmp_path}/study"
     )
     assert study_files(config(tmp_path)).config.read_text() == before
 
 
-def test_other_content_under_the_same_settings_is_told_as_such(tmp_path: Path, no_gpus: None) -> None:
+def test_other_recordings_under_the_same_settings_are_refused_as_such(tmp_path: Path, no_gpus: None) -> None:
     mine, listed = tmp_path / "mine.csv", planned(tmp_path, dry=True)
     mine.write_text(
         fold_file.text(listed.corpus, splits.of(listed.corpus, listed.config.corpus)), encoding="utf-8"
@@ -161,7 +161,7 @@ def test_a_relative_list_of_folds_is_the_same_from_anywhere(
     assert again.files.config.read_text() == written
 
 
-def test_the_header_promises_no_sides_where_speakers_may_be_on_two(tmp_path: Path) -> None:
+def test_the_header_does_not_promise_separate_speakers_where_they_may_overlap(tmp_path: Path) -> None:
     text = header(planned(tmp_path, "corpus.folds=random", "corpus.speaker_dependent=true", dry=True))
     assert text["protocol"] == "random folds, speakers ignored, 4 folds, 1 seed; validation: utterances(0.2)"
     assert text["speaker-dependent"].startswith("speakers are trained on and tested")
@@ -174,7 +174,7 @@ def recorded(root: Path) -> tuple[str, ...]:
     return "corpus.name=manifest", f"corpus.root={folder}", "corpus.folds=usual", "corpus.on_bad_file=skip"
 
 
-def test_what_files_hold_is_remembered_but_by_a_dry_run(tmp_path: Path, no_gpus: None) -> None:
+def test_inspected_files_are_cached_except_by_a_dry_run(tmp_path: Path, no_gpus: None) -> None:
     given = recorded(tmp_path)
     planned(tmp_path / "results", *given, dry=True)
     assert not (tmp_path / "results").exists()
@@ -201,7 +201,7 @@ def test_a_relaunch_finds_the_study_until_a_file_is_mended(
     assert (first.files.config.read_text(), first.files.folds.read_text()) == (text, listed)
 
 
-def test_files_that_are_left_out_are_told_with_their_reason(tmp_path: Path) -> None:
+def test_files_that_are_left_out_are_named_with_their_reason(tmp_path: Path) -> None:
     given = recorded(tmp_path)
     assert header(planned(tmp_path, *given, dry=True))["left out"].startswith(
         f"1 file or row that cannot be used: {bad.FILE} is no audio that can be read: "
@@ -213,7 +213,7 @@ def test_files_that_are_left_out_are_told_with_their_reason(tmp_path: Path) -> N
     assert text.endswith("; and 2 more")
 
 
-def test_utterances_of_unknown_speakers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_utterances_of_unknown_speakers_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = planned(tmp_path, dry=True).corpus
     parts = {"s00": "train", "s01": "train", "s02": "valid", "s03": "test"}
     corpus = toy.forgotten(
@@ -235,14 +235,14 @@ def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:
     path = planned(tmp_path).files.config
     path.write_text("search: {old_key: 3}")
     assert refusal(lambda: planned(tmp_path)).startswith(
-        f"study: {path} is not of this version of raysernas\n  got: search.old_key"
+        f"study: {path} was not written by this version of raysernas\n  got: search.old_key"
     )
 
 
 @pytest.mark.parametrize(
     "override", ["study.sampler=random", "study.space={retrain.lr: {low: 1e-6, high: 1}}"]
 )
-def test_another_way_to_propose_is_refused(tmp_path: Path, override: str) -> None:
+def test_another_sampler_or_space_is_refused(tmp_path: Path, override: str) -> None:
     planned(tmp_path)
     assert "was run with other settings" in refusal(lambda: planned(tmp_path, override))
 
@@ -305,7 +305,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     assert "storage: cannot write" in refusal(lambda: planned(tmp_path / "results"))
 
 
-def test_a_corpus_that_is_not_as_published_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_corpus_that_is_not_as_published_is_marked_before_anything_runs(tmp_path: Path) -> None:
     names = [
         f"{speaker}a0{text}{letter}a"
         for speaker in ("03", "08", "09", "10")

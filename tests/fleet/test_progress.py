@@ -1,15 +1,15 @@
-"""The live display: what is told about running, ended and remaining trials."""
+"""Laws of the live display: what it shows of running, ended and remaining trials."""
 
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from raysernas.fleet.progress import Display, Tally, duration
+from raysernas.fleet.progress import Display, StudyProgress, duration
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -44,7 +44,7 @@ def test_without_a_terminal_each_ended_trial_is_one_plain_line() -> None:
     ]
 
 
-def test_a_failed_trial_is_told_with_the_first_line_of_its_reason() -> None:
+def test_a_failed_trial_is_shown_with_the_first_line_of_its_reason() -> None:
     display, clock, out, _ = shown(terminal=False)
     display.expect({"cnn": 1}, done=3)
     run_one(display, clock, "cnn-c000-f0-s0", "cnn", 5, reason="the loss is not finite\n  got: nan")
@@ -66,7 +66,7 @@ def test_the_live_display_fits_its_terminal(width: int) -> None:
     run_one(display, clock, "cnn_lstm_attention-c000-f0-s0", "cnn_lstm_attention", 60)
     display.start("cnn_lstm_attention-c000-f1-s0", "cnn_lstm_attention")
     display.advance("cnn_lstm_attention-c000-f1-s0", "retrain", 30, 60)
-    console.print(display.picture())
+    console.print(display.render())
     lines = out.getvalue().splitlines()
     assert all(len(line) <= width for line in lines)
     assert "retrain" in out.getvalue()
@@ -88,22 +88,27 @@ def test_a_trial_that_starts_again_counts_once() -> None:
     display, clock, out, _ = shown(terminal=False)
     display.expect({"cnn": 2}, done=0)
     display.start("cnn-c000-f0-s0", "cnn")
-    clock.now_s += 100  # its process dies
+    clock.now_s += 100  # then its process dies
     run_one(display, clock, "cnn-c000-f0-s0", "cnn", 10)
     assert out.getvalue() == "[1/2] cnn-c000-f0-s0  valid UA 61.2  10 s  about 5 s left\n"
 
 
 def test_the_time_left_comes_from_trials_of_the_same_arm() -> None:
-    tally = Tally(slots=2, left={"darts": 4, "cnn": 2}, seconds={"darts": [90.0, 110.0], "cnn": [10.0]})
-    assert tally.left_s(0.0) == (4 * 100 + 2 * 10) / 2
+    progress = StudyProgress(
+        slots=2, left={"darts": 4, "cnn": 2}, seconds={"darts": [90.0, 110.0], "cnn": [10.0]}
+    )
+    assert progress.left_s(0.0) == (4 * 100 + 2 * 10) / 2
 
 
-def test_an_arm_without_a_result_is_taken_for_the_mean_of_the_others() -> None:
-    assert Tally(slots=1, left={"lstm": 1}, seconds={"darts": [100.0], "cnn": [20.0]}).left_s(0.0) == 60.0
+def test_an_arm_without_a_result_counts_with_the_mean_of_the_others() -> None:
+    assert (
+        StudyProgress(slots=1, left={"lstm": 1}, seconds={"darts": [100.0], "cnn": [20.0]}).left_s(0.0)
+        == 60.0
+    )
 
 
-def test_nothing_is_foretold_before_the_first_result() -> None:
-    assert Tally(slots=2, left={"cnn": 4}).left_s(0.0) is None
+def test_there_is_no_estimate_before_the_first_result() -> None:
+    assert StudyProgress(slots=2, left={"cnn": 4}).left_s(0.0) is None
 
 
 @pytest.mark.parametrize(

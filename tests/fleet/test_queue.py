@@ -37,7 +37,7 @@ def test_a_finished_study_has_nothing_left(tmp_path: Path) -> None:
         assert queue.next() is None
 
 
-@hypothesis.settings(max_examples=12)
+@hypothesis.settings(max_examples=6)
 @given(cuts=st.lists(st.integers(0, 5), max_size=4))
 def test_relaunches_continue_wherever_the_launch_was_killed(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
@@ -102,7 +102,7 @@ def test_a_candidate_with_a_failed_trial_has_failed(tmp_path: Path) -> None:
     assert states(tmp_path, "cnn") == [("FAIL", None)]
 
 
-def test_failed_trials_run_again_when_asked(tmp_path: Path) -> None:
+def test_retry_failed_runs_failed_trials_again(tmp_path: Path) -> None:
     config = study("study.arms=[cnn]", "study.candidates=1")
     with opened(tmp_path, config) as queue:
         for key in (queue.next(), queue.next()):
@@ -164,7 +164,7 @@ def test_a_shrunk_study_runs_nothing(tmp_path: Path) -> None:
     assert drain(tmp_path, study("study.folds=[1]", "study.candidates=2")) == []
 
 
-def test_a_trial_whose_process_died_gets_its_record(tmp_path: Path) -> None:
+def test_a_trial_whose_process_died_gets_a_failed_record(tmp_path: Path) -> None:
     with opened(tmp_path, study()) as queue:
         key = queue.next()
         assert key is not None
@@ -177,7 +177,7 @@ def test_a_trial_whose_process_died_gets_its_record(tmp_path: Path) -> None:
         assert run.hparams["search.alphas_lr"] == 3e-3
 
 
-def test_a_process_that_died_after_its_record_has_finished(tmp_path: Path) -> None:
+def test_a_trial_whose_process_died_after_its_record_has_finished(tmp_path: Path) -> None:
     with opened(tmp_path, study()) as queue:
         key = queue.next()
         assert key is not None
@@ -192,7 +192,7 @@ def test_a_record_of_other_settings_is_refused(tmp_path: Path) -> None:
     assert "fix: set another study.name" in told
 
 
-def test_lost_candidates_are_noticed(tmp_path: Path) -> None:
+def test_missing_candidates_are_a_fault(tmp_path: Path) -> None:
     drain(tmp_path, study())
     shutil.rmtree(StudyFiles(tmp_path).candidates)
     assert "no such candidate in the study's folder" in refusal(lambda: drain(tmp_path, study()))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from raysernas.config.schema import RacingConfig
-from raysernas.fleet.racing import Comparison, compare, hopeless, level, told
+from raysernas.fleet.racing import RaceResult, compare, hopeless, level, reason
 
 FINITE = st.floats(0, 1)
 SCORES = st.dictionaries(
@@ -21,7 +21,7 @@ def one_seed(*scores: float) -> dict[int, dict[int, float]]:
     return {fold: {0: score} for fold, score in enumerate(scores)}
 
 
-def test_without_overlap_it_is_the_paired_t_test() -> None:
+def test_without_overlap_the_race_is_the_paired_t_test() -> None:
     worse, best = (0.60, 0.55, 0.71, 0.50), (0.66, 0.65, 0.70, 0.62)
     found = compare(one_seed(*worse), one_seed(*best), 0.0)
     assert found.p == pytest.approx(stats.ttest_rel(worse, best, alternative="less").pvalue)
@@ -96,18 +96,18 @@ def test_all_looks_at_a_candidate_share_one_level(looks, folds, seeds, expected)
     assert level(RacingConfig(on=True, looks=looks), folds=folds, seeds=seeds) == pytest.approx(expected)
 
 
-def test_a_verdict_takes_the_fewest_pairs() -> None:
+def test_a_verdict_needs_the_fewest_pairs() -> None:
     rules = RacingConfig(on=True, pairs=4, looks="none")
-    assert not hopeless(Comparison(pairs=3, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
-    assert hopeless(Comparison(pairs=4, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
+    assert not hopeless(RaceResult(pairs=3, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
+    assert hopeless(RaceResult(pairs=4, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
 
 
-def test_the_reason_is_words() -> None:
-    text = told(Comparison(pairs=3, difference=-0.0812, p=0.0123), 4)
+def test_the_reason_is_given_in_words() -> None:
+    text = reason(RaceResult(pairs=3, difference=-0.0812, p=0.0123), 4)
     assert text == "raced out: 8.1 points of validation UA below candidate 4 on 3 common folds (p 0.012)"
 
 
-def test_under_no_difference_few_are_given_up() -> None:
+def test_without_a_difference_few_candidates_are_given_up() -> None:
     """Independent noise, so that the corrected test is too careful: a candidate is given up no more often
     than `p` says.
     """

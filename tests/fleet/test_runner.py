@@ -1,5 +1,5 @@
-"""Whole studies on real Ray, each launch in a process of its own: every trial once, nothing lost, nothing
-open to the network.
+"""Whole studies on real Ray, each launch in its own process: every trial runs once, nothing is lost, nothing
+is open to the network.
 """
 
 import os
@@ -129,7 +129,7 @@ def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: 
 
 
 def gone(pids: Iterable[int], within_s: float) -> list[int]:
-    """Those of some processes that still live after so long."""
+    """The processes that are still alive after `within_s`."""
     end = time.monotonic() + within_s
     while (alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
         time.sleep(0.5)
@@ -146,7 +146,7 @@ def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_beh
     launch.kill()
     launch.communicate()
     kept = records(tmp_path)
-    # its Ray may still be there, and is not wanted
+    # the killed launch's Ray may still run, and must not be joined
     status, out, err = ended(launched(tmp_path, RAY_ADDRESS="127.0.0.1:1"))
     assert (status, err) == (0, "")
     found = records(tmp_path)
@@ -184,15 +184,15 @@ def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
     assert records(tmp_path) == {}
     kept = {path.parent.name for path in tmp_path.glob("tiny/checkpoints/*/*.pt")}
     assert kept == {path.stem for path in tmp_path.glob("tiny/attempts/*.json")}, (
-        "every trial that had begun goes on from there"
+        "every trial that had begun can continue from a checkpoint"
     )
     assert len(kept) == 2
 
 
 @pytest.mark.slow
 @pytest.mark.chaos
-def test_a_study_in_which_nothing_moves_any_more_ends_and_says_so(tmp_path: Path) -> None:
-    """A stopped process is alive for Ray, and will never say anything."""
+def test_a_study_whose_trials_hang_ends_with_a_fault(tmp_path: Path) -> None:
+    """Ray takes a stopped process for alive."""
     endless = ("retrain.epochs=100000", "study.resources.cpus=1", "study.resources.no_progress_s=10")
     launch = launched(tmp_path, *endless)
     end = time.monotonic() + 240
@@ -211,17 +211,17 @@ def test_a_study_in_which_nothing_moves_any_more_ends_and_says_so(tmp_path: Path
         for pid in everyone:
             kill(pid)
     assert status == 2
-    assert err.startswith("fleet: no trial has moved for ")
+    assert err.startswith("fleet: no trial has made progress for ")
     assert "the same command again: it continues" in err
 
 
-def course(**more: Any) -> Any:
-    """The part of a course that signals and the overseer look at."""
+def launch_state(**more: Any) -> Any:
+    """The part of a LaunchState that signals and the driver's watchdog use."""
     return SimpleNamespace(signal=0, reasons=[], stepped_s=time.monotonic(), **more)
 
 
 def test_the_second_signal_does_not_wait() -> None:
-    one = course()
+    one = launch_state()
     one.stop = one.reasons.append
     before = signal.getsignal(signal.SIGTERM)
     with runner._signals(one):
@@ -233,24 +233,24 @@ def test_the_second_signal_does_not_wait() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_driver_that_stands_still_ends_itself(
+def test_a_driver_that_hangs_ends_itself(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runner, "HANGS_S", 0.02)
+    monkeypatch.setattr(runner, "CHECK_S", 0.02)
     left: list[int] = []
-    one = course(stands=lambda for_s: f"no trial has moved for {for_s} s")
-    with runner._overseen(one, 0.1, left.append):
+    one = launch_state(no_progress=lambda for_s: f"no trial has made progress for {for_s} s")
+    with runner._driver_watched(one, 0.1, left.append):
         end = time.monotonic() + 30
         while not left and time.monotonic() < end:
             time.sleep(0.02)
     assert left == [2]
-    assert capfd.readouterr().err == "no trial has moved for 0.1 s\n"
+    assert capfd.readouterr().err == "no trial has made progress for 0.1 s\n"
 
 
-def test_a_driver_that_moves_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "HANGS_S", 0.01)
+def test_a_driver_that_makes_steps_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CHECK_S", 0.01)
     left: list[int] = []
-    with runner._overseen(course(), 3600.0, left.append):
+    with runner._driver_watched(launch_state(), 3600.0, left.append):
         time.sleep(0.1)
     assert left == []
 

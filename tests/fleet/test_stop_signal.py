@@ -1,5 +1,5 @@
-"""How a trial hears that it is to stop: within a second, from a board that may die, about a launch that may
-be gone.
+"""Laws of the stop signal: a trial hears it within a second, also when the actor was restarted, and stops
+when the driver is gone.
 """
 
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from raysernas.fleet.stop_signal import ASK_S, LOST, LOST_S, Asking, Board
+from raysernas.fleet.stop_signal import LOST, LOST_S, POLL_S, StopPoller, StopSignal
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -27,55 +27,55 @@ def nothing() -> str:
     return ""
 
 
-def test_a_line_for_everyone_comes_before_a_line_for_one() -> None:
-    board = Board()
-    board.write("", {"b": "given up"})
-    assert [board.ask(trial_id, 0.0) for trial_id in "ba"] == ["given up", ""]
-    board.write("the end", {"b": "given up"})
-    assert [board.ask(trial_id, 0.0) for trial_id in "ba"] == ["the end", "the end"]
-    board.write("", {})
-    assert board.ask("b", 0.0) == ""
+def test_a_reason_for_all_trials_overrides_the_reason_of_one() -> None:
+    stop = StopSignal()
+    stop.write("", {"b": "given up"})
+    assert [stop.poll(trial_id, 0.0) for trial_id in "ba"] == ["given up", ""]
+    stop.write("the end", {"b": "given up"})
+    assert [stop.poll(trial_id, 0.0) for trial_id in "ba"] == ["the end", "the end"]
+    stop.write("", {})
+    assert stop.poll("b", 0.0) == ""
 
 
-def test_the_driver_hears_who_has_asked_since_its_last_line() -> None:
-    board = Board()
-    board.ask("a", 1.0)
-    board.ask("a", 2.0)
-    board.ask("b", 0.5)
-    assert board.write("", {}) == {"a": 2.0, "b": 0.5}
-    assert board.write("", {}) == {}
+def test_a_write_returns_the_trials_that_polled_since_the_last_one() -> None:
+    stop = StopSignal()
+    stop.poll("a", 1.0)
+    stop.poll("a", 2.0)
+    stop.poll("b", 0.5)
+    assert stop.write("", {}) == {"a": 2.0, "b": 0.5}
+    assert stop.write("", {}) == {}
 
 
-def test_a_trial_says_how_long_it_has_not_moved() -> None:
-    clock, said = Clock(), list[float]()
-    asking = Asking(lambda idle_s: said.append(idle_s) or "", nothing, clock)
+def test_a_poll_says_how_long_the_trial_has_made_no_step() -> None:
+    clock, polled = Clock(), list[float]()
+    poller = StopPoller(lambda idle_s: polled.append(idle_s) or "", nothing, clock)
     clock.now_s = 3.0
-    asking.listen()
-    asking()
+    poller.poll()
+    poller()
     clock.now_s = 3.5
-    asking.listen()
-    assert said == [3.0, 0.5]
+    poller.poll()
+    assert polled == [3.0, 0.5]
 
 
 def test_the_first_reason_stays() -> None:
     reasons = iter(["", "given up", "the end"])
-    asking = Asking(lambda _: next(reasons), nothing)
+    poller = StopPoller(lambda _: next(reasons), nothing)
     heard = []
     for _ in range(3):
-        asking.listen()
-        heard.append(asking())
+        poller.poll()
+        heard.append(poller())
     assert heard == ["", "given up", "given up"]
-    assert not asking.left
+    assert not poller.node_leaves
 
 
-def test_a_leaving_node_is_a_reason_of_its_own() -> None:
-    asking = Asking(lambda _: "", lambda: "a spot interruption")
-    asking.listen()
-    assert asking() == "a spot interruption"
-    assert asking.left
+def test_a_node_that_leaves_is_a_reason_to_stop() -> None:
+    poller = StopPoller(lambda _: "", lambda: "a spot interruption")
+    poller.poll()
+    assert poller() == "a spot interruption"
+    assert poller.node_leaves
 
 
-def test_a_board_that_is_put_up_again_in_time_is_not_missed() -> None:
+def test_a_short_silence_of_the_stop_signal_stops_nothing() -> None:
     clock = Clock()
     answers: list[str | Exception] = [ConnectionError("gone"), ConnectionError("gone"), ""]
 
@@ -86,48 +86,50 @@ def test_a_board_that_is_put_up_again_in_time_is_not_missed() -> None:
             raise answer
         return answer
 
-    asking = Asking(ask, nothing, clock)
+    poller = StopPoller(ask, nothing, clock)
     for _ in range(3):
-        asking.listen()
-    assert asking() == ""
+        poller.poll()
+    assert poller() == ""
 
 
-def test_a_trial_without_a_board_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_stops_when_the_driver_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
 
     def ask(_: float) -> str:
         clock.now_s += 1
         raise ConnectionError("gone")
 
-    asking = Asking(ask, nothing, clock)
-    while not asking() and clock.now_s < 100:
-        asking.listen()
-    assert asking() == LOST
+    poller = StopPoller(ask, nothing, clock)
+    while not poller() and clock.now_s < 100:
+        poller.poll()
+    assert poller() == LOST
     assert clock.now_s <= LOST_S + 2
 
 
-def test_the_thread_asks_by_itself_and_ends_with_its_block() -> None:
-    said: list[float] = []
-    with Asking(lambda idle_s: said.append(idle_s) or ("stop" if len(said) > 1 else ""), nothing) as asking:
-        assert (len(said), asking()) == (1, "")  # once before anything is begun
+def test_the_thread_polls_by_itself_and_ends_with_its_block() -> None:
+    polled: list[float] = []
+    with StopPoller(
+        lambda idle_s: polled.append(idle_s) or ("stop" if len(polled) > 1 else ""), nothing
+    ) as poller:
+        assert (len(polled), poller()) == (1, "")  # once before the block begins
         end = time.monotonic() + 30
-        while not asking() and time.monotonic() < end:
-            time.sleep(ASK_S / 10)
-    assert asking() == "stop"
-    assert not asking._thread.is_alive()
+        while not poller() and time.monotonic() < end:
+            time.sleep(POLL_S / 10)
+    assert poller() == "stop"
+    assert not poller._thread.is_alive()
 
 
 ON_RAY = """
 import os, signal, sys, time
 import ray
-from raysernas.fleet.stop_signal import NAME, Chalk, asking
+from raysernas.fleet.stop_signal import NAME, StopWriter, poller
 quiet = dict(include_dashboard=False, log_to_driver=False, logging_level=50, object_store_memory=10**8)
 ray.init(address="local", num_cpus=1, **quiet)
-chalk = Chalk()
+writer = StopWriter()
 
 @ray.remote
 def trial(reasons):
-    with asking("t", str) as one:
+    with poller("t", str) as one:
         end = time.monotonic() + 60
         while not one() and time.monotonic() < end:
             time.sleep(0.05)
@@ -135,21 +137,20 @@ def trial(reasons):
 
 running, heard, end = trial.remote(1), {}, time.monotonic() + 60
 while "t" not in heard and time.monotonic() < end:
-    heard = chalk.write("", {"other": "given up"})
+    heard = writer.write("", {"other": "given up"})
     time.sleep(0.1)
 print("heard", sorted(heard))
-board = ray.get_actor(NAME)
-ray.kill(board, no_restart=False)
+ray.kill(ray.get_actor(NAME), no_restart=False)
 began = time.monotonic()
 while not ray.wait([running], timeout=0.1)[0] and time.monotonic() < began + 60:
-    chalk.write("", {"t": "raced"})
+    writer.write("", {"t": "raced"})
 print(ray.get(running))
 ray.shutdown()
 """
 
 
 @pytest.mark.slow
-def test_a_board_whose_process_dies_is_put_up_again_and_written_anew(tmp_path: Path) -> None:
+def test_a_stop_signal_whose_process_dies_is_restarted_and_written_again(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -20,7 +20,7 @@ def spread(values: list[float]) -> bool:
 
 
 @given(values=DIFFERENCES.filter(spread))
-def test_without_overlap_it_is_the_paired_t_test(values: list[float]) -> None:
+def test_without_overlap_the_race_is_the_paired_t_test(values: list[float]) -> None:
     found, plain = paired(values, 0.0), stats.ttest_1samp(values, 0)
     assert (found.t, found.df) == (pytest.approx(plain.statistic), plain.df)
     assert found.above(0) == pytest.approx(stats.ttest_1samp(values, 0, alternative="less").pvalue)

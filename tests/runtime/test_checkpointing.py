@@ -48,7 +48,7 @@ def kept(root: Path, state: dict, name: str = "search", *, ended: bool = False, 
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_what_was_kept_comes_back_and_whether_it_is_the_end(tmp_path, ended):
+def test_a_checkpoint_comes_back_with_its_state_and_whether_it_is_complete(tmp_path, ended):
     kept(tmp_path, STATE, ended=ended)
     stage = opened(tmp_path).stage("search")
     assert equal(stage.restored, STATE)
@@ -56,7 +56,7 @@ def test_what_was_kept_comes_back_and_whether_it_is_the_end(tmp_path, ended):
     assert opened(tmp_path).stage("retrain-0").restored is None
 
 
-def test_a_checkpoint_of_other_settings_or_another_stage_is_left_aside_and_told(tmp_path):
+def test_a_checkpoint_of_other_settings_or_another_stage_is_ignored_with_a_warning(tmp_path):
     path = kept(tmp_path, STATE)
     path.with_name("retrain-0.pt").write_bytes(path.read_bytes())
     warnings: list[str] = []
@@ -69,7 +69,7 @@ def test_a_checkpoint_of_other_settings_or_another_stage_is_left_aside_and_told(
 
 
 @given(share=st.floats(0, 1, exclude_max=True), junk=st.binary(max_size=40))
-def test_a_torn_checkpoint_is_left_aside_and_told_wherever_it_is_torn(tmp_path_factory, share, junk):
+def test_a_torn_checkpoint_is_ignored_with_a_warning_wherever_it_is_torn(tmp_path_factory, share, junk):
     root = tmp_path_factory.mktemp("torn")
     path = kept(root, STATE)
     whole = path.read_bytes()
@@ -81,7 +81,7 @@ def test_a_torn_checkpoint_is_left_aside_and_told_wherever_it_is_torn(tmp_path_f
         assert warnings[0].startswith(f"{path} cannot be read (")
 
 
-def test_a_foreign_file_and_a_folder_in_its_place_are_left_aside(tmp_path):
+def test_a_foreign_file_or_a_folder_in_place_of_a_checkpoint_is_ignored(tmp_path):
     path = kept(tmp_path, STATE)
     for content in ([1, 2], {"a": torch.ones(2)}, {"format": 1}):
         torch.save(content, path)
@@ -147,7 +147,7 @@ def test_a_full_disk_is_a_fault_at_the_next_step_and_leaves_the_earlier_checkpoi
         assert equal(opened(tmp_path).stage("search").restored, STATE)
 
 
-def test_what_earlier_attempts_took_adds_up_over_attempts_and_stages(tmp_path):
+def test_the_cost_of_earlier_attempts_adds_up_over_attempts_and_stages(tmp_path):
     files, spent = TrialFiles(tmp_path, KEY), []
     for _ in range(3):
         for name in ("draw-0", "draw-1"):
@@ -163,7 +163,7 @@ def test_what_earlier_attempts_took_adds_up_over_attempts_and_stages(tmp_path):
     assert checkpoints.earlier_cost.peak_mb == max(peak for _, peak in spent[-1]) > 0
 
 
-def test_nothing_of_an_ended_trial_is_left(tmp_path):
+def test_the_checkpoints_of_an_ended_trial_are_deleted(tmp_path):
     path = kept(tmp_path, STATE)
     path.with_name(".search.pt.0123abcd.part").write_bytes(b"killed while it was written")
     files = TrialFiles(tmp_path, KEY)
@@ -172,13 +172,13 @@ def test_nothing_of_an_ended_trial_is_left(tmp_path):
         assert not files.checkpoints.exists()
 
 
-def test_all_epochs_told_again_are_marked_but_the_last():
+def test_all_replayed_epochs_but_the_last_are_marked_as_restored():
     told = []
     replay([{"epoch": epoch} for epoch in (1, 2, 3)], told.append)
     assert told == [{"epoch": 1, "restored": True}, {"epoch": 2, "restored": True}, {"epoch": 3}]
 
 
-def test_the_ways_to_run_out_of_memory_are_known():
+def test_every_kind_of_out_of_memory_error_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert is_out_of_memory(caught.value)

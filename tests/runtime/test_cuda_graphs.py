@@ -1,5 +1,5 @@
-"""Laws of CUDA graphs: replaying the work of the first step gives every later step, and on a GPU the same
-bits as its kernels.
+"""Laws of CUDA graphs: the work of the first step can be replayed as every later step, and on a GPU it gives
+the same bits as kernel by kernel.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Replayed:
 
 
 def parts(device: torch.device, *names: str) -> list[Part]:
-    """Their last batch of 5 is smaller."""
+    """Each has a batch of 5 and a smaller one."""
     return [replace(noise_part(name, 8, seed), device=device) for seed, name in enumerate(names)]
 
 
@@ -112,7 +112,7 @@ def own(checkpoint: RecordingCheckpoint) -> Any:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_the_work_of_a_search_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
+def test_the_work_of_a_search_step_can_be_replayed(name):
     launch = Replayed()
     assert equal(searched(launch, SPACES[name]), searched(launch_eagerly, SPACES[name]))
     assert launch.replays
@@ -126,7 +126,7 @@ def test_an_alpha_step_of_second_order_runs_kernel_by_kernel_and_its_weight_step
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_the_work_of_a_training_step_depends_on_what_it_is_given_and_on_nothing_that_moves(name):
+def test_the_work_of_a_training_step_can_be_replayed(name):
     launch = Replayed()
     assert equal(trained(launch, TRAININGS[name]), trained(launch_eagerly, TRAININGS[name]))
     assert bool(launch.replays) == (name != "edges dropped"), (
@@ -135,19 +135,19 @@ def test_the_work_of_a_training_step_depends_on_what_it_is_given_and_on_nothing_
 
 
 @pytest.mark.parametrize("arm", ["darts_ordered", "cnn"])
-def test_edges_that_are_not_there_take_the_graph_from_no_arm(arm):
+def test_arms_without_cells_use_graphs_with_drop_path_too(arm):
     launch = Replayed()
     trained(launch, TRAININGS["edges dropped"], arm=arm)
     assert launch.replays
 
 
 @pytest.mark.parametrize(("device", "asked"), [("cpu", True), ("cpu", False), ("cuda", False)])
-def test_steps_run_kernel_by_kernel_unless_a_gpu_and_graphs_are_asked_for(device, asked):
+def test_steps_run_kernel_by_kernel_unless_settings_ask_for_a_gpu_and_graphs(device, asked):
     assert step_launcher(ComputeConfig(device=device, cuda_graph=asked)) is launch_eagerly
 
 
 @GPU
-def test_a_gpu_and_graphs_are_asked_for_by_settings():
+def test_steps_run_as_graphs_when_settings_ask_for_a_gpu_and_graphs():
     assert isinstance(step_launcher(ComputeConfig(device="cuda", cuda_graph=True)), GraphLauncher)
 
 

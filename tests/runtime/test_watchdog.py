@@ -28,7 +28,7 @@ def test_a_process_that_hangs_says_where_every_thread_stands_and_ends():
     assert "in waits_for_ever" in ended.stderr
 
 
-def test_nothing_is_watched_before_the_first_step_and_never_at_0():
+def test_the_watchdog_waits_for_the_first_step_and_is_off_at_0():
     for no_progress_s in (0.05, 0.0):
         with watch(no_progress_s) as heartbeat:
             time.sleep(0.3)  # long enough to be ended, were it watch

@@ -1,5 +1,4 @@
-"""A trainable that trains nothing, named as such: everything of a Ray trial but its trial. It writes a
-made-up record.
+"""A trainable that trains nothing and writes a made-up record: everything of a Ray trial but the trial.
 
 In processes of the product it takes the place of `raysernas.fleet.trainable.trainable`.
 """
@@ -25,7 +24,7 @@ def trainable(config: dict[str, Any]) -> None:
     from ray import tune
 
     key = TrialKey(arm=config["arm"], candidate=config["candidate"], fold=config["fold"], seed=config["seed"])
-    with stop_signal.asking(tune.get_context().get_trial_id() or "", str):
+    with stop_signal.poller(tune.get_context().get_trial_id() or "", str):
         chosen = trial_from(config)
         base = records.record(key.arm, key.candidate, key.fold, key.seed, valid=(key.fold % 11, 5, 5))
         done = dataclasses.replace(

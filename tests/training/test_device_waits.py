@@ -1,4 +1,4 @@
-"""Law of the steps: none waits for a number of the device, after the first one."""
+"""Law of the steps: after the first, no step waits for the device."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from tests.support.searches import softmax
 from tests.support.small import design, network, noise_part
 
 SMALL = NetworkConfig(nodes=1)
-# numbers or counts read back; a list sent there
+# operations that read numbers or counts back, or send a list to the device
 WAITS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "lift_fresh")
 
 
