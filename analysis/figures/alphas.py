@@ -1,6 +1,6 @@
-"""How a search came to its choice: softmaxed alphas over epochs, one panel for each edge of a part.
+"""Softmaxed alphas over the epochs of a search, one panel for each edge of a part.
 
-Comes in: the mixtures of every epoch of one search. Goes out: a picture.
+In: the mixing weights of every epoch of one search. Out: a picture.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,7 @@ GAP, HEAD, COLUMNS = 16.0, 20.0, 2
 def evolution(
     mixing: Sequence[npt.NDArray[np.float64]], part: GenotypePart, choice: PartSpace, epochs: Sequence[int]
 ) -> Picture:
-    """Operations by row, epochs from left to right, in a panel for each edge; strong = most of the edge's
-    mixture.
+    """Operations by row and epochs from left to right, in a panel for each edge.
 
     Args:
         mixing: [edge, operation] of each of the `epochs`.

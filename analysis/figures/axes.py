@@ -9,9 +9,7 @@ from raysernas.drawing.shapes import SMALL, Line, Shape, Words
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values `low` .. `high` are put between the places `start` and `stop`, linearly or by their
-    logarithm.
-    """
+    """Maps values `low` .. `high` to places `start` .. `stop`, linearly or by their logarithm."""
 
     low: float
     high: float
@@ -25,7 +23,7 @@ class Axis:
         return self.start + (value - low) / (high - low) * (self.stop - self.start)
 
     def ticks(self, wanted: int = 5) -> list[float]:
-        """Round values inside, about as many as wanted."""
+        """Round values within the range, about as many as wanted."""
         if not self.log:
             step = _round_step((self.high - self.low) / max(wanted, 1))
             first = math.ceil(self.low / step - 1e-9)
@@ -36,14 +34,14 @@ class Axis:
             found = [value for value in found if self.low * 0.999 <= value <= self.high * 1.001]
             if len(found) >= 3:
                 return found
-        # less than a decade: round steps are readable
+        # less than a decade: round steps are easier to read
         return Axis(self.low, self.high, self.start, self.stop).ticks(3)
 
 
 def covering(
     values: Iterable[float], start: float, stop: float, *, log: bool = False, room: float = 0.06
 ) -> Axis:
-    """A axis that shows all values that are finite (log: and positive), with some room on both sides."""
+    """An axis that covers all finite (log: positive) values, with some room on both sides."""
     known = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(known), max(known)
     if log:
@@ -56,7 +54,7 @@ def covering(
 def below(
     axis: Axis, top: float, bottom: float, label: str, *, grid: bool = True, wanted: int = 5
 ) -> list[Shape]:
-    """The horizontal axis under a panel: faint lines through it, numbers, what they are."""
+    """The horizontal axis below a panel: grid lines, numbers and a label."""
     shapes: list[Shape] = []
     for value in axis.ticks(wanted):
         x = axis.at(value)
@@ -71,9 +69,7 @@ def below(
 
 
 def beside(axis: Axis, left: float, right: float, label: str, *, wanted: int = 5) -> list[Shape]:
-    """The vertical axis at the left of a panel; what it is stands above it, to be read without turning the
-    head.
-    """
+    """The vertical axis on the left of a panel; its label stands above it, so that it need not be turned."""
     shapes: list[Shape] = []
     for value in axis.ticks(wanted):
         y = axis.at(value)
@@ -96,12 +92,12 @@ def short(value: float) -> str:
 
 
 def cut(text: str, letters: int) -> str:
-    """A label that fits; what is cut off ends in an ellipsis."""
+    """A label of so many letters at most; a longer one ends in an ellipsis."""
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
 def mean(values: Sequence[float]) -> float:
-    """Of those that are known; NaN for none."""
+    """The mean of the finite values; NaN if there are none."""
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
 

@@ -1,6 +1,6 @@
-"""Bars for what has parts or only a size: shares of seconds and of variance, importance of settings.
+"""Bars for seconds and variance by parts, and for the importance of settings.
 
-Comes in: rows of (name, parts). Goes out: pictures.
+In: rows of (name, parts). Out: pictures.
 """
 
 import math
@@ -18,9 +18,9 @@ OTHERS = "all others"
 def stacked(
     title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
 ) -> Picture | None:
-    """One bar for each row, cut into its parts (those that are known and above 0), with a legend above.
+    """One bar for each row, stacked from its known parts above 0, with a legend above.
 
-    If there are more parts than colours, the smallest are put together as OTHERS.
+    If there are more parts than colours, the smallest become OTHERS.
     """
     known = _few(
         {name: {part: by * size for part, size in parts.items() if size > 0} for name, parts in rows.items()}
@@ -63,7 +63,7 @@ def _few(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]
 def spread(
     title: str, label: str, rows: Mapping[str, Mapping[str, float]], *, by: float = 1.0
 ) -> Picture | None:
-    """One row for each name, with a mark for each part where its size is: for sizes that do not add up."""
+    """One row for each name with a mark at the size of each part, for sizes that are not a sum."""
     known = {
         name: {part: by * size for part, size in parts.items() if math.isfinite(size)}
         for name, parts in rows.items()

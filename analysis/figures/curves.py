@@ -1,6 +1,6 @@
-"""Curves over epochs: the mean of an arm's trials, and a band from the lowest to the highest of them.
+"""Curves over epochs: the mean of an arm's trials, and a band from the lowest to the highest.
 
-Comes in: histories of one study and one stage, one row for each trial and epoch. Goes out: pictures.
+In: histories of one study and one stage, one row for each trial and epoch. Out: pictures.
 """
 
 import math
@@ -25,7 +25,7 @@ def curves(
     *,
     percent: bool = False,
 ) -> Picture | None:
-    """One column over epochs, by arm; None where no trial has written it."""
+    """One column over epochs, by arm; None if no trial has it."""
     by = 100.0 if percent else 1.0
     found = {}
     for arm in arms:
@@ -55,8 +55,8 @@ def curves(
 
 
 def profile(folds: pd.DataFrame, arms: Sequence[str]) -> Picture | None:
-    """UA of each fold by arm, in percent: a fold that is hard for one arm is usually hard for all; None for
-    under two folds.
+    """UA of each fold by arm, in percent; None for fewer than two folds. A fold that is hard for one arm is
+    usually hard for all.
     """
     names = sorted(set(folds["fold"]))
     found = {arm: folds[folds["arm"] == arm].dropna(subset="ua").sort_values("fold") for arm in arms}
@@ -96,7 +96,7 @@ def _curve(
 
 
 def _names(ends: list[tuple[float, str, tuple[str, str, str]]]) -> list[Shape]:
-    """The arms' names at the ends of their curves, moved apart where they would lie on one another."""
+    """The arms' names at the ends of their curves, moved apart where they would overlap."""
     shapes: list[Shape] = []
     y = -math.inf
     wanted = sorted(ends)

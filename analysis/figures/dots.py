@@ -1,7 +1,6 @@
-"""Rows of dots: the folds, speakers or differences behind each mean, so that nobody sees a bar where there
-are five numbers.
+"""Rows of dots: the folds, speakers or differences behind each mean. A bar would hide them.
 
-Comes in: frames of one study and one selection, scores in 0..1. Goes out: pictures, in percent.
+In: frames of one study and one selection, scores in 0..1. Out: pictures, in percent.
 """
 
 import math
@@ -20,16 +19,15 @@ WIDTH, LEFT, RIGHT, ROW = 480.0, 150.0, 56.0, 34.0
 
 
 def nowhere(rows: Mapping[str, object]) -> str:
-    """Marks of a file lead nowhere."""
+    """The links of a figure in a file of its own: none."""
     return ""
 
 
 def folds(folds: pd.DataFrame, arms: Sequence[str], whole: Collection[str], link: Link = nowhere) -> Picture:
-    """UA of each fold (hollow), the mean of an arm (filled) and one standard deviation over folds to each
-    side.
+    """UA of each fold (hollow), with the mean of each arm (filled) and one standard deviation to each side.
 
     Args:
-        whole: arms that have a score on every fold; the others have no mean that could be compared.
+        whole: arms with a score on every fold; the means of the others cannot be compared.
     """
     points = {
         arm: [
@@ -47,8 +45,8 @@ def speakers(
     points = {}
     for arm in arms:
         rows = speakers[speakers["arm"] == arm]
-        told = zip(rows["speaker"], rows["ua"], strict=True)
-        points[arm] = [(f"speaker {name}", 100 * ua, {"arm": arm}) for name, ua in told if math.isfinite(ua)]
+        pairs = zip(rows["speaker"], rows["ua"], strict=True)
+        points[arm] = [(f"speaker {name}", 100 * ua, {"arm": arm}) for name, ua in pairs if math.isfinite(ua)]
     return _strip("Test UA of every speaker, by arm", "UA of a speaker, percent", points, whole, link)
 
 
@@ -56,7 +54,7 @@ def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Picture:
     """Mean difference of each pair of arms, its corrected interval, and the band in which they count as
     equal.
 
-    An interval that is many times as wide as the others ends in an arrow, so that those can be read.
+    An interval that is much wider than the others is cut off and ends in an arrow.
     """
     rows = [row for row in pairs.to_dict("records") if math.isfinite(row["difference"])]
     top, bottom, wide = 26.0, 26.0 + ROW * max(len(rows), 1), WIDTH + 80
@@ -78,7 +76,7 @@ def differences(pairs: pd.DataFrame, link: Link = nowhere) -> Picture:
 
 
 def _limits(rows: Sequence[Mapping[Hashable, Any]]) -> tuple[float, float]:
-    """Points of UA within which every difference and most intervals lie."""
+    """A range of points of UA with every difference and most intervals."""
     halves = sorted(
         50 * (row["ci_high"] - row["ci_low"]) for row in rows if math.isfinite(row["ci_high"] - row["ci_low"])
     )
@@ -101,9 +99,9 @@ def _difference(row: Mapping[Hashable, Any], axis: Axis, y: float, right: float,
     if math.isfinite(low) and math.isfinite(high):
         ends = [axis.at(min(max(end, axis.low), axis.high)) for end in (low, high)]
         shapes.append(Line([(ends[0], y), (ends[1], y)], "s0", 2))
-        for end, beyond, way in ((ends[0], low < axis.low, 6), (ends[1], high > axis.high, -6)):
-            shapes += [Line([(end + way, y - 5), (end, y), (end + way, y + 5)], "s0", 2)] if beyond else []
-    told = (
+        for end, beyond, back in ((ends[0], low < axis.low, 6), (ends[1], high > axis.high, -6)):
+            shapes += [Line([(end + back, y - 5), (end, y), (end + back, y + 5)], "s0", 2)] if beyond else []
+    title = (
         f"{value:+.1f} points, from {low:+.1f} to {high:+.1f}"
         if math.isfinite(low)
         else f"{value:+.1f} points"
@@ -115,7 +113,7 @@ def _difference(row: Mapping[Hashable, Any], axis: Axis, y: float, right: float,
             "diamond",
             "s0",
             5,
-            title=told,
+            title=title,
             href=link({"arm": [row["arm_a"], row["arm_b"]]}),
         )
     )
@@ -132,38 +130,38 @@ def _scores(frame: pd.DataFrame, arm: str, by: str) -> list[tuple[int, float]]:
 def _strip(
     title: str, label: str, points: Mapping[str, Points], whole: Collection[str], link: Link
 ) -> Picture:
-    """One row for each arm that has a point; dots stand a little above and below the row, in order, so that
-    equal ones show.
+    """One row for each arm that has a point; dots are shifted up and down a little, so that equal ones
+    show.
     """
-    shown = {arm: told for arm, told in points.items() if told}
+    shown = {arm: dots for arm, dots in points.items() if dots}
     top, bottom = 12.0, 12.0 + ROW * max(len(shown), 1)
-    axis = covering([value for told in shown.values() for _, value, _ in told], LEFT, WIDTH - RIGHT)
+    axis = covering([value for dots in shown.values() for _, value, _ in dots], LEFT, WIDTH - RIGHT)
     shapes = below(axis, top, bottom, label)
-    for i, (arm, told) in enumerate(shown.items()):
+    for i, (arm, dots) in enumerate(shown.items()):
         role, y = palette.series(list(points).index(arm))[0], top + ROW * (i + 0.5)
         shapes += [
             Words(LEFT - 16, y, cut(arm, 20), "ink", PLAIN, "end"),
-            *_dots(arm, role, told, axis, y, link),
+            *_dots(arm, role, dots, axis, y, link),
         ]
         shapes += (
-            _mean(arm, role, told, axis, y, link)
+            _mean(arm, role, dots, axis, y, link)
             if arm in whole
             else [Words(WIDTH - 4, y, "partly", "soft", SMALL, "end")]
         )
     return Picture(WIDTH, bottom + 44, title, shapes)
 
 
-def _dots(arm: str, role: str, told: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
-    size = 3.4 if len(told) <= 30 else 2.2
-    shifts = [((number * 5) % 7 - 3) * ROW / 16 for number in range(len(told))]
+def _dots(arm: str, role: str, dots: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
+    size = 3.4 if len(dots) <= 30 else 2.2
+    shifts = [((number * 5) % 7 - 3) * ROW / 16 for number in range(len(dots))]
     return [
         Dot(axis.at(value), y + shift, "circle", role, size, True, f"{arm}, {name}: {value:.1f}", link(rows))
-        for shift, (name, value, rows) in zip(shifts, told, strict=True)
+        for shift, (name, value, rows) in zip(shifts, dots, strict=True)
     ]
 
 
-def _mean(arm: str, role: str, told: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
-    values = [value for _, value, _ in told]
+def _mean(arm: str, role: str, dots: Points, axis: Axis, y: float, link: Link) -> list[Shape]:
+    values = [value for _, value, _ in dots]
     middle, shapes = mean(values), []
     if len(values) > 1:
         spread = math.sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))

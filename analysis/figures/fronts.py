@@ -1,6 +1,6 @@
-"""Scatters: accuracy against what it costs, with the front that nothing beats, and validation against test.
+"""Scatter plots: accuracy against cost with the Pareto front, and validation against test.
 
-Comes in: frames of one study. Goes out: pictures, scores in percent.
+In: frames of one study. Out: pictures, scores in percent.
 """
 
 import math
@@ -26,8 +26,8 @@ def front(
     *,
     joined: bool = True,
 ) -> Picture | None:
-    """UA (column `ua`) of arms or candidates against a cost, both known; if `joined`, by a line through what
-    no other one beats.
+    """UA of arms or candidates (column `ua`) against a cost; if `joined`, with a line along the Pareto
+    front.
     """
     rows = points[points["ua"].notna() & (points[column] > 0)] if column in points else points.iloc[:0]
     if rows.empty:
@@ -51,8 +51,8 @@ def front(
 
 
 def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) -> Picture | None:
-    """Test UA (`ua`) against validation UA (`valid_ua`) of the chosen candidate on each fold; on the line
-    both are equal.
+    """Test UA (`ua`) against validation UA (`valid_ua`) of the chosen candidate on each fold; they are equal
+    on the line.
     """
     rows = points[points["ua"].notna() & points["valid_ua"].notna()]
     if rows.empty:
@@ -65,13 +65,13 @@ def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) 
     shapes.append(Line([(across.start, up.start), (across.stop, up.stop)], "soft", 1.5, "4 3"))
     for row in rows.to_dict("records"):
         role, shape, _ = palette.series(arms.index(row["arm"]))
-        told = (
+        title = (
             f"{row['arm']}, fold {row['fold']}: validation {100 * row['valid_ua']:.1f}, test "
             f"{100 * row['ua']:.1f}"
         )
         place = across.at(100 * row["valid_ua"]), up.at(100 * row["ua"])
         shapes.append(
-            Dot(*place, shape, role, 4, title=told, href=link({"arm": row["arm"], "fold": row["fold"]}))
+            Dot(*place, shape, role, 4, title=title, href=link({"arm": row["arm"], "fold": row["fold"]}))
         )
     return Picture(
         WIDTH,
@@ -82,7 +82,7 @@ def validation(points: pd.DataFrame, arms: Sequence[str], link: Link = nowhere) 
 
 
 def unbeaten(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Of (cost, gain): those that no other one beats in both, the cheapest first."""
+    """The Pareto front of (cost, gain), the cheapest first."""
     kept, best = [], -math.inf
     for cost, gain in sorted(points, key=lambda point: (point[0], -point[1])):
         if gain > best:
@@ -92,7 +92,7 @@ def unbeaten(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def legend(shown: Sequence[str], arms: Sequence[str]) -> list[Shape]:
-    """Shapes and names at the right of a panel."""
+    """Shapes and names on the right of a panel."""
     shapes: list[Shape] = []
     for i, arm in enumerate(shown):
         role, shape, _ = palette.series(arms.index(arm))

@@ -1,6 +1,6 @@
 """Tables of shares as shaded tiles with their numbers.
 
-Comes in: a frame. Goes out: a picture. Confusions and alphas are drawn in raysernas.drawing.pictures.
+In: a frame. Out: a picture. Confusions and alphas are drawn in raysernas.drawing.pictures.
 """
 
 import numpy as np

@@ -1,9 +1,8 @@
-"""Matrices as pictures: a confusion by its counts and the recall of each class, and the alphas of a
-searched part.
+"""Matrices as pictures: a confusion with the recall of each class, and the alphas of a searched part.
 
-In: counts, or softmaxed alphas. Out: pictures whose shades are shares of a row, so that rare classes are seen
-as well as frequent ones. Up to PRINTED classes every tile holds its numbers; beyond, it is only shaded, and
-beyond NAMED only some classes are named.
+In: counts, or softmaxed alphas. Out: pictures whose shades are shares of a row, so that rare classes are as
+visible as frequent ones. Up to PRINTED classes every tile shows its numbers; with more it is only shaded, and
+with more than NAMED only some classes are named.
 """
 
 from collections.abc import Sequence
@@ -19,10 +18,10 @@ from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, Par
 from raysernas.record.metrics import Evaluation
 
 PRINTED, NAMED = 20, 60  # classes
-ABREAST = 12  # operations
+ABREAST = 12  # operations in a row
 MARGIN, GAP = 8.0, 6.0
 TYPE, SMALL = 12.0, 10.0
-LONGEST = 18  # characters of a name in a margin; the description has it whole
+LONGEST = 18  # characters of a name in a margin; the description has the full name
 LINE = 22.0  # of the heading
 ABSENT = "no utterance"
 LARGEST_SIDE = 640.0  # of the tiles of many classes
@@ -41,16 +40,16 @@ class Grid:
 
     @property
     def right(self) -> float:
-        """Its right side."""
+        """Its right edge."""
         return self.left + self.wide * self.columns
 
     @property
     def bottom(self) -> float:
-        """Its lower side."""
+        """Its lower edge."""
         return self.top + self.high * self.rows
 
     def middle(self, row: float, column: float) -> tuple[float, float]:
-        """Of a tile."""
+        """The centre of a tile."""
         return self.left + (column + 0.5) * self.wide, self.top + (row + 0.5) * self.high
 
     def shaded(self, values: npt.NDArray[np.float64]) -> list[Shape]:
@@ -61,12 +60,11 @@ class Grid:
 
 
 def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "") -> Picture:
-    """Truth by row, prediction by column: the number of utterances and the share of their row, with the
-    recall of each row.
+    """A confusion matrix, truth by row: the number of utterances and their share of the row, with recalls.
 
     Args:
         counts: [truth, prediction].
-        heading: above it, such as `validation of fold 2`; the scores are added.
+        heading: such as `validation of fold 2`; the scores stand below it.
 
     Raises:
         ValueError: for counts that do not fit the emotions.
@@ -93,7 +91,7 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
             shapes += _counted(
                 int(table.confusion[row, column]), float(values[row, column]), *grid.middle(row, column)
             )
-    else:  # in words, for tiles too small for numbers
+    else:  # the tiles are too small for numbers
         below = printed(_confused(table, emotions, 1), 90)
         shapes.append(Words(MARGIN, grid.bottom + GAP + SMALL, below, size=SMALL))
     recalls = [width(percent(value, ABSENT), TYPE) for value in table.recalls] if number <= NAMED else [0.0]
@@ -109,8 +107,10 @@ def confusion(counts: npt.ArrayLike, emotions: Sequence[str], heading: str = "")
 def alphas(
     mixing: MixingWeights, space: Space, part: GenotypePart, genotype: Genotype | None = None
 ) -> Picture:
-    """What each edge of a part weighs its operations with, a row for each edge, or a column where there are
-    too many operations; the genes of `genotype` are framed."""
+    """The weights of the operations on each edge of a part; the genes of `genotype` are framed.
+
+    Edges are rows, or columns if there are more than ABREAST operations.
+    """
     choice, values = space[part], np.asarray(mixing[part], dtype=np.float64)
     edges, operations, kept = edge_names(part, choice), choice.operations, _kept(genotype, part, choice)
     best = [
@@ -119,13 +119,8 @@ def alphas(
     ]
     down, beside, mono = edges, operations, False
     if len(operations) > ABREAST:
-        down, beside, mono, values, kept = (
-            operations,
-            edges,
-            True,
-            values.T,
-            [(column, row) for row, column in kept],
-        )
+        down, beside, mono, values = operations, edges, True, values.T
+        kept = [(column, row) for row, column in kept]
     left = MARGIN + max(width(name, TYPE, mono) for name in down) + GAP
     top = MARGIN + LINE + max(width(name, SMALL, not mono) for name in beside) + GAP
     grid = Grid(left, top, 36.0, 24.0, len(down), len(beside))
@@ -153,33 +148,33 @@ def edge_names(part: GenotypePart, choice: PartSpace) -> list[str]:
 
 
 def percent(share: float, missing: str = "none") -> str:
-    """`71.3 %`, or that there is none."""
+    """`71.3 %`, or `missing` for NaN."""
     return missing if np.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _side(classes: int) -> float:
-    """Of a tile."""
+    """The side of a tile."""
     return 46.0 if classes <= 10 else 38.0 if classes <= PRINTED else max(3.0, float(LARGEST_SIDE // classes))
 
 
 def _size(classes: int, side: float) -> float:
-    """Of the type of their names, which must not be higher than a tile where all are named."""
+    """The font size of the names, which must fit into a tile where all are named."""
     return TYPE if classes <= PRINTED else min(SMALL, max(side, 8.0))
 
 
 def _longest(names: Sequence[str], size: float) -> float:
-    """Room for the names in a margin."""
+    """The width of a margin for the names."""
     return max(24.0, *(width(name, size) for name in names)) + GAP
 
 
 def _of_rows(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Share of each row; NaN in a row of nothing."""
+    """Shares of each row; NaN in an empty row."""
     sums = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0)
 
 
 def _named(names: Sequence[str], grid: Grid) -> list[Shape]:
-    """The names of the classes on both axes, of many classes every so many only, and what the axes are."""
+    """The names of the classes on both axes (of many classes only some), and the titles of the axes."""
     size = _size(grid.rows, grid.high)
     across, down = grid.middle(grid.rows / 2 - 0.5, grid.rows / 2 - 0.5)
     shapes: list[Shape] = [
@@ -196,7 +191,7 @@ def _named(names: Sequence[str], grid: Grid) -> list[Shape]:
 
 
 def _recalls(table: Evaluation, grid: Grid) -> list[Shape]:
-    """The recall of each class beside its row, where there is room for it."""
+    """The recall of each class beside its row, if there is room."""
     if grid.rows > NAMED:
         return []
     x, size = grid.right + GAP, _size(grid.rows, grid.high)
@@ -207,7 +202,7 @@ def _recalls(table: Evaluation, grid: Grid) -> list[Shape]:
 
 
 def _counted(count: int, share: float, x: float, y: float) -> list[Shape]:
-    """The numbers of one tile; nothing where nothing was taken for that."""
+    """The numbers of one tile; none for a count of 0."""
     if not count:
         return []
     role = on_tile(share)
@@ -221,16 +216,15 @@ def _confused(table: Evaluation, emotions: Sequence[str], most: int) -> str:
     wrong = table.confusion * (1 - np.eye(len(emotions), dtype=np.int64))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [np.unravel_index(at, wrong.shape) for at in order]
-    told = [
+    found = [
         f"{emotions[row]} for {emotions[column]} ({wrong[row, column]})"
         for row, column in pairs
         if wrong[row, column]
     ]
-    return f"most often taken: {', '.join(told)}" if told else "nothing was confused"
+    return f"most often taken: {', '.join(found)}" if found else "nothing was confused"
 
 
 def _in_words(table: Evaluation, emotions: Sequence[str]) -> str:
-    """A confusion in words."""
     recalls = ", ".join(
         f"{name} {percent(value, ABSENT)}" for name, value in zip(emotions, table.recalls, strict=True)
     )

@@ -1,6 +1,6 @@
 """A picture as SVG text, for a page that defines the colours of `palette`, or as a file of its own.
 
-What stands in words is escaped. Ids are not used: two pictures of a page cannot get into each other's way.
+All text is escaped. No ids are used, so two pictures on a page cannot clash.
 """
 
 from collections.abc import Sequence
@@ -133,7 +133,7 @@ def _tiles(tiles: Tiles) -> str:
 
 
 def _linked(shape: Box | Dot, drawn: str) -> str:
-    """A link for the pointer only: the same number stands in a table, where the keyboard reaches it."""
+    """A link for the pointer only: the same number stands in a table that the keyboard reaches."""
     return f'<a href="{_escaped(shape.href)}" tabindex="-1">{drawn}</a>' if shape.href else drawn
 
 

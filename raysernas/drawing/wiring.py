@@ -1,10 +1,9 @@
-"""A cell as a wiring layout: its states one below the other, each operation in a box of its own on the way
-between two states.
+"""A cell as a wiring diagram: states from top to bottom, with a box for each operation between two states.
 
-In: one part of a genotype. Out: a picture. A node's operations stand side by side above it, so no two labels
-can meet; a line from the state just above goes straight down, one from farther up runs in a lane beside the
-states, on the left to the left operation and on the right to the right one. Lines cross only at right angles,
-and never cross a box.
+In: one part of a genotype. Out: a picture. The operations of a node stand side by side above it, so labels
+never overlap. A line from the state just above goes straight down; a line from farther up runs in a lane
+beside the states, on the left to the left operation and on the right to the right one. Lines cross only at
+right angles, and never cross a box.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,12 +14,12 @@ from raysernas.record.genotype import CellKind, Gene, Genotype, GenotypePart
 
 MARGIN = 8.0
 STATE_WIDTH, OUTPUT_WIDTH, STATE_HEIGHT = 64.0, 122.0, 26.0
-# of an operation's box: height, room beside its text, gap between two
+# of an operation's box: height, room beside its text, gap between two boxes
 OPERATION_HEIGHT, SIDES, APART = 24.0, 18.0, 14.0
-LANE = 13.0  # between two lanes
+LANE = 13.0  # distance between two lanes
 STEP, BELOW = 50.0, 46.0  # from a state to the operations below it, and from these to their node
 PORT = 12.0  # from the middle of a state to where a line leaves or enters it below or above
-NARROWEST = 280.0  # a picture: TensorBoard stretches all to one width
+NARROWEST = 280.0  # width of a picture: TensorBoard scales all to one width
 TURN = 6.0  # radius of the corners of lines
 TEXT, LABEL = 11.5, 12.0  # sizes of type
 INPUTS: dict[GenotypePart, int] = {"normal": 2, "reduction": 2, "recurrent": 1}
@@ -42,7 +41,7 @@ class CellLayout:
 
     @property
     def lanes(self) -> tuple[int, int]:
-        """How many there are on each side."""
+        """The number of lanes on each side."""
         return max(self.left.values(), default=-1) + 1, max(self.right.values(), default=-1) + 1
 
     @property
@@ -56,7 +55,7 @@ class CellLayout:
         return side * (self.edge + LANE * (1 + (self.left if side < 0 else self.right)[state]))
 
     def at(self, node: int, place: int) -> float:
-        """x of the middle of a node's operation: of the only one, or of the left or right one."""
+        """x of the centre of an operation: place 0 is the only or the left one, place 1 the right one."""
         return 0.0 if len(self.nodes[node]) == 1 else (2 * place - 1) * (self.wide + APART) / 2
 
     def side(self, node: int, place: int) -> int:
@@ -66,7 +65,7 @@ class CellLayout:
 
 
 def cell(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
-    """A cell of the kind `normal`, `reduction` or `recurrent`: at most two genes in each node."""
+    """A `normal`, `reduction` or `recurrent` cell with at most two genes in each node."""
     layout = _layout(part, nodes)
     shapes: list[Shape] = [*_joins(layout), *_wires(layout)]
     shapes += [
@@ -87,7 +86,7 @@ def cell(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> Picture:
 
 
 def chain(genotype: Genotype) -> Picture:
-    """The two chains of an ordered genotype, in the order in which sound passes them."""
+    """The two chains of an ordered genotype, in the order of the forward pass."""
     slots = [
         gene.operation
         for pair in zip(genotype.conv, genotype.pool, strict=True)
@@ -98,7 +97,7 @@ def chain(genotype: Genotype) -> Picture:
     y = MARGIN + STATE_HEIGHT / 2
     shapes: list[Shape] = [*_state("input", y, STATE_WIDTH)]
     for number, name in enumerate([*slots, "output"]):
-        step = 40.0 if number == 0 or number % 2 == 0 else 34.0  # a pair stands together
+        step = 40.0 if number % 2 == 0 else 34.0  # the two of a pair are closer
         shapes.append(_wire(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
         y += step
         shapes += _state(name, y, STATE_WIDTH) if number == len(slots) else _box(name, 0, y, wide)
@@ -140,8 +139,8 @@ def _layout(part: GenotypePart, nodes: tuple[tuple[Gene, ...], ...]) -> CellLayo
 
 
 def _lanes(layout: CellLayout, side: int) -> dict[int, int]:
-    """State -> its lane on a side: the innermost that is free from the state down to the last operation that
-    takes from it.
+    """State -> its lane on a side: the innermost one that is free down to the last operation that takes from
+    it.
     """
     ends: dict[int, float] = {}
     for node, genes in enumerate(layout.nodes):
@@ -162,7 +161,7 @@ def _lanes(layout: CellLayout, side: int) -> dict[int, int]:
 
 
 def _wires(layout: CellLayout) -> list[Shape]:
-    """From each state to the operations that take from it, and from these to their nodes."""
+    """Lines from each state to the operations that take from it, and from these to their nodes."""
     shapes: list[Shape] = []
     for node, genes in enumerate(layout.nodes):
         y, x_of = layout.operations[node], [layout.at(node, place) for place in range(len(genes))]
@@ -186,13 +185,13 @@ def _wires(layout: CellLayout) -> list[Shape]:
 
 
 def _stairs(x0: float, y0: float, x1: float, y1: float) -> tuple[Point, ...]:
-    """Down, across and down; straight where there is nothing to cross."""
+    """Down, across and down; straight if there is nothing to cross."""
     middle = (y0 + y1) / 2
     return ((x0, y0), (x1, y1)) if x0 == x1 else ((x0, y0), (x0, middle), (x1, middle), (x1, y1))
 
 
 def _joins(layout: CellLayout) -> list[Shape]:
-    """From every node to the output: the last one straight down, the others by a line on the far right."""
+    """Lines from every node to the output: straight down from the last, on the far right from the others."""
     *earlier, last = layout.states[layout.inputs :]
     far = layout.edge + LANE * (layout.lanes[1] + 1)
     shapes: list[Shape] = [_wire(((STATE_WIDTH / 2, y), (far, y))) for y in earlier[1:]]
@@ -228,7 +227,7 @@ def _state(name: str, y: float, wide: float) -> list[Shape]:
 
 
 def _moved(shape: Shape, x: float) -> Shape:
-    """The same, farther to the right."""
+    """The same shape, farther to the right."""
     if isinstance(shape, Line):
         return replace(shape, points=tuple((px + x, py) for px, py in shape.points))
     assert isinstance(shape, Box | Words)

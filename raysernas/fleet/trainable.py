@@ -20,7 +20,7 @@ from raysernas.config.files import parse, trial_from
 from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.fleet import notice, stop_signal
 from raysernas.record import storage
-from raysernas.record.files import StudyFiles, TrialKey, seen
+from raysernas.record.files import StudyFiles, TrialKey, visible_study
 
 FREE_SHARE = 0.9  # of the GPU memory that a trial may use; CUDA itself keeps the rest
 FREE_WAIT_S = 60.0  # for the trial before to leave the GPU
@@ -76,7 +76,7 @@ def attempt(
 
     try:
         chosen = trial_from(config)
-        files = seen(config["root"])
+        files = visible_study(config["root"])
         study = study_of(check_node(chosen, files, config["plan"]))
         if reason := poller():
             return {"interrupted": reason}

@@ -1,4 +1,4 @@
-"""How often a trial was started, where and when: one small JSON file a trial, until its record is there."""
+"""When and where a trial was started: one small JSON file for each trial, until its record is written."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from raysernas.record.files import TrialFiles
 
 
 def begin(files: TrialFiles) -> None:
-    """Note one start more.
+    """Note another start.
 
     Raises:
         Fault: when the file cannot be written.
@@ -25,7 +25,7 @@ def begin(files: TrialFiles) -> None:
 
 
 def read(files: TrialFiles) -> list[dict[str, Any]]:
-    """`began`, `host` and `pid` of every start; none for a file that is not there or is no such list."""
+    """`began`, `host` and `pid` of every start; empty if the file is missing or damaged."""
     try:
         found = json.loads(files.attempts.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Many records in one file: a study of ten thousand trials is read in a second, and its store is asked once.
+"""Many records in one file: a study of ten thousand trials is read in a second, with one request to a store.
 
-Comes in: a study whose lock is held. Goes out: the same ledger, in fewer files. The new file is written whole
-under a name that nothing had, read back, and only then are the files deleted whose rows it holds; whatever
-happens between, `reading` counts every trial once, because a file of one trial wins over one of many, and the
-later of these over the earlier.
+In: a study whose lock is held. Out: the same ledger in fewer files. The new file is written whole under a new
+name and read back; only then are the files deleted whose rows it holds. If this is interrupted, `reading`
+still counts every trial once: a file of one trial wins over a file of many, and a later file of many over an
+earlier one.
 """
 
 import uuid
@@ -17,22 +17,22 @@ from raysernas.record import reading, storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.reading import MANY, ORDER, SUFFIX
 
-FILES = 300  # of single trials, above which a launch puts them together, at its start and while it runs
+FILES = 300  # of single trials; a launch compacts when there are more, at its start and while it runs
 
 
 def due(study: StudyFiles) -> bool:
-    """Whether there are so many files of single trials that reading them one by one is slow."""
+    """Whether there are too many files of single trials to read them one by one."""
     return sum(not path.name.startswith(MANY) for path in storage.listed(study.trials, SUFFIX)) > FILES
 
 
 def compact(study: StudyFiles) -> int:
-    """Put all readable records into one file; how many files of single trials it replaces.
+    """Put all readable records into one file; return how many files of single trials it replaces.
 
-    A file that cannot be read stays where it is, and so does one that changes meanwhile.
+    Files that cannot be read stay, and so do files that change meanwhile.
 
     Raises:
         Fault: for a record of a newer version, a folder that cannot be read or written, or a disk that does
-            not keep what it is given; nothing is deleted then.
+            not hold what was written to it. Nothing is deleted then.
     """
     before = storage.states(study.trials, SUFFIX)
     found = reading.gather(study, None)
@@ -48,12 +48,12 @@ def compact(study: StudyFiles) -> int:
         for each in (*found.compacted, *found.singles)
         if each in before and now.get(each) == before[each]
     ]
-    storage.each(storage.delete, same)  # any other one has just been recorded anew
+    storage.each(storage.delete, same)  # the others have just been recorded again
     return len(found.singles)
 
 
 def _number(listed: Iterable[Path]) -> int:
-    """Above every file of many that there is, so that the new one wins."""
+    """Higher than every existing file of many, so that the new one wins."""
     numbers = [each.name.removeprefix(MANY)[:4] for each in listed if each.name.startswith(MANY)]
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
@@ -66,5 +66,5 @@ def _check(path: Path, rows: int) -> None:
             f"{path} does not hold what was written",
             got=f"{kept} rows",
             expected=f"{rows} rows",
-            fix="look after the disk; the files of the single trials are still there",
+            fix="check the disk; the files of the single trials are still there",
         )

@@ -1,6 +1,6 @@
-"""Where everything of a study lies. No other room builds a path.
+"""Where everything of a study lies. No other module builds a path.
 
-A study's root is a local folder or a place of an object store; every path is made from it, so both are walked
+A study's root is a local folder or a place in an object store. Every path is made from it, so both work
 alike.
 """
 
@@ -14,12 +14,12 @@ from raysernas.config.files import parse
 from raysernas.config.schema import Config
 from raysernas.record import storage
 
-STATE = Path("~/.cache/raysernas")  # what belongs to no storage: nothing in it is needed to continue a study
+STATE = Path("~/.cache/raysernas")  # local state; nothing in it is needed to continue a study
 
 
 @dataclass(frozen=True, order=True, kw_only=True, slots=True)
 class TrialKey:
-    """Which trial of a study."""
+    """Identifies a trial of a study."""
 
     arm: str
     candidate: int
@@ -28,14 +28,14 @@ class TrialKey:
 
     @property
     def name(self) -> str:
-        """Short, unique in the study, fit for a file: `darts-c003-f2-s1`."""
+        """Short, unique in the study and safe as a file name: `darts-c003-f2-s1`."""
         return f"{self.arm}-c{self.candidate:03d}-f{self.fold}-s{self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CandidateGroup:
-    """Candidates that are compared with one another: those of an arm or, nested, those of an arm on one outer
-    fold.
+    """Candidates that are compared with one another: those of an arm, or of an arm on one outer fold if the
+    protocol is nested.
     """
 
     arm: str
@@ -43,7 +43,7 @@ class CandidateGroup:
 
     @property
     def name(self) -> str:
-        """Fit for a file: `darts` or `darts-f2`."""
+        """Safe as a file name: `darts` or `darts-f2`."""
         return self.arm if self.fold is None else f"{self.arm}-f{self.fold}"
 
 
@@ -60,13 +60,14 @@ class StudyFiles:
 
     @property
     def folds(self) -> Path:
-        """Who is in which part of which fold."""
+        """Which speakers are in which part of which fold."""
         return self.root / "folds.csv"
 
     @property
     def journal(self) -> Path:
-        """The candidates and how they fared, for Optuna's own tools: always local, because it is written line
-        by line; beside the study where that is local. Rebuilt from the other files."""
+        """The candidates and their results, for Optuna's own tools. Always local, because it is written line
+        by line; beside the study where that is local. Rebuilt from the other files.
+        """
         if storage.is_local(self.root):
             return self.root / "optuna.journal"
         mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
@@ -74,12 +75,12 @@ class StudyFiles:
 
     @property
     def lock(self) -> Path:
-        """A file that the launch which runs the study holds locked, where files can be locked."""
+        """Locked by the launch that runs the study, where files can be locked."""
         return self.root / "launch.lock"
 
     @property
     def leases(self) -> Path:
-        """One object for each launch that has run the study, where nothing can be locked; the last one runs
+        """One object for each launch of the study, where files cannot be locked; the latest launch runs
         it.
         """
         return self.root / "leases"
@@ -90,17 +91,17 @@ class StudyFiles:
         return self.root / "candidates"
 
     def candidate(self, group: CandidateGroup, number: int) -> Path:
-        """What is known about one candidate: `darts-c003.json`, or `darts-f2-c003.json` of a nested study."""
+        """Settings and state of a candidate: `darts-c003.json`, or `darts-f2-c003.json` in a nested study."""
         return self.candidates / f"{group.name}-c{number:03d}.json"
 
     @property
     def trials(self) -> Path:
-        """One Parquet file for each ended trial: the ledger."""
+        """The ledger: one Parquet file for each trial that has ended."""
         return self.root / "trials"
 
     @property
     def tensorboard(self) -> Path:
-        """What to point TensorBoard at."""
+        """The log directory for TensorBoard."""
         return self.root / "tensorboard"
 
     def trial(self, key: TrialKey) -> "TrialFiles":
@@ -110,19 +111,19 @@ class StudyFiles:
 
 @dataclass(frozen=True, slots=True)
 class TrialFiles:
-    """The files that one trial writes, all named after its key; the record comes last."""
+    """The files that one trial writes, named after its key; the record is written last."""
 
     root: Path
     key: TrialKey
 
     @property
     def record(self) -> Path:
-        """The rows of the ledger; once it is there the trial has ended."""
+        """Its rows of the ledger; the trial has ended once this file exists."""
         return self.root / "trials" / f"{self.key.name}.parquet"
 
     @property
     def predictions(self) -> Path:
-        """Posteriors of every test utterance."""
+        """Posteriors of all test utterances."""
         return self.root / "predictions" / f"{self.key.name}.parquet"
 
     @property
@@ -132,7 +133,7 @@ class TrialFiles:
 
     @property
     def supernet(self) -> Path:
-        """All that a search leaves: weights, alphas, optimisers, random states."""
+        """The state of a finished search: weights, alphas, optimisers, random states."""
         return self.root / "supernets" / f"{self.key.name}.pt"
 
     @property
@@ -153,17 +154,17 @@ class TrialFiles:
         )
 
     def events(self, when: str) -> Path:
-        """One file of that run, as TensorBoard knows it by its name; `when` sorts it."""
+        """An event file of that run; TensorBoard reads them in the order of `when`."""
         return self.tensorboard / f"events.out.tfevents.{when}"
 
     @property
     def events_end(self) -> Path:
-        """That of the end of the run: the last in the order of names, in which TensorBoard reads them."""
+        """The event file of the end of the run; its name makes TensorBoard read it last."""
         return self.events("end")
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of what lets an interrupted trial go on; deleted once its record is written."""
+        """The folder of the trial's checkpoints, deleted once its record is written."""
         return self.root / "checkpoints" / self.key.name
 
     @property
@@ -172,11 +173,11 @@ class TrialFiles:
         return self.root / "attempts" / f"{self.key.name}.json"
 
     def checkpoint(self, stage: str) -> Path:
-        """Of one stage, such as `search` or `retrain-0`."""
+        """The checkpoint of a stage, such as `search` or `retrain-0`."""
         return self.checkpoints / f"{stage}.pt"
 
     def weights(self, retrain_seed: int) -> Path:
-        """Trained weights of one retraining."""
+        """The trained weights of one retraining."""
         return self.root / "weights" / f"{self.key.name}-r{retrain_seed}.pt"
 
 
@@ -185,11 +186,11 @@ def study_files(config: Config) -> StudyFiles:
     return StudyFiles(storage.place(config.study.storage) / config.study.name)
 
 
-def seen(root: str) -> StudyFiles:
-    """The files of a study that has begun, for a process that is told its root.
+def visible_study(root: str) -> StudyFiles:
+    """The files of a study that has begun, for a process on any node.
 
     Raises:
-        StorageFault: when this machine does not see them: a trial would be written where nobody looks.
+        StorageFault: when this node does not see them; it would write trials where nobody looks.
     """
     files = StudyFiles(storage.place(root))
     if storage.exists(files.config):
@@ -232,19 +233,13 @@ def need_config(study: StudyFiles) -> Config:
 
 
 def cache_text(config: Config) -> str:
-    """The cache folder as each node is told it: a home folder is still written ~, because it is not the same
-    everywhere.
-    """
-    if config.study.cache:
-        return (
-            config.study.cache
-            if config.study.cache.startswith("~")
-            else str(Path(config.study.cache).absolute())
-        )
+    """The cache folder as text for every node. `~` is not expanded, because home folders differ."""
+    if cache := config.study.cache:
+        return cache if cache.startswith("~") else str(Path(cache).absolute())
     root = storage.place(config.study.storage)
     return str(root / ".cache" if storage.is_local(root) else STATE)
 
 
 def cache_folder(config: Config) -> Path:
-    """Features, file hashes and fetched corpora, always local; may be deleted at any time."""
+    """Features, file hashes and fetched corpora. Always local; may be deleted at any time."""
     return Path(cache_text(config)).expanduser().absolute()

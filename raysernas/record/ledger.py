@@ -1,8 +1,8 @@
-"""What is known about every ended trial: written once, as its last act, and read as pandas tables.
+"""The record of every trial that has ended: written once, as its last step, and read as pandas tables.
 
-One Parquet file a trial in `trials/`, one row for each of its retrain seeds (one row for a failed trial),
-until `compact` puts many into one. Settings stand in dotted columns. Whoever chooses anything reads
-`validation()`, which cannot see a test score.
+One Parquet file for each trial in `trials/`, until `compact` puts many into one; one row for each retrain
+seed (one row for a failed trial). Settings stand in dotted columns. Code that chooses anything reads
+`validation()`, which holds no test score.
 """
 
 import json
@@ -24,12 +24,12 @@ from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.provenance import provenance
 from raysernas.record.reading import SCHEMA_VERSION
 
-# the last three: of a process
+# the last three happen to a process
 Failure = Literal["bad_data", "not_a_number", "error", "lost", "out_of_memory", "no_progress"]
 IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "digest", "reason", "failure")
-MEASURED = ("_s", "_mb", "_ms")  # endings of the columns that two runs of a trial need not share
-LOOSE = compaction.FILES  # records of single trials that are left lying
-SIZES = ("n_valid", "n_weights", "n_alphas")  # utterances of the parts that are not tested
+MEASURED = ("_s", "_mb", "_ms")  # endings of columns that may differ between two runs of a trial
+LOOSE = compaction.FILES  # files of single trials that are not compacted
+SIZES = ("n_valid", "n_weights", "n_alphas")  # utterances of the parts other than the test part
 VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
 
@@ -41,9 +41,9 @@ class TrialRecord:
     key: TrialKey
     digest: str
     settings: dict[str, Any]  # dotted, only what the arm reads
-    status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before it ended
+    status: Literal["finished", "failed", "raced"]  # raced: its candidate was given up before the end
     reason: str = ""  # why it failed or was given up
-    failure: Failure | Literal[""] = ""  # what kind of failure that is
+    failure: Failure | Literal[""] = ""  # kind of failure
     retrain_seed: int = 0
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
@@ -112,23 +112,21 @@ def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Fa
 
 
 def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRecord:
-    """The record of a trial that was not run, or not to its end, because its candidate was given up."""
+    """The record of a trial that did not run to its end because its candidate was given up."""
     return TrialRecord(
         study=study, key=key, digest=digest(trial), settings=settings(trial), status="raced", reason=reason
     )
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """The last act of a trial: all of its rows, whole or not at all; as they are written, with the number of
-    `attempts`.
-    """
+    """Write all rows of a trial, or none; return them as written, with the number of `attempts`."""
     rows = pd.DataFrame([record.row() for record in records]).assign(attempts=len(attempts.read(files)))
     write_table(files.record, rows)
     return rows
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """A Parquet file, whole or not at all."""
+    """Write a Parquet file whole or not at all."""
     storage.write(
         path,
         lambda part: pq.write_table(
@@ -138,7 +136,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read(files: TrialFiles) -> pd.DataFrame | None:
-    """The rows of one trial; None if it has not ended, or its record cannot be read.
+    """The rows of one trial; None if it has not ended or its record cannot be read.
 
     Raises:
         Fault: for a record of a newer version, or a folder or bucket that cannot be read.
@@ -147,7 +145,7 @@ def read(files: TrialFiles) -> pd.DataFrame | None:
 
 
 def table(study: StudyFiles) -> pd.DataFrame:
-    """All rows of all ended trials, test scores included, sorted by key: for reporting only.
+    """All rows of all ended trials, sorted by key, with test scores: for reporting only.
 
     Raises:
         Fault: as `read`.
@@ -156,25 +154,24 @@ def table(study: StudyFiles) -> pd.DataFrame:
 
 
 def table_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
-    """`table` and `remarks` by one reading: a bucket is asked for every record."""
+    """`table` and `remarks`, read at once: each reading of a bucket takes many requests."""
     found = reading.gather(study, None)
-    told = _told(found)
+    sentences = _remarks(found)
     if found.repeated:
-        told.append(
-            f"{found.repeated} trials stand in several files of the ledger; the latest record of each counts"
-        )
-    return found.frame(None if len(found.rows) else VALIDATION), told
+        where = "stand in several files of the ledger"
+        sentences.append(f"{found.repeated} trials {where}; the latest record of each counts")
+    return found.frame(None if len(found.rows) else VALIDATION), sentences
 
 
 def validation(study: StudyFiles) -> pd.DataFrame:
-    """Identity, validation UA and size of all ended trials: the only view for whoever chooses anything."""
+    """Identity, validation UA and size of all ended trials: the only view for code that chooses anything."""
     return validation_and_remarks(study)[0]
 
 
 def validation_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
-    """`validation` and `remarks` by one reading."""
+    """`validation` and `remarks`, read at once."""
     found = reading.gather(study, VALIDATION)
-    return found.frame(VALIDATION), _told(found)
+    return found.frame(VALIDATION), _remarks(found)
 
 
 def validation_of(files: TrialFiles) -> pd.DataFrame | None:
@@ -184,29 +181,25 @@ def validation_of(files: TrialFiles) -> pd.DataFrame | None:
 
 
 def remarks(study: StudyFiles) -> list[str]:
-    """What to know about the files of the ledger, a sentence each: which were passed over, and which are of
-    older versions.
-    """
-    return _told(reading.gather(study, ()))
+    """Sentences about the files of the ledger: which were skipped, and which are of older versions."""
+    return _remarks(reading.gather(study, ()))
 
 
-def _told(found: reading.Reading) -> list[str]:
-    told = [
+def _remarks(found: reading.Reading) -> list[str]:
+    sentences = [
         f"{path} cannot be read ({why}); its trials count as not run"
         for path, why in sorted(found.skipped.items())
     ]
     if found.older:
-        told.append(
-            f"{found.older} trials were recorded by an older version; what it did not record is empty"
-        )
-    return told
+        what = "trials were recorded by an older version; what it did not record is empty"
+        sentences.append(f"{found.older} {what}")
+    return sentences
 
 
 def compact(study: StudyFiles) -> int:
-    """Put the records of all ended trials into one file; how many files of single trials that saved.
+    """Put the records of all ended trials into one file; return how many files of single trials it replaces.
 
-    To be called by whoever holds the study's lock. Stopped at any point, no record is lost and none counts
-    twice.
+    The caller holds the study's lock. If it is interrupted, no record is lost and none counts twice.
 
     Raises:
         Fault: as `read`, or for a folder that cannot be written.
@@ -215,5 +208,5 @@ def compact(study: StudyFiles) -> int:
 
 
 def compact_many(study: StudyFiles) -> int:
-    """As `compact`, when there are more files of single trials than can be read at once."""
+    """`compact`, if there are more than LOOSE files of single trials."""
     return compaction.compact(study) if compaction.due(study) else 0

@@ -1,7 +1,6 @@
-"""The result tables on a terminal: what a study has found, as `summary` has computed it.
+"""The result tables on a terminal, as `summary` computes them.
 
-Comes in: a study's folder. Goes out: text on a rich console, the same after a study, after its relaunch and
-in the analysis.
+In: a study's folder. Out: text on a rich console, the same after a launch, a relaunch and in the analysis.
 """
 
 from collections.abc import Hashable, Mapping
@@ -43,7 +42,7 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     if len(tables.pareto):
         shown["Candidates that no other one beats, by validation"] = _pareto(tables.pareto)
     mark = f" ({', '.join(tables.marks)})" if tables.marks else ""
-    # not the title of the table itself, which would be broken at its width
+    # not as the title of the table, which would wrap at the width of the table
     for title, table in shown.items():
         console.print(Text(f"{title}{mark}", style="italic"))
         console.print(table)
@@ -61,7 +60,7 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
 
 
 def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
-    """Name -> reason of each failed trial of what study.yaml plans, in the rows of the ledger."""
+    """Name -> reason of each failed trial that study.yaml plans."""
     plan = need_config(study).study
     planned = rows["arm"].isin(plan.arms) & rows["fold"].isin(plan.folds) & rows["seed"].isin(plan.seeds)
     failed = rows[planned & (rows["candidate"] < plan.candidates) & (rows["status"] == "failed")].to_dict(
@@ -107,7 +106,7 @@ def _runs(arms: pd.DataFrame) -> Table:
 
 
 def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
-    """One row a fold, one column an arm: folds are many, arms are few."""
+    """One row for each fold and one column for each arm: there are more folds than arms."""
     table = _table("fold")
     table.add_column("utterances", justify="right")
     for arm in arms:
@@ -120,7 +119,7 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
 
 
 def _pareto(found: pd.DataFrame) -> Table:
-    """One row a candidate, the best validation UA first."""
+    """One row for each candidate, the best validation UA first."""
     table, nested = _table(), (found["fold"] != summary.ALL_FOLDS).any()
     headings = {"valid_ua": "valid UA", "parameters": "parameters", "latency_ms": "latency ms"}
     names = [name for name in headings if name in found]
@@ -129,8 +128,8 @@ def _pareto(found: pd.DataFrame) -> Table:
     for row in found.sort_values(["arm", "fold", "valid_ua"], ascending=[True, True, False]).to_dict(
         "records"
     ):
-        told = {"valid_ua": _ua, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
-        numbers = [told[name](row[name]) for name in names]
+        texts = {"valid_ua": _ua, "parameters": _count, "latency_ms": lambda ms: f"{ms:.2f}"}
+        numbers = [texts[name](row[name]) for name in names]
         table.add_row(
             row["arm"], *([str(row["fold"])] if nested else []), f"c{row['candidate']:03d}", *numbers
         )

@@ -1,18 +1,16 @@
-"""In what the scores of a study are optimistic or odd: short marks that stand on every table, and what they
-mean.
+"""Marks: short warnings on every table that say how the scores of a study are optimistic or unusual.
 
-In: a study's configuration, and what its trials have found in the corpus. Out: mark -> sentence. What is not
-    said here is sound by
-construction: test speakers are heard by nothing but the test.
+In: a study's configuration, and what its trials have found in the corpus. Out: mark -> sentence. Anything
+else is sound by construction: only the test uses test speakers.
 """
 
 from collections.abc import Sequence
 
 from raysernas.config.schema import Config
 
-PROVENANCE = ("commit", "versions", "cpu")  # columns of what made a trial, beyond its settings
+PROVENANCE = ("commit", "versions", "cpu")  # columns of what a trial was run with, besides its settings
 
-PUBLISHED = {  # corpus -> in what its published folds are odd
+PUBLISHED = {  # corpus -> what is unusual about its published folds
     "iemocap": "pairs of speakers of two sessions, whose dialogue partners are trained on",
     "msp_improv": "which never test the sessions 4 and 6",
     "msp_podcast": "five groups of speakers instead of the official parts",
@@ -22,12 +20,12 @@ PUBLISHED = {  # corpus -> in what its published folds are odd
 def marks(
     config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0, mixed: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Short mark -> what it means, for all that makes the scores of a study incomparable with sound ones.
+    """Short mark -> meaning, for everything that makes the scores of a study incomparable with sound ones.
 
     Args:
         unknown: utterances in any part of a fold whose speaker is unknown.
         skipped: files or rows of the corpus that could not be used.
-        unlike: published tables of counts that the corpus does not fit.
+        unlike: published tables of counts that do not match the corpus.
         mixed: columns of PROVENANCE in which the finished trials differ.
     """
     corpus, found = config.corpus, {}

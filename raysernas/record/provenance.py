@@ -50,9 +50,7 @@ def package_version(package: str) -> str:
 
 
 def _commit() -> str:
-    """Of the checkout that this file lies in; empty outside one (an installed wheel is named by its
-    version).
-    """
+    """The commit of the checkout that holds this file; empty for an installed wheel, which has a version."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return ""

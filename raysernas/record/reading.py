@@ -1,10 +1,10 @@
-"""Reading the ledger's files: what can be read is one table, what cannot is named, and no trial counts twice.
+"""Reading the ledger's files into one table in which no trial counts twice.
 
-Comes in: a study and the columns that are wanted. Goes out: their rows, and which files were passed over and
-why. A trial whose file is passed over has not ended: it is run anew. Rules: the file of a single trial wins
-over a file of many, the later of two files of many over the earlier one; a file that names one trial and
-holds another is passed over; files of older versions have fewer columns, which are empty here. A store that
-does not answer is no torn file: that is a fault, or trials would be run twice.
+In: a study and the wanted columns. Out: the rows, and which files were skipped and why. A trial whose file is
+skipped counts as not run and is run again. The file of a single trial wins over a file of many, and a later
+file of many over an earlier one. A file whose name and content disagree is skipped. Files of older versions
+have fewer columns; the missing ones are empty. A store that does not answer is a fault, not a damaged file;
+otherwise trials would run twice.
 """
 
 import errno
@@ -28,26 +28,26 @@ ORDER = [*KEY, "retrain_seed"]
 NEEDED = (*KEY, "retrain_seed", "status", "digest", "schema_version")
 WHOLE = ("candidate", "fold", "seed", "retrain_seed", "schema_version")
 SUFFIX = ".parquet"
-MANY = "compacted-"  # begins the name of a file of many trials; no arm is called so
-LOT = 500  # tables that are joined at once: ten thousand small ones at once would take gigabytes
-# of one local file; anything else is the disk or the network
+MANY = "compacted-"  # prefix of a file of many trials; no arm has such a name
+LOT = 500  # tables joined at once: ten thousand small ones at once would take gigabytes
+# errors of one local file; any other error is one of the disk or the network
 BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)
-PASSES = 5  # over a folder in which another process is just putting files together
+READS = 5  # of a folder that another process is compacting
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the files of a ledger hold."""
+    """The content of a ledger's files."""
 
     rows: pa.Table  # unsorted, with NEEDED and the wanted columns
-    skipped: dict[str, str] = field(default_factory=dict)  # path of a file that was passed over -> why
+    skipped: dict[str, str] = field(default_factory=dict)  # path of a skipped file -> why
     older: int = 0  # trials that an older version of raysernas has written
-    singles: tuple[Path, ...] = ()  # files whose rows are in `rows`, and of which none is passed over
+    singles: tuple[Path, ...] = ()  # files of single trials whose rows are in `rows`
     compacted: tuple[Path, ...] = ()
-    repeated: int = 0  # trials of which an earlier record, in a file of many, does not count
+    repeated: int = 0  # trials with an earlier record, in a file of many, that does not count
 
     def frame(self, columns: Sequence[str] | None) -> pd.DataFrame:
-        """The rows sorted by key, in the wanted columns; a column that no file has is empty."""
+        """The rows sorted by key, in these columns (None for all); a column that no file has is empty."""
         frame = self.rows.to_pandas()
         if columns is not None:
             frame = frame.reindex(columns=list(columns))
@@ -57,25 +57,25 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class _File:
     path: Path
-    rows: pa.Table | None  # None for a file that is passed over
+    rows: pa.Table | None  # None for a skipped file
     why: str = ""
 
 
 class _Vanished(Exception):
-    """A listed file is gone: another process has just put it into a file of many."""
+    """A listed file is gone: another process has just compacted it."""
 
 
 def gather(study: StudyFiles, columns: Sequence[str] | None) -> Reading:
     """The rows of all ended trials.
 
     Args:
-        columns: that are wanted besides NEEDED; None for all.
+        columns: besides NEEDED; None for all.
 
     Raises:
         Fault: for a record of a newer version of raysernas.
         StorageFault: for a folder or bucket that cannot be read.
     """
-    for _ in range(PASSES):
+    for _ in range(READS):
         try:
             return _gathered(
                 storage.listed(study.trials, SUFFIX), None if columns is None else [*NEEDED, *columns]
@@ -103,7 +103,7 @@ def one(files: TrialFiles) -> pd.DataFrame | None:
 
 
 def rows_in(path: Path) -> int:
-    """The rows that can be read of one file."""
+    """How many rows of one file can be read."""
     rows = _opened(path, None).rows
     return 0 if rows is None else len(rows)
 
@@ -113,7 +113,7 @@ def _numbers(key: TrialKey) -> list[tuple[str, str, int]]:
 
 
 def _rows_of(file: _File, chosen: Sequence[tuple[str, str, str | int]]) -> pd.DataFrame | None:
-    """The rows that fit, without the columns that other trials of the file have brought."""
+    """The matching rows, without the columns that only other trials of the file fill."""
     if file.rows is None:
         return None
     rows = file.rows.filter(pq.filters_to_expression(list(chosen))) if chosen else file.rows
@@ -123,7 +123,7 @@ def _rows_of(file: _File, chosen: Sequence[tuple[str, str, str | int]]) -> pd.Da
 
 @functools.lru_cache(maxsize=16)
 def _names_in(path: Path) -> frozenset[str]:
-    """The trials of a file of many, which is never changed once it is there."""
+    """The trials of a file of many; such a file never changes."""
     rows = _opened(path, list(NEEDED)).rows
     return frozenset() if rows is None else frozenset(_names(rows))
 
@@ -131,7 +131,7 @@ def _names_in(path: Path) -> frozenset[str]:
 def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
     many = [path for path in paths if path.name.startswith(MANY)]
     single = [path for path in paths if not path.name.startswith(MANY)]
-    # of a torn one too: the row that it was to replace is not the last word
+    # damaged files too: the row that such a file was to replace is out of date
     taken = {path.stem for path in single}
     joint, lots, kept, repeated = _Joint(), [], [], set()
     for path in reversed(many):  # the later wins
@@ -154,16 +154,14 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
 
 @dataclass(slots=True)
 class _Joint:
-    """What decides which files go together into one table: the first that has a column says what kind it
-    is.
-    """
+    """Decides which files fit into one table: the first file with a column sets the type of that column."""
 
     skipped: dict[str, str] = field(default_factory=dict)
     schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
     known: set[pa.Schema] = field(default_factory=set)
 
     def take(self, file: _File) -> pa.Table | None:
-        """The rows of a file that fits; any other one is noted."""
+        """The rows of a file that fits; otherwise the file is skipped."""
         why = file.why
         if file.rows is not None and file.rows.schema not in self.known:
             try:
@@ -189,7 +187,7 @@ def _one_table(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table with exactly these columns; what it lacks is empty."""
+    """A table with exactly these columns; those that it lacks are empty."""
     held = set(table.column_names)
     columns = [table[each.name] if each.name in held else pa.nulls(len(table), each.type) for each in schema]
     return pa.table(columns, names=schema.names).cast(schema)
@@ -214,7 +212,7 @@ def _opened(path: Path, columns: list[str] | None) -> _File:
 
 
 def _sound(path: Path, rows: pa.Table) -> _File:
-    """Whether a file that is Parquet is a record too."""
+    """Check that a Parquet file holds records."""
     if lacking := [name for name in NEEDED if name not in rows.column_names]:
         return _File(path, None, f"has no column {lacking[0]}")
     if odd := [name for name in WHOLE if not pa.types.is_integer(rows.schema.field(name).type)]:
@@ -235,7 +233,7 @@ def _sound(path: Path, rows: pa.Table) -> _File:
 
 
 def _named(file: _File) -> _File:
-    """Whether a file of one trial holds that trial."""
+    """Check that a file of one trial holds that trial."""
     if file.rows is None or set(_names(file.rows)) == {file.path.stem}:
         return file
     return _File(file.path, None, f"holds {_names(file.rows)[0]}, which is not what it is called")

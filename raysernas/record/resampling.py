@@ -1,9 +1,9 @@
-"""What folds that share training speakers can tell: the mean of paired differences, and how uncertain it is.
+"""The mean of paired differences over folds that share training speakers, and how uncertain it is.
 
-In: a difference for each fold (seeds averaged inside the fold first: they share its training and test
-speakers), and how much of the corpus is held out. Out: mean, deviation and standard error. A plain paired
-t-test takes folds for independent evidence; its variance is replaced by that of Nadeau and Bengio (2003, eq.
-9): s² (1/J + n_held_out / n_train) for J folds.
+In: a difference for each fold (seeds averaged within the fold first, because they share its speakers), and
+how much of the corpus is held out. Out: mean, standard deviation and standard error. A plain paired t-test
+treats folds as independent; its variance is replaced by that of Nadeau and Bengio (2003, eq. 9): s² (1/J +
+n_held_out / n_train) for J folds.
 """
 
 import math
@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr
 
-NO_SPREAD = 1e-9  # a deviation below this share of the mean is rounding: the differences are all the same
+NO_SPREAD = 1e-9  # a deviation below this share of the mean is rounding: all differences are equal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paired:
-    """Differences on the same folds; NaN for what so many folds cannot tell."""
+    """Differences on the same folds; NaN where there are too few folds."""
 
     pairs: int  # folds
     difference: float  # mean
-    sd: float  # of the differences, ddof 1; 0 if they are all the same
-    error: float  # corrected standard error of the mean; NaN where the ratio is not known
+    sd: float  # of the differences, ddof 1; 0 if all are equal
+    error: float  # corrected standard error of the mean; NaN where the ratio is unknown
 
     @property
     def df(self) -> int:
@@ -33,20 +33,20 @@ class Paired:
 
     @property
     def t(self) -> float:
-        """The mean in standard errors; NaN without a spread to compare it with."""
+        """The mean in standard errors; NaN if the differences do not vary."""
         return self.difference / self.error if self.error > 0 else math.nan
 
     def above(self, value: float) -> float:
-        """How probable a true difference above `value` is: Student's t around the mean, with the corrected
+        """Probability of a true difference above `value`: Student's t around the mean, with the corrected
         error.
 
-        At 0 it is the one-sided p of a difference below 0; with no prior knowledge, the posterior of Corani
-        and Benavoli (2015).
+        At 0 it is the one-sided p value of a difference below 0, and, without prior knowledge, the posterior
+        of Corani and Benavoli (2015).
         """
         return float(stdtr(self.df, (self.difference - value) / self.error)) if self.error > 0 else math.nan
 
     def below(self, value: float) -> float:
-        """How probable a true difference below `value` is."""
+        """Probability of a true difference below `value`."""
         return float(stdtr(self.df, (value - self.difference) / self.error)) if self.error > 0 else math.nan
 
 

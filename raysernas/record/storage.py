@@ -1,9 +1,9 @@
-"""Where a study may lie, and writing that cannot tear: a file appears whole under its name, or not at all.
+"""Local folders and object stores, with atomic writes: a file appears whole under its name, or not at all.
 
 A place is a local folder (NFS too) or a URI of fsspec, such as s3://bucket/prefix. A local file is written
-beside its name, made durable and renamed; an object of a bucket is one PUT, which its store makes visible
-whole. Nothing that a store says is remembered: another machine may have written since. Only connections are
-tried again; what is missing or forbidden is told.
+under a temporary name, synced and renamed; an object of a bucket is one PUT, which is atomic. Answers of a
+store are never cached, because another machine may have written since. Only failed connections are retried;
+missing or forbidden objects are reported at once.
 """
 
 import os
@@ -20,30 +20,31 @@ from typing import Any, TypeVar, cast
 from raysernas.config.fault import Fault
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-LIBRARY = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocol -> the extra that brings its library
-# of listings; s3fs asks for a size before each read unless it reads in one piece
-NO_MEMORY = {"use_listings_cache": False}
+# protocol -> the extra that installs its library
+LIBRARY = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
+NO_CACHE = {"use_listings_cache": False}
+# s3fs requests the size of an object before each read unless it reads in one piece
 OPTIONS: dict[str, dict[str, Any]] = {
-    protocol: {**NO_MEMORY, "max_concurrency": 1} for protocol in ("s3", "s3a")
+    protocol: {**NO_CACHE, "max_concurrency": 1} for protocol in ("s3", "s3a")
 }
-ATTEMPTS = 4  # of each request, beyond what the library of the store tries itself
-PAUSE_S = 0.5  # before the second one, doubled each time
-# of an object, in the words of its store
+ATTEMPTS = 4  # of each request, in addition to the retries of the store's library
+PAUSE_S = 0.5  # before the second attempt, doubled each time
+# attributes that identify the version of an object, by the names that stores give them
 VERSION = ("size", "ETag", "etag", "generation", "LastModified", "mtime", "created")
-THREADS = 16  # that read or delete objects of a store at once
+THREADS = 16  # for requests to a store
 
 Result = TypeVar("Result")
 
 
 class StorageFault(Fault):
-    """A folder that cannot be written or reached: nobody's result is wrong, there is only no room for it."""
+    """A place that cannot be written or reached. No result is wrong; it only cannot be stored."""
 
 
 def place(text: str) -> Path:
-    """A local folder, absolute, or an object store: a UPath, which is asked and walked as a Path is.
+    """A local folder as an absolute Path, or a place in an object store as a UPath.
 
     Raises:
-        Fault: for a protocol that nobody knows, or whose library is not installed.
+        Fault: for an unknown protocol, or one whose library is not installed.
     """
     found = SCHEME.match(text)
     if found is None:
@@ -54,8 +55,8 @@ def place(text: str) -> Path:
     from upath import UPath
 
     try:
-        remote = UPath(f"{protocol}://{text[found.end() :]}".rstrip("/"), **OPTIONS.get(protocol, NO_MEMORY))
-        _ = remote.fs  # its library is imported, and no connection made
+        remote = UPath(f"{protocol}://{text[found.end() :]}".rstrip("/"), **OPTIONS.get(protocol, NO_CACHE))
+        _ = remote.fs  # imports the library without connecting
     except (ImportError, ValueError) as error:
         extra = LIBRARY.get(protocol)
         raise Fault(
@@ -71,16 +72,15 @@ def place(text: str) -> Path:
 
 
 def is_local(path: Path) -> bool:
-    """Whether a place is a folder of this machine, or mounted here."""
+    """Whether a place is in the file system of this machine, mounts included."""
     return isinstance(path, Path)
 
 
 def write(path: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` write a temporary local file, make it durable, then give it its name.
+    """Let `fill` write a temporary local file, sync it, then give it its name.
 
     Raises:
-        StorageFault: when the folder cannot be written or the disk is full; nothing is left under either
-            name.
+        StorageFault: when the folder cannot be written or the disk is full. No file is left then.
     """
     if not is_local(path):
         with tempfile.TemporaryDirectory(prefix="rsn-") as folder:
@@ -98,7 +98,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        # a folder that refuses the file refuses its removal too; the fault above says why
+        # a folder that refuses the file also refuses its removal; the fault above says why
         with suppress(OSError):
             part.unlink()
 
@@ -114,28 +114,31 @@ def put(path: Path, content: bytes) -> None:
         write(path, lambda part: part.write_bytes(content))
         return
     try:
-        _asked(path, lambda remote: remote.fs.pipe_file(remote.path, content), unwritable)
+        _request(path, lambda remote: remote.fs.pipe_file(remote.path, content), unwritable)
     except FileNotFoundError as error:  # no such bucket
         raise unwritable(path, error) from error
 
 
 def create(path: Path, content: bytes) -> bool:
-    """Write bytes whole if nothing has that name; False if something else has. Two who try at once: one gets
+    """Write bytes whole if the name is free; False if another file has it. Of two concurrent calls, one gets
     True.
 
-    The bytes should name their writer: a request whose answer is lost is made again, and then finds itself.
+    The bytes should name their writer: a request whose answer was lost is repeated, and then finds its own
+    bytes.
 
     Raises:
         StorageFault: when the place cannot be written.
     """
     try:
         if not is_local(path):
-            _asked(path, lambda remote: remote.fs.pipe_file(remote.path, content, mode="create"), unwritable)
+            _request(
+                path, lambda remote: remote.fs.pipe_file(remote.path, content, mode="create"), unwritable
+            )
             return True
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
         write(part, lambda each: each.write_bytes(content))
         try:
-            os.link(part, path)  # fails where the name is taken, and never shows half a file
+            os.link(part, path)  # fails if the name is taken, and never shows half a file
         finally:
             part.unlink()
     except FileExistsError:
@@ -156,7 +159,7 @@ def read(path: Path) -> bytes:
     return (
         path.read_bytes()
         if is_local(path)
-        else _asked(path, lambda remote: remote.fs.cat_file(remote.path), unreadable)
+        else _request(path, lambda remote: remote.fs.cat_file(remote.path), unreadable)
     )
 
 
@@ -175,17 +178,16 @@ def text(path: Path) -> str | None:
 
 
 def exists(path: Path) -> bool:
-    """Whether a file is there, as far as its store knows now."""
+    """Whether a file exists now."""
     return (
         path.exists()
         if is_local(path)
-        else _asked(path, lambda remote: remote.fs.exists(remote.path), unreadable)
+        else _request(path, lambda remote: remote.fs.exists(remote.path), unreadable)
     )
 
 
 def listed(folder: Path, suffix: str = "") -> list[Path]:
-    """What lies in a folder under a name that ends so, by name, without what is half written; nothing for no
-    folder.
+    """The files of a folder whose names end so, sorted, without temporary files; none if there is no folder.
 
     Raises:
         StorageFault: when it cannot be listed.
@@ -194,20 +196,15 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
 
 
 def states(folder: Path, suffix: str = "") -> dict[Path, Hashable]:
-    """As `listed`, with what differs once a file has been written anew: size and time, or what its store
-    calls its version.
-    """
+    """As `listed`, with a state that changes when a file is written again: size and time, or VERSION."""
     try:
         if is_local(folder):
             found = {name: _stat(folder / name) for name in os.listdir(folder)}
         else:
-            told = _asked(
+            entries = _request(
                 folder, lambda remote: remote.fs.ls(remote.path, detail=True, refresh=True), unreadable
             )
-            found = {
-                one["name"].rstrip("/").rpartition("/")[2]: tuple(str(one.get(key)) for key in VERSION)
-                for one in told
-            }
+            found = {one["name"].rstrip("/").rpartition("/")[2]: _version(one) for one in entries}
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -220,27 +217,32 @@ def states(folder: Path, suffix: str = "") -> dict[Path, Hashable]:
 
 
 def walked(root: Path) -> dict[str, tuple[str, ...]]:
-    """Every object of a store below a place: its name from there, as it was written, and its VERSION, size
-    first.
+    """Every object of a store below a place: relative name -> VERSION, size first.
 
     Raises:
         StorageFault: when the store does not answer.
     """
     try:
-        told = _asked(root, lambda remote: remote.fs.find(remote.path, detail=True, refresh=True), unreadable)
+        objects = _request(
+            root, lambda remote: remote.fs.find(remote.path, detail=True, refresh=True), unreadable
+        )
     except FileNotFoundError:
         return {}
     begin = len(cast(Any, root).path.rstrip("/")) + 1
     return {
-        name[begin:]: tuple(str(one.get(key)) for key in VERSION)
-        for name, one in told.items()
+        name[begin:]: _version(one)
+        for name, one in objects.items()
         if one.get("type") != "directory" and not name.endswith("/")
     }
 
 
 def is_object(path: Path) -> bool:
     """Whether an object of a store has exactly this name."""
-    return _asked(path, lambda remote: remote.fs.isfile(remote.path), unreadable)
+    return _request(path, lambda remote: remote.fs.isfile(remote.path), unreadable)
+
+
+def _version(entry: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(entry.get(key)) for key in VERSION)
 
 
 def _stat(path: Path) -> Hashable:
@@ -251,7 +253,7 @@ def _stat(path: Path) -> Hashable:
 
 
 def delete(path: Path) -> None:
-    """Take a file away; it may be gone already.
+    """Delete a file, if it exists.
 
     Raises:
         StorageFault: when it cannot be deleted.
@@ -260,7 +262,7 @@ def delete(path: Path) -> None:
         if is_local(path):
             path.unlink()
         else:
-            _asked(path, lambda remote: remote.fs.rm_file(remote.path), unwritable)
+            _request(path, lambda remote: remote.fs.rm_file(remote.path), unwritable)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -268,20 +270,18 @@ def delete(path: Path) -> None:
 
 
 def delete_tree(folder: Path) -> None:
-    """Take a folder away with all that lies in it, as far as that is permitted; it may be gone already."""
+    """Delete a folder and its content, if it exists and as far as permissions allow."""
     if is_local(folder):
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
     else:
         with suppress(FileNotFoundError):
-            _asked(folder, lambda remote: remote.fs.rm(remote.path, recursive=True), unwritable)
+            _request(folder, lambda remote: remote.fs.rm(remote.path, recursive=True), unwritable)
 
 
 def each(act: Callable[[Path], Result], paths: Iterable[Path]) -> list[Result]:
-    """`act` on every path, in order; on those of an object store many at once, because each of them is waited
-    for.
-    """
+    """The results of `act` on every path, in order; concurrently for paths of an object store."""
     wanted = list(paths)
     if not wanted or is_local(wanted[0]):
         return [act(path) for path in wanted]
@@ -290,7 +290,7 @@ def each(act: Callable[[Path], Result], paths: Iterable[Path]) -> list[Result]:
 
 
 def unwritable(path: Path, error: Exception) -> StorageFault:
-    """The fault of a place that takes nothing."""
+    """The fault of a place that cannot be written."""
     return StorageFault(
         "storage",
         f"cannot write {path}",
@@ -301,28 +301,26 @@ def unwritable(path: Path, error: Exception) -> StorageFault:
 
 
 def unreadable(path: Path, error: Exception) -> StorageFault:
-    """The fault of a place that does not answer."""
+    """The fault of a place that cannot be read."""
     return StorageFault(
         "storage",
         f"cannot read {path}",
         got=_reason(error),
         expected="a folder or bucket that answers and may be read",
-        fix="look after the disk, the network or the credentials, then run the same command again",
+        fix="check the disk, the network or the credentials, then run the same command again",
     )
 
 
-def _asked(
+def _request(
     path: Path, act: Callable[[Any], Result], fault: Callable[[Path, Exception], StorageFault]
 ) -> Result:
-    """Ask an object store, again after a pause where the connection failed; what is not there or forbidden is
-    told at once.
-    """
+    """Send a request to an object store, with retries if the connection fails."""
     for attempt in range(ATTEMPTS):
         try:
             return act(path)
         except (FileNotFoundError, FileExistsError):
             raise
-        except Exception as error:  # each library has its own words for a lost connection
+        except Exception as error:  # each library has its own error for a lost connection
             final = (
                 isinstance(error, PermissionError | NotImplementedError)
                 or "redential" in type(error).__name__
@@ -334,8 +332,8 @@ def _asked(
 
 
 def _reason(error: Exception) -> str:
-    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(told).splitlines()[0]
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]
 
 
 def _sync(path: Path) -> None:

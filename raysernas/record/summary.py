@@ -1,9 +1,9 @@
-"""The result tables: the only place where scores of trials are put together.
+"""The result tables: the only place where scores of trials are aggregated.
 
-Seeds are averaged inside a fold first; mean and deviation are then over folds, never over seeds. Pooled
-scores come from the sum of the confusions of all test utterances, with the corpus's class list. Within an arm
-(nested: on each of its folds) the candidate is chosen by its mean validation UA; a candidate with a failed,
-raced or missing trial has no mean.
+Seeds are averaged within a fold first; mean and standard deviation are then over folds, never over seeds.
+Pooled scores come from the sum of the confusions of all test utterances, with the corpus's class list. In
+each arm (nested: on each of its folds) the candidate with the best mean validation UA is chosen. A candidate
+with a failed, raced or missing trial has no mean.
 """
 
 import json
@@ -20,8 +20,8 @@ from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.protocol import PROVENANCE, marks
 
-FEWEST_DRAWS = 10  # random genotypes below which nothing is claimed about `random` (one a fold and seed)
-UNIFORM = 0.9  # a search whose edges keep more than this share of their entropy has chosen nothing
+FEWEST_DRAWS = 10  # random genotypes needed for a claim about `random` (one for each fold and seed)
+UNIFORM = 0.9  # share of its entropy above which a search has chosen nothing
 REPORTED = (
     "valid_ua",
     *(f"test_{name}" for name in METRICS),
@@ -29,11 +29,11 @@ REPORTED = (
     *("n_skipped", "n_unknown", "n_unlike"),
     *PROVENANCE,
 )
-ALL_FOLDS = -1  # where a table has a fold for each line of candidates, and one line goes over all folds
-LINE = ["arm", "line", "candidate"]
+ALL_FOLDS = -1  # stands for a fold in the rows of candidates that are compared over all folds
+GROUP = ["arm", "group", "candidate"]
 CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
 FOLD_COLUMNS = ("arm", "fold", *METRICS, "n_test", "runs")
-# of an arm: mean and deviation over folds, then the scores of all test utterances as one set
+# of an arm: mean and standard deviation over folds, then the scores of all test utterances as one set
 SCORE_COLUMNS = (
     *(column for name in METRICS for column in (name, f"{name}_sd")),
     *(f"pooled_{name}" for name in METRICS),
@@ -47,12 +47,10 @@ ARM_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a study has found so far; the columns are CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS, scores
-    in 0..1.
+    """The results of a study so far, in CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS.
 
-    `pareto` holds the candidates that no other one beats in every objective, if the study has several; by
-    validation only. Each table has the column `marks` besides: in what its scores are optimistic, by the
-    words that `marks` explains.
+    `pareto` holds the non-dominated candidates, by validation only, if the study has several objectives. Each
+    table also has the column `marks`: short warnings about its scores, which `marks` explains.
     """
 
     candidates: pd.DataFrame
@@ -63,12 +61,12 @@ class Tables:
 
 
 def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
-    """The tables of a study folder, over the arms, folds and seeds that its study.yaml plans.
+    """The tables of a study, over the arms, folds and seeds that its study.yaml plans.
+
+    If study.yaml lists no folds, those of the ledger are taken.
 
     Args:
         trials: the ledger, if it has been read already.
-
-    A study.yaml without a list of folds plans the folds that the ledger knows.
 
     Raises:
         Fault: when the folder is not a study's, or a file of it cannot be read.
@@ -101,13 +99,11 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
 
 
 def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
-    """`protocol.marks` of a study, with what its planned trials have found; `trials` has the columns
-    REPORTED.
-    """
-    told = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
+    """`protocol.marks` of a study, with what its planned trials have recorded in the columns REPORTED."""
+    counts = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
     ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
     mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
-    return marks(config, unknown=told["unknown"], skipped=told["skipped"], unlike=told["unlike"], mixed=mixed)
+    return marks(config, **counts, mixed=mixed)
 
 
 def candidates(
@@ -118,75 +114,75 @@ def candidates(
     retrain_seeds: Sequence[int],
     nested: bool = False,
 ) -> pd.DataFrame:
-    """One row for each arm and candidate, nested for each fold too, else `fold` is ALL_FOLDS.
+    """CANDIDATE_COLUMNS, one row for each arm and candidate (nested: and fold; else `fold` is ALL_FOLDS).
 
-    `trials` planned, `finished`, `failed` and `raced`, and mean `valid_ua` if all are finished.
+    `trials` are those planned; `valid_ua` is the mean, if all of them have finished.
     """
     planned = (1 if nested else len(folds)) * len(seeds)
     chosen = trials[trials["fold"].isin(folds) & trials["seed"].isin(seeds)]
-    chosen = chosen.assign(line=chosen["fold"] if nested else ALL_FOLDS)
+    chosen = chosen.assign(group=chosen["fold"] if nested else ALL_FOLDS)
     done = chosen[(chosen["status"] == "finished") & chosen["retrain_seed"].isin(retrain_seeds)]
-    table = pd.DataFrame(index=chosen.groupby(LINE).size().index).assign(trials=planned)
+    table = pd.DataFrame(index=chosen.groupby(GROUP).size().index).assign(trials=planned)
     for word, rows in {
         "finished": done,
         **{word: chosen[chosen["status"] == word] for word in ("failed", "raced")},
     }.items():
-        each = rows.drop_duplicates([*LINE, "fold", "seed"]).groupby(LINE).size()
+        each = rows.drop_duplicates([*GROUP, "fold", "seed"]).groupby(GROUP).size()
         table[word] = each.reindex(table.index, fill_value=0)
-    scores = done.groupby(LINE)["valid_ua"].agg(["size", "count"]).reindex(table.index, fill_value=0)
+    scores = done.groupby(GROUP)["valid_ua"].agg(["size", "count"]).reindex(table.index, fill_value=0)
     runs = planned * len(retrain_seeds)
     complete = (scores["size"] == runs) & (scores["count"] == runs) & (table["finished"] == planned)
     table["valid_ua"] = _mean_over_folds(done, complete[complete].index).reindex(table.index)
-    return table.reset_index().rename(columns={"line": "fold"})[list(CANDIDATE_COLUMNS)]
+    return table.reset_index().rename(columns={"group": "fold"})[list(CANDIDATE_COLUMNS)]
 
 
-def _mean_over_folds(done: pd.DataFrame, lines: pd.Index) -> pd.Series:
-    """Mean validation UA of lines whose folds are all there: over the runs of each fold first."""
-    by_fold = done.groupby([*LINE, "fold"])["valid_ua"].mean().reset_index("fold", drop=True)
-    complete = by_fold[by_fold.index.isin(lines)].to_numpy(dtype=float)
-    folds = len(complete) // max(len(lines), 1)  # of each line: that many follow one another
+def _mean_over_folds(done: pd.DataFrame, groups: pd.Index) -> pd.Series:
+    """Mean validation UA of complete candidates: over the runs of each fold first."""
+    by_fold = done.groupby([*GROUP, "fold"])["valid_ua"].mean().reset_index("fold", drop=True)
+    complete = by_fold[by_fold.index.isin(groups)].to_numpy(dtype=float)
+    folds = len(complete) // max(len(groups), 1)  # that many rows follow one another
     return pd.Series(
-        complete.reshape(len(lines), folds).mean(axis=1) if folds else np.nan, lines, dtype=float
+        complete.reshape(len(groups), folds).mean(axis=1) if folds else np.nan, groups, dtype=float
     )
 
 
 def winners(table: pd.DataFrame) -> dict[str, int]:
-    """The candidate with the best mean validation UA (the lower number on a tie); arms without one are left
-    out.
+    """The candidate with the best mean validation UA (the lower number on a tie) of each arm that has one.
 
-    The keys are arms, or nested `ARM-fN` for fold N of an arm.
+    The keys are arms, or `ARM-fN` for fold N of an arm if the protocol is nested.
     """
-    # the last bits depend on the order of adding up
+    # the last bits depend on the order of summation
     ranked = table.dropna(subset="valid_ua").round({"valid_ua": 12})
     ranked = ranked.sort_values(["arm", "fold", "valid_ua", "candidate"], ascending=[True, True, False, True])
     return {
-        _line(row): int(row["candidate"])
+        _group_name(row): int(row["candidate"])
         for row in ranked.drop_duplicates(["arm", "fold"]).to_dict("records")
     }
 
 
 def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The complete candidates of each arm (nested: arm and fold) that no other one beats: as good in all
-    objectives, better in one.
+    """The Pareto front of the complete candidates of each arm (nested: arm and fold).
 
-    Columns `arm`, `fold`, `candidate` and the objectives, each the mean over folds of the mean over seeds;
-    empty for one objective.
+    Columns `arm`, `fold`, `candidate` and the objectives, each the mean over folds of the mean over seeds.
+    Empty for one objective.
     """
     names, kept = list(objectives), []
-    for line, group in tried.dropna(subset="valid_ua").groupby(["arm", "fold"]) if len(names) > 1 else ():
-        nested = line[1] != ALL_FOLDS
+    for (arm, fold), group in (
+        tried.dropna(subset="valid_ua").groupby(["arm", "fold"]) if len(names) > 1 else ()
+    ):
+        nested = fold != ALL_FOLDS
         rows = trials[
-            (trials["arm"] == line[0])
+            (trials["arm"] == arm)
             & (trials["status"] == "finished")
-            & ((trials["fold"] == line[1]) | (not nested))
+            & ((trials["fold"] == fold) | (not nested))
         ]
         rows = rows[rows["candidate"].isin(group["candidate"])]
         means = rows.groupby(["candidate", "fold"])[names].mean().groupby("candidate").mean().dropna()
-        gains = means * [1 if name == "valid_ua" else -1 for name in names]  # what is better is larger
+        gains = means * [1 if name == "valid_ua" else -1 for name in names]  # larger is better
         better = gains.to_numpy()
-        for number, own, told in zip(means.index, better, means.to_numpy(), strict=True):
+        for number, own, values in zip(means.index, better, means.to_numpy(), strict=True):
             if not ((better >= own).all(axis=1) & (better > own).any(axis=1)).any():
-                kept.append((*line, number, *told))
+                kept.append((arm, fold, number, *values))
     return pd.DataFrame(kept, columns=["arm", "fold", "candidate", *(names if len(names) > 1 else ())])
 
 
@@ -198,7 +194,7 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
     grouped = rows.groupby(["arm", "fold"], sort=True)
     table = grouped.agg(n_test=("n_test", "first"), runs=("test_ua", "size"))
-    for name in METRICS:  # a mean over the runs that happen to have a score would be another number
+    for name in METRICS:  # no mean over only those runs that happen to have a score
         scores = grouped[f"test_{name}"]
         table[name] = scores.mean().where(scores.count() == table["runs"])
     return table.reset_index()[list(FOLD_COLUMNS)]
@@ -207,11 +203,10 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 def arm_table(
     trials: pd.DataFrame, tried: pd.DataFrame, arms: Sequence[str], *, planned_folds: int = 0
 ) -> pd.DataFrame:
-    """One row an arm: its chosen candidate, mean and deviation over folds, pooled scores, size, cost and what
-    to beware of.
+    """ARM_COLUMNS, one row for each arm: its chosen candidate, scores, size, cost and a warning note.
 
-    Nested, the candidate is that of all folds, if they have the same, and there are no scores before each
-    fold has one.
+    If the protocol is nested, `candidate` is known only if it is the same on all folds, and there are no
+    scores before every fold has a candidate.
     """
     chosen = winners(tried)
     folds = fold_table(trials, chosen)
@@ -224,7 +219,9 @@ def arm_table(
             "planned_folds": planned_folds,
         }
         row |= {name: int(of_arm[name].sum()) for name in ("failed", "raced")}
-        best = of_arm[[chosen.get(_line(each)) == each["candidate"] for each in of_arm.to_dict("records")]]
+        best = of_arm[
+            [chosen.get(_group_name(each)) == each["candidate"] for each in of_arm.to_dict("records")]
+        ]
         if len(best) and (len(best) == planned_folds or (best["fold"] == ALL_FOLDS).all()):
             picked = _picked(trials[trials["arm"] == arm], chosen)
             same = best["candidate"].iloc[0] if best["candidate"].nunique() == 1 else np.nan
@@ -234,7 +231,7 @@ def arm_table(
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
 
 
-def _line(row: Mapping[Hashable, Any]) -> str:
+def _group_name(row: Mapping[Hashable, Any]) -> str:
     return row["arm"] if row["fold"] == ALL_FOLDS else f"{row['arm']}-f{row['fold']}"
 
 
@@ -250,8 +247,8 @@ def _picked(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def pooled(confusions: Sequence[str]) -> Evaluation:
-    """All test utterances as one set: the sum of the confusions; an empty one if any of them is missing, or
-    of other classes.
+    """All test utterances as one set: the sum of the confusions. Empty if one is missing or has other
+    classes.
     """
     found = [np.asarray(json.loads(text or "[]"), dtype=np.int64) for text in confusions]
     alike = len({each.shape for each in found}) == 1 and found[0].ndim == 2
@@ -276,13 +273,13 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
 
 
 def _most(counts: pd.Series) -> int:
-    """The largest of some counts, of which failed trials have none."""
+    """The largest count; failed trials have none."""
     known = pd.to_numeric(counts).dropna()
     return int(known.max()) if len(known) else 0
 
 
 def _searches(rows: pd.DataFrame) -> dict[str, object]:
-    """Mean entropy at the end of the searches, their number, and how many of them chose nothing."""
+    """Mean entropy at the end of the searches, their number, and how many chose nothing."""
     ends = rows.drop_duplicates(["fold", "seed"])["search_entropy"].dropna()
     return {"entropy": ends.mean(), "searches": len(ends), "uniform": int((ends > UNIFORM).sum())}
 
@@ -297,10 +294,8 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
         ]
         notes.append(": ".join(["no complete candidate", *reasons[:1]]))
     if row["raced"]:
-        notes.append(
-            f"{row['raced']} trial{'s' if row['raced'] != 1 else ''} of candidates that were given up did "
-            "not run to the end"
-        )
+        trials_raced = f"{row['raced']} trial{'s' if row['raced'] != 1 else ''}"
+        notes.append(f"{trials_raced} of candidates that were given up did not run to the end")
     draws = len(trials.loc[trials["status"] == "finished", ["fold", "seed"]].drop_duplicates())
     if row["arm"] == "random" and draws < FEWEST_DRAWS:
         notes.append(

@@ -209,7 +209,7 @@ def test_what_is_forbidden_is_told_at_once(tmp_path: Path, monkeypatch: pytest.M
         f"cannot read {path}",
         "Access Denied",
         "a folder or bucket that answers and may be read",
-        "look after the disk, the network or the credentials, then run the same command again",
+        "check the disk, the network or the credentials, then run the same command again",
         where="storage",
     )
     assert len(asked) == 1

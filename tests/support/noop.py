@@ -12,7 +12,7 @@ from raysernas.config.files import trial_from
 from raysernas.config.identity import digest, settings
 from raysernas.fleet import stop_signal
 from raysernas.record import ledger
-from raysernas.record.files import TrialKey, seen
+from raysernas.record.files import TrialKey, visible_study
 from tests.support import records
 
 MEETING = "meeting"  # a folder in the study's, of trials that wait for one another
@@ -30,7 +30,7 @@ def trainable(config: dict[str, Any]) -> None:
         done = dataclasses.replace(
             base, study=Path(config["root"]).name, digest=digest(chosen), settings=settings(chosen)
         )
-        ledger.write(seen(config["root"]).trial(key), [done])
+        ledger.write(visible_study(config["root"]).trial(key), [done])
         tune.report({"status": "finished", "reason": "", "valid_ua": 0.5})
 
 
