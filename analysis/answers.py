@@ -153,7 +153,7 @@ def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
     shares = sums / max(seconds.sum(), 1e-9)
     parts = [f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= SMALLEST_SHARE]
     lost = own[own["seconds"].isna()]
-    unknown = f"{_listed(sorted(set(lost['purpose'])))}: unknown" if len(lost) else ""
+    unknown = f"{_listed(sorted(set(lost['purpose'])))}: time unknown" if len(lost) else ""
     detail = "; ".join(filter(None, [", ".join(parts), unknown]))
     yield f"{arm} took {_listed(totals)} in all{f' ({detail})' if detail else ''}.{sized}"
 

@@ -145,8 +145,8 @@ def _fronts(table: pd.DataFrame, gain: str) -> pd.DataFrame:
 def _spent(arm: str, device: str, purpose: str, seconds: pd.Series) -> tuple[object, ...]:
     unknown = int(seconds.isna().sum())
     trials = "1 trial" if len(seconds) == 1 else f"{len(seconds)} trials"
-    others = f"; the others took {seconds.sum():.0f} s" if unknown < len(seconds) else ""
-    note = f"seconds of {unknown} of {trials} are not recorded{others}" if unknown else ""
+    rest = f"; the others took {seconds.sum():.0f} s" if unknown < len(seconds) else ""
+    note = f"seconds of {unknown} of {trials} are not recorded{rest}" if unknown else ""
     return arm, device, purpose, len(seconds), seconds.sum(skipna=False), note
 
 

@@ -1,4 +1,4 @@
-"""Which candidate stands for an arm: two choices by validation, and a forbidden one by test scores.
+"""Which candidate represents an arm: two choices by validation, and a forbidden one by test scores.
 
 `nested`: on each outer fold the candidate with the best mean validation UA of that fold alone. This is the
 headline. `flat`: one candidate for all folds, by its mean over them. It is optimistic, because validation

@@ -141,7 +141,7 @@ def confusion(rows: pd.DataFrame) -> pd.DataFrame:
 def classes(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     """CLASS_COLUMNS, one row for each arm and emotion, from the pooled confusion.
 
-    `n` counts the test utterances of the emotion; each was tested by `runs` networks. Recall is NaN for an
+    `n` counts the test utterances of the emotion; `runs` networks were tested on each. Recall is NaN for an
     emotion that does not occur, precision for one that is never predicted, F1 for one that is neither.
     """
     found = []
@@ -166,8 +166,8 @@ def _share(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.ND
 def speakers(decisions: pd.DataFrame, choice: CandidateSelection, study: str) -> pd.DataFrame:
     """SPEAKER_COLUMNS, one row for each arm and test speaker, from all decisions on the speaker's utterances.
 
-    `folds` names the folds that test the speaker, `n` counts the utterances; each was tested by `runs`
-    networks. UA is over the emotions that the speaker's utterances have.
+    `folds` names the folds that test the speaker, `n` counts the utterances; `runs` networks were tested on
+    each. UA is over the emotions that the speaker's utterances have.
 
     Args:
         decisions: as `predictions.decisions` gives them for the chosen trials; runs without them are left

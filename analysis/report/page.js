@@ -33,8 +33,8 @@
   // --- tables that sort: missing values last, whichever way
   const ordered = (a, b, down) => {
     if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
-    const way = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
-    return down ? -way : way;
+    const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+    return down ? -order : order;
   };
   const turned = (head) => {
     const down = head.getAttribute("aria-sort") === "ascending";
@@ -70,7 +70,7 @@
       const value = column.values[i];
       return column.levels ? (value < 0 ? null : column.levels[value]) : value;
     };
-    const told = (column, i) => {
+    const textOf = (column, i) => {
       const value = raw(column, i);
       if (value === null) return "–";
       if (column.kind === "percent") return (100 * value).toFixed(1);
@@ -79,22 +79,22 @@
       const size = Math.abs(value);
       return size >= 1e-3 && size < 1e6 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
     };
-    let asked = new Map(), words = "", page = 0, sort = null, rows = [];
+    let filtered = new Map(), words = "", page = 0, sort = null, rows = [];
 
-    // what stands after #trials? says which rows are shown, so that a link, a reload and the back button all keep them
+    // the text after #trials? says which rows are shown, so that links, reloads and the back button keep them
     const fromAddress = () => {
       const at = location.hash.indexOf("?");
-      asked = new Map();
+      filtered = new Map();
       words = "";
       if (!location.hash.startsWith("#trials") || at < 0) return;
       for (const [name, value] of new URLSearchParams(location.hash.slice(at + 1))) {
         if (name === "words") words = value;
-        else if (byName.has(name)) asked.set(name, [...(asked.get(name) || []), value]);
+        else if (byName.has(name)) filtered.set(name, [...(filtered.get(name) || []), value]);
       }
     };
     const toAddress = () => {
       const pairs = new URLSearchParams();
-      for (const [name, values] of asked) for (const value of values) pairs.append(name, value);
+      for (const [name, values] of filtered) for (const value of values) pairs.append(name, value);
       if (words) pairs.append("words", words);
       history.replaceState(null, "", `#trials${pairs.size ? `?${pairs}` : ""}`);
       refresh();
@@ -106,7 +106,7 @@
       return (i) => numbers.has(column.values[i]);
     };
     const chosen = () => {
-      const tests = [...asked].map(([name, values]) => fits(byName.get(name), values));
+      const tests = [...filtered].map(([name, values]) => fits(byName.get(name), values));
       if (words) {
         const wanted = words.toLowerCase();
         const hits = columns.filter((each) => each.levels).map((column) => {
@@ -124,7 +124,7 @@
       return found;
     };
 
-    // --- what is seen
+    // --- the table
     const count = area.querySelector("output"), chips = area.querySelector(".chips");
     const [back, next] = area.querySelectorAll(".pager button");
     const table = area.querySelector("table"), body = table.createTBody();
@@ -143,7 +143,7 @@
       const single = column.kind === "words" ? [...new Set(levels.flatMap((level) => level.split(" ")))].sort() : levels;
       const select = make("select", {}, make("option", { value: "" }, "all"), ...single.slice(0, 200).map((level) => make("option", { value: level }, String(level))));
       select.addEventListener("change", () => {
-        if (select.value === "") asked.delete(name); else asked.set(name, [select.value]);
+        if (select.value === "") filtered.delete(name); else filtered.set(name, [select.value]);
         page = 0;
         toAddress();
       });
@@ -152,7 +152,7 @@
     });
     const search = make("input", { type: "search", autocomplete: "off" });
     search.addEventListener("input", () => { words = search.value; page = 0; toAddress(); });
-    area.querySelector(".filters").append(make("label", {}, "any words", search));
+    area.querySelector(".filters").append(make("label", {}, "search", search));
 
     function refresh() {
       rows = chosen();
@@ -160,27 +160,27 @@
       page = Math.min(page, pages - 1);
       const start = page * PAGE, shown = rows.slice(start, start + PAGE);
       body.replaceChildren(...shown.map((i) => make("tr", {}, ...seen.map((column, place) => {
-        const text = told(column, i);
+        const text = textOf(column, i);
         const kind = { class: numeric(column) ? "number" : null, title: text.length > 30 ? text : null };
         return place === 0 ? make("th", { scope: "row", ...kind }, text) : make("td", kind, text);
       }))));
       const whole = rows.length === total ? "" : ` of ${total.toLocaleString("en")}`;
       count.textContent = rows.length
-        ? `Rows ${start + 1} to ${start + shown.length} of ${rows.length.toLocaleString("en")}${whole ? ` chosen${whole}` : ""}`
-        : `No trial fits${whole}`;
+        ? `Rows ${start + 1} to ${start + shown.length} of ${rows.length.toLocaleString("en")}${whole ? ` selected${whole}` : ""}`
+        : `No trial matches${whole}`;
       back.disabled = page === 0;
       next.disabled = page >= pages - 1;
-      for (const [name, select] of selects) select.value = asked.has(name) && asked.get(name).length === 1 ? asked.get(name)[0] : "";
+      for (const [name, select] of selects) select.value = filtered.has(name) && filtered.get(name).length === 1 ? filtered.get(name)[0] : "";
       if (search.value !== words) search.value = words;
-      chips.replaceChildren(...[...asked].map(([name, values]) => {
+      chips.replaceChildren(...[...filtered].map(([name, values]) => {
         const chip = make("button", { type: "button" }, `${byName.get(name).heading}: ${values.join(" or ")} ×`);
-        chip.setAttribute("aria-label", `Do not ask for ${name} ${values.join(" or ")}`);
-        chip.addEventListener("click", () => { asked.delete(name); toAddress(); });
+        chip.setAttribute("aria-label", `Remove the filter ${name} ${values.join(" or ")}`);
+        chip.addEventListener("click", () => { filtered.delete(name); toAddress(); });
         return chip;
       }));
-      if (asked.size) {
+      if (filtered.size) {
         const all = make("button", { type: "button" }, "Show all trials");
-        all.addEventListener("click", () => { asked.clear(); words = ""; toAddress(); search.focus(); });
+        all.addEventListener("click", () => { filtered.clear(); words = ""; toAddress(); search.focus(); });
         chips.append(all);
       }
     }
@@ -203,13 +203,13 @@
     if (location.hash.startsWith("#trials?")) requestAnimationFrame(() => { if (!scrollY) follow(); });
   }
 
-  // --- a page that is written anew while its study runs: read it again, unless somebody is in the middle of something
+  // --- a page that is rewritten while its study runs: reload it, unless the reader is typing or selecting
   const every = Number(root.dataset.refreshS || 0);
   if (every) {
     let held = false;
-    const pause = make("button", { type: "button", "aria-pressed": "false" }, "Hold");
-    pause.addEventListener("click", () => { held = !held; pause.setAttribute("aria-pressed", String(held)); pause.textContent = held ? "Go on" : "Hold"; });
-    document.body.append(make("div", { class: "fresh", role: "region", "aria-label": "This page refreshes itself" }, `Written ${root.dataset.written}; read again every ${every} s`, pause));
+    const pause = make("button", { type: "button", "aria-pressed": "false" }, "Pause");
+    pause.addEventListener("click", () => { held = !held; pause.setAttribute("aria-pressed", String(held)); pause.textContent = held ? "Resume" : "Pause"; });
+    document.body.append(make("div", { class: "fresh", role: "region", "aria-label": "This page reloads itself" }, `Written ${root.dataset.written}; reloads every ${every} s`, pause));
     setInterval(() => {
       const busy = ["INPUT", "SELECT"].includes(document.activeElement?.tagName) || String(getSelection()) !== "";
       if (!held && !busy && !document.hidden) location.reload();

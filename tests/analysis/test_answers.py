@@ -133,7 +133,7 @@ def test_what_is_not_known_of_the_cost_is_said() -> None:
     spent = cost(darts={"retrain": 100.0, "failed": math.nan, "raced": math.nan})
     told = said(answers(*frames({"cnn": BAD, "darts": GOOD}, parameters=math.nan), spent), "cost")
     assert told == [
-        "darts took 100 s in all (retrain 100 %; failed and raced: unknown).",
+        "darts took 100 s in all (retrain 100 %; failed and raced: time unknown).",
         "Cost of cnn: unknown.",
     ]
 

@@ -10,6 +10,7 @@ from analysis.report.pieces import HOLLOW, Figure, figure
 from analysis.selection import HEADLINE
 
 BESIDE = ("caution", "marks")  # kinds of sentences that are not part of the answer
+NOTHING = ("best", "Nothing can be said yet: no arm has a score on every fold.")
 
 
 def contents(results: Results) -> Iterator[Child]:
@@ -27,9 +28,6 @@ def contents(results: Results) -> Iterator[Child]:
         yield None if single else tag("h2", None, study)
         yield tag("div", {"class": "split"}, tag("div", None, *words), *drawn)
         yield _beware(results, study, [sentence for kind, sentence in said if kind == "caution"])
-
-
-NOTHING = ("best", "Nothing can be said yet: no arm has a score on every fold.")
 
 
 def folds_of_arms(results: Results, study: str) -> Iterator[Figure]:
@@ -71,7 +69,7 @@ def _beware(results: Results, study: str, cautions: Sequence[str]) -> Markup | N
     marks = results.marks(study, HEADLINE)
     if not marks and not cautions:
         return None
-    lines = [tag("p", None, tag("strong", None, word), f": {meaning}") for word, meaning in marks.items()]
+    lines = [tag("p", None, tag("strong", None, word), f": {meaning}.") for word, meaning in marks.items()]
     lines += [tag("p", None, each) for each in cautions]
     label = f"Beware of these scores of {study}"
     return tag("div", {"class": "warnings", "role": "note", "aria-label": label}, *lines)

@@ -42,7 +42,9 @@ def cells(results: Results, study: str) -> Iterator[Figure]:
     """The typical cells of each arm."""
     for row in results.rows("typical", study).to_dict("records"):
         average = f"{100 * row['shared']:.0f} %"
-        how = f"The most frequent operations of {row['searches']} genotypes, which share {average} on average"
+        how = (
+            f"The most frequent operations of {row['searches']} genotypes; each has {average} of them (mean)"
+        )
         note = "; ".join(filter(None, [how, row["note"]]))
         for name, picture in pictures.cells(from_json(row["genotype"])).items():
             yield Figure(f"{row['arm']}: typical {name}", picture, f"{note}.")

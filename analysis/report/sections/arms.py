@@ -43,7 +43,7 @@ def contents(results: Results) -> Iterator[Child]:
         empty="no arm has a score yet.",
         selections=(HEADLINE, FLAT) if chose else (HEADLINE,),
     )
-    yield grid.table(results, "Behind these scores", _runs(runs), _run_columns(results), head="arm")
+    yield grid.table(results, "Runs behind these scores", _runs(runs), _run_columns(results), head="arm")
     yield _forbidden(results) if chose else None
 
 
@@ -118,7 +118,7 @@ def _run_columns(results: Results) -> list[Column]:
         Column("search_s", "search, s", values.count, rows=own, note="mean seconds of a trial"),
         Column("retrain_s", "retrain, s", values.count, rows=own, note="mean seconds of a retraining"),
         Column("entropy", "entropy", values.two_decimals, rows=own, note=undecided),
-        Column("note", "beware"),
+        Column("note", "note"),
     ]
 
 

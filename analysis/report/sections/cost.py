@@ -39,7 +39,7 @@ def contents(results: Results) -> Iterator[Child]:
         Column("seconds", "time", time, rows=of_purpose, note="wall-clock time"),
         Column("device_s", "device time", time, note="times the threads, or the share of a GPU"),
         Column("share", "share of the arm", values.percent),
-        Column("note", "beware"),
+        Column("note", "note"),
     ]
     yield figures(results, drawings)
     empty = "no trial has recorded its seconds."

@@ -26,7 +26,7 @@ def contents(results: Results) -> Iterator[Child]:
         Column("emotion", "emotion"),
         Column("of_folds", "folds", values.count, rows=own),
         Column("n", "utterances", values.count, rows=own, note="of all folds"),
-        Column("runs", "runs", values.count, rows=own, note="networks that tested each utterance"),
+        Column("runs", "runs", values.count, rows=own, note="networks tested on each utterance"),
         Column("recall", "recall", values.percent, rows=own),
         Column("precision", "precision", values.percent, rows=own),
         Column("f1", "F1", values.percent, rows=own),

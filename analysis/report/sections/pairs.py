@@ -77,7 +77,7 @@ def _gain_columns(results: Results) -> list[Column]:
         Column("draws", "draws", values.count, rows=drawn),
         Column("ua", "UA", values.percent, rows=both, note="on the folds that both have"),
         Column("random_ua", "UA of random", values.percent, rows=both),
-        Column("improvement", "gain, % of that", values.points, rows=both, note=gain),
+        Column("improvement", "gain, %", values.points, rows=both, note=gain),
         Column("beaten", "draws beaten, %", values.percent, rows=both, note=beaten),
-        Column("note", "beware"),
+        Column("note", "note"),
     ]

@@ -24,7 +24,7 @@ def contents(results: Results) -> Iterator[Child]:
         Column("arm", "arm"),
         Column("folds", "fold"),
         Column("n", "utterances", values.count, rows=own),
-        Column("runs", "runs", values.count, rows=own, note="networks that tested each utterance"),
+        Column("runs", "runs", values.count, rows=own, note="networks tested on each utterance"),
         *(grid.score(name, own) for name in METRICS),
     ]
     found = results.rows("speakers", selection=HEADLINE)

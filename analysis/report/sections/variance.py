@@ -23,14 +23,14 @@ def contents(results: Results) -> Iterator[Child]:
         Column("levels", "levels", values.count, note=levels),
         Column("sd", "deviation", values.percent, note="points of UA"),
         Column("share", "share of the variance", values.percent),
-        Column("note", "beware"),
+        Column("note", "note"),
     ]
     settings = [
         Column("arm", "arm"),
         Column("setting", "setting"),
         Column("importance", "importance", values.two_decimals),
         Column("candidates", "candidates", values.count),
-        Column("note", "beware"),
+        Column("note", "note"),
     ]
     found, mattered = results.rows("components"), results.rows("importance")
     empty = "several folds and seeds are needed to tell sources apart."
