@@ -16,6 +16,7 @@ from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.files import assign, load
 from raysernas.config.identity import (
+    INTRODUCED,
     PLACES,
     SECTIONS,
     differences,
@@ -83,7 +84,11 @@ def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: str) -> 
         same = digest(changed(trial, key)) == digest(trial)
         known = reads(arm, key) or key in ARMS[arm].fixes
         assert same != known, key
-        assert (key in settings(trial)) == known, key
+        assert (key in settings(trial)) == (known and key not in INTRODUCED), key
+
+
+def test_an_introduced_setting_has_the_default_of_the_time_before_it() -> None:
+    assert INTRODUCED.items() <= flatten(Config()).items()
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].fixes])
@@ -127,7 +132,8 @@ def test_every_key_that_an_arm_declares_is_a_setting() -> None:
 
 @pytest.mark.parametrize("arm", GOLDEN["reads"])
 def test_every_arm_reads_the_same_settings_as_before(arm: str) -> None:
-    assert sorted(key for key in flatten(TrialConfig()) if reads(arm, key)) == GOLDEN["reads"][arm]
+    read = [key for key in flatten(TrialConfig()) if reads(arm, key) and key not in INTRODUCED]
+    assert sorted(read) == GOLDEN["reads"][arm]
     assert ARMS[arm].fixes == GOLDEN["fixes"][arm]
 
 
