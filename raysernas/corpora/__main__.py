@@ -1,9 +1,8 @@
-"""The door to the corpora: what lies in a folder, and whether a study can be made of it.
+"""The command line of the corpora: what a folder holds, and whether a study of it is possible.
 
     python -m raysernas.corpora check NAME ROOT [--json] [--label intended|perceived]
 
-Comes in: the name of a corpus and where it lies. Goes out: a report. Nothing is written, and nothing is
-changed.
+In: the name of a corpus and where it lies. Out: a report. Nothing is written.
 """
 
 import argparse
@@ -24,12 +23,10 @@ NAMES = [name for name in get_args(get_type_hints(CorpusConfig)["name"]) if name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: nothing is bad and all published numbers fit; 1: something is; 2: a mistake to mend; 130:
-    interrupted.
-    """
+    """Exit code 0: nothing is wrong; 1: something is; 2: no such corpus; 130: interrupted."""
     parsed = _parse(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of few letters is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
     try:
         return _check(CorpusConfig(name=parsed.name, root=parsed.root, label=parsed.label), json=parsed.json)
     except Fault as fault:
@@ -38,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    # whoever reads, such as head, has seen enough; what is left must not complain at the end
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader, such as head, has stopped; Python must not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -48,7 +44,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m raysernas.corpora", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="check")
     look = commands.add_parser(
-        "check", help="what lies in the folder of a corpus, and whether it is as it should be"
+        "check", help="what the folder of a corpus holds, and whether it is as it should be"
     )
     look.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
     look.add_argument("root", metavar="ROOT", help="its folder, or the table of a manifest")

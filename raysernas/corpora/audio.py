@@ -1,8 +1,7 @@
-"""Reading sound: one stretch of one file as mono samples at the rate that is asked for.
+"""Reads sound: a stretch of a file as mono samples at a given rate.
 
-In: the path of a WAV, FLAC, OGG or MP3 file. Out: float32 samples in -1..1. Neither torch nor librosa is
-needed; files are read by libsndfile (soundfile) and resampled by soxr. A damaged file is refused here, with
-its name, and never repaired.
+In: the path of a WAV, FLAC, OGG or MP3 file. Out: float32 samples in -1..1. Files are decoded by libsndfile
+and resampled by soxr. A damaged file is refused by name and never repaired.
 """
 
 import hashlib
@@ -19,12 +18,12 @@ from raysernas.config.fault import Fault
 
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
-END_SLACK_S = 0.01  # lists of segments round their ends; more than this past the end of the file is a mistake
-# TypeError: soundfile takes *.raw for samples without a header
+END_SLACK_S = 0.01  # lists of segments round their ends
+# TypeError: soundfile reads *.raw as samples without a header
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)
-# bytes; sizes from here on are written by programs that did not know it: up to the end of the file
+# bytes; programs write such a size when they do not know it yet: it means up to the end of the file
 STREAMED = 0x7FFFF000
-MEND_STRETCH = "mend start and end of this utterance"
+CORRECT_STRETCH = "correct start and end of this utterance"
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
 
@@ -41,7 +40,7 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
             rate_hz = file.samplerate
             first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
             file.seek(first)
-            whole = file.subtype == "PCM_16"  # half the bytes to move; the samples are the same, bit for bit
+            whole = file.subtype == "PCM_16"  # half the bytes to move; the samples are the same bit for bit
             samples = file.read(last - first, dtype="int16" if whole else "float32", always_2d=True)
     except UNREADABLE as error:
         raise _fault(
@@ -77,16 +76,16 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
 
 
 def opened(path: str | Path) -> soundfile.SoundFile:
-    """A file to read from, whatever its name.
+    """An open audio file.
 
     Raises:
-        one of UNREADABLE: for a file that is no audio, or cannot be read.
+        UNREADABLE: one of these, for a file that is no audio or cannot be read.
     """
     return soundfile.SoundFile(os.fsencode(path))  # pyright: ignore[reportArgumentType] - a name need not be text; takes bytes too
 
 
 def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    """The same sound at another rate (soxr, high quality); at the same rate the very same samples."""
+    """The same sound at another rate (soxr, high quality); at the same rate the samples themselves."""
     return (
         samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz).astype(np.float32, copy=False)
     )
@@ -99,8 +98,7 @@ def content_hash(path: str | Path) -> str:
 
 
 def cut_off(path: str | Path) -> str:
-    """What is missing at the end of a WAV or OGG file, or nothing; libsndfile reads such files without a
-    word.
+    """What is missing at the end of a WAV or OGG file, or "". libsndfile reads such files without an error.
 
     Raises:
         OSError: for a file that cannot be read.
@@ -116,9 +114,7 @@ def cut_off(path: str | Path) -> str:
 
 
 def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tuple[int, int] | None:
-    """First and last frame (exclusive) of a stretch (`end_s` 0: up to the end); None if it does not lie in
-    the file.
-    """
+    """First and last frame (exclusive) of a stretch; None if it is not in the file. `end_s` 0: its end."""
     length_s = frames / rate_hz
     if not (0 <= start_s < length_s) or not (end_s == 0 or start_s < end_s <= length_s + END_SLACK_S):
         return None
@@ -126,7 +122,7 @@ def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tup
 
 
 def reason(error: Exception) -> str:
-    """What libsndfile or the system says of a file, in their words."""
+    """The error message of libsndfile or of the system."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return str(text).rstrip(".")
 
@@ -152,9 +148,9 @@ def _stretch(path: str | Path, frames: int, rate_hz: int, start_s: float, end_s:
     if found is None:
         raise _fault(
             path,
-            "does not hold the stretch that is asked for",
+            "does not contain the stretch",
             got=f"start {start_s} s, end {end_s} s",
-            fix=MEND_STRETCH,
+            fix=CORRECT_STRETCH,
             expected=f"0 <= start < end <= {frames / rate_hz:.3f} s (end 0: up to the end)",
         )
     if found[0] >= found[1]:
@@ -168,7 +164,7 @@ def _stretch(path: str | Path, frames: int, rate_hz: int, start_s: float, end_s:
 
 
 def _wave_data_bytes(file: BinaryIO) -> tuple[int, int]:
-    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that are there; the file stands
+    """Bytes that the `data` chunk of a RIFF WAVE file claims, and bytes that follow; the file is read from
     behind its head.
     """
     size = os.fstat(file.fileno()).st_size

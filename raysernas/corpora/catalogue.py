@@ -1,8 +1,8 @@
-"""The door to the speech: a corpus by its name, and the sound of its utterances.
+"""The catalogue of corpora: a corpus by its name, and the sound of its utterances.
 
-In: the corpus settings. Out: the `Corpus` that a study learns from, and the waveform of any of its
-utterances. A reader finds the release; here its classes are chosen, its files inspected, and what cannot be
-used is refused or, if the study says so, left out and remembered.
+In: the corpus settings. Out: the `Corpus` that a study learns from, and the waveform of each utterance. A
+reader finds the release. Here its classes are chosen and its files inspected; files that cannot be used are
+refused or, with `corpus.on_bad_file=skip`, left out and recorded.
 """
 
 import os
@@ -30,8 +30,10 @@ from raysernas.corpora.readers import (
 )
 from raysernas.record.files import STATE
 
-NAMED = 3  # of the bad files in a fault; the rest is counted
-READERS: dict[str, Callable[[Path, Label], Release]] = {
+NAMED = 3  # bad files that a fault names; it counts the rest
+Reader = Callable[[Path, Label], Release]  # root of the corpus, corpus.label
+
+READERS: dict[str, Reader] = {
     "crema_d": crema_d.read,
     "emodb": emodb.read,
     "emovo": emovo.read,
@@ -47,13 +49,13 @@ READERS: dict[str, Callable[[Path, Label], Release]] = {
 
 
 def release(config: CorpusConfig, memory: Path | None = None) -> Release:
-    """Everything that lies at `corpus.root`, before any choice; no audio is opened.
+    """Everything that is labelled at `corpus.root`; no audio is opened.
 
     Args:
-        memory: cache folder, into which a corpus in a bucket is fetched; None = the one of this user.
+        memory: cache folder, into which a corpus in a bucket is fetched; None = the user's own.
 
     Raises:
-        Fault: for a root that is not there, may not be read, or does not hold the corpus.
+        Fault: for a root that does not exist, cannot be read, or does not hold the corpus.
     """
     if config.name == "synthetic":
         return synthetic.read(config)
@@ -66,7 +68,7 @@ def release(config: CorpusConfig, memory: Path | None = None) -> Release:
             f"{tree.printable(str(error.filename or root))} cannot be read",
             got=audio.reason(error),
             expected="files and folders that may be read",
-            fix="permit it, with chmod, or look after the disk",
+            fix="allow it with chmod, or check the disk",
         ) from error
 
 
@@ -76,13 +78,12 @@ def read(
     """The corpus that the settings name.
 
     Args:
-        memory: folder in which what files hold is remembered, None for none.
-        report: called with the number of files inspected and to inspect.
+        memory: folder that remembers what files hold; None = no memory.
+        report: called with the number of files that are inspected, and of all files.
 
     Raises:
-        Fault: for a corpus that is not there, an emotion that cannot be learned, files that cannot be used
-            (unless `corpus.on_bad_file` is skip), or another corpus than the one that `corpus.fingerprint`
-            names.
+        Fault: for a corpus that does not exist, an emotion that cannot be learned, files that cannot be used
+            (unless `corpus.on_bad_file` is skip), and content that does not match `corpus.fingerprint`.
     """
     found = release(config, memory)
     chosen = selection.select(found, config)
@@ -118,7 +119,7 @@ def read(
 
 
 def resolved(config: CorpusConfig, corpus: Corpus) -> CorpusConfig:
-    """The settings with what the corpus has decided: its content, its usual classes and their merging."""
+    """The settings with all that depends on the corpus: fingerprint, classes and merging."""
     return replace(config, fingerprint=corpus.fingerprint, emotions=corpus.emotions, merge=dict(corpus.merge))
 
 
@@ -126,7 +127,7 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
     """The sound of an utterance, mono float32 [samples].
 
     Raises:
-        Fault: for a file that is not sound, is cut off, or does not hold the stretch of the utterance.
+        Fault: for a file that is no audio, is cut off, or does not contain the utterance's stretch.
     """
     if utterance.path.startswith(synthetic.SCHEME):
         return synthetic.waveform(utterance.path, sample_rate_hz)
@@ -136,11 +137,10 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
 
 
 def root_of(config: CorpusConfig, memory: Path | None = None) -> Path:
-    """Where the corpus lies on this machine, as an absolute path, because trials run in other working
-    directories.
+    """Where the corpus lies on this machine.
 
     Raises:
-        Fault: for a root that is not set, or not there.
+        Fault: for a root that is not set, or does not exist.
     """
     meaning = "a manifest, CSV or Parquet" if config.name == "manifest" else f"the folder of {config.name}"
     if not config.root.strip():

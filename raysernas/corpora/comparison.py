@@ -1,7 +1,7 @@
-"""Whether a release is the one that its authors and others have counted.
+"""Compares a release with the numbers that its authors and others have published.
 
-In: a `Release` with its published tables. Out: each of them, cell by cell, beside what was found. Every key
-that is labelled counts once, with its audio or without.
+In: a `Release` with its published tables. Out: each table, number by number, with what was found. Every
+labelled key counts once, with or without its audio.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ class PublishedCount:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """A published table, cell by cell."""
+    """A published table with what was found."""
 
     title: str
     source: str
@@ -31,13 +31,13 @@ class PublishedTable:
 
     @property
     def differing(self) -> tuple[PublishedCount, ...]:
-        """The cells that do not fit."""
+        """The numbers that differ."""
         return tuple(cell for cell in self.cells if cell.published != cell.found)
 
 
 def of(release: Release) -> tuple[PublishedTable, ...]:
-    """All published tables of a release; what is found beyond a table counts as published 0, unless the table
-    is partial.
+    """All published tables of a release. Utterances that a table does not list differ from a published 0,
+    unless the table is partial.
     """
     once = {row.key: row for row in release.utterances}.values()
     found = []

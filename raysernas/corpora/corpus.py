@@ -1,7 +1,7 @@
-"""What a corpus is, whoever recorded it: utterances with a speaker and an emotion, and remarks on them.
+"""What every corpus is made of: utterances with a speaker and an emotion, and remarks on them.
 
-A reader finds a `Release`: everything that is labelled, before any choice. The catalogue makes the `Corpus`
-of a study of it: the classes that are asked for, without the files that cannot be used.
+A reader returns a `Release`: everything that is labelled. The catalogue turns it into the `Corpus` of a
+study: only the chosen classes, without files that cannot be used.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ Gender = Literal["female", "male", "unknown"]
 OfficialPart = Literal["", "train", "valid", "test", "test2", "test3"]
 RemarkKind = Literal["bad", "left out", "warning"]
 Label = Literal["usual", "intended", "perceived"]
-# labels of listeners that are no class unless a study names them
+# labels of listeners that are classes only if a study names them
 NO_AGREEMENT, OTHER = "no_agreement", "other"
 UNKNOWN_SPEAKER = ""  # nobody knows who speaks; such utterances are on no side of speaker-disjoint folds
 
@@ -43,8 +43,8 @@ class Utterance:
 class Remark:
     """What the user should know about one file or row.
 
-    bad: an utterance that should be there and cannot be used (`corpus.on_bad_file` decides); left out: not
-    used, by a rule of the release that the text gives; warning: used, but worth a look.
+    bad: an utterance that cannot be used (`corpus.on_bad_file` decides what happens); left out: not used, for
+    the reason in the text; warning: used, but worth a look.
     """
 
     kind: RemarkKind
@@ -55,15 +55,15 @@ class Remark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """Published numbers of utterances by some properties of `Utterance`, to compare a release with."""
+    """Published numbers of utterances by some fields of `Utterance`, to compare a release with."""
 
     title: str  # "four classes by session, excitement counted as happiness"
     source: str
     by: tuple[str, ...]  # fields of Utterance: ("session", "emotion")
     counts: Mapping[tuple[str, ...], int]  # values of these fields -> utterances
-    emotions: tuple[str, ...] = ()  # counted, after merging; none named = all
+    emotions: tuple[str, ...] = ()  # that are counted, after merging; empty = all
     merge: Mapping[str, str] = field(default_factory=dict)
-    partial: bool = False  # whether utterances beyond the cells of `counts` are nothing to wonder at
+    partial: bool = False  # whether there may be utterances beyond those in `counts`
 
 
 def expected_by(field: str, title: str, source: str, counts: Mapping[str, int]) -> Expected:
@@ -74,26 +74,24 @@ def expected_by(field: str, title: str, source: str, counts: Mapping[str, int]) 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """Everything that a reader finds: all labelled utterances in any order, audio there or not, and what is
-    usual for it.
+    """Everything that a reader finds: all labelled utterances in any order, with or without their audio, and
+    the usual choices.
     """
 
     name: str
     utterances: tuple[Utterance, ...]
-    emotions: tuple[str, ...] = ()  # the usual classes; none = all that occur, but for no_agreement and other
+    emotions: tuple[str, ...] = ()  # the usual classes; empty = all but no_agreement and other
     # usual with them: emotion -> the emotion that it counts as
     merge: Mapping[str, str] = field(default_factory=dict)
     folds: str = "speaker"  # the usual scheme
-    remarks: tuple[Remark, ...] = ()  # about files and rows that are no utterance here
-    notes: tuple[str, ...] = ()  # what was inferred or chosen about the whole, a sentence each
+    remarks: tuple[Remark, ...] = ()  # on files and rows that gave no utterance
+    notes: tuple[str, ...] = ()  # sentences on what the reader inferred or chose
     expected: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Corpus:
-    """What a study learns from: utterances in a fixed order (by key), its classes, and a hash of the content
-    (audio, labels).
-    """
+    """What a study learns from: utterances sorted by key, classes, and a hash of audio and labels."""
 
     name: str
     emotions: tuple[str, ...]
@@ -101,8 +99,8 @@ class Corpus:
     fingerprint: str
     merge: Mapping[str, str] = field(default_factory=dict)  # that has been applied
     folds: str = "speaker"  # the usual scheme
-    skipped: tuple[Remark, ...] = ()  # bad files that the study was told to go without
-    unlike: tuple[str, ...] = ()  # published tables that the release does not fit, a sentence each
+    skipped: tuple[Remark, ...] = ()  # bad files that the study goes without (corpus.on_bad_file=skip)
+    unlike: tuple[str, ...] = ()  # a sentence on each published table that does not fit
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -116,5 +114,5 @@ class Corpus:
 
 
 def usual_emotions(utterances: Iterable[Utterance]) -> tuple[str, ...]:
-    """All classes that occur, sorted, without those that name no emotion."""
+    """All classes that name an emotion, sorted."""
     return tuple(sorted({utterance.emotion for utterance in utterances} - {NO_AGREEMENT, OTHER}))

@@ -1,9 +1,8 @@
-"""A corpus that lies in a bucket, as a folder of this machine: every node fetches it once.
+"""Fetches a corpus from a bucket into a folder of this machine, once for each node.
 
-In: a URI and a cache folder. Out: the local folder (or table) that the readers are given. One process
-fetches, others wait; a file is there whole or not at all, and a stopped fetch goes on where it was. What lies
-here already is compared with the bucket by size and version. Names in the bucket were chosen by others: one
-that would lead out of the cache folder ends the fetch.
+In: a URI and a cache folder. Out: the local folder (or table) for the readers. One process fetches, others
+wait. A file is copied whole or not at all, and an interrupted fetch continues where it stopped. Existing
+files are compared with the bucket by size and version. A name that leads out of the cache folder is refused.
 """
 
 import hashlib
@@ -17,22 +16,21 @@ from pathlib import Path, PurePosixPath
 from raysernas.config.fault import Fault
 from raysernas.record import storage
 
-# name and version of each file that is here whole; one line a file, the last line of a name counts
+# name and version of each complete file, one a line; the last line of a name counts
 INDEX = ".fetched.jsonl"
-WHOLE = ".complete"  # there while every file of the last listing is, and says how many these are
-ROUNDS = 3  # of listing and fetching, where somebody changes the bucket meanwhile
+WHOLE = ".complete"  # number of files; exists while all files of the last listing do
+ROUNDS = 3  # of listing and fetching, in case the bucket changes meanwhile
 
 
 def local(text: str, folder: Path, *, known: bool = False) -> Path:
-    """Where a corpus lies on this machine: the path itself, or the copy of a bucket.
+    """Where a corpus lies on this machine: its path, or the local copy of a bucket.
 
     Args:
         folder: cache of this machine.
-        known: its content is checked by the caller, so that a whole copy is not compared with the bucket,
-            only with its index.
+        known: the caller checks the content, so a complete copy is not compared with the bucket.
 
     Raises:
-        Fault: when there is nothing, or names that must not be followed.
+        Fault: for an empty bucket, or a name that must not be followed.
         StorageFault: when the bucket does not answer, or the copy cannot be written.
     """
     place = storage.place(text)
@@ -69,7 +67,7 @@ def _fetch(root: Path, copy: Path) -> None:
             for name, content in zip(
                 some, storage.each(_content, [root.joinpath(name) for name in some]), strict=True
             ):
-                # else it has changed: seen in the next round
+                # otherwise it has changed, and the next round fetches it
                 if content is not None and len(content) == _size(wanted[name]):
                     storage.put(copy / name, content)
                     _note(copy, name, wanted[name])
@@ -78,7 +76,7 @@ def _fetch(root: Path, copy: Path) -> None:
         f"{root} changes while it is fetched",
         got=f"{len(missing)} files unlike their listing",
         expected="files at rest",
-        fix="wait until whoever writes there has ended, then run the same command again",
+        fix="wait until nobody writes there, then run the same command again",
     )
 
 
@@ -93,7 +91,7 @@ def _listed(root: Path) -> dict[str, list[Hashable]]:
     """Name below the root -> version of every object.
 
     Raises:
-        Fault: for no object, or a name that no copy may have.
+        Fault: for no object, or a name that must not be followed.
     """
     found: dict[str, list[Hashable]] = {}
     for name, state in storage.walked(root).items():
@@ -137,19 +135,17 @@ def _size(state: list[Hashable]) -> int:
 
 
 def _held(copy: Path) -> dict[str, list[Hashable]]:
-    """Name -> version of every file that is here whole; a line that a killed process left half written counts
-    for nothing.
-    """
+    """Name -> version of every complete file; half-written lines of killed processes are ignored."""
     held: dict[str, list[Hashable]] = {}
     for line in (storage.text(copy / INDEX) or "").splitlines():
         with suppress(ValueError, KeyError, TypeError):
-            told = json.loads(line)
-            held[told["name"]] = told["state"]
+            entry = json.loads(line)
+            held[entry["name"]] = entry["state"]
     return {name: state for name, state in held.items() if state and _on_disk(copy / name) == _size(state)}
 
 
 def _whole(copy: Path) -> bool:
-    """Whether everything that was fetched last is still here."""
+    """Whether all fetched files still exist."""
     return storage.text(copy / WHOLE) == str(len(_held(copy)))
 
 
@@ -161,7 +157,7 @@ def _on_disk(path: Path) -> int:
 
 
 def _note(copy: Path, name: str, state: list[Hashable] | None) -> None:
-    """One line, begun on a new one even where the last is half written."""
+    """Append an entry; it starts a new line even if the last one is half written."""
     try:
         with open(copy / INDEX, "a", encoding="utf-8") as file:
             file.write(f"\n{json.dumps({'name': name, 'state': state})}\n")
@@ -171,7 +167,7 @@ def _note(copy: Path, name: str, state: list[Hashable] | None) -> None:
 
 @contextmanager
 def _alone(copy: Path) -> Iterator[None]:
-    """While one process fetches, others wait; its death lets them go on."""
+    """One process at a time; its death releases the lock."""
     import fcntl
 
     lock = copy.with_name(f"{copy.name}.lock")

@@ -1,8 +1,4 @@
-"""What a corpus contains, as one hash: the same wherever it lies and however its rows are ordered, another
-after any change.
-
-In: utterances and the hash of each of their files. Out: SHA-256.
-"""
+"""One hash of a corpus: it depends on sound and labels, not on where the corpus lies or how it is ordered."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,8 +8,10 @@ from raysernas.corpora.corpus import Utterance
 
 
 def of(utterances: Iterable[Utterance], hashes: Mapping[str, str]) -> str:
-    """SHA-256 over labels and sound of all utterances; `hashes` tells the sound of each path (a synthetic
-    path tells its own).
+    """SHA-256 over labels and sound of all utterances.
+
+    Args:
+        hashes: of the file at each path; the path of a synthetic utterance stands for its sound.
     """
     rows = sorted(
         (

@@ -1,10 +1,8 @@
-"""What every audio file holds: its bytes as a hash, its whole sound decoded once, and what is wrong with it
-in a sentence.
+"""Inspects audio files: hashes their bytes, decodes them from end to end, and says what is wrong with them.
 
-In: paths. Out: a `Sound` for each; a bad file is never an exception, it says in `fault` what ails it and in
-`do` what helps. Decoding gigabytes takes minutes, so what good files hold is remembered by their absolute
-path, size and time of change, in one Parquet file of a folder. A bad file is looked at afresh every time:
-whatever ailed it may have been mended around it.
+In: paths. Out: a `Sound` for each. A bad file raises nothing: `fault` says what is wrong, `fix` what to do.
+Decoding gigabytes takes minutes, so good files are remembered by absolute path, size and time of change, in
+one Parquet file. A bad file is inspected anew every time, because it may have been repaired.
 """
 
 import os
@@ -23,9 +21,9 @@ from raysernas.corpora import audio
 from raysernas.record import storage
 
 MEMORY = "sounds.parquet"
-VERSION = b"1"  # of what is found in a file; memories of other versions count as empty
-PART = 16  # files that a thread takes at once
-BLOCK = 1 << 20  # samples that are decoded at once: a file of hours needs no more memory than one of a minute
+VERSION = b"1"  # of the inspection; a memory of another version counts as empty
+PART = 16  # files per task of a thread
+BLOCK = 1 << 20  # samples decoded at once, so that a file of hours fits into memory
 FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128}  # the highest sample of a format; of all others:
 FULL_SCALE_16_BIT = 32_767 / 32_768
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -47,14 +45,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """One audio file; of a bad one, what could be found out."""
+    """What one audio file holds, as far as it could be found out."""
 
     hash: str  # SHA-256 of its bytes
     rate_hz: int
     channels: int
     frames: int
     peak: float  # highest absolute sample; 1 is full scale
-    clipped: float  # share of samples at full scale or above, whether they follow on one another or not
+    clipped: float  # share of samples at full scale or above
     fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
     fix: str = ""
 
@@ -68,15 +66,14 @@ COPY, PLACE = "replace it by a whole copy", "put the recording in its place"
 def inspect(
     paths: Iterable[str], memory: Path | None, report: Callable[[int, int], object] = lambda done, of: None
 ) -> dict[str, Sound]:
-    """What each file holds, by path, every file looked at once.
+    """What each file holds, by path.
 
     Args:
-        memory: folder in which it is remembered; None remembers and writes nothing.
-        report: called with the number of files that are finished and of all files, from the thread that
-            called.
+        memory: folder of the memory; None = no memory.
+        report: called in this thread with the number of inspected files, and of all files.
 
     Raises:
-        Fault: for a memory that cannot be written; never for a file.
+        Fault: when the memory cannot be written; never for an audio file.
     """
     wanted = list(dict.fromkeys(paths))
     old = _recall(memory)
@@ -86,7 +83,7 @@ def inspect(
     def look(part: Sequence[str]) -> list[tuple[str, Sound]]:
         return [(path, _look(path, old, new)) for path in part]
 
-    # decoding, hashing and arithmetic leave the interpreter to the other threads
+    # decoding and hashing release Python's lock
     with ThreadPoolExecutor() as pool:
         try:
             for part in pool.map(look, [wanted[at : at + PART] for at in range(0, len(wanted), PART)]):
@@ -95,14 +92,14 @@ def inspect(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-        finally:  # what an interrupted inspection has found is not lost
+        finally:  # an interrupted inspection keeps what it has found
             if memory is not None and new:
                 storage.write(memory / MEMORY, lambda part: _save(part, _recall(memory) | new))
     return found
 
 
 def _look(path: str, old: Remembered, new: Remembered) -> Sound:
-    """What is remembered of a file or else found in it; something new and good is put into `new`."""
+    """What is remembered or found of a file; a good new finding is put into `new`."""
     try:
         state = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -126,14 +123,11 @@ def _unreachable(path: str, error: OSError | ValueError) -> Sound:
             return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", fix=PLACE)
         return replace(NOTHING, fault="is missing", fix=PLACE)
     if isinstance(error, PermissionError):
-        return replace(NOTHING, fault="may not be read", fix="permit it to be read, with chmod")
-    return replace(
-        NOTHING, fault=f"cannot be read: {audio.reason(error)}", fix="look after the disk and the name"
-    )
+        return replace(NOTHING, fault="may not be read", fix="allow it with chmod")
+    return replace(NOTHING, fault=f"cannot be read: {audio.reason(error)}", fix="check the disk and the name")
 
 
 def _examined(path: str, size: int) -> Sound:
-    """The whole of a file, hashed and decoded."""
     if not size:
         return replace(NOTHING, fault="is empty: 0 bytes", fix="fetch it again")
     try:
@@ -160,7 +154,6 @@ def _examined(path: str, size: int) -> Sound:
 
 
 def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
-    """The measures of all samples, block by block."""
     full = FULL_SCALE.get(file.subtype, FULL_SCALE_16_BIT)
     frames = clipped = no_numbers = 0
     peak = 0.0
@@ -192,9 +185,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
 
 
 def _recall(memory: Path | None) -> Remembered:
-    """What is remembered; a memory that cannot be understood counts as empty, because it can always be
-    rebuilt.
-    """
+    """What is remembered. A memory that cannot be read counts as empty; it can always be rebuilt."""
     if memory is None:
         return {}
     try:

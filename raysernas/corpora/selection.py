@@ -1,8 +1,7 @@
-"""From everything that a release holds to what a study learns from: which classes, which scenarios, which
-files can be used.
+"""Selects the utterances of a study: classes, scenarios, and files that can be used.
 
-In: a `Release`, the settings, and what the files hold. Out: the chosen utterances; those that can be used,
-and a remark on each that cannot.
+In: a `Release`, the settings, and what the files hold. Out: the chosen utterances that can be used, and a
+remark on each of the others.
 """
 
 from collections import defaultdict
@@ -20,9 +19,7 @@ Reason = tuple[str, str]  # what is wrong with an utterance, and what to do
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """The utterances of the chosen classes, merged, sorted by key, and whatever else is listed under a key of
-    theirs.
-    """
+    """The utterances of the chosen classes, merged and sorted by key, and all other rows with their keys."""
 
     emotions: tuple[str, ...]
     merge: Mapping[str, str]
@@ -30,9 +27,9 @@ class Selection:
 
 
 def select(release: Release, config: CorpusConfig) -> Selection:
-    """What the settings choose of a release; without `corpus.emotions` what is usual for it.
+    """The utterances that the settings choose; without `corpus.emotions` those of the usual classes.
 
-    `corpus.merge` alone turns the usual classes into those that they count as.
+    `corpus.merge` alone merges the usual classes.
 
     Raises:
         Fault: for an emotion or a scenario that the release does not have.
@@ -54,7 +51,7 @@ def select(release: Release, config: CorpusConfig) -> Selection:
     usual = tuple(dict.fromkeys(merge.get(emotion, emotion) for emotion in release.emotions))
     emotions = config.emotions or usual or usual_emotions(spoken)
     keys = {utterance.key for utterance in spoken if utterance.emotion in emotions}
-    # rows that disagree disagree whatever is chosen
+    # other rows with these keys too: they contradict a chosen one
     kept = [utterance for utterance in merged if utterance.key in keys]
     return Selection(
         emotions=emotions, merge=merge, utterances=tuple(sorted(kept, key=lambda each: (each.key, each.path)))
@@ -62,7 +59,7 @@ def select(release: Release, config: CorpusConfig) -> Selection:
 
 
 def merged_as(utterances: Iterable[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
-    """The utterances with some emotions counted as others."""
+    """The utterances with merged emotions."""
     return [
         replace(each, emotion=merge[each.emotion]) if each.emotion in merge else each for each in utterances
     ]
@@ -71,11 +68,10 @@ def merged_as(utterances: Iterable[Utterance], merge: Mapping[str, str]) -> list
 def usable(
     utterances: Sequence[Utterance], sounds: Mapping[str, Sound]
 ) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
-    """The utterances that can be learned from, with rate and channels of their files, and a remark on each of
-    the others.
+    """The utterances that can be used, with rate and channels of their files, and a remark on each other one.
 
     Args:
-        sounds: what each audio file holds, by path; a path without an entry is no file (synthetic speech).
+        sounds: what each audio file holds, by path; synthetic speech has no files.
     """
     reasons = flaws(utterances, sounds)
     good, bad = [], []
@@ -92,9 +88,7 @@ def usable(
 
 
 def flaws(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """Why utterances cannot be used, by their place: first a bad file, then a place outside it, then what
-    others say of it.
-    """
+    """Why utterances cannot be used, by their index: a bad file, a stretch outside it, or a contradiction."""
     found: dict[int, Reason] = {}
     for at, utterance in enumerate(utterances):
         if (sound := sounds.get(utterance.path)) is not None:
@@ -105,17 +99,16 @@ def flaws(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[
 
 
 def stretch_s(utterance: Utterance, sound: Sound) -> tuple[float, float]:
-    """Start and end of an utterance in its file, which is not a bad one."""
+    """Start and end of an utterance in its (good) file."""
     length_s = sound.frames / sound.rate_hz
     return utterance.start_s, min(utterance.end_s or length_s, length_s)
 
 
 def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
-    """Both halves of the training part need every emotion, and a held-out speaker must not take the only
-    examples along.
+    """Refuse an emotion that cannot be learned and tested.
 
-    Where no speaker is known at all, or folds may mix speakers, nobody need be held out, and two utterances
-    will do.
+    Both halves of the training part need every emotion, also when a speaker is held out: at least two
+    speakers must have it. Two utterances of one are enough where folds may mix speakers, or none is known.
 
     Raises:
         Fault: for an emotion that cannot be learned and tested, or fewer than two of them.
@@ -162,10 +155,8 @@ def _check_known(setting: str, named: Sequence[str], known: set[str]) -> None:
 
 
 def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """Of equal utterances with one key the first is kept; if they disagree, nobody knows which is right, so
-    none is.
-
-    Two files that hold the same bytes are equal.
+    """Of equal utterances with one key the first is kept; if they contradict one another, none is. Files with
+    the same bytes are equal.
     """
     by_key: dict[str, list[int]] = defaultdict(list)
     for at, utterance in enumerate(utterances):
@@ -181,11 +172,11 @@ def _repeated(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> d
             text = f"is listed {len(places)} times, with differing {names}"
             found |= dict.fromkeys(places, (text, "keep the one that is right"))
         else:
-            found |= {at: _again(utterances[places[0]], utterances[at]) for at in places[1:]}
+            found |= {at: _repetition(utterances[places[0]], utterances[at]) for at in places[1:]}
     return found
 
 
-def _again(first: Utterance, other: Utterance) -> Reason:
+def _repetition(first: Utterance, other: Utterance) -> Reason:
     if first.path == other.path:
         return "is listed more than once", "list it once"
     return (
@@ -195,13 +186,13 @@ def _again(first: Utterance, other: Utterance) -> Reason:
 
 
 def _content(utterance: Utterance, sounds: Mapping[str, Sound]) -> Utterance:
-    """The utterance, its file named by what it holds."""
+    """The utterance with the hash of its file as its path."""
     sound = sounds.get(utterance.path)
     return utterance if sound is None or not sound.hash else replace(utterance, path=sound.hash)
 
 
 def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
-    """One sound under two speakers or two emotions: nobody knows which is right, so neither is used."""
+    """One sound with two speakers or two emotions: neither is used."""
     by_sound: dict[tuple[str, float, float], list[Utterance]] = defaultdict(list)
     places: dict[tuple[str, float, float], list[int]] = defaultdict(list)
     for at, utterance in enumerate(utterances):
@@ -225,7 +216,7 @@ def _same_sound(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) ->
 
 
 def _outside(utterance: Utterance, sound: Sound) -> Reason:
-    """Whether the stretch of an utterance lies in its file."""
+    """What is wrong with the stretch of an utterance in its file, if anything."""
     found = audio.frames_of(utterance.start_s, utterance.end_s, frames=sound.frames, rate_hz=sound.rate_hz)
     stretch = (
         f"{utterance.start_s} s to {utterance.end_s} s"
@@ -234,5 +225,5 @@ def _outside(utterance: Utterance, sound: Sound) -> Reason:
     )
     if found is None:
         length_s = sound.frames / sound.rate_hz
-        return f"lies outside its file, which is {length_s:.3f} s long: {stretch}", audio.MEND_STRETCH
-    return ("", "") if found[0] < found[1] else (f"has no samples: {stretch}", audio.MEND_STRETCH)
+        return f"lies outside its file, which is {length_s:.3f} s long: {stretch}", audio.CORRECT_STRETCH
+    return ("", "") if found[0] < found[1] else (f"has no samples: {stretch}", audio.CORRECT_STRETCH)

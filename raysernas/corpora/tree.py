@@ -1,6 +1,4 @@
-"""The folder of a release: which audio files lie in it, once each, and the one way to say that it is not what
-a reader expects.
-"""
+"""The folder of a release: its audio files, its texts, and the faults of a folder that is not the release."""
 
 import os
 import unicodedata
@@ -13,11 +11,10 @@ from raysernas.corpora.corpus import Label, Remark
 
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
-    """All files under `root` with one of the suffixes (`.wav`, any case), sorted by path; links are followed,
-    once.
+    """All files under `root` with one of the suffixes (in any case), sorted by path.
 
-    Hidden files and folders (`._03a01Fa.wav`, `.git`, `__MACOSX`) are no recordings. A link to a folder that
-    has been walked already, a loop among them, is not walked again.
+    Hidden files and folders (`._03a01Fa.wav`, `.git`, `__MACOSX`) do not count. Links are followed, but every
+    folder is walked once only.
     """
     wanted = tuple(suffix.lower() for suffix in suffixes)
     return sorted(path for path in _files(root, set()) if path.suffix.lower() in wanted)
@@ -26,9 +23,9 @@ def audio_files(root: Path, *suffixes: str) -> list[Path]:
 def once(
     files: Iterable[Path], root: Path, key: Callable[[Path], str] = lambda file: file.stem
 ) -> tuple[list[Path], list[Remark]]:
-    """The shallowest file of each key, and a remark for each folder that holds others of these keys.
+    """The shallowest file of each key, and a remark on each folder that holds copies.
 
-    A file of another size is no copy: it is kept too, and whoever chooses the utterances refuses both.
+    A file of another size is no copy: it is kept, and the selection refuses both.
     """
     kept: dict[tuple[str, int], Path] = {}
     copies: Counter[Path] = Counter()
@@ -49,35 +46,29 @@ def once(
 
 
 def relative(path: Path, root: Path) -> str:
-    """How a file is named in a remark: below the root of the corpus, with forward slashes, always
-    printable.
-    """
+    """The name of a file in a remark: relative to the root, with forward slashes, printable."""
     return printable(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 def printable(name: str) -> str:
-    r"""A name with line ends and bytes that are no text (from a disk of another time) spelled out, as in
-    `a\nb`.
-    """
+    r"""A name with line ends and bytes that are no text as escapes, as in `a\nb`."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
     )
 
 
 def plain(text: str) -> str:
-    """Letters with accents in their one composed form, without outer blanks: what labels and speakers are
-    compared by.
-    """
+    """Text in composed form (NFC) without outer blanks, so that labels and speakers can be compared."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def text(
     path: Path, *, expected: str, fix: str = "copy it from the release again", otherwise: str = ""
 ) -> str:
-    """A file of labels as text: UTF-8, with a mark at its beginning or without.
+    """A file of labels as text: UTF-8, with or without a byte order mark.
 
     Args:
-        otherwise: an encoding that the release is known to use where it is no UTF-8.
+        otherwise: an encoding that the release also uses.
 
     Raises:
         Fault: for a file that cannot be read or decoded.
@@ -111,10 +102,10 @@ def some(files: Sequence[Path], root: Path) -> str:
 
 
 def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:
-    """The kind of label to read: the first that a corpus offers is its usual one.
+    """The kind of label to read; the first offered one is the usual one.
 
     Raises:
-        Fault: when the corpus does not have the wanted one.
+        Fault: when the corpus does not have the wanted kind.
     """
     if wanted == "usual":
         return offered[0]
@@ -128,10 +119,10 @@ def which_label(corpus: str, wanted: Label, *offered: Label) -> Label:
 
 
 def need_folder(corpus: str, root: Path, *inside: str) -> Path:
-    """The first of some folders below `root` that is there (`""` is the root itself).
+    """The first of some folders below `root` that exists; without any, `root` itself.
 
     Raises:
-        Fault: when none of them is there.
+        Fault: when none exists.
     """
     found = first(root, inside or ("",), os.path.isdir)
     if found is None:
@@ -142,10 +133,10 @@ def need_folder(corpus: str, root: Path, *inside: str) -> Path:
 
 
 def need_file(corpus: str, root: Path, *inside: str) -> Path:
-    """The first of some files below `root` that is there.
+    """The first of some files below `root` that exists.
 
     Raises:
-        Fault: when none of them is there.
+        Fault: when none exists.
     """
     found = first(root, inside, os.path.isfile)
     if found is None:
@@ -168,7 +159,7 @@ def _files(folder: Path, walked: set[tuple[int, int]]) -> Iterator[Path]:
             f"the folder {folder} cannot be read",
             got=error.strerror,
             expected="a folder that may be listed",
-            fix="allow it, or take the folder out of the corpus",
+            fix="allow it with chmod, or take the folder out of the corpus",
         ) from error
     if (state.st_dev, state.st_ino) in walked:
         return
@@ -187,13 +178,11 @@ def _size(file: Path) -> int:
     try:
         return os.stat(file).st_size
     except OSError:
-        return -1  # found out when the file is looked at
+        return -1  # the inspection will say why
 
 
 def _apart(copy: Path, first: Path, root: Path) -> Path:
-    """The highest folder above the copy, below the root, in which the first does not lie; else the copy
-    itself.
-    """
+    """The highest folder that contains the copy but not the first file; else the copy itself."""
     below = [folder for folder in copy.parents if folder.is_relative_to(root)]
     return next((folder for folder in reversed(below) if not first.is_relative_to(folder)), copy)
 

@@ -1,9 +1,7 @@
-"""Sounds and features that vary from use to use, in training only; all draws are seeded, on the CPU, equal on
-every device.
+"""Augmentation, in training only. All draws are seeded and made on the CPU, so that devices agree.
 
 `draw` and `applied` change a waveform: shift, speed, pitch (a phase vocoder, Flanagan and Golden 1966), white
-noise. `mask` is SpecAugment (arXiv 1904.08779): stretches of time and band set to the mean of the training
-data; `mixed` is mixup.
+noise. `mask` is SpecAugment (arXiv 1904.08779), `mixed` is mixup (arXiv 1710.09412).
 """
 
 import math
@@ -19,14 +17,14 @@ from raysernas.corpora.audio import Samples, resampled
 from raysernas.features.mel import import_torchaudio
 
 VOCODER_FFT = 512
-MOST_CUT = 0.5  # of an utterance by an advance: some of it must be left
+MOST_CUT = 0.5  # share of an utterance that a shift may cut off
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """What is done to one utterance at one use; the defaults leave every sample as it is."""
+    """The change of one utterance at one use; the defaults change nothing."""
 
-    shift_s: float = 0.0  # above 0 silence before, below 0 a cut
+    shift_s: float = 0.0  # above 0: silence before; below 0: a cut
     speed: float = 1.0
     pitch_st: float = 0.0
     snr_db: float = math.inf
@@ -34,12 +32,12 @@ class Change:
 
 
 def changes_sound(config: RetrainConfig) -> bool:
-    """Whether the settings ask for waveforms that vary."""
+    """Whether the settings change waveforms."""
     return bool(config.speeds or config.pitches_st or config.noise_snr_db or config.shift_s)
 
 
 def draw(config: RetrainConfig, rng: np.random.Generator) -> Change:
-    """One change: each value is drawn evenly from those that are offered."""
+    """A change: each value is drawn uniformly from the offered ones."""
     return Change(
         shift_s=float(rng.uniform(-config.shift_s, config.shift_s)),
         speed=float(rng.choice(config.speeds or (1.0,))),
@@ -59,13 +57,13 @@ def applied(wave: Samples, rate_hz: int, change: Change) -> Samples:
 
 
 def mask(
-    features: Float[Tensor, "batch time band"],
+    features: Float[Tensor, "batch time width"],
     config: RetrainConfig,
     generator: torch.Generator,
-    fill: Float[Tensor, " band"],
-) -> Float[Tensor, "batch time band"]:
-    """`masks` random stretches a clip on each axis, each of 0 .. mask_frames (mask_bands) length, set to
-    `fill`: the mean of each band of the training data (`Part.fill`)."""
+    fill: Float[Tensor, " width"],
+) -> Float[Tensor, "batch time width"]:
+    """Sets `masks` random stretches of each clip on each axis, at most mask_frames (mask_bands) long, to the
+    mean of the training data (`Part.fill`)."""
     for axis, longest in ((1, config.mask_frames), (2, config.mask_bands)):
         for _ in range(config.masks):
             features = torch.where(_stretch(features, axis, longest, generator), fill, features)
@@ -73,17 +71,16 @@ def mask(
 
 
 def mixed(
-    features: Float[Tensor, "batch time band"], spread: float, rng: np.random.Generator
-) -> tuple[Float[Tensor, "batch time band"], Int[Tensor, " batch"], float]:
-    """Mixup (arXiv 1710.09412): each clip with another of its batch; its partner, and its own share, which is
-    at least a half.
+    features: Float[Tensor, "batch time width"], spread: float, rng: np.random.Generator
+) -> tuple[Float[Tensor, "batch time width"], Int[Tensor, " batch"], float]:
+    """Mixup: each clip with another one of its batch. Returns the mixtures, the partner of each clip, and the
+    share of the clip itself, at least a half.
 
     Args:
-        spread: of the shares, from Beta(spread, spread): towards 0 nearly nothing is mixed, at 1 every share
-            is as likely.
+        spread: the share is drawn from Beta(spread, spread).
     """
     share = float(rng.beta(spread, spread))
-    # the clip stays the louder one, so that its true frames may stand for the mixture's
+    # at least a half, because the true frames of the clip count as those of the mixture
     share = max(share, 1 - share)
     partner = torch.from_numpy(rng.permutation(len(features))).to(features.device)
     return share * features + (1 - share) * features[partner], partner, share
@@ -96,7 +93,7 @@ def _shifted(wave: Samples, by: int) -> Samples:
 
 
 def _shortened(wave: Samples, rate_hz: int, speed: float) -> Samples:
-    """Faster and higher, or slower and lower: the samples are taken for those of another rate."""
+    """Faster and higher, or slower and lower, by resampling."""
     faster = resampled(wave, round(rate_hz * speed), rate_hz)
     return faster if len(faster) else wave
 
@@ -104,8 +101,8 @@ def _shortened(wave: Samples, rate_hz: int, speed: float) -> Samples:
 def _pitched(wave: Samples, rate_hz: int, semitones: float) -> Samples:
     """The same length at another pitch: stretched in time, then played faster.
 
-    torchaudio's own pitch_shift computes a filter of gigabytes for most intervals; its phase vocoder with
-    soxr takes 5 ms.
+    torchaudio's pitch_shift computes a filter of gigabytes for most intervals; its phase vocoder with soxr
+    takes 5 ms.
     """
     factor = 2.0 ** (-semitones / 12)
     hop, bins = VOCODER_FFT // 4, VOCODER_FFT // 2 + 1
@@ -133,9 +130,8 @@ def _noisy(wave: Samples, snr_db: float, seed: int) -> Samples:
 
 
 def _stretch(features: Tensor, axis: int, longest: int, generator: torch.Generator) -> Tensor:
-    """Which entries one random stretch a clip covers: [batch, time, 1] or [batch, 1, band]."""
+    """Whether a random stretch of each clip covers an entry: [batch, time, 1] or [batch, 1, width]."""
     clips, size = features.shape[0], features.shape[axis]
-    # drawn on the CPU, so that a device does not change what is drawn
     length = torch.rand(clips, 1, generator=generator) * (min(longest, size) + 1)
     start = (torch.rand(clips, 1, generator=generator) * (size - length.floor() + 1)).floor()
     at = torch.arange(size)[None]

@@ -1,11 +1,10 @@
-"""The features (or waveforms) of a whole corpus on disk: made once, shared by every process that looks at
-them.
+"""The frames (or waveforms) of a whole corpus on disk: computed once and shared by all processes.
 
-In: a corpus, a folder, how an utterance is read and how its sound becomes a `Clip`. Out: `FrameStore`, whose
-arrays are the file pages themselves. A folder holds shards of at most `SHARD` utterances, `00012.arrow`; each
-appears whole or not at all, so that a killed build goes on where it ended and no more than two shards are
-ever in memory. Two processes that build at once take turns; where a file system has no locks they do the work
-twice, with the same result. The cache may be deleted at any time.
+In: a corpus, a folder, a function that reads an utterance and one that makes a `Clip` of its sound. Out: a
+`FrameStore` whose arrays are memory-mapped. A folder holds shards of at most `SHARD` utterances,
+`00012.arrow`, each written whole or not at all: a killed build continues where it stopped, and at most two
+shards are in memory. Processes that build the same folder take turns; without file locks they do the same
+work twice. The cache may be deleted at any time.
 """
 
 import os
@@ -30,18 +29,18 @@ from raysernas.record import storage
 from raysernas.record.provenance import cores
 
 SHARD = 512  # utterances in one file
-# utterances that a thread takes at once; it reads all, then works on all, and so waits less for Python's lock
+# utterances per task of a thread: it reads them all, then extracts them all, and waits less for Python's lock
 RUN = 32
 KINDS = ("features", "waveforms")  # of folders: features-0123456789abcdef
 GB = 10**9
-MARK = b"shard"  # in the metadata of a file: which folder, which shard, how many utterances
+MARK = b"shard"  # key in the metadata of a file: folder, number of the shard, number of utterances
 
 Read = Callable[[Utterance], Samples]
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Clips that lie one after another: utterance i has rows `offsets[i]:offsets[i+1]` of `values`."""
+    """Clips one after another: utterance i has rows `offsets[i]:offsets[i+1]` of `values`."""
 
     values: Float32Array  # [sum of frames, width]
     offsets: npt.NDArray[np.int64]  # [utterance + 1]
@@ -51,7 +50,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class FrameStore:
-    """Clips of a whole corpus, by their number in it. All shards but the last are of one size."""
+    """The clips of a whole corpus, by index. All shards but the last have one size."""
 
     shards: tuple[Shard, ...]
 
@@ -64,22 +63,22 @@ class FrameStore:
         return self.shards[0].values.shape[1]
 
     def of(self, index: int) -> Float32Array:
-        """[time, width] of one utterance, its padding included; not to be written to."""
+        """Frames [time, width] of one utterance with its padding, read-only."""
         shard, i = self._at(index)
         return shard.values[shard.offsets[i] : shard.offsets[i + 1]]
 
     def silence_of(self, index: int) -> Float32Array:
-        """[width], a frame in which nothing is heard, as that utterance was recorded."""
+        """A silent frame [width] of that utterance."""
         shard, i = self._at(index)
         return shard.silence[i]
 
     def true_frames(self, index: int) -> int:
-        """How many frames of an utterance are no padding."""
+        """Frames of an utterance that are no padding."""
         shard, i = self._at(index)
         return int(shard.true[i])
 
     def clip(self, index: int) -> Clip:
-        """All three of them."""
+        """All of one utterance."""
         return Clip(self.of(index), self.silence_of(index), self.true_frames(index))
 
     def _at(self, index: int) -> tuple[Shard, int]:
@@ -88,7 +87,7 @@ class FrameStore:
 
 
 def in_memory(clips: Iterable[Clip]) -> FrameStore:
-    """Clips in memory."""
+    """A store in memory."""
     return FrameStore((_joined(list(clips)),))
 
 
@@ -99,17 +98,16 @@ def load(
     extractor: Callable[[], Extract],
     threads: int | None = None,
 ) -> FrameStore:
-    """The clips of a corpus from the cache; what is missing there is made and kept. Without a folder all is
-    held in memory.
+    """The clips of a corpus from the cache; missing ones are computed and kept.
 
     Args:
-        folder: of these clips alone; its name says what they are made of.
+        folder: of these clips alone; None keeps all in memory.
         read: gives the sound of an utterance.
-        extractor: gives the function that makes a clip of it; called only if something is missing.
-        threads: that make clips, as a rule one for each core; no value depends on them.
+        extractor: gives the function from sound to clip; called only if something is missing.
+        threads: one for each core by default; no value depends on their number.
 
     Raises:
-        Fault: for audio that cannot be read; every such file is counted, the first ones are named.
+        Fault: for audio that cannot be read: how many files, and the names of the first ones.
     """
     sizes = [min(SHARD, len(corpus.utterances) - first) for first in range(0, len(corpus.utterances), SHARD)]
     count = threads or cores()
@@ -124,17 +122,16 @@ def load(
             for number, shard in _made(corpus, missing, read, extractor(), count) if missing else ():
                 _write(folder, number, shard)
                 shards[number] = _open(folder, number, sizes[number]) or shard
-    with suppress(OSError):  # a cache that others own can be read all the same
+    with suppress(OSError):  # a cache of another user can be read but not marked
         os.utime(folder)  # last used now
     return FrameStore(tuple(shard for shard in shards if shard is not None))
 
 
 def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:
-    """Delete whole folders of clips, the least recently used first, until the others fit; how many bytes that
-    freed.
+    """Delete folders of clips, the least recently used first, until the rest fits; returns the freed bytes.
 
-    Folders in `keep`, and those that a process is just filling, are never deleted. Who still looks at a
-    deleted folder keeps what is open.
+    Folders in `keep`, and those that a process is filling, are never deleted. A process that has opened a
+    deleted folder keeps its data.
     """
     kept = {path.absolute() for path in keep}
     found = sorted(_folders(folder), key=_last_used)
@@ -150,16 +147,14 @@ def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:
 
 
 def clear(folder: Path) -> int:
-    """Delete all clips of a cache; how many bytes that freed."""
+    """Delete all clips of a cache; returns the freed bytes."""
     return sum(_delete(path) for path in _folders(folder))
 
 
 def _made(
     corpus: Corpus, numbers: Sequence[int], read: Read, extract: Extract, threads: int
 ) -> Iterator[tuple[int, Shard]]:
-    """Shards by their numbers; while one is written the next is made. Raises at the end if any utterance
-    cannot be read.
-    """
+    """Shards by number; the next is computed while one is written. Bad files are reported at the end."""
     faults: list[Fault] = []
 
     def heard(utterance: Utterance) -> Samples | Fault:
@@ -198,7 +193,7 @@ def _made(
             f"{len(faults)} of {len(corpus.utterances)} utterances of {corpus.name} cannot be read",
             got=first,
             expected="audio that libsndfile reads from end to end",
-            fix="mend or remove these files (and their labels)",
+            fix="correct or remove these files (and their labels)",
         ) from faults[0]
 
 
@@ -222,10 +217,10 @@ def _mark(folder: Path, number: int, size: int) -> bytes:
 
 
 def _write(folder: Path, number: int, shard: Shard) -> None:
-    bands = shard.values.shape[1]
+    width = shard.values.shape[1]
     columns = {
-        "values": pa.LargeListArray.from_arrays(shard.offsets * bands, pa.array(shard.values.ravel())),
-        "silence": pa.FixedSizeListArray.from_arrays(pa.array(shard.silence.ravel()), bands),
+        "values": pa.LargeListArray.from_arrays(shard.offsets * width, pa.array(shard.values.ravel())),
+        "silence": pa.FixedSizeListArray.from_arrays(pa.array(shard.silence.ravel()), width),
         "true": pa.array(shard.true),
     }
     batch = pa.record_batch(list(columns.values()), names=list(columns))
@@ -243,9 +238,7 @@ def _opened(folder: Path, sizes: Sequence[int]) -> list[Shard | None]:
 
 
 def _open(folder: Path, number: int, size: int) -> Shard | None:
-    """A shard as it lies on disk, nothing copied; None if it is not there, torn, or not the one of this
-    place.
-    """
+    """A memory-mapped shard; None if the file does not exist, is damaged, or is another shard."""
     try:
         with pa.memory_map(str(_path(folder, number))) as file:
             batch = pa.ipc.open_file(file).get_batch(0)
@@ -255,11 +248,11 @@ def _open(folder: Path, number: int, size: int) -> Shard | None:
     except (pa.ArrowException, ValueError, OSError):
         return None
     values, silence = batch.column("values"), batch.column("silence")
-    bands = silence.type.list_size
-    rows = values.values.to_numpy(zero_copy_only=True).reshape(-1, bands)
-    quiet = silence.values.to_numpy(zero_copy_only=True).reshape(-1, bands)
+    width = silence.type.list_size
+    rows = values.values.to_numpy(zero_copy_only=True).reshape(-1, width)
+    quiet = silence.values.to_numpy(zero_copy_only=True).reshape(-1, width)
     return Shard(
-        rows, values.offsets.to_numpy() // bands, quiet, batch.column("true").to_numpy(zero_copy_only=True)
+        rows, values.offsets.to_numpy() // width, quiet, batch.column("true").to_numpy(zero_copy_only=True)
     )
 
 
@@ -269,10 +262,10 @@ def _lock_of(folder: Path) -> Path:
 
 @contextmanager
 def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """While one process is in here for a folder, others wait; its death lets them go on.
+    """One process at a time for a folder; its death releases the lock.
 
     Raises:
-        BlockingIOError: if another one is here and this one is not to wait.
+        BlockingIOError: if another process has the lock and `wait` is False.
     """
     with ExitStack() as stack:
         try:
@@ -284,7 +277,7 @@ def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
         except BlockingIOError:
             raise
         except (ImportError, OSError):
-            pass  # no locks here: at worst the same work is done twice
+            pass  # without locks the same work is at worst done twice
         yield
 
 
@@ -308,7 +301,7 @@ def _size(path: Path) -> int:
 
 
 def _delete(path: Path) -> int:
-    """Delete a folder of clips unless a process is filling it; the bytes that are gone."""
+    """Delete a folder of clips unless a process is filling it; returns the freed bytes."""
     before = _size(path)
     try:
         with _alone(path, wait=False):

@@ -69,10 +69,9 @@ def test_a_stretch_is_cut_to_the_sample(tmp_path: Path) -> None:
 def test_a_stretch_outside_the_file_is_refused(tmp_path: Path, start_s: float, end_s: float) -> None:
     path = _wav(tmp_path)
     assert _message(path, start_s=start_s, end_s=end_s) == (
-        f"audio: {path} does not hold the stretch that is asked for\n  got: start {start_s} s, end {end_s} "
-        "s\n"
-        "  expected: 0 <= start < end <= 1.000 s (end 0: up to the end)\n  fix: mend start and end of this "
-        "utterance"
+        f"audio: {path} does not contain the stretch\n  got: start {start_s} s, end {end_s} s\n"
+        "  expected: 0 <= start < end <= 1.000 s (end 0: up to the end)\n"
+        "  fix: correct start and end of this utterance"
     )
 
 

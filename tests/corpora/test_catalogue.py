@@ -96,7 +96,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert _message(CorpusConfig(name="iemocap", root=str(tmp_path))) == (
         f"corpus: {tmp_path}/Labels cannot be read\n  got: Permission denied\n  expected: files and folders "
         "that may be read\n"
-        "  fix: permit it, with chmod, or look after the disk"
+        "  fix: allow it with chmod, or check the disk"
     )
 
 

@@ -15,7 +15,7 @@ from raysernas.corpora.comparison import PublishedCount
 from raysernas.corpora.corpus import Expected, Release, Remark, Utterance
 
 RATE_HZ = 8_000
-MEND = "mend the times if they do not talk at once"
+MEND = "correct the times if they do not talk at once"
 
 
 def noise(seconds: float, *, seed: int, level: float = 0.1) -> np.ndarray:
@@ -180,7 +180,7 @@ def test_what_the_reader_remarks_comes_first_bad_before_warnings(
     corpus: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remarks = [
-        Remark(kind=kind, subject=kind, what="is odd", fix="mend it")
+        Remark(kind=kind, subject=kind, what="is odd", fix="correct it")
         for kind in ("warning", "left out", "bad", "bad")
     ]
     Path(corpus.utterances[3].path).unlink()

@@ -193,7 +193,7 @@ def test_a_vote_without_a_file_is_still_an_utterance_and_a_file_without_a_vote_i
         (tree.row(2, TWO, "X"), f"has a vote for {TWO} that CREMA-D does not have: 'X'"),
         (tree.row(2, TWO, ""), f"has a vote for {TWO} that CREMA-D does not have: ''"),
         ('"2"', "names no file of CREMA-D: ''"),
-        (tree.row(2, ONE, "N"), f"lists {ONE} a second time, and otherwise"),
+        (tree.row(2, ONE, "N"), f"lists {ONE} a second time, with another vote"),
     ],
 )
 def test_a_row_of_votes_that_cannot_be_understood_is_bad(tmp_path: Path, row: str, what: str) -> None:

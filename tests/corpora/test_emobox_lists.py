@@ -143,5 +143,9 @@ def test_a_broken_list_is_refused(tmp_path: Path, line: str, expected: str) -> N
     file = tmp_path / "fold_1" / "toy_train_fold_1.jsonl"
     file.write_text(f'{{"key": "00-anger-1"}}\n\n{line}\n', encoding="utf-8")
     assert refusal(lambda: fold_file.read(tmp_path, toy.corpus())) == told(
-        f"{file}: line 3", line[:80], expected, "mend it, or set corpus.fold_file to another", where="folds"
+        f"{file}: line 3",
+        line[:80],
+        expected,
+        "correct it, or set corpus.fold_file to another",
+        where="folds",
     )

@@ -41,7 +41,7 @@ def test_the_whole_release_has_the_published_numbers(tmp_path: Path) -> None:
     release = emodb.read(tree.write(tmp_path, tree.names()))
     _check_counts(release)
     assert (release.name, release.folds, dict(release.merge)) == ("emodb", "speaker", {})
-    assert "the 281 others of version 2.0" in release.notes[1]
+    assert "The 281 others of version 2.0" in release.notes[1]
 
 
 def test_the_real_emodb(emodb_root: Path) -> None:

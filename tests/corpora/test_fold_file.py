@@ -204,7 +204,7 @@ def test_an_utterance_in_two_parts_of_a_fold_is_refused(tmp_path: Path) -> None:
         "an utterance is in training and in test",
         "00-anger-1",
         "every utterance in one part only",
-        "mend the list of the folds",
+        "correct the list of the folds",
         where="folds",
     )
 
@@ -299,7 +299,7 @@ def test_a_broken_csv_is_refused(tmp_path: Path, rows: list[str], what: str, got
         f"{config.fold_file}: {what}",
         got,
         expected,
-        "mend it, or set corpus.fold_file to another",
+        "correct it, or set corpus.fold_file to another",
         where="folds",
     )
 

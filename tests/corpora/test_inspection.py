@@ -129,14 +129,14 @@ def test_bad_files_are_told_in_a_sentence_and_what_helps(tmp_path: Path) -> None
         ("is missing", place),
         ("is missing", place),
         ("is a folder", place),
-        ("cannot be read: Too many levels of symbolic links", "look after the disk and the name"),
+        ("cannot be read: Too many levels of symbolic links", "check the disk and the name"),
         ("is a link to nowhere.wav, which is missing", place),
         ("is no file", place),
         ("is empty: 0 bytes", "fetch it again"),
         ("is no audio that can be read: Format not recognised", format_),
         ("is no audio that can be read: samplerate must be specified", format_),
         ("is a Git-LFS pointer, not the audio", "run git lfs pull in its folder"),
-        ("cannot be read: embedded null byte", "look after the disk and the name"),
+        ("cannot be read: embedded null byte", "check the disk and the name"),
     ]
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
 
     path = _wav(tmp_path / "a.wav")
     monkeypatch.setattr(audio, "content_hash", refuse)
-    assert (_one(path).fault, _one(path).fix) == ("may not be read", "permit it to be read, with chmod")
+    assert (_one(path).fault, _one(path).fix) == ("may not be read", "allow it with chmod")
 
 
 def test_bad_sound_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def _manifest(folder: Path, text: str, encoding: str = "utf-8") -> Release:
 def test_a_speaker_of_two_genders_is_refused(folder: Path) -> None:
     text = "file,emotion,speaker,gender\nwav/a.wav,joy,3,female\nwav/b.wav,joy,3,{}\n"
     assert refusal(lambda: _manifest(folder, text.format("male"))) == told(
-        *("labels.csv speaker 3 has two genders", "female and male", "one", "mend wav/a.wav or wav/b.wav"),
+        *("labels.csv speaker 3 has two genders", "female and male", "one", "correct wav/a.wav or wav/b.wav"),
         where="manifest",
     )
     assert len(_manifest(folder, text.format("Female")).utterances) == 2
@@ -179,7 +179,8 @@ def test_the_usual_folds_are_official_or_by_speaker(
 def test_a_split_that_is_not_used_is_noted(folder: Path) -> None:
     release = _manifest(folder, "file,emotion,speaker,split\nwav/a.wav,joy,1,train\nwav/b.wav,joy,1,\n")
     assert release.notes == (
-        "The split is not used, because it is no division of all into train and test: none 1, train 1.",
+        "The split is not used, because it does not divide all utterances into train and test: "
+        "none 1, train 1.",
     )
 
 
@@ -230,7 +231,7 @@ def test_the_order_of_the_rows_does_not_matter(
             ",start,end",
             "wav/b.wav,joy,4,2,1",
             "ends at 1.0 s, which is not after its start at 2.0 s",
-            "mend its start and end",
+            "correct its start and end",
         ),
         ("", "../b.wav,joy,4", "names ../b.wav, which lies outside the table's folder", APART),
         ("", "wav/../../b.wav,joy,4", "names wav/../../b.wav, which lies outside the table's folder", APART),

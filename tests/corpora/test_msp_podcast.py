@@ -258,8 +258,8 @@ def test_audio_without_a_label_is_bad(tmp_path: Path) -> None:
             FIRST._replace(file="../MSP-PODCAST_0001_0008.wav").line,
             "names no audio file: '../MSP-PODCAST_0001_0008.wav'",
         ),
-        ("MSP-PODCAST_0001_0008.wav,H,4.2", "has not the cells of the header"),
-        (FIRST.line + ",7", "has not the cells of the header"),
+        ("MSP-PODCAST_0001_0008.wav,H,4.2", "has too few or too many cells"),
+        (FIRST.line + ",7", "has too few or too many cells"),
     ],
 )
 def test_a_broken_row_is_bad_and_the_others_are_read(tmp_path: Path, line: str, what: str) -> None:

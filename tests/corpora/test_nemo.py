@@ -125,7 +125,7 @@ def test_a_file_that_is_missing_is_still_an_utterance(tmp_path: Path) -> None:
     [
         ("EB0_anger_2.wav\tanger", "is no row of nEMO: 'EB0_anger_2.wav anger'"),
         (tree.row(TWO).replace("WR0_surprised_64.wav", "x.wav"), "is no row of nEMO: 'x.wav surprised"),
-        (tree.row(ONE).replace("female", "male"), "lists EB0_anger_1 a second time, and otherwise"),
+        (tree.row(ONE).replace("female", "male"), "lists EB0_anger_1 a second time, with other cells"),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_bad(tmp_path: Path, row: str, what: str) -> None:

@@ -75,7 +75,7 @@ def test_a_speaker_of_two_sessions_is_refused() -> None:
     assert _message(roaming, CorpusConfig(folds="session")) == (
         "folds: a speaker is heard in two sessions\n  got: 00\n  expected: every speaker in one session "
         "only\n"
-        "  fix: set corpus.folds=speaker, or mend the sessions of the corpus"
+        "  fix: set corpus.folds=speaker, or correct the sessions of the corpus"
     )
 
 
@@ -144,8 +144,8 @@ def test_an_official_speaker_on_two_sides_is_refused_unless_allowed() -> None:
         "a speaker is heard in training and in test",
         "01",
         "every speaker on one side only",
-        "mend the speakers (and sessions) of the corpus, or set corpus.speaker_dependent=true, which marks "
-        "every table",
+        "correct the speakers (and sessions) of the corpus, or set corpus.speaker_dependent=true, which "
+        "marks every table",
         where="folds",
     )
     assert splits.of(leaky, replace(OFFICIAL, speaker_dependent=True))

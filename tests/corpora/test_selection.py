@@ -16,7 +16,7 @@ def _row(key: str, emotion: str = "anger", speaker: str = "s", path: str = "", *
 
 
 def _sound(content: str, fault: str = "") -> Sound:
-    return Sound(content, 16_000, 1, 16_000, 0.5, 0.0, fault, "mend it" if fault else "")
+    return Sound(content, 16_000, 1, 16_000, 0.5, 0.0, fault, "correct it" if fault else "")
 
 
 def _release(*emotions: str, usual: tuple[str, ...] = (), merge: dict[str, str] | None = None) -> Release:

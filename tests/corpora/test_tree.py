@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_listed_is_a_fault(tmp_path: Path) -> None:
             "No such file or directory",
             "a folder that may be listed",
         ),
-        *("allow it, or take the folder out of the corpus",),
+        *("allow it with chmod, or take the folder out of the corpus",),
         where="corpus",
     )
 

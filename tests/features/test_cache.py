@@ -52,7 +52,7 @@ class Maker:
         """A sound that holds nothing but the number of the utterance."""
         self.made.append(utterance.key)
         if utterance.key in self.broken:
-            raise Fault("audio", f"{utterance.path} is torn", got="noise", expected="sound", fix="mend it")
+            raise Fault("audio", f"{utterance.path} is torn", got="noise", expected="sound", fix="correct it")
         return np.array([int(utterance.key)], np.float32)
 
     def extractor(self) -> Extract:
@@ -176,7 +176,7 @@ def test_all_unreadable_utterances_are_counted_and_whole_shards_kept(tmp_path):
         "features: 4 of 11 utterances of mine cannot be read\n"
         "  got: 5.wav is torn\n       6.wav is torn\n       8.wav is torn\n"
         "  expected: audio that libsndfile reads from end to end\n"
-        "  fix: mend or remove these files (and their labels)"
+        "  fix: correct or remove these files (and their labels)"
     )
     assert [path.name for path in folder.iterdir()] == ["00000.arrow"]
     maker = Maker(("5", "6", "8", "10"))

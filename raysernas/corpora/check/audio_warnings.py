@@ -1,4 +1,4 @@
-"""What can be used and is still worth a look: sound that is odd, alike, or heard under two speakers at once.
+"""Warnings about usable audio: clipped, soft, short or long, twice in the corpus, or two speakers at once.
 
 In: utterances that can be used, and what their files hold. Out: remarks of the kind "warning".
 """
@@ -13,7 +13,7 @@ from raysernas.corpora.corpus import Remark, Utterance
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import stretch_s
 
-# share of samples at full scale from which on a file gets a warning; a peak that just touches it is fine
+# share of samples at full scale; a peak that just touches it is fine
 CLIPPED = 0.001
 SOFT_DB = -60.0  # dBFS of the peak
 SHORT_S, LONG_S = 0.2, 60.0
@@ -21,8 +21,10 @@ OVERLAP_S = 0.01  # of two speakers in one file; lists of segments round their e
 
 
 def about(rows: Sequence[Utterance], sounds: Mapping[str, Sound], folder: Path) -> Iterator[Remark]:
-    """A remark on each file, then each utterance, then each pair of them that is odd; `folder` is the root of
-    the corpus.
+    """A remark on each odd file, utterance, and pair of utterances.
+
+    Args:
+        folder: root of the corpus.
     """
     rates, channels = (
         Counter(getattr(sound, name) for sound in sounds.values()) for name in ("rate_hz", "channels")
@@ -31,18 +33,18 @@ def about(rows: Sequence[Utterance], sounds: Mapping[str, Sound], folder: Path) 
         for what, fix in _oddities(
             sounds[path], *(counts.most_common(1)[0][0] for counts in (rates, channels))
         ):
-            yield Remark(kind="warning", subject=tree.relative(Path(path), folder), what=what, fix=fix)
+            yield Remark("warning", tree.relative(Path(path), folder), what, fix)
     for row in rows:
         start_s, end_s = stretch_s(row, sounds[row.path])
         if not SHORT_S <= end_s - start_s <= LONG_S:
             what = f"is {end_s - start_s:.2f} s {'short' if end_s - start_s < SHORT_S else 'long'}"
-            yield Remark(kind="warning", subject=row.key, what=what, fix="look whether it is one utterance")
+            yield Remark("warning", row.key, what, "check that it is one utterance")
     yield from _same(rows, sounds)
     yield from _overlapping(rows, sounds)
 
 
 def _oddities(sound: Sound, rate_hz: int, channels: int) -> Iterator[tuple[str, str]]:
-    """What is odd about the sound of one file, where most have this rate and these channels."""
+    """What is odd about one file; most files have this rate and these channels."""
     if sound.clipped > CLIPPED:
         yield (
             f"is clipped: {100 * sound.clipped:.1f} % of its samples are at full scale",
@@ -61,39 +63,29 @@ def _channels(count: int) -> str:
 
 
 def _same(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iterator[Remark]:
-    """One sound twice, with equal labels (with others it is bad)."""
+    """One sound twice with the same label (with different labels both are bad)."""
     first: dict[tuple[str, float, float], Utterance] = {}
     for row in rows:
         other = first.setdefault((sounds[row.path].hash, *stretch_s(row, sounds[row.path])), row)
         if other is not row:
             part = f", which is in the part {other.split}" if other.split != row.split else ""
-            yield Remark(
-                kind="warning",
-                subject=row.key,
-                what=f"is the same sound as {other.key}{part}",
-                fix="keep one of them",
-            )
+            yield Remark("warning", row.key, f"is the same sound as {other.key}{part}", "keep one of them")
 
 
 def _overlapping(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Iterator[Remark]:
-    """Stretches of one file at the same time under two speakers, each against the one that ends last of those
-    before it.
+    """Overlapping stretches of two speakers in one file. Each is compared with the one before it that ends
+    last.
     """
     by_file: dict[str, list[Utterance]] = defaultdict(list)
     for row in rows:
         by_file[row.path].append(row)
     for path, group in by_file.items():
-        last: dict[str, tuple[float, str]] = {}  # speaker -> the latest end so far, and of which utterance
+        last: dict[str, tuple[float, str]] = {}  # speaker -> latest end so far, and its utterance
         for row in sorted(group, key=lambda row: (row.start_s, row.key)):
             start_s, end_s = stretch_s(row, sounds[path])
-            others = [ending for speaker, ending in last.items() if speaker != row.speaker]
-            other_s, key = max(others, default=(0.0, ""))
+            ends = [end for speaker, end in last.items() if speaker != row.speaker]
+            other_s, key = max(ends, default=(0.0, ""))
             if (both_s := min(other_s, end_s) - start_s) > OVERLAP_S:
                 what = f"overlaps {key} of another speaker by {both_s:.2f} s"
-                yield Remark(
-                    kind="warning",
-                    subject=row.key,
-                    what=what,
-                    fix="mend the times if they do not talk at once",
-                )
+                yield Remark("warning", row.key, what, "correct the times if they do not talk at once")
             last[row.speaker] = max(last.get(row.speaker, (0.0, "")), (end_s, row.key))

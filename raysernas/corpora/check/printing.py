@@ -1,8 +1,7 @@
-"""A report on a corpus for people, on a rich console, and for programs, as JSON.
+"""Prints a report on a corpus for people, or as JSON for programs.
 
-In: a `Report`. Out: first whether all is well, then what was found, what is wrong with it and what helps, and
-the command that runs a first study on it. Names come from disks and tables and may hold anything: what cannot
-be printed is written as an escape.
+In: a `CorpusReport`. Out: a verdict, what was found, what is wrong with it and what helps, and the command of
+a first study. Names come from disks and tables, so everything that cannot be printed becomes an escape.
 """
 
 import json
@@ -24,8 +23,8 @@ from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
 
 NOTHING = "-"
-NAMED = 10  # of the problems of one kind; --json lists all
-LISTED = 12  # speakers, sessions and the like that are counted one by one
+NAMED = 10  # problems of one kind that are listed; --json lists all
+LISTED = 12  # sessions, scenarios and parts that are counted one by one
 UNBOUND = 10_000  # columns; wider than any table
 BAR = 40  # columns of the longest bar
 MEANING = {
@@ -60,12 +59,12 @@ def print_report(report: CorpusReport, console: Console) -> None:
 
 
 def clean(text: str) -> str:
-    """Text on one line of any terminal: line ends, controls and bytes that are no text become escapes."""
+    """Text for one line of a terminal: everything that cannot be printed becomes an escape."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def first_study(report: CorpusReport) -> str:
-    """A command for the shell that runs a study on this corpus; "" if none is possible."""
+    """The shell command of a first study on this corpus; "" if none is possible."""
     own = (shipped() / f"{report.corpus}.yaml").is_file()
     words = [report.corpus] if own else [f"corpus.name={report.corpus}", f"study.name={report.corpus}"]
     wanted = load(report.corpus if own else None).corpus.folds
@@ -119,7 +118,7 @@ def _verdict(report: CorpusReport) -> str:
 
 
 def _emotions(console: Console, report: CorpusReport) -> Table:
-    """One row an emotion and, where they fit into the width, one column a speaker."""
+    """One row for each emotion and, if they fit, one column for each speaker."""
     wide = _by_emotion(report, report.speakers)
     natural = console.measure(wide, options=console.options.update(width=UNBOUND)).maximum
     return wide if natural <= console.width else _by_emotion(report, ())
@@ -194,7 +193,7 @@ def _found(report: CorpusReport) -> Iterator[tuple[str, str]]:
 
 
 def _formats(report: CorpusReport) -> Iterator[str]:
-    """Rates and channels, with the number of files of each unless all are alike."""
+    """Rates and channels, each with its number of files unless all files are alike."""
     averaged = ", averaged" if any(number > 1 for number in report.channels) else ""
     rates = {f"{_number(rate)} Hz": count for rate, count in report.sample_rates_hz.items()}
     channels = {_many(number, "channel"): count for number, count in report.channels.items()}
@@ -210,8 +209,8 @@ def _formats(report: CorpusReport) -> Iterator[str]:
 
 
 def _listing(counts: Mapping[str, int]) -> str:
-    told = ", ".join(f"{clean(name)}: {_number(count)}" for name, count in list(counts.items())[:LISTED])
-    return told + (f" and {len(counts) - LISTED} more" if len(counts) > LISTED else "")
+    listed = ", ".join(f"{clean(name)}: {_number(count)}" for name, count in list(counts.items())[:LISTED])
+    return listed + (f" and {len(counts) - LISTED} more" if len(counts) > LISTED else "")
 
 
 def _print_pairs(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
@@ -227,8 +226,8 @@ def _print_durations(console: Console, report: CorpusReport) -> None:
     durations = report.durations
     if not durations.histogram:
         return
-    told = f"{durations.shortest_s:.2f} to {durations.longest_s:.2f} s, mean {durations.mean_s:.2f} s"
-    _print_pairs(console, [("durations", told)])
+    text = f"{durations.shortest_s:.2f} to {durations.longest_s:.2f} s, mean {durations.mean_s:.2f} s"
+    _print_pairs(console, [("durations", text)])
     block = "#" if console.options.ascii_only else "█"
     most = max(bar.utterances for bar in durations.histogram)
     digits = (
@@ -244,7 +243,7 @@ def _print_durations(console: Console, report: CorpusReport) -> None:
 
 
 def _print_published(console: Console, comparisons: Sequence[PublishedTable]) -> None:
-    """Tables that fit in a line each, of the others the cells that differ."""
+    """One line for each table that fits, and all differing numbers of the others."""
     fitting = [each for each in comparisons if not each.differing]
     lines = [
         f"{each.title}: {_many(len(each.cells), 'number')}, all found ({each.source})" for each in fitting
@@ -264,7 +263,7 @@ def _print_published(console: Console, comparisons: Sequence[PublishedTable]) ->
 
 
 def _print_problems(console: Console, kind: str, remarks: Sequence[Remark]) -> None:
-    """What to do once, then all files that ask for it."""
+    """Groups of problems with the same fix."""
     if not remarks:
         return
     meaning, style = MEANING[kind]
@@ -302,14 +301,14 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
     table.add_column("")
     for scheme in sorted(schemes, key=lambda scheme: (not scheme.folds, not scheme.usual)):
         dependent = "speaker-dependent: with corpus.speaker_dependent=true only"
-        told = (
+        remarks = (
             ["usual"] * scheme.usual
             + [dependent] * scheme.speaker_dependent
             + [scheme.why_not] * bool(scheme.why_not)
         )
         style = "" if scheme.folds else "dim"
         table.add_row(
-            scheme.name, str(len(scheme.folds) or NOTHING), Text(clean("; ".join(told))), style=style
+            scheme.name, str(len(scheme.folds) or NOTHING), Text(clean("; ".join(remarks))), style=style
         )
     return table
 
@@ -318,7 +317,7 @@ def _print_first_study(console: Console, report: CorpusReport) -> None:
     if report.hindrance:
         console.print(Text(report.hindrance, style="bold red"))
     command = first_study(report)
-    if command:  # never wrapped, so that it can be copied
+    if command:  # not wrapped, so that it can be copied
         console.print(Text("a first study", style="bold"))
         console.print(Text(clean(f"  {command}")), soft_wrap=True)
     elif not report.hindrance:

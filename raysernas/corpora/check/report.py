@@ -1,9 +1,7 @@
-"""What lies in the folder of a corpus, before any study: counts, published numbers beside them, and
-everything that is odd.
+"""What the folder of a corpus holds: counts, comparisons with published numbers, and all that is wrong.
 
-In: the name and root of a corpus. Out: a `Report`, plain data. Every audio file is decoded from end to end,
-    and nothing is
-remembered: whoever checks wants to know what lies there now.
+In: the name and root of a corpus. Out: a `CorpusReport`, plain data. Every audio file is decoded from end to
+end; earlier inspections do not count.
 """
 
 from collections import Counter, defaultdict
@@ -24,8 +22,8 @@ from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import stretch_s
 
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)  # widths of the bars of a histogram
-Key = TypeVar("Key", str, int)
-BARS = 10  # a few more for what is far longer than the rest
+Counted = TypeVar("Counted", str, int)
+BARS = 10  # and one for utterances that are far longer than the rest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,14 +32,14 @@ class EmotionCount:
 
     emotion: str
     raw_labels: Mapping[str, int]  # as the release writes it -> utterances
-    counts_as: str  # the usual class that it belongs to; "" for none
+    counts_as: str  # its usual class; "" for none
     utterances: int
     by_speaker: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeakerCount:
-    """One speaker; "" is everybody whom nobody knows."""
+    """The utterances of one speaker; "" stands for all unknown ones."""
 
     speaker: str
     gender: Gender
@@ -50,7 +48,7 @@ class SpeakerCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """Utterances of one range of durations, without its upper end."""
+    """Utterances from one duration up to another (exclusive)."""
 
     from_s: float
     to_s: float
@@ -59,7 +57,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Durations:
-    """Of the utterances whose files can be read."""
+    """Durations of the usable utterances."""
 
     hours: float
     shortest_s: float
@@ -70,12 +68,12 @@ class Durations:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scheme:
-    """One value of `corpus.folds` for the usual classes, as far as the files can be used."""
+    """One value of `corpus.folds`, tried on the usable utterances of the usual classes."""
 
     name: str
     usual: bool
-    speaker_dependent: bool  # only possible where a speaker may be heard in training and test
-    folds: tuple[str, ...]  # their names; none if it is not possible
+    speaker_dependent: bool  # possible only with corpus.speaker_dependent=true
+    folds: tuple[str, ...]  # their names; empty if the scheme is not possible
     why_not: str
 
 
@@ -100,24 +98,24 @@ class CorpusReport:
     published: tuple[PublishedTable, ...]
     remarks: tuple[Remark, ...]
     schemes: tuple[Scheme, ...]
-    hindrance: str  # why no study can be made of the usual classes; "" for nothing
+    hindrance: str  # why no study of the usual classes is possible; "" if one is
     notes: tuple[str, ...]
 
     @property
     def fits(self) -> bool:
-        """Nothing is bad, all published numbers are found, and a study is possible."""
+        """Whether nothing is bad, all published numbers fit, and a study is possible."""
         published = not any(comparison.differing for comparison in self.published)
         return published and not self.hindrance and not any(remark.kind == "bad" for remark in self.remarks)
 
 
 def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda done, of: None) -> CorpusReport:
-    """Look at all that a corpus holds.
+    """Check everything that a corpus holds.
 
     Args:
-        report: called with the number of files inspected and to inspect.
+        report: called with the number of inspected files, and of all files.
 
     Raises:
-        Fault: for a root that is not there or does not hold the corpus.
+        Fault: for a root that does not exist or does not hold the corpus.
     """
     release = catalogue.release(config)
     root = catalogue.root_of(config)
@@ -153,8 +151,8 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
     )
 
 
-def _counts(values: Iterable[Key]) -> dict[Key, int]:
-    """Occurrences, sorted, without those of nothing."""
+def _counts(values: Iterable[Counted]) -> dict[Counted, int]:
+    """How often each value occurs, sorted, without empty values."""
     return {value: count for value, count in sorted(Counter(values).items()) if value}
 
 
@@ -192,7 +190,7 @@ def _durations(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Durati
     lengths = sorted(end - start for start, end in (stretch_s(row, sounds[row.path]) for row in rows))
     if not lengths:
         return Durations(hours=0.0, shortest_s=0.0, mean_s=0.0, longest_s=0.0, histogram=())
-    # one file of an hour must not press all others into one bar
+    # one file of an hour must not squeeze all others into one bar
     most = lengths[floor(0.99 * (len(lengths) - 1))]
     step = next((step for step in STEPS_S if _bar(most, step) - _bar(lengths[0], step) < BARS), STEPS_S[-1])
     low, high = _bar(lengths[0], step), _bar(most, step) + 1
@@ -213,29 +211,27 @@ def _durations(rows: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Durati
 
 
 def _bar(length_s: float, step_s: float) -> int:
-    return floor(length_s / step_s + 1e-9)  # 1.2 s belong to the bar from 1.2 s on, whatever 1.2 / 0.1 is
+    return floor(length_s / step_s + 1e-9)  # because 1.2 / 0.1 is below 12
 
 
 def _bad(
     rows: Sequence[Utterance], sounds: Mapping[str, Sound], flaws: Mapping[int, tuple[str, str]], folder: Path
 ) -> Iterator[Remark]:
-    """A bad file once, whatever number of utterances lies in it; of the others each row."""
+    """One remark on a bad file, however many utterances it holds, and one on each other bad row."""
     listed = Counter(row.path for row in rows)
     for path in (path for path in listed if sounds[path].fault):
         more = f" ({listed[path]} utterances)" if listed[path] > 1 else ""
         what = sounds[path].fault + more
-        yield Remark(kind="bad", subject=tree.relative(Path(path), folder), what=what, fix=sounds[path].fix)
+        yield Remark("bad", tree.relative(Path(path), folder), what, sounds[path].fix)
     for at, (what, fix) in sorted(flaws.items()):
         if not sounds[rows[at].path].fault:
-            yield Remark(kind="bad", subject=rows[at].key, what=what, fix=fix)
+            yield Remark("bad", rows[at].key, what, fix)
 
 
 def _schemes(
     release: Release, config: CorpusConfig, sounds: Mapping[str, Sound]
 ) -> tuple[tuple[Scheme, ...], str]:
-    """Which folds can be made of what is usual for the corpus and can be used, and why no study can be made
-    of it at all.
-    """
+    """The fold schemes of the usual classes, and why no study of them is possible."""
     plain = CorpusConfig(name=config.name, root=config.root, label=config.label)
     chosen = selection.select(release, plain)
     usable, _ = selection.usable(chosen.utterances, sounds)
@@ -259,7 +255,7 @@ def _schemes(
 
 
 def _scheme(corpus: Corpus, config: CorpusConfig) -> Scheme:
-    """One scheme, with speakers on one side or else on two; what is told is why not even that is possible."""
+    """One scheme, speaker-independent if possible, else speaker-dependent."""
     usual, why_not = config.folds == corpus.folds, ""
     for dependent in (False, True):
         allowed = replace(config, speaker_dependent=dependent)

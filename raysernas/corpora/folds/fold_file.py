@@ -1,11 +1,9 @@
-"""Folds on disk: who is in which part of which fold, written down, hashed, and read from our CSV or from the
-lists of EmoBox.
+"""Folds on disk: written as CSV, hashed, and read from our CSV or from the lists of EmoBox.
 
-In: a corpus and its folds, or a file that names its utterances. Out: a CSV `fold,name,part,key`, a hash, or
-folds of the corpus. An utterance is named by its key; lists of others may put their name of the corpus before
-it or give a file only.
+In: a corpus and its folds, or a file of folds. Out: a CSV `fold,name,part,key`, a hash, or the folds. Our CSV
+names an utterance by its key. The lists of EmoBox may put the name of the corpus before it, or name a file.
 EmoBox: github.com/emo-box/EmoBox, folders `fold_1` to `fold_k` with `CORPUS_train_fold_1.jsonl`, one
-    utterance a line.
+utterance a line.
 """
 
 import csv
@@ -30,7 +28,7 @@ SPECIAL = re.compile(r'[",\r\n]')
 NUMBER = re.compile(r"[0-9]{1,6}")
 DIGITS = 16  # hexadecimal, of a hash
 WHERE = "folds"
-# number and name of the fold, part, names by which the utterance may be known
+# number and name of the fold, part, possible names of the utterance
 FoldLine = tuple[int, str, str, tuple[str, ...]]
 
 
@@ -45,7 +43,7 @@ class Fold:
 
 
 def text(corpus: Corpus, folds: Sequence[Fold]) -> str:
-    """The folds as a CSV: one row for each utterance of each part of each fold, sorted."""
+    """The folds as CSV: one row for each utterance of each part of each fold, sorted."""
     lines = [",".join(COLUMNS)]
     keys = [_cell(utterance.key) for utterance in corpus.utterances]
     for number, fold in enumerate(folds):
@@ -56,8 +54,8 @@ def text(corpus: Corpus, folds: Sequence[Fold]) -> str:
 
 
 def hash_of(corpus: Corpus, folds: Sequence[Fold]) -> str:
-    """A hash of which utterance (by its key) is in which part of which fold; names of folds and the order of
-    rows are no part.
+    """A hash of which key is in which part of which fold; it does not depend on names of folds or the order
+    of rows.
     """
     places = np.zeros((len(corpus.utterances), len(folds)), dtype=np.uint8)
     for number, fold in enumerate(folds):
@@ -71,14 +69,13 @@ def hash_of(corpus: Corpus, folds: Sequence[Fold]) -> str:
 
 
 def read(path: Path, corpus: Corpus) -> tuple[Fold, ...]:
-    """The folds that a CSV or a folder of EmoBox lists names; without a list for validation, that part is
-    empty.
+    """The folds in a CSV or a folder of EmoBox lists; without a list for validation, that part is empty.
 
-    Utterances that the corpus does not hold (of other classes, say) are ignored; utterances that no list
-    names are in no part.
+    Listed utterances that the corpus does not contain (of other classes, say) are ignored. Utterances that no
+    list names are in no part.
 
     Raises:
-        Fault: for a file that is not there or cannot be read, an unknown part, and lists of another corpus.
+        Fault: for a file that cannot be read, an unknown part, and lists of another corpus.
     """
     if not path.exists():
         raise Fault(
@@ -100,7 +97,7 @@ def read(path: Path, corpus: Corpus) -> tuple[Fold, ...]:
         ) from error
     loose = Counter(names[-1] for names in {names for _, _, _, names in lines})
     for number, title, part, names in lines:
-        # one file name for several: which is meant nobody knows
+        # a file name that several utterances share identifies none
         offered = names if loose[names[-1]] == 1 else names[:-1] or names
         found = next((index[name] for name in offered if name in index), None)
         matched[names[0]] = found is not None
@@ -124,7 +121,7 @@ def read(path: Path, corpus: Corpus) -> tuple[Fold, ...]:
 
 
 def _cell(word: str) -> str:
-    """Quoted where it must be; the csv module of Python leaves a lone carriage return bare, and then cannot
+    """A cell, quoted if necessary. Python's csv module does not quote a lone carriage return, and then cannot
     read it.
     """
     doubled = word.replace('"', '""')
@@ -132,7 +129,7 @@ def _cell(word: str) -> str:
 
 
 def _index(corpus: Corpus) -> dict[str, int]:
-    """Where utterances stand, by key, and by the name of the file where no two have the same."""
+    """The indices of utterances by key, and by file name where it is unique."""
     stems: dict[str, list[int]] = defaultdict(list)
     for place, utterance in enumerate(corpus.utterances):
         stems[_stem(utterance.key)].append(place)
@@ -149,7 +146,7 @@ def _stem(path: str) -> str:
 def _check_matched(
     path: Path, corpus: Corpus, matched: dict[str, bool], members: Iterable[dict[str, set[int]]]
 ) -> None:
-    """Refuse lists that share little with the corpus: less than half of their utterances, and of its own."""
+    """Refuse lists of another corpus: they share less than half of their utterances, and of the corpus's."""
     known = sum(matched.values())
     used = len({index for fold in members for indices in fold.values() for index in indices})
     if not known or (2 * known < len(matched) and 2 * used < len(corpus.utterances)):
@@ -243,9 +240,7 @@ def _lists(folder: Path, number: int) -> dict[str, Path]:
 
 
 def _names(file: Path, place: str, line: str) -> tuple[str, ...]:
-    """By what an utterance of EmoBox may be known: its key, the key without the name of the corpus, its
-    file.
-    """
+    """Possible names of an utterance of EmoBox: its key, the key without the name of the corpus, its file."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -273,5 +268,5 @@ def _broken(path: Path, what: str, *, got: str, expected: str) -> Fault:
         f"{path}: {what}",
         got=got,
         expected=expected,
-        fix="mend it, or set corpus.fold_file to another",
+        fix="correct it, or set corpus.fold_file to another",
     )

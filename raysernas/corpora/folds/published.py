@@ -1,7 +1,6 @@
-"""Folds that others have published, as data: whom each of them tests, speakers and sessions as the readers
-name them.
+"""Folds that others have published, as data: the speakers or sessions that each fold tests.
 
-Nothing comes in and nothing is decided here. Folds stand in the order in which their authors number them.
+Speakers are named as the readers name them. The order of folds is that of their authors.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ EMOBOX: Mapping[str, tuple[Group, ...]] = {  # corpus -> the speakers that each 
     "emovo": (("f2",), ("m3",), ("m2",), ("f3",), ("f1",), ("m1",)),
 }
 EMOBOX_BY_SESSION = ("iemocap",)  # fold k tests session k
-# heard in training and in test; there are lists of files only
+# these folds test speakers that they train on, and name files only
 EMOBOX_SAME_SPEAKERS = ("crema_d", "emodb", "tess")
 
 # Luna-Jiménez et al., with the validation actors of github.com/Mak-Sim/ResLSTM-SER, commit f2b7439,

@@ -1,8 +1,8 @@
-"""Who is tested in each fold: the schemes by which a corpus is divided, but for `file`.
+"""Who is tested in each fold: all schemes of `corpus.folds` but `file`.
 
-In: a corpus and its settings. Out: for each fold its name, the utterances that it tests, and the rest, of
-which `validation.py` takes the validation part. Schemes by speakers and sessions leave utterances of unknown
-speakers out: nobody knows whose side they are on.
+In: a corpus and its settings. Out: for each fold its name, the tested utterances, and the rest, from which
+`validation.py` takes the validation part. Schemes by speaker or session leave out utterances of unknown
+speakers, because nobody knows which side they belong to.
 """
 
 from collections import Counter
@@ -20,20 +20,20 @@ from raysernas.corpora.folds import published
 Indices = NDArray[np.int64]  # into corpus.utterances, ascending
 
 FEWEST = 3  # speakers or sessions: one to test, one to validate, one to train on
-LONGEST_NAME = 4  # speakers of a fold that its name spells out
+LONGEST_NAME = 4  # speakers in the name of a fold
 NOBODY = -1  # the number of an unknown speaker
 WHERE = "folds"
-DEALING_SEED = 0  # of the folds of `random`; fixed, so that seeds differ in learning only
+DEALING_SEED = 0  # of the folds of `random`; fixed, so that trials of other seeds have the same folds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Outer:
-    """A fold of which only the test part is settled."""
+    """A fold before the validation part is chosen."""
 
     name: str
     test: Indices
     rest: Indices  # may train or validate
-    valid: Indices | None = None  # where the list of the folds gives it; no part of `rest`
+    valid: Indices | None = None  # if the source of the folds gives it; not in `rest`
 
 
 def outer(corpus: Corpus, config: CorpusConfig, scheme: str) -> tuple[Outer, ...]:
@@ -46,7 +46,7 @@ def outer(corpus: Corpus, config: CorpusConfig, scheme: str) -> tuple[Outer, ...
 
 
 def speaker_numbers(corpus: Corpus) -> Indices:
-    """For each utterance the place of its speaker in `corpus.speakers`, or NOBODY."""
+    """For each utterance the index of its speaker in `corpus.speakers`, or NOBODY."""
     return _numbers(tuple(utterance.speaker for utterance in corpus.utterances), corpus.speakers)
 
 
@@ -76,20 +76,18 @@ def sessions(corpus: Corpus) -> dict[str, tuple[str, ...]]:
             "a speaker is heard in two sessions",
             got=", ".join(roaming),
             expected="every speaker in one session only",
-            fix="set corpus.folds=speaker, or mend the sessions of the corpus",
+            fix="set corpus.folds=speaker, or correct the sessions of the corpus",
         )
     return {session: tuple(sorted(found[session])) for session in sorted(found)}
 
 
 def session_numbers(corpus: Corpus) -> Indices:
-    """For each utterance the place of its session in `sessions(corpus)`, or NOBODY."""
+    """For each utterance the index of its session in `sessions(corpus)`, or NOBODY."""
     return _numbers(tuple(utterance.session for utterance in corpus.utterances), tuple(sessions(corpus)))
 
 
 def by_emotion(corpus: Corpus, indices: Sequence[int]) -> list[list[int]]:
-    """The indices of each emotion, in the order of `corpus.emotions`; sorted by key, so that the order of
-    rows does not matter.
-    """
+    """The indices of each emotion, in the order of `corpus.emotions`, each sorted by key."""
     found: dict[str, list[int]] = {emotion: [] for emotion in corpus.emotions}
     for index in sorted(indices, key=lambda index: corpus.utterances[index].key):
         found[corpus.utterances[index].emotion].append(index)
@@ -127,7 +125,7 @@ def _by_group(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
             fix=f"set corpus.groups to at most {len(speakers)}",
         )
     gender = genders(corpus)
-    # one after the other, gender by gender
+    # dealt in turn, gender by gender
     dealt = sorted(speakers, key=lambda speaker: (gender[speaker], speaker))
     return _apart(corpus, [tuple(sorted(dealt[group :: config.groups])) for group in range(config.groups)])
 
@@ -147,9 +145,7 @@ def _by_session(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
 
 
 def _official(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
-    """The release's own parts; a second or third test part is in none, and unknown speakers stay where the
-    release put them.
-    """
+    """The release's own parts. A second or third test part is not used; unknown speakers keep their part."""
     parts = np.array([utterance.split for utterance in corpus.utterances])
     train, valid, test = (np.flatnonzero(parts == part) for part in ("train", "valid", "test"))
     if not len(train) or not len(test):
@@ -208,9 +204,7 @@ def _luna_jimenez(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
 
 
 def _published(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
-    """The odd folds of the code of arXiv 2305.14402; of MSP-Podcast it leaves out the official validation
-    part.
-    """
+    """The folds of the code of arXiv 2305.14402, which omits the official validation part of MSP-Podcast."""
     if corpus.name == "iemocap":
         return _apart(corpus, published.PUBLISHED_IEMOCAP)
     if corpus.name == "msp_improv":
@@ -230,7 +224,7 @@ def _published(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
 
 
 def _filled(corpus: Corpus, pool: NDArray[np.bool_]) -> list[tuple[str, ...]]:
-    """Speakers in the order of their names, the next group begun when one holds more than its share."""
+    """Speakers sorted by name; a new group starts when one holds more than its share."""
     numbers = speaker_numbers(corpus)[pool]
     counts = np.bincount(numbers[numbers != NOBODY], minlength=len(corpus.speakers))
     share = int(counts.sum()) // published.PUBLISHED_MSP_PODCAST
@@ -248,7 +242,7 @@ def _filled(corpus: Corpus, pool: NDArray[np.bool_]) -> list[tuple[str, ...]]:
 
 
 def _random(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
-    """Utterances dealt one after the other, emotion by emotion, whoever talks."""
+    """Utterances dealt in turn, emotion by emotion, whoever speaks."""
     generator = np.random.default_rng(DEALING_SEED)
     order = [
         indices[place]
@@ -273,7 +267,7 @@ def _apart(
     titles: Sequence[str] = (),
     pool: NDArray[np.bool_] | None = None,
 ) -> tuple[Outer, ...]:
-    """A fold for each group of speakers; of those that the corpus does not have nothing is tested."""
+    """A fold for each group of speakers; speakers that the corpus lacks are ignored."""
     speakers, numbers = _enough_speakers(corpus), speaker_numbers(corpus)
     places = {speaker: place for place, speaker in enumerate(speakers)}
     known = numbers != NOBODY if pool is None else (numbers != NOBODY) & pool

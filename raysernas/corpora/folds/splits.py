@@ -1,10 +1,9 @@
-"""The folds of a corpus: who is tested, who validates, who trains, and how the training part is halved for a
-search.
+"""The folds of a corpus: who is tested, who validates, who trains, and how a search halves the training part.
 
 In: a corpus and its settings. Out: its folds, and a `Split` of indices for one of them. The scheme decides
-who is tested (`schemes.py`, `fold_file.py`), a rule who validates (`validation.py`), the seed only how the
-rest is halved: one half trains the weights and the other the alphas of a search. No speaker is ever on two
-sides unless the user allows it: speaker-dependent splits gain 5 to 25 points that are not there.
+who is tested (`schemes.py`, `fold_file.py`), a rule decides who validates (`validation.py`), and the seed
+decides only how the rest is halved: one half trains the weights of a search, the other the alphas. No speaker
+is on two sides unless the user allows it, because speaker-dependent scores are 5 to 25 points too high.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +21,13 @@ from raysernas.corpora.folds.fold_file import Fold
 from raysernas.corpora.folds.schemes import NOBODY, WHERE, Indices, Outer
 from raysernas.record import storage
 
-GIVEN = "usual"  # the rule of folds that come with their validation part
+GIVEN = "usual"  # the rule of folds with a validation part of their own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Indices into `corpus.utterances`, ascending; speakers of weights and alphas, of valid, and of test are
-    disjoint.
+    """Indices into `corpus.utterances`, ascending. Training (weights and alphas), valid and test share no
+    speaker.
     """
 
     weights: tuple[int, ...]
@@ -41,32 +40,30 @@ def of(corpus: Corpus, config: CorpusConfig) -> tuple[Fold, ...]:
     """All folds of the corpus.
 
     Raises:
-        Fault: for a corpus that the scheme or the rule cannot be applied to, an empty part, and a speaker on
-            two sides.
+        Fault: when scheme or rule do not suit the corpus, for an empty part, and a speaker on two sides.
     """
     return _complete(corpus, config)[1]
 
 
 def names(corpus: Corpus, config: CorpusConfig) -> tuple[str, ...]:
-    """A readable name for each fold: the session or the speakers that it holds out, or what its list calls
-    it.
+    """A name for each fold: its tested session or speakers, or the name in its list.
 
     Raises:
-        Fault: for a corpus that the scheme cannot be applied to.
+        Fault: when the scheme does not suit the corpus.
     """
     return tuple(fold.name for fold in _outer(corpus, config))
 
 
 def scheme(corpus: Corpus, config: CorpusConfig) -> str:
-    """The scheme of the folds: the one that is set, or the one that is usual for the corpus."""
+    """The scheme of the folds: `corpus.folds`, or the usual one of the corpus."""
     return corpus.folds if config.folds == "usual" else config.folds
 
 
 def rule(corpus: Corpus, config: CorpusConfig) -> str:
-    """By what rule the validation part is chosen, for people.
+    """How the validation part is chosen, in words.
 
     Raises:
-        Fault: for a corpus that the scheme cannot be applied to.
+        Fault: when the scheme does not suit the corpus.
     """
     chosen = _rule(corpus, config, _outer(corpus, config))
     if chosen == GIVEN:
@@ -75,11 +72,10 @@ def rule(corpus: Corpus, config: CorpusConfig) -> str:
 
 
 def resolved(config: CorpusConfig, corpus: Corpus) -> CorpusConfig:
-    """The settings with what the corpus has decided: the scheme, the rule, and a hash of who is in which part
-    of which fold.
+    """The settings with all that depends on the corpus: the scheme, the rule, and the hash of the folds.
 
     Raises:
-        Fault: for other folds than those that `corpus.folds_hash` names.
+        Fault: when the folds do not match `corpus.folds_hash`.
     """
     chosen, complete = _complete(corpus, config)
     return replace(
@@ -88,11 +84,11 @@ def resolved(config: CorpusConfig, corpus: Corpus) -> CorpusConfig:
 
 
 def split(corpus: Corpus, config: CorpusConfig, fold: int, seed: int) -> Split:
-    """The parts of one fold; `seed` decides only how the halves weights and alphas are cut.
+    """The parts of one fold; `seed` only decides which utterances train the weights and which the alphas.
 
     Raises:
-        Fault: for a fold that does not exist, other folds than those that `corpus.folds_hash` names, and all
-            that `of` and `halved` refuse.
+        Fault: for a fold that does not exist, folds that do not match `corpus.folds_hash`, and for all that
+            `of` and `halved` refuse.
     """
     found = of(corpus, config)
     _hash_of(corpus, config, found)
@@ -108,13 +104,13 @@ def split(corpus: Corpus, config: CorpusConfig, fold: int, seed: int) -> Split:
 
 
 def halved(corpus: Corpus, config: CorpusConfig, fold: Fold, number: int, seed: int) -> Split:
-    """The parts of a fold that `of` has found, its training part halved.
+    """The parts of a fold, its training part halved.
 
     Args:
-        number: of the fold, which cuts its halves unlike those of others.
+        number: of the fold, so that every fold is halved differently.
 
     Raises:
-        Fault: for too few speakers, or an emotion that one of the halves would lack.
+        Fault: for too few speakers, or an emotion that one of the halves lacks.
     """
     generator = np.random.default_rng([seed, number])
     if config.halves == "speaker":
@@ -128,10 +124,10 @@ def halved(corpus: Corpus, config: CorpusConfig, fold: Fold, number: int, seed: 
 
 
 def check_disjoint(corpus: Corpus, split: Split, *, speaker_dependent: bool = False) -> None:
-    """Refuse a split that uses an utterance twice, or hears a speaker on two sides unless that is allowed.
+    """Refuse a split with an utterance in two parts or, unless that is allowed, a speaker on two sides.
 
     Raises:
-        Fault: naming the sides and the speakers.
+        Fault: with the sides and the speakers.
     """
     parts = {
         part: np.array(getattr(split, part), dtype=np.int64)
@@ -148,7 +144,7 @@ def check_disjoint(corpus: Corpus, split: Split, *, speaker_dependent: bool = Fa
 
 
 def _hash_of(corpus: Corpus, config: CorpusConfig, found: Sequence[Fold]) -> str:
-    """The hash of the folds, if it is the one that is expected."""
+    """The hash of the folds; refuses one that does not match `corpus.folds_hash`."""
     of_these = fold_file.hash_of(corpus, found)
     if config.folds_hash and config.folds_hash != of_these:
         raise Fault(
@@ -162,7 +158,7 @@ def _hash_of(corpus: Corpus, config: CorpusConfig, found: Sequence[Fold]) -> str
 
 
 def _complete(corpus: Corpus, config: CorpusConfig) -> tuple[str, tuple[Fold, ...]]:
-    """The rule that chooses who validates (or GIVEN), and the checked folds."""
+    """The rule, and the checked folds."""
     numbers, found = schemes.speaker_numbers(corpus), _outer(corpus, config)
     for fold in found:
         _refuse_shared(corpus, numbers, {"training": fold.rest, "test": fold.test}, config.speaker_dependent)
@@ -183,7 +179,7 @@ def _complete(corpus: Corpus, config: CorpusConfig) -> tuple[str, tuple[Fold, ..
 
 
 def _outer(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
-    """The folds before a rule has chosen who validates."""
+    """The folds before the validation part is chosen."""
     chosen = scheme(corpus, config)
     if chosen == "random" and not config.speaker_dependent:
         raise _dependent("folds=random")
@@ -248,7 +244,7 @@ def _check_filled(corpus: Corpus, config: CorpusConfig, fold: str, sides: Mappin
 def _refuse_shared(
     corpus: Corpus, numbers: Indices, sides: Mapping[str, Indices], speaker_dependent: bool
 ) -> None:
-    """Refuse an utterance on two sides, and a known speaker unless that is allowed."""
+    """Refuse an utterance on two sides and, unless that is allowed, a known speaker."""
     used = {side: _flags(len(corpus.utterances), indices) for side, indices in sides.items()}
     for one, other in combinations(sides, 2):
         if (used[one] & used[other]).any():
@@ -258,7 +254,7 @@ def _refuse_shared(
                 f"an utterance is in {one} and in {other}",
                 got=corpus.utterances[both[0]].key,
                 expected="every utterance in one part only",
-                fix="mend the list of the folds",
+                fix="correct the list of the folds",
             )
     if speaker_dependent:
         return
@@ -273,8 +269,8 @@ def _refuse_shared(
                 f"a speaker is heard in {one} and in {other}",
                 got=schemes.name(shared),
                 expected="every speaker on one side only",
-                fix="mend the speakers (and sessions) of the corpus, or set corpus.speaker_dependent=true, "
-                "which marks every table",
+                fix="correct the speakers (and sessions) of the corpus, or set "
+                "corpus.speaker_dependent=true, which marks every table",
             )
 
 
@@ -287,7 +283,7 @@ def _flags(size: int, places: Indices) -> NDArray[np.bool_]:
 def _halves_by_utterance(
     corpus: Corpus, training: Sequence[int], generator: np.random.Generator
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Each emotion shuffled and cut in the middle; what is left over goes to the two halves in turn."""
+    """Each emotion shuffled and halved; odd utterances go to the halves in turn."""
     halves: tuple[list[int], list[int]] = ([], [])
     odd = 0
     for indices in schemes.by_emotion(corpus, training):
@@ -301,9 +297,7 @@ def _halves_by_utterance(
 def _halves_by_speaker(
     corpus: Corpus, fold: Fold, generator: np.random.Generator
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Speakers shuffled and dealt in turn, gender by gender; utterances of unknown speakers are halved as
-    such.
-    """
+    """Speakers shuffled and dealt in turn, gender by gender; of unknown speakers, utterances are halved."""
     heard: dict[str, list[int]] = {}
     for index in fold.train:
         heard.setdefault(corpus.utterances[index].speaker, []).append(index)

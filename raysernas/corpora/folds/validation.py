@@ -1,7 +1,7 @@
-"""Who validates in each fold: the rules that cut the validation part from what a fold does not test.
+"""Who validates in each fold: the rules that take the validation part from the untested rest of a fold.
 
-In: a corpus, its settings and the folds without a validation part. Out: one for each. It rotates with the
-fold and never with the seed, so that seeds differ in learning only.
+In: a corpus, its settings and folds without a validation part. Out: the validation part of each fold. It
+depends on the fold and never on the seed, so that trials of other seeds have the same parts.
 """
 
 from collections import Counter
@@ -15,15 +15,13 @@ from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import schemes
 from raysernas.corpora.folds.schemes import NOBODY, WHERE, Indices, Outer
 
-# scheme -> rule; `speakers` for the others
+# scheme -> rule; all others: `speakers`
 USUAL = {"session": "next_session", "published": "next_fold", "random": "utterances"}
 DRAWING_SEED = 1  # of the rule `utterances`; fixed
 
 
 def usual(corpus: Corpus, scheme: str, folds: Sequence[Outer]) -> str:
-    """The rule that fits a scheme; where a list of folds mixes speakers anyway, nothing keeps the validation
-    part's apart.
-    """
+    """The usual rule of a scheme; `utterances` where a list of folds mixes speakers anyway."""
     if scheme == "emobox" and corpus.name == "iemocap":
         return USUAL["session"]  # its folds are the sessions
     if scheme in ("file", "official"):
@@ -34,16 +32,16 @@ def usual(corpus: Corpus, scheme: str, folds: Sequence[Outer]) -> str:
 
 
 def parts(corpus: Corpus, config: CorpusConfig, rule: str, folds: Sequence[Outer]) -> list[Indices]:
-    """The utterances of `rest` that validate, for each fold.
+    """For each fold the utterances of `rest` that validate.
 
     Raises:
-        Fault: for a corpus that the rule cannot be applied to.
+        Fault: when the rule does not suit the corpus.
     """
     return RULES[rule](corpus, config, folds)
 
 
 def too_few(corpus: Corpus, got: str) -> Fault:
-    """The fault of a corpus whose speakers do not suffice for three sides."""
+    """The fault of a corpus with too few speakers for three sides."""
     return Fault(
         WHERE,
         f"{corpus.name} has too few speakers",
@@ -54,7 +52,7 @@ def too_few(corpus: Corpus, got: str) -> Fault:
 
 
 def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> list[Indices]:
-    """In every fold those who have validated least so far."""
+    """In each fold the speakers who have validated least so far."""
     speakers, numbers = corpus.speakers, schemes.speaker_numbers(corpus)
     count = max(1, round(config.valid_fraction * len(speakers)))
     gender = schemes.genders(corpus)
@@ -75,7 +73,7 @@ def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> l
 
 
 def _least_used(ring: Sequence[int], genders: Sequence[str], used: Counter[int], count: int) -> list[int]:
-    """`count` speakers: genders in turn, then the least used, then the next in the ring."""
+    """`count` speakers: genders take turns, each offers the least used, and of these the next in the ring."""
     queues: dict[str, list[tuple[int, int, int]]] = {}
     for place, number in enumerate(ring):
         queues.setdefault(genders[number], []).append((used[number], place, number))
@@ -94,7 +92,7 @@ def _least_used(ring: Sequence[int], genders: Sequence[str], used: Counter[int],
 
 
 def _next_session(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> list[Indices]:
-    """The whole next session in the ring that is not tested, because its speakers talk to each other."""
+    """The next untested session, as a whole because its speakers talk to each other."""
     numbers, count = schemes.session_numbers(corpus), len(schemes.sessions(corpus))
     found: list[Indices] = []
     for fold in folds:
@@ -106,7 +104,7 @@ def _next_session(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) 
 
 
 def _other_speaker(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> list[Indices]:
-    """Those who talk in the sessions of the tested speakers and are not tested."""
+    """The untested speakers in the sessions of the tested ones."""
     numbers = schemes.session_numbers(corpus)
     return [fold.rest[np.isin(numbers[fold.rest], [*_heard(numbers, fold.test)])] for fold in folds]
 
@@ -118,7 +116,7 @@ def _next_fold(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> 
 
 
 def _utterances(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> list[Indices]:
-    """The same share of each emotion, whoever talks; at least one utterance, and not the last."""
+    """The same share of each emotion, whoever speaks: at least one utterance, never all."""
     found: list[Indices] = []
     for number, fold in enumerate(folds):
         generator = np.random.default_rng([DRAWING_SEED, number])

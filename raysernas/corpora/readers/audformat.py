@@ -1,11 +1,11 @@
 """A corpus in audformat: a folder with `db.yaml` and the tables that it names, `db.<table>.csv` or
 `db.<table>.parquet`.
 
-In: the folder. Out: rows as a manifest has them: file, emotion, speaker, and start, end, split, gender where
-the corpus knows them. Labels come from the tables with a column `emotion`; several of them are the parts of
-an official split, or rivals: then one kind is chosen, and that is noted. What they do not say of a file (who
-speaks) is looked up in the other tables. A table that is kept as a pickle only is not read. Source: the
-specification of audformat, https://audeering.github.io/audformat.
+In: the folder. Out: the rows of a manifest: file, emotion, speaker, and start, end, split, gender where the
+corpus has them. Labels come from the tables with a column `emotion`. Several such tables are the parts of an
+official split, or rival labels: then one kind is chosen, with a note. Other columns (who speaks) are looked
+up in the other tables. A table that exists only as a pickle is not read.
+Source: the specification of audformat, https://audeering.github.io/audformat.
 """
 
 import re
@@ -23,7 +23,7 @@ from raysernas.corpora.readers import table
 from raysernas.corpora.readers.table import Table, TableRow
 
 HEADER = "db.yaml"
-# words in the names of tables, usual one first
+# words in the names of tables; the usual kind comes first
 KINDS: dict[Label, str] = {"perceived": "gold_standard", "intended": "desired"}
 LOOKED_UP = ("speaker", "gender", "session", "scenario")
 SPLIT_WORDS = ("train", "dev", "development", "valid", "validation", "test", "test1", "test2", "test3")
@@ -31,7 +31,7 @@ SPLIT_WORDS = ("train", "dev", "development", "valid", "validation", "test", "te
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The header of a folder and its tables that are there, by their names in the header."""
+    """The header of a folder and its existing tables, by their names in the header."""
 
     folder: Path
     header: Mapping[str, Any]
@@ -39,11 +39,10 @@ class Database:
 
 
 def read(folder: Path, label: Label) -> tuple[tuple[TableRow, ...], tuple[str, ...]]:
-    """The labelled rows of all tables of one kind, completed from the others, and notes on what was chosen.
+    """The labelled rows of all tables of one kind, completed from the others, and notes.
 
     Raises:
-        Fault: for a header or table that cannot be read, and where emotions or speakers are in none of the
-            tables.
+        Fault: for a header or table that cannot be read, and when no table has emotions or speakers.
     """
     database = _open(folder)
     chosen, notes = _chosen(database, label)
@@ -69,7 +68,11 @@ def _open(folder: Path) -> Database:
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise table.fault(
-            path, "cannot be read", got=reason, expected="the header of a corpus in audformat", fix="mend it"
+            path,
+            "cannot be read",
+            got=reason,
+            expected="the header of a corpus in audformat",
+            fix="correct it",
         ) from error
     if not _section(header, "tables"):
         raise table.fault(
@@ -116,7 +119,7 @@ def _chosen(database: Database, label: Label) -> tuple[list[str], tuple[str, ...
 
 
 def _split(database: Database, name: str) -> str:
-    """The part of the official split that a table is: as the header says, or by a word of its name."""
+    """The official part of a table: from the header, or from a word of its name."""
     named = str(_section(_section(database.header, "tables"), name).get("split_id") or "")
     kind = _section(_section(database.header, "splits"), named).get("type")
     words = [
@@ -126,63 +129,67 @@ def _split(database: Database, name: str) -> str:
 
 
 class _LookUp:
-    """What other tables, and the labels of the scheme of speakers, say of a stretch, a file or a speaker."""
+    """What other tables and the scheme of speakers say about a stretch, a file or a speaker."""
 
     def __init__(self, database: Database) -> None:
-        self._told: dict[str, dict[tuple[str, str, str], str]] = {column: {} for column in LOOKED_UP}
+        self._values: dict[str, dict[tuple[str, str, str], str]] = {column: {} for column in LOOKED_UP}
         for found in database.tables.values():
             for column in LOOKED_UP:
                 if column in found.columns and "file" in found.columns:
-                    self._told[column] |= {
+                    self._values[column] |= {
                         _place(row): row.cells[column] for row in found.rows if row.cells[column].strip()
                     }
         self._genders = _genders(database)
 
     def has(self, column: str) -> bool:
         """Whether a column was found anywhere."""
-        return bool(self._told[column])
+        return bool(self._values[column])
 
     def completed(self, row: TableRow) -> dict[str, str]:
-        """The cells of a row, with what else is known of it."""
+        """The cells of a row, completed."""
         cells = dict(row.cells)
-        for column, told in self._told.items():
+        for column, values in self._values.items():
             if not cells.get(column, "").strip():
-                cells[column] = told.get(_place(row)) or told.get((row.cells["file"], "", "")) or ""
+                cells[column] = values.get(_place(row)) or values.get((row.cells["file"], "", "")) or ""
         if cells["gender"].strip() in ("", "other"):  # the third of audformat's own genders
             cells["gender"] = self._genders.get(cells["speaker"].strip(), "")
         return cells
 
 
 def _genders(database: Database) -> dict[str, str]:
-    """The gender of each speaker by the scheme of speakers: a mapping, or a table that it names."""
+    """The gender of each speaker from the scheme of speakers: a mapping, or a table that it names."""
     described = _section(database.header, "tables").values()
     columns = [_section(_section(each, "columns"), "speaker") for each in described]
     scheme = next((str(column["scheme_id"]) for column in columns if column.get("scheme_id")), "speaker")
     labels = _section(_section(database.header, "schemes"), scheme).get("labels")
     if isinstance(labels, str) and labels in database.tables and "gender" in database.tables[labels].columns:
         found = database.tables[labels]
-        told = {row.cells[found.columns[0]]: row.cells["gender"] for row in found.rows}
+        found_genders = {row.cells[found.columns[0]]: row.cells["gender"] for row in found.rows}
     else:
-        told = {
+        found_genders = {
             str(speaker): _section(labels, speaker).get("gender")
             for speaker in (labels if isinstance(labels, dict) else ())
         }
-    return {speaker.strip(): str(gender) for speaker, gender in told.items() if gender in ("female", "male")}
+    return {
+        speaker.strip(): str(gender)
+        for speaker, gender in found_genders.items()
+        if gender in ("female", "male")
+    }
 
 
 def _place(row: TableRow) -> tuple[str, str, str]:
-    """What a row is about: a file, or a stretch of one."""
+    """The file, or the stretch of one, that a row is about."""
     return row.cells["file"], row.cells.get("start", ""), row.cells.get("end", "")
 
 
 def _section(node: Any, name: Any) -> dict[Any, Any]:
-    """A mapping in a mapping; what is no mapping, or not there, is an empty one."""
+    """A mapping inside a mapping; empty if there is none."""
     found = node.get(name) if isinstance(node, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def _lacks(database: Database, column: str, names: Sequence[str]) -> Fault:
-    """The fault of a folder whose tables do not say what is needed; it names the files and their columns."""
+    """The fault of a folder whose tables lack a column."""
     tables = [database.tables[name] for name in names]
     return table.fault(
         database.folder / HEADER,

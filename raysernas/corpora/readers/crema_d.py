@@ -1,12 +1,11 @@
-"""CREMA-D: 91 actors, twelve sentences, six emotions, 7,442 files, English; what was acted, or what listeners
-heard.
+"""CREMA-D: 91 actors, twelve sentences, six emotions, 7,442 files, English; acted and perceived labels.
 
 In: the folder of the release, the one above it, or `AudioWAV` in it. Out: utterances, `1001_DFA_ANG_XX.wav` =
-actor, sentence, acted emotion, level. What listeners heard in the sound alone is the VoiceVote of
-`processedResults/summaryTable.csv`; it is what was acted for 42 % of the files. Genders are in
+actor, sentence, acted emotion, level. What listeners heard in the sound alone is the VoiceVote in
+`processedResults/summaryTable.csv`; it agrees with the acted emotion for 42 % of the files. Genders are in
 `VideoDemographics.csv`. The copies in `AudioMP3` are not read.
 Source: Cao et al., CREMA-D: crowd-sourced emotional multimodal actors dataset, IEEE Transactions on Affective
-    Computing 2014.
+Computing 2014.
 """
 
 import csv
@@ -27,7 +26,7 @@ from raysernas.corpora.corpus import (
     Utterance,
     expected_by,
 )
-from raysernas.corpora.readers.file_names import MEND_NAME
+from raysernas.corpora.readers.file_names import CORRECT_NAME
 
 NAME = "crema_d"
 AUDIO, VOTES, ACTORS = "AudioWAV", "processedResults/summaryTable.csv", "VideoDemographics.csv"
@@ -84,7 +83,7 @@ NOTES: dict[Label, str] = {
 
 
 def read(root: Path, label: Label = "usual") -> Release:
-    """All recordings; with perceived labels also those that the table of votes lists and that are missing.
+    """All recordings; with perceived labels also missing ones that the table of votes lists.
 
     Raises:
         Fault: for a folder without a file of CREMA-D, perceived labels without the table of votes, and a
@@ -131,13 +130,13 @@ def read(root: Path, label: Label = "usual") -> Release:
 
 
 def _named(files: Sequence[Path], root: Path) -> tuple[dict[str, Path], list[Remark]]:
-    """The files by their names as they should be, and remarks on names that are not."""
+    """The files by their correct names, and remarks on names."""
     named: dict[str, Path] = {}
     remarks: list[Remark] = []
     for file in sorted(files, key=lambda file: (file.stem in MISSPELT, file)):
         key, subject = MISSPELT.get(file.stem, file.stem), tree.relative(file, root)
         if not FILE.fullmatch(key):
-            remarks.append(Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", MEND_NAME))
+            remarks.append(Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", CORRECT_NAME))
         elif (first := named.setdefault(key, file)) != file:
             what = f"is a second copy of {tree.relative(first, root)}"
             remarks.append(Remark("left out", subject, what, "nothing; every file is read once"))
@@ -154,12 +153,12 @@ def _code(key: str) -> str:
 
 
 def _emotion(vote: str) -> str:
-    """Of a code in a name (ANG), of a listeners' majority (A), or of a tie (A:D)."""
+    """The emotion of a code in a name (ANG), of a majority (A), or of a tie (A:D)."""
     return NO_AGREEMENT if ":" in vote else LETTERS[vote[0]]
 
 
 def _votes(audio: Path) -> tuple[dict[str, str], list[Remark]]:
-    """The majorities of those who heard the sound alone, by file, and a remark on each row that has none."""
+    """The majority of the votes on the sound alone, by file, and remarks on bad rows."""
     table = _table(audio, VOTES)
     if table is None:
         raise Fault(
@@ -178,7 +177,7 @@ def _votes(audio: Path) -> tuple[dict[str, str], list[Remark]]:
         elif not VOTE.fullmatch(vote):
             what = f"has a vote for {key} that CREMA-D does not have: {vote!r}"
         elif votes.setdefault(key, vote) != vote:
-            what = f"lists {key} a second time, and otherwise"
+            what = f"lists {key} a second time, with another vote"
         else:
             continue
         fix = "copy the table from the release again"
@@ -206,7 +205,7 @@ def _unknown(actors: Iterable[str]) -> list[str]:
 
 
 def _table(audio: Path, name: str) -> Path | None:
-    """A table of the release that the recordings are from, if it is there."""
+    """A table of the release, if it exists."""
     beside = audio.parent if audio.name == AUDIO else audio
     return tree.first(beside, (name, Path(name).name), os.path.isfile)
 

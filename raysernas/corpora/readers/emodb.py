@@ -1,9 +1,8 @@
-"""The Berlin database of emotional speech (EmoDB) as it was released: 535 files, ten actors, seven emotions,
-German.
+"""The Berlin database of emotional speech (EmoDB): 535 files, ten actors, seven emotions, German.
 
-In: its folder, or the folder `wav` in it. Out: utterances whose labels all come from the names of the files,
+In: its folder, or the folder `wav` in it. Out: utterances whose labels come from the names of the files,
 `03a01Fa.wav` = speaker 03, text a01, emotion F, version a. The letters abbreviate German words: A is Angst,
-fear, and W is Ärger, anger.
+fear, and W is Wut, anger.
 Source: Burkhardt et al., A database of German emotional speech, Interspeech 2005.
 """
 
@@ -33,8 +32,8 @@ FILES = 535
 NOTES = (
     "The emotion is the one that was acted; the release keeps what at least 80 % of the listeners "
     "recognised.",
-    "Read as the release of 535 files; the 281 others of version 2.0 are named alike, and only the number of "
-    "files tells them.",
+    "Read as the release of 535 files. The 281 others of version 2.0 have such names too; only the number of "
+    "files shows that they are there.",
 )
 SOURCE = "counted in the 535 files of the release"
 BY_EMOTION = {
@@ -68,8 +67,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All recordings in `root`.
 
     Raises:
-        Fault: for a folder without a file of EmoDB, one with more files than the release has, and perceived
-            labels.
+        Fault: for a folder without a file of EmoDB, more files than the release has, and perceived labels.
     """
     folder = root / "wav" if (root / "wav").is_dir() else root
     release = file_names.read(

@@ -6,7 +6,7 @@ from pathlib import Path
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Expected, Label, Release, Remark, Utterance
 
-MEND_NAME = "mend the name, or take the file out of the folder"
+CORRECT_NAME = "correct the name, or take the file out of the folder"
 
 
 def read(
@@ -22,7 +22,7 @@ def read(
     files: Sequence[Path] | None = None,
     other: Callable[[Path], bool] = lambda file: False,
     key: Callable[[Path], str] | None = None,
-    fix: str = MEND_NAME,
+    fix: str = CORRECT_NAME,
 ) -> Release:
     """The release, with a remark on each file whose name is not understood.
 

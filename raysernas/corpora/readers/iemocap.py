@@ -1,13 +1,12 @@
-"""IEMOCAP: ten actors in five sessions of two, improvising and reading scripts, English; labels are what
-listeners heard.
+"""IEMOCAP: ten actors in five sessions of two, improvising and reading scripts, English; perceived labels.
 
-In: the folder of the release, `IEMOCAP_full_release`, or the one above it. Out: every turn that listeners
-labelled, 10,039 of them, with the majority of their votes. Labels come from the files of the dialogues in
-`dialog/EmoEvaluation` and from nowhere below it, where the single listeners' votes lie. The speaker is the
-last letter of `Ses01F_impro01_M003`, here 01M; the letter after the session only tells who wore the markers
-of the motion capture, and half of the time the other one talks.
+In: the folder of the release, `IEMOCAP_full_release`, or the one above it. Out: the 10,039 turns that
+listeners labelled, with the majority of their votes. Labels come from the files in `dialog/EmoEvaluation`,
+not from the folders in it, which hold the votes of single listeners. The speaker is the letter before the
+number: in `Ses01F_impro01_M003` it is 01M. The letter after the session only says who wore the markers of the
+motion capture, and half of the time the other actor speaks.
 Source: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, Language Resources and
-    Evaluation 2008.
+Evaluation 2008.
 """
 
 import re
@@ -79,7 +78,7 @@ def read(root: Path, label: Label = "usual") -> Release:
 
     Raises:
         Fault: for a folder without sessions, a session without labels or audio, a file of labels that is no
-            text, and intended labels, which IEMOCAP does not have.
+            text, and intended labels.
     """
     tree.which_label(NAME, label, "perceived")
     release = _release(root)
@@ -214,21 +213,21 @@ def _turn(
             "bad",
             place,
             f"names no turn of IEMOCAP: {key!r}",
-            "mend the name; it is like Ses01F_impro01_M003",
+            "correct the name; it is like Ses01F_impro01_M003",
         )
     if turn["dialogue"] != file.stem or turn["session"] != number:
         return Remark(
             "bad",
             place,
             f"names a turn of another dialogue: {key}",
-            "take the file away if it is a copy, or mend the name",
+            "take the file away if it is a copy, or correct the name",
         )
     if code not in CODES:
         return Remark(
             "bad",
             place,
             f"has an emotion that IEMOCAP does not have: {code!r}",
-            f"mend it; known are {' '.join(CODES)}",
+            f"correct it; known are {' '.join(CODES)}",
         )
     gender: Gender = "female" if turn["speaker"] == "F" else "male"
     sound = wav / turn["dialogue"] / key

@@ -1,11 +1,10 @@
-"""The user's own corpus: a table with one row an utterance.
+"""The user's own corpus: a table with one row for each utterance.
 
-In: a CSV or Parquet file, or a folder with one, with the columns `file`, `emotion`, `speaker` and, where
-wanted, `session`, `gender` (female, male), `split` (train, valid, test, or as MSP and audformat name them),
-`scenario`, `start` and `end` (seconds, or times as pandas writes them; an empty end is the end of the file);
-or a corpus in audformat. Files are named relative to the folder of the table. Other columns are left alone.
-Out: the release. What is wrong with one row is a remark on that row; what is wrong with the whole table is a
-fault.
+In: a CSV or Parquet file, or a folder with one; or a corpus in audformat. Columns: `file`, `emotion`,
+`speaker`; optional are `session`, `gender` (female, male), `split` (train, valid, test, or the names of MSP
+and audformat), `scenario`, `start` and `end` (seconds, or times as pandas writes them; an empty end is the
+end of the file). Files are named relative to the folder of the table. Other columns are ignored. Out: the
+release. A mistake in one row is a remark on that row; a mistake in the whole table is a fault.
 """
 
 import math
@@ -35,8 +34,8 @@ from raysernas.corpora.readers.table import TableRow
 REQUIRED = ("file", "emotion", "speaker")
 OPTIONAL = ("session", "gender", "split", "scenario", "start", "end")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
-NAMED = 3  # of the files that no row lists; the rest is counted
-MOST_HELD_OUT = 12  # speakers that are usually tested one by one; more are dealt into groups
+NAMED = 3  # unlisted files that a remark names; it counts the rest
+MOST_HELD_OUT = 12  # with more speakers, the usual folds test groups of them
 TIME = re.compile(
     r"(?:(?P<days>\d+) days?,? ?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
 )  # as pandas writes
@@ -59,7 +58,7 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All utterances of a table, or of the tables of a corpus in audformat.
 
     Raises:
-        Fault: for a table that is not there, cannot be read, lacks a column or lists nothing.
+        Fault: for a table that does not exist, cannot be read, lacks a column or has no rows.
     """
     folder, name, rows, notes = _rows(root.absolute(), label)
     utterances, bad, listed = [], [], []
@@ -83,7 +82,7 @@ def read(root: Path, label: Label = "usual") -> Release:
 
 
 def _rows(root: Path, label: Label) -> tuple[Path, str, Sequence[TableRow], tuple[str, ...]]:
-    """The folder of the recordings, what to call the table, its rows, and notes on what was chosen."""
+    """The folder of the recordings, the name of the table, its rows, and notes."""
     if root.is_dir() and (root / audformat.HEADER).is_file():
         rows, notes = audformat.read(root, label)
         return root, audformat.HEADER, rows, notes
@@ -122,9 +121,7 @@ def _only_table(folder: Path) -> Path:
 
 
 def _cells(row: TableRow) -> dict[str, str]:
-    """The known columns, without outer blanks; a file is called what it is called on disk, so its accents
-    stay as they are.
-    """
+    """The known columns, without outer blanks. Accents in the name of a file stay as they are on disk."""
     cells = {column: tree.plain(row.cells.get(column, "")) for column in (*REQUIRED, *OPTIONAL)}
     return cells | {"file": row.cells["file"].strip()}
 
@@ -162,12 +159,12 @@ def _mistake(cells: dict[str, str], path: str) -> tuple[str, str] | None:
             )
     start_s, end_s = _seconds(cells["start"]), _seconds(cells["end"])
     if end_s and end_s <= start_s:
-        return f"ends at {end_s} s, which is not after its start at {start_s} s", "mend its start and end"
+        return f"ends at {end_s} s, which is not after its start at {start_s} s", "correct its start and end"
     return None
 
 
 def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
-    """What a row without mistakes says."""
+    """The utterance of a row without mistakes."""
     start_s, end_s = _seconds(cells["start"]), _seconds(cells["end"])
     segment = f"#{start_s}-{end_s}" if start_s or end_s else ""
     return Utterance(
@@ -186,7 +183,7 @@ def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
 
 
 def _seconds(text: str) -> float:
-    """0 for nothing, NaN for what is no time."""
+    """0 for an empty text, NaN for one that is no time."""
     if text in ("", "NaT"):
         return 0.0
     if fit := TIME.fullmatch(text):
@@ -200,9 +197,7 @@ def _seconds(text: str) -> float:
 
 
 def _on_disk(folder: Path, file: str) -> Path:
-    """Where a file lies: a Mac takes accented letters apart in the names of files, and a spreadsheet does
-    not.
-    """
+    """Where a file lies. macOS decomposes accented letters in the names of files, spreadsheets do not."""
     if file.isascii():
         return folder / file
     forms = (file, unicodedata.normalize("NFC", file), unicodedata.normalize("NFD", file))
@@ -219,12 +214,12 @@ def _check_genders(path: Path, utterances: Iterable[Utterance]) -> None:
                 f"speaker {utterance.speaker} has two genders",
                 got=f"{other.gender} and {utterance.gender}",
                 expected="one",
-                fix=f"mend {other.key} or {utterance.key}",
+                fix=f"correct {other.key} or {utterance.key}",
             )
 
 
 def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
-    """Words that differ in nothing but capitals: they count as two, and that is hardly meant."""
+    """Warnings about words that differ only in capitals: they count as two."""
     remarks = []
     for column, fix in (
         ("emotion", "write it in one way, or join them by corpus.merge"),
@@ -252,7 +247,7 @@ def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
 
 
 def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
-    """Recordings that lie beside the listed ones and are in no row."""
+    """Recordings beside the listed ones that no row lists."""
     known = {os.path.normpath(path) for path in listed if "\0" not in path}
     remarks = []
     for place in sorted({os.path.dirname(path) for path in known}):
@@ -261,9 +256,9 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
         audio = sorted(
             each for each in os.listdir(place) if each.lower().endswith(AUDIO) and not each.startswith(".")
         )
-        if others := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
-            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-            what = f"holds recordings that {name} does not list: {', '.join(others[:NAMED])}{more}"
+        if unlisted := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
+            more = f" and {len(unlisted) - NAMED} more" if len(unlisted) > NAMED else ""
+            what = f"holds recordings that {name} does not list: {', '.join(unlisted[:NAMED])}{more}"
             remarks.append(
                 Remark(
                     kind="left out",
@@ -276,7 +271,7 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
 
 
 def _folds(utterances: Sequence[Utterance]) -> tuple[str, tuple[str, ...]]:
-    """The usual scheme: the official split where there is one for all, otherwise by speaker."""
+    """The usual scheme, and notes: the official split if every utterance has a part, else by speaker."""
     splits = Counter(utterance.split for utterance in utterances)
     speakers = len({utterance.speaker for utterance in utterances})
     by_speaker = "speaker" if speakers <= MOST_HELD_OUT else "speaker_groups"
@@ -285,7 +280,7 @@ def _folds(utterances: Sequence[Utterance]) -> tuple[str, tuple[str, ...]]:
     if splits.keys() - {""}:
         found = ", ".join(f"{split or 'none'} {splits[split]}" for split in sorted(splits))
         return by_speaker, (
-            f"The split is not used, because it is no division of all into train and test: {found}.",
+            f"The split is not used, because it does not divide all utterances into train and test: {found}.",
         )
     return by_speaker, ()
 

@@ -1,12 +1,11 @@
-"""MSP-IMPROV: twelve actors in six sessions of two, acting, reading and talking between takes, English;
-labels by listeners.
+"""MSP-IMPROV: twelve actors in six sessions of two, acting, reading and talking between takes, English.
 
 In: the folder of the release, or the one above it. Out: all 8,438 turns, with the majority of the listeners'
-votes, or with the emotion that the scene was written for (`intended`). Votes stand in `Evalution.txt`, as the
-release spells it, under the names of the videos, `UTD-IMPROV-S01A-F01-P-FM01.avi`; the sound is
-`MSP-IMPROV-S01A-F01-P-FM01.wav`, wherever it lies. In this name S01 is the sentence, A the intended emotion,
-F01 the actor whom the scene was written for and his session, P the way of elicitation, and FM the speaker and
-the one who listens: the speaker is not always the target.
+votes or, with `intended` labels, the emotion of the scene. The votes are in `Evalution.txt` (spelled like
+this), under the names of the videos: `UTD-IMPROV-S01A-F01-P-FM01.avi`. The sound is in
+`MSP-IMPROV-S01A-F01-P-FM01.wav`, in any folder. S01 is the sentence, A the intended emotion, F01 the target
+actor of the scene and the session, P the elicitation, FM speaker and listener. The speaker is not always the
+target actor.
 Source: Busso et al., MSP-IMPROV: an acted corpus of dyadic interactions to study emotion perception, IEEE
 Transactions on Affective Computing 2017.
 """
@@ -43,14 +42,13 @@ LINE = re.compile(rf"UTD-IMPROV-(?P<turn>\S+?)\.avi\s*;\s*(?P<letter>\w+)\s*(?:;
 SHAPE = "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.86; V:3.29; D:2.86 ; N:3.43;"
 SPEAKER_NOTE = (
     "The speaker is the first letter of the last field of a name, with the number of the session; this was "
-    "inferred from the counts"
-    " of files (where the target actor talks by design, this letter is the target's) and not compared with "
-    "the release's README."
+    "inferred from the counts of files (where the target actor speaks by design, this letter is the "
+    "target's) and not compared with the release's README."
 )
 PERCEIVED_NOTE = "An emotion is the majority of the listeners' votes; turns without one are no_agreement."
 INTENDED_NOTE = (
-    "An emotion is that of the scene, from the letter in the name;"
-    " natural turns, spoken between takes and not acted, have that of their scene all the same."
+    "An emotion is that of the scene, from the letter in the name; natural turns, spoken between takes and "
+    "not acted, have that of their scene too."
 )
 # Published: utterances of each elicitation
 ALL_LABELS = {"natural": 2785, "other_improvised": 4381, "target_improvised": 652, "target_read": 620}
@@ -138,16 +136,15 @@ def _tables(root: Path) -> list[Path]:
 
 
 def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
-    """Every audio file by its name, and a remark on each folder of second files of the same names.
+    """Every audio file by its name, and a remark on each folder with second files of the same names.
 
-    Other corpora may lie beside the release in `root`, so all of `root` is walked only if there is no audio
-    beside the table.
+    All of `root` is walked only if there is no audio beside the table, because `root` may hold other corpora.
     """
     files: dict[str, Path] = {}
-    again: dict[str, list[Path]] = defaultdict(list)
+    doubled: dict[str, list[Path]] = defaultdict(list)
     for file in tree.audio_files(release, ".wav") or tree.audio_files(root, ".wav"):
         if files.setdefault(file.stem, file) is not file:
-            again[tree.relative(file, root).split("/")[0]].append(file)
+            doubled[tree.relative(file, root).split("/")[0]].append(file)
     if not files:
         raise tree.unlike(
             NAME, root, got="no audio", expected="MSP-IMPROV-*.wav in folders session1 to session6"
@@ -159,13 +156,13 @@ def _audio(root: Path, release: Path) -> tuple[dict[str, Path], list[Remark]]:
             f"holds {len(copies)} second files of the same name, such as {tree.relative(copies[0], root)}",
             f"take them away; {tree.relative(files[copies[0].stem], root)} is read",
         )
-        for folder, copies in again.items()
+        for folder, copies in doubled.items()
     ]
 
 
 def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
     """Place and text of every line with the votes' majority; lines of single listeners begin otherwise."""
-    # listeners wrote words of their own, in another encoding; nothing that is read here is more than ASCII
+    # listeners' own words are in another encoding; all that is read here is ASCII
     for count, line in enumerate(
         tree.text(table, expected="the table of votes", otherwise="latin-1").splitlines(), start=1
     ):
@@ -188,7 +185,7 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
             "bad",
             place,
             f"names no turn of MSP-IMPROV: {fit['turn']!r}",
-            "mend the name; it is like S01A-F01-P-FM01",
+            "correct the name; it is like S01A-F01-P-FM01",
         )
     if fit["letter"] not in LETTERS:
         known = " ".join(LETTERS)
@@ -196,7 +193,7 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
             "bad",
             place,
             f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}",
-            f"mend it; known are {known}",
+            f"correct it; known are {known}",
         )
     key, session = f"MSP-IMPROV-{fit['turn']}", turn["session"]
     letter = fit["letter"] if kind == "perceived" else turn["intended"]
@@ -234,11 +231,9 @@ def _unlabelled(
 
 
 def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:
-    """The target actor talks in all turns of some kinds: names that say otherwise shake the inference of who
-    talks.
-    """
+    """Warnings about names that contradict the design: in turns of some kinds the target actor speaks."""
     for utterance in utterances:
         _, _, _, target, kind, _ = utterance.key.split("-")
         if kind in TARGET_SPEAKS and target[0] != utterance.speaker[0]:
             what = f"is a turn of {target[0]}{target[-1]} by design, and of {utterance.speaker} by its name"
-            yield Remark("warning", utterance.key, what, "find out who talks in it")
+            yield Remark("warning", utterance.key, what, "find out who speaks in it")

@@ -1,11 +1,9 @@
-"""MSP-Podcast: speech cut from podcasts, hundreds of speakers, English; labels by listeners, and official
-parts.
+"""MSP-Podcast: speech from podcasts, hundreds of speakers, English; perceived labels and official parts.
 
 In: the folder of a release, or the one above it. Out: every labelled segment with the majority of the
-listeners' votes and its official part. All of it stands in one table, `Labels/labels_consensus.csv`
-(`labels_concensus.csv` in old releases); its cells are read as text, because speakers are numbers that are
-names. What later releases call Development old ones call Validation: it is `valid` here. Test3 has no public
-labels and is left out.
+listeners' votes and its official part, from `Labels/labels_consensus.csv` (`labels_concensus.csv` in old
+releases). Development (Validation in old releases) is `valid` here. Test3 has no public labels and is left
+out.
 Source: Lotfian and Busso, Building naturalistic emotionally balanced speech corpus by retrieving emotional
 speech from existing podcast recordings, IEEE Transactions on Affective Computing 2019.
 """
@@ -74,8 +72,8 @@ def read(root: Path, label: Label = "usual") -> Release:
     """All labelled segments that the table lists.
 
     Raises:
-        Fault: for a folder without the table or without audio, several releases in it, a table that cannot be
-            read or lacks a column, and intended labels, which natural speech does not have.
+        Fault: for a folder without table or audio, several releases in it, a table that cannot be read or
+            lacks a column, and intended labels, which natural speech does not have.
     """
     tree.which_label(NAME, label, "perceived")
     table, *others = _tables(root)
@@ -154,9 +152,7 @@ def _tables_in(release: Path) -> list[Path]:
 
 
 def _rows(root: Path, table: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Place and cells of every row, as text without outer blanks; of a row with too few or too many cells, no
-    cells.
-    """
+    """Place and cells of every row, as text without outer blanks; no cells if their number is wrong."""
     reader = csv.reader(
         io.StringIO(tree.text(table, expected="CSV (UTF-8, commas)"), newline=""), strict=True
     )
@@ -178,23 +174,23 @@ def _rows(root: Path, table: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Remark | Path:
-    """The segment of a row, what is wrong with the row, or the file of a segment without public label."""
+    """The segment of a row, what is wrong with the row, or the file of a segment without a public label."""
     if not cells:
-        return Remark("bad", place, "has not the cells of the header", COPY_TABLE)
+        return Remark("bad", place, "has too few or too many cells", COPY_TABLE)
     name, letter, part = cells["FileName"], cells["EmoClass"], PARTS.get(cells["Split_Set"])
     if not name.lower().endswith(".wav") or "/" in name or "\\" in name:
         return Remark(
             "bad",
             place,
             f"names no audio file: {name!r}",
-            "mend FileName; it is like MSP-PODCAST_0001_0008.wav",
+            "correct FileName; it is like MSP-PODCAST_0001_0008.wav",
         )
     if part is None:
         return Remark(
             "bad",
             place,
             f"{name} is in no official part: {cells['Split_Set']!r}",
-            f"mend Split_Set; known are {' '.join(PARTS)}",
+            f"correct Split_Set; known are {' '.join(PARTS)}",
         )
     if letter not in LETTERS:
         if part == "test3":
@@ -203,7 +199,7 @@ def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Rema
             "bad",
             place,
             f"{name} has no emotion of MSP-Podcast: {letter!r}",
-            f"mend EmoClass; known are {' '.join(LETTERS)}",
+            f"correct EmoClass; known are {' '.join(LETTERS)}",
         )
     speaker = UNKNOWN_SPEAKER if cells["SpkrID"].lower() == "unknown" else cells["SpkrID"]
     return Utterance(
@@ -218,7 +214,7 @@ def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Rema
 
 
 def _is_test3(file: Path) -> bool:
-    """Their names tell: MSP-PODCAST_test3_0001.wav."""
+    """Whether the name is like MSP-PODCAST_test3_0001.wav."""
     return "_test3_" in file.name.lower()
 
 

@@ -2,8 +2,7 @@
 
 In: the folder of the release, which has `samples` and `data.tsv` in it, or a folder of its recordings alone.
 Out: utterances whose labels come from the names of the files, `EB0_anger_1.wav` = speaker, emotion, sentence.
-The table, where there is one, tells the gender, and is compared with the names: a file that is called one
-thing and listed as another is bad.
+The table, if there is one, gives the genders. It is compared with the names: a file is bad if the two differ.
 Source: Christop, nEMO: dataset of emotional speech in Polish, LREC-COLING 2024.
 """
 
@@ -14,7 +13,7 @@ from pathlib import Path
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Gender, Label, Release, Remark, Utterance, expected_by
-from raysernas.corpora.readers.file_names import MEND_NAME
+from raysernas.corpora.readers.file_names import CORRECT_NAME
 
 NAME = "nemo"
 TABLE = "data.tsv"
@@ -49,11 +48,11 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, BY_EMOTION),
     expected_by("speaker", "speakers", SOURCE, BY_SPEAKER),
 )
-MEND_TABLE = f"copy {TABLE} from the release again, or take it away: names alone suffice"
+COPY_TABLE = f"copy {TABLE} from the release again, or take it away: names alone suffice"
 
 
 def read(root: Path, label: Label = "usual") -> Release:
-    """All recordings below `root`, and those that the table lists and that are missing.
+    """All recordings below `root`, and missing ones that the table lists.
 
     Raises:
         Fault: for a folder without a file of nEMO, a table that cannot be read, and perceived labels.
@@ -80,11 +79,11 @@ def read(root: Path, label: Label = "usual") -> Release:
 
 
 def _utterance(path: Path, root: Path, rows: Mapping[str, dict[str, str]] | None) -> Utterance | Remark:
-    """What a name tells; with a table, only if the table tells the same."""
+    """The utterance that a name describes; with a table, only if the table agrees."""
     subject = tree.relative(path, root)
     fit = FILE.fullmatch(path.stem)
     if not fit:
-        return Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", MEND_NAME)
+        return Remark("bad", subject, f"is not a name of {NAME}: {SHAPE}", CORRECT_NAME)
     speaker, word, gender = fit["speaker"], fit["word"], "unknown"
     if rows is not None:
         row = rows.get(path.stem)
@@ -93,7 +92,7 @@ def _utterance(path: Path, root: Path, rows: Mapping[str, dict[str, str]] | None
             return Remark("bad", subject, f"is not listed in {TABLE}", fix)
         if (row["speaker_id"], row["emotion"]) != (speaker, word):
             what = f"is listed in {TABLE} as {row['emotion']} of {row['speaker_id']}"
-            return Remark("bad", subject, what, "find out which is right, and mend the other")
+            return Remark("bad", subject, what, "find out which is right, and correct the other")
         gender = row["gender"]
     return Utterance(
         key=path.stem,
@@ -106,7 +105,7 @@ def _utterance(path: Path, root: Path, rows: Mapping[str, dict[str, str]] | None
 
 
 def _rows(table: Path) -> tuple[dict[str, dict[str, str]], list[Remark]]:
-    """The rows by the names of their files, and a remark on each row that names none, or another one's."""
+    """The rows by the names of their files, and remarks on bad rows."""
     header, *lines = _lines(table)
     if lacking := [column for column in COLUMNS if column not in header]:
         raise Fault(
@@ -114,7 +113,7 @@ def _rows(table: Path) -> tuple[dict[str, dict[str, str]], list[Remark]]:
             f"{table} has no column {lacking[0]!r}",
             got=", ".join(header),
             expected=", ".join(COLUMNS),
-            fix=MEND_TABLE,
+            fix=COPY_TABLE,
         )
     rows: dict[str, dict[str, str]] = {}
     remarks: list[Remark] = []
@@ -124,7 +123,7 @@ def _rows(table: Path) -> tuple[dict[str, dict[str, str]], list[Remark]]:
         if len(cells) != len(header) or not FILE.fullmatch(key):
             what = f"is no row of nEMO: {' '.join(cells)[:80]!r}"
         elif rows.setdefault(key, row) != row:
-            what = f"lists {key} a second time, and otherwise"
+            what = f"lists {key} a second time, with other cells"
         else:
             continue
         place = f"{table.name}, line {number}"
@@ -134,5 +133,5 @@ def _rows(table: Path) -> tuple[dict[str, dict[str, str]], list[Remark]]:
 
 def _lines(table: Path) -> list[list[str]]:
     """The cells of each line that is not empty, without outer blanks (speakers have eight before them)."""
-    lines = tree.text(table, expected="UTF-8", fix=MEND_TABLE).split("\n")
+    lines = tree.text(table, expected="UTF-8", fix=COPY_TABLE).split("\n")
     return [[tree.plain(cell) for cell in line.split("\t")] for line in lines if line.strip()] or [[]]

@@ -1,9 +1,9 @@
-"""RAVDESS, its speech without pictures: 24 actors, two sentences, eight emotions, 1,440 files, English.
+"""RAVDESS, the speech without video: 24 actors, two sentences, eight emotions, 1,440 files, English.
 
 In: the folder that holds `Actor_01` to `Actor_24`, or one above it. Out: utterances whose labels come from
 the names of the files, `03-01-06-01-02-01-12.wav` = audio only, speech, emotion, intensity, statement,
-repetition, actor. Song and video are left out. A copy that many use holds every file twice, in `Actor_01` and
-in `audio_speech_actors_01-24/Actor_01`: the second is left out.
+repetition, actor. Song and video are left out. A common copy holds every file twice, in `Actor_01` and in
+`audio_speech_actors_01-24/Actor_01`: the second is left out.
 Source: Livingstone and Russo, The Ryerson audio-visual database of emotional speech and song, PLoS ONE 2018.
 """
 

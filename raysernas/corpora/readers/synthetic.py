@@ -1,12 +1,11 @@
-"""Speech out of numbers, so that everything can be tried without any recordings: a seeded source-filter
-synthesiser.
+"""Synthetic speech, so that everything can be tried without recordings: a seeded source-filter synthesiser.
 
-In: how many speakers and takes, and a seed. Out: utterances whose paths say what to synthesise, and the
+In: the number of speakers and takes, and a seed. Out: utterances whose paths say what to synthesise, and the
 waveform of such a path. A glottal pulse train (Rosenberg, JASA 1971) with a pitch contour, jitter, tilt and
 breath goes through the formants of random vowels (Peterson and Barney, JASA 1952); bursts of noise are the
 consonants. Emotions overlap in pitch, tempo, level, tilt and voice quality. Anger and happiness draw from the
-very same distributions, except that pitch and level of the one fall and of the other rise: their frames are
-the same, in another order, and no average over time can tell them apart.
+same distributions, except that pitch and level fall in anger and rise in happiness: their frames are the same
+in another order, and no average over time can tell them apart.
 """
 
 import re
@@ -40,9 +39,7 @@ FADE = 240  # samples in which one vowel turns into the next
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manner:
-    """How something is said: means for an emotion, deviations in `SPREAD`, and what was drawn for one
-    utterance.
-    """
+    """How something is said: the mean of an emotion, the deviations (`SPREAD`), or one drawn utterance."""
 
     pitch_st: float  # semitones above the speaker's own pitch
     range_st: float  # semitones of the accents
@@ -50,7 +47,7 @@ class Manner:
     level_db: float  # above the speaker's own level
     tilt: float  # one-pole smoothing of the pulses: 0 bright, near 1 dull
     breath: float  # noise in proportion to the pulses
-    arc: float  # course of pitch and level over the utterance: -1 falls, 1 rises
+    arc: float  # of pitch and level over the utterance: -1 falls, 1 rises
 
 
 MANNERS = {

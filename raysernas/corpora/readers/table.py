@@ -1,8 +1,7 @@
 """Tables of labels, CSV or Parquet, with every cell as text, so that speaker 03 stays 03.
 
-In: the path of a table. Out: its columns and rows, each row with the words by which a remark names it. A
-fault of the whole table (not decodable, separated by something else, a column twice, none) is refused here;
-what a cell means is not known here.
+In: the path of a table. Out: its columns and rows; each row has a name for remarks. Mistakes of the whole
+table are refused here (not decodable, other separators, a column twice). Readers know what a cell means.
 """
 
 from collections.abc import Sequence
@@ -15,22 +14,22 @@ import pyarrow.parquet as pq
 
 from raysernas.config.fault import Fault
 
-SUFFIXES = (".csv", ".tsv", ".parquet")  # of what is taken for a table; tabs are then refused, in words
+SUFFIXES = (".csv", ".tsv", ".parquet")  # of tables; one with tabs is then refused with an explanation
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row; an absent cell is empty text."""
+    """One row; an absent cell is an empty text."""
 
-    subject: str  # "labels.csv row 7": the header is not counted
+    subject: str  # "labels.csv row 7", not counting the header
     cells: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One file; its columns are in the order of the file."""
+    """One table; its columns are in the order of the file."""
 
     path: Path
     columns: tuple[str, ...]
@@ -38,10 +37,10 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Everything that a table holds, outer blanks too.
+    """All cells of a table, with outer blanks.
 
     Raises:
-        Fault: for a file that is not there, is no table, or has a column twice.
+        Fault: for a file that does not exist, is no table, or has a column twice.
     """
     if not path.is_file():
         raise fault(
@@ -62,7 +61,7 @@ def read(path: Path) -> Table:
             "cannot be read",
             got=reason,
             expected="CSV (UTF-8, commas) or Parquet",
-            fix="mend the table",
+            fix="correct the table",
         ) from error
     rows = (
         TableRow(f"{path.name} row {number}", dict(zip(columns, row, strict=True)))
@@ -72,13 +71,13 @@ def read(path: Path) -> Table:
 
 
 def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None:
-    """That a table has some columns, and a row.
+    """Refuse a table without some columns, or without rows.
 
     Args:
-        also: other columns that it could have.
+        also: optional columns, for the text of the fault.
 
     Raises:
-        Fault: naming the first that is missing.
+        Fault: with the first missing column.
     """
     if missing := [column for column in columns if column not in table.columns]:
         wanted = f" (and {', '.join(also)} where wanted)" if also else ""
@@ -87,7 +86,7 @@ def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None
             f"has no column {missing[0]!r}",
             got=f"the columns {', '.join(table.columns)}",
             expected=f"{', '.join(columns)}{wanted}",
-            fix="add the column, or mend its name",
+            fix="add the column, or correct its name",
         )
     if not table.rows:
         raise fault(
@@ -100,7 +99,7 @@ def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None
 
 
 def fault(path: Path, what: str, *, got: str, expected: str, fix: str) -> Fault:
-    """The fault of a table, or of the folder in which there should be one."""
+    """The fault of a table, or of a folder without one."""
     return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, fix=fix)
 
 
@@ -119,7 +118,7 @@ def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _texts(path: Path, count: int | None) -> list[list[str]]:
-    """The first rows of a CSV file, the header being one of them."""
+    """The first rows of a CSV file, header included; None = all."""
     rows = pd.read_csv(
         path,
         header=None,
@@ -139,7 +138,7 @@ def _parquet(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def _column(values: pa.ChunkedArray) -> list[str]:
-    """One column as text; what cannot be text (lists, pictures) is empty, because it is no label."""
+    """One column as text; what cannot be text (lists, pictures) is no label and becomes empty."""
     if pa.types.is_duration(values.type):
         ticks = values.cast(pa.int64()).to_pylist()
         return ["" if tick is None else str(tick / PER_SECOND[values.type.unit]) for tick in ticks]

@@ -1,9 +1,9 @@
 """TESS: two women, 200 words in seven emotions each, 2,800 files, English.
 
 In: the folder of the release, or one above it. Out: utterances whose labels come from the names of the files,
-`OAF_back_angry.wav` = speaker, word, emotion; `ps` is a pleasant surprise. Folders are spelled differently
-from copy to copy and tell nothing. A copy that many use holds every file twice, in `TESS Toronto emotional
-speech set data` and in a folder of that name in it: the second is left out.
+`OAF_back_angry.wav` = speaker, word, emotion; `ps` is a pleasant surprise. The names of folders differ
+between copies and do not count. A common copy holds every file twice, in `TESS Toronto emotional speech set
+data` and in a folder of that name in it: the second is left out.
 Source: Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), Borealis 2020.
 """
 
@@ -32,7 +32,7 @@ SHAPE = f"speaker ({' '.join(SPEAKERS)}), word, emotion ({' '.join(EMOTIONS)}), 
 NOTES = (
     "The emotion is the one that was acted.",
     "Pleasant surprise (ps) is read as surprise.",
-    "There are two speakers only: with one of them held out, the other is all that is learned from.",
+    "There are only two speakers: if one is held out, the other is all that is left for training.",
 )
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of TESS"
 EXPECTED = (
