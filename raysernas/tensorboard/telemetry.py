@@ -20,13 +20,12 @@ from raysernas.drawing import pictures
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles
 from raysernas.record.genotype import Genotype, from_json, space
+from raysernas.record.history import HistoryEntry, ReportEpoch
 from raysernas.tensorboard import run_header
 from raysernas.tensorboard.events import Events
 from raysernas.tensorboard.mirror import Mirror
 
 Stage = Literal["search", "checks", "retrain", "test"]
-HistoryEntry = dict[str, Any]  # what a stage reports of one epoch
-EpochReporter = Callable[[HistoryEntry], None]
 # not in the history: what differs between two runs of the same trial, and what other keys say already
 NOT_IN_HISTORY = ("timing", "shares", "confusion", "restored")
 NOT_SCALARS = ("epoch", "mixing", "confusion", "restored", "shares")
@@ -76,7 +75,7 @@ class Telemetry:
         self.mirror.copy()
         self.copied_s = time.monotonic()
 
-    def stage(self, stage: Stage, epochs: int, retrain_seed: int | None = None) -> EpochReporter:
+    def stage(self, stage: Stage, epochs: int, retrain_seed: int | None = None) -> ReportEpoch:
         """The function that takes the entry of each epoch of a stage."""
         # named like its checkpoint: two seeds must not share a tag
         name = stage if retrain_seed is None else f"{stage}-{retrain_seed}"
