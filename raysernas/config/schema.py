@@ -42,6 +42,7 @@ FoldScheme = Literal[
 ]
 ValidationScheme = Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"]
 FrontEndName = Literal["logmel", "mfcc"]
+RelaxationName = Literal["softmax"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +165,7 @@ class SearchConfig:
     alphas_lr: float = setting(1e-2, "learning rate of the alphas (Adam)")
     alphas_decay: float = setting(1e-3, "weight decay of the alphas")
     alphas_beta1: float = setting(0.5, "Adam's beta1 for the alphas", below=1)
-    relaxation: Literal["softmax"] = setting("softmax", "how alphas become mixing weights")
+    relaxation: RelaxationName = setting("softmax", "how alphas become mixing weights")
     order: Literal["first", "second_exact", "second_difference"] = setting(
         "first", "order of the alpha gradient; second_difference: by finite differences, as published"
     )
