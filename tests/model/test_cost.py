@@ -1,6 +1,4 @@
-"""Laws of the counted cost: what hooks on the plain layers of a derived network see is what is counted
-without running it.
-"""
+"""Laws of the counted cost: it equals what hooks count on the layers of a network that runs."""
 
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +20,7 @@ NETWORKS = [arm for arm in ARMS if arm != "majority"]
 
 
 def seen(net: Network, size: tuple[int, int]) -> int:
-    """Multiply-adds by hooks on every layer that multiplies, in a real forward pass."""
+    """Multiply-adds by hooks on every layer that multiplies, in a forward pass."""
     found: list[int] = []
 
     def note(layer: Any, given: Any, made: Any) -> None:
@@ -39,7 +37,7 @@ def seen(net: Network, size: tuple[int, int]) -> int:
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.RNNBase):
             layer.register_forward_hook(note)
-    # where hooks see them
+    # together, hooks would not see them
     with patch.object(sequence_rnn, "layers_together", sequence_rnn.layers_one_by_one):
         net.eval()(torch.randn(1, *size), torch.tensor([size[0]]))
     return sum(found)

@@ -1,6 +1,4 @@
-"""Laws of the mixed edges: what is shared and folded for speed equals the plain operations, with every
-gradient and buffer.
-"""
+"""Laws of the mixed edges: the fused sum equals the plain operations, with every gradient and buffer."""
 
 import pytest
 import torch
@@ -19,7 +17,7 @@ REAL = CELL_OPERATIONS[1:]
 
 
 def freeze(cell: nn.Module) -> None:
-    """As an alpha pass does."""
+    """As a step of the alphas does."""
     for parameter in cell.parameters():
         parameter.requires_grad_(False)
     for norm in cell.modules():
@@ -46,7 +44,7 @@ def test_search_cells_equal_the_plain_operations(
     kind, nodes, channels, batch, size, halves, names, frozen, training, last_format
 ):
     if batch == 1 and min(size) == 2:
-        batch = 2  # a norm in training wants two values
+        batch = 2  # a norm in training needs two values
     torch.manual_seed(0)
     cell = (
         SearchCell(kind, nodes, (3, 5), channels, halved_before=False, halves=halves, names=names)
@@ -76,7 +74,7 @@ def test_search_cells_in_single_precision_differ_from_the_plain_operations_by_ro
     torch.testing.assert_close(cell(*maps, mixing), plain(*maps, mixing), rtol=1e-5, atol=2e-5)
     for one, other in zip(cell.buffers(), plain.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    # gradients at the kinks of ReLUs and maxima differ with the order of summation, but few and by little
+    # some gradients at the kinks of ReLUs and maxima differ a little, as the order of summation differs
     found, expected = everything(cell, maps, mixing)[1:4], everything(plain, maps, mixing)[1:4]
     for one, other in zip(found, expected, strict=True):
         assert one is not None
@@ -86,8 +84,8 @@ def test_search_cells_in_single_precision_differ_from_the_plain_operations_by_ro
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
 def test_a_mean_of_ten_deviations_is_still_harmless_in_single_precision(stride):
-    """Variances come from moments, which cancel; the sources of a cell are normed, so their means stay far
-    below.
+    """Variances from moments lose digits to large means; those of sources, which are normed, are far
+    smaller.
     """
     torch.manual_seed(0)
     edge = MixedEdge(8, stride)

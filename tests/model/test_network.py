@@ -1,6 +1,4 @@
-"""Laws of the network: nothing depends on batch mates, the supernet contains its derived networks, all arms
-share one skeleton.
-"""
+"""Laws of the network: clips do not affect each other, and a supernet contains its derived networks."""
 
 import dataclasses
 from typing import Any
@@ -43,7 +41,7 @@ def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_logits_of_an_utterance_are_the_same_alone_in_any_batch_and_in_any_order(arm):
+def test_logits_of_an_utterance_are_the_same_alone_and_in_any_batch(arm):
     net = network(arm).double().eval()
     x, frames = inputs(7)
     together = net(x, frames)
@@ -65,7 +63,7 @@ def test_any_batch_size_trains(arm, count):
 
 
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
+def test_recurrent_networks_see_the_order_of_time_and_only_bands_are_pooled(arm):
     net = network(arm).double().eval()
     x, _ = inputs(1)
     x.requires_grad_()
@@ -77,7 +75,7 @@ def test_arms_that_claim_order_in_time_see_it_and_only_bands_are_pooled(arm):
 @pytest.mark.parametrize("arm", NETWORKS)
 @pytest.mark.parametrize("halves", [True, False])
 @pytest.mark.parametrize("time", [37, 64, 70, 150])
-def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halves, time):
+def test_the_mask_counts_the_time_steps_that_each_front_leaves(arm, halves, time):
     for axes in ("both", "time", "band"):
         config = resolved(arm, dataclasses.replace(NETWORK, stem_halves=halves, reduction_halves=axes))
         genotype = draw(np.random.default_rng(0), space(config)) if ARMS[arm].has_genotype else None
@@ -89,13 +87,13 @@ def test_the_mask_counts_the_time_steps_that_each_front_really_leaves(arm, halve
 
 
 def mask_counts(front: Cells | Blocks | Bands, time: int, steps: int) -> None:
-    """All steps of a whole input are true ones."""
+    """All steps of a full input are true ones."""
     assert true_steps(torch.tensor([time]), front.halvings, steps).sum() == steps
     assert true_steps(torch.tensor([time]), front.halvings, steps + 5).sum() == steps
 
 
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
+def test_padded_steps_get_no_gradient_in_the_pooling(arm):
     net = network(arm).double().eval()
     x, frames = inputs(1)[0], torch.tensor([4])
     seen = []
@@ -110,7 +108,7 @@ def test_steps_of_mere_padding_get_no_gradient_in_the_pooling(arm):
     assert (gradient[0, steps:] == 0).all()
 
 
-def test_arms_are_built_of_what_their_names_say():
+def test_arms_consist_of_what_their_names_say():
     built = {arm: network(arm) for arm in NETWORKS}
     table = {
         arm: (type(net.front).__name__, type(net.recurrence).__name__, type(net.pooling).__name__)
@@ -131,7 +129,7 @@ def test_arms_are_built_of_what_their_names_say():
 
 
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_dropout_is_there_in_training_and_gone_in_evaluation(arm):
+def test_dropout_acts_in_training_only(arm):
     net = network(arm, config=dataclasses.replace(NETWORK, dropout=0.5)).double()
     x, frames = inputs(4)
     assert not torch.equal(net.train()(x, frames), net(x, frames))
@@ -157,14 +155,12 @@ SPACES = {
 
 
 def inject(genotype: Genotype, config: NetworkConfig) -> dict[GenotypePart, torch.Tensor]:
-    """Mixing weights of a genotype: one on the kept edges, nothing elsewhere."""
+    """The mixing weights of a genotype: 1 for its genes, else 0."""
     return {part: torch.from_numpy(values) for part, values in one_hot(genotype, space(config)).items()}
 
 
 def fill(target: Any, source: Any) -> None:
-    """Give a module the weights of another, in whose place it stands (its affine norms stay at scale 1, shift
-    0).
-    """
+    """Give a module the weights of another; its affine norms keep scale 1 and shift 0."""
     missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
     assert not unexpected
     assert all(name.endswith(("weight", "bias")) for name in missing)
@@ -216,7 +212,7 @@ def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, 
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_every_weight_of_a_supernet_takes_part_and_so_does_every_share(name):
+def test_every_weight_and_mixing_weight_of_a_supernet_has_an_influence(name):
     config = SPACES[name]
     net = network("darts", chosen=False, config=config).double().train()
     mixing: dict[GenotypePart, torch.Tensor] = {
@@ -260,7 +256,7 @@ def test_gradients_are_those_of_differences_where_one_band_is_left(chosen, count
     along = [torch.randn_like(weight) for weight in weights]
     sides = []
     with torch.no_grad():
-        for by in (1e-8, -2e-8):  # so small that hardly a kink lies between
+        for by in (1e-8, -2e-8):  # small, so that hardly any kink lies between
             torch._foreach_add_(weights, along, alpha=by)  # pyright: ignore[reportPrivateImportUsage]
             sides.append(net(x, frames, mixing).square().sum().item())
     slope = sum((one * other).sum().item() for one, other in zip(slopes, along, strict=True))
@@ -295,7 +291,7 @@ def test_reductions_stand_at_a_third_and_two_thirds():
     assert [i for i, kind in enumerate(kinds(3)) if kind == "reduction"] == [1, 2]
 
 
-def test_too_few_time_steps_are_refused_with_the_way_out():
+def test_too_few_time_steps_are_refused():
     with pytest.raises(Fault) as caught:
         build(Design(front="cells"), NetworkConfig(cells=3, stem_halves=True), (7, BANDS), CLASSES)
     assert str(caught.value) == (

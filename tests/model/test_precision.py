@@ -1,6 +1,4 @@
-"""Laws of `compute.precision`: bf16 is near fp32, as near as the plain operations get, and fp32 is the plain
-call.
-"""
+"""Laws of `compute.precision`: bf16 is as near to fp32 as the plain operations get; fp32 changes nothing."""
 
 import numpy as np
 import pytest
@@ -66,7 +64,7 @@ def step(
 
 
 @pytest.mark.parametrize("name", SUPERNETS)
-def test_a_bf16_step_is_as_near_to_the_exact_one_as_the_plain_operations_under_autocast(name):
+def test_a_bf16_step_is_as_exact_as_the_plain_operations_under_autocast(name):
     exact, low, plain = supernet(name).double(), supernet(name), reference(supernet(name))
     low.precision = plain.precision = "bf16"
     loss, *gradients = step(exact, name, torch.float64)
@@ -98,7 +96,7 @@ def test_fp32_is_the_plain_call(name):
         assert torch.equal(one, other)
 
 
-def test_the_curvature_is_measured_in_fp32_and_the_precision_put_back():
+def test_the_curvature_is_measured_in_fp32_and_the_precision_restored():
     _, config, (time, bands) = SUPERNETS["ordered"]
     torch.manual_seed(1)
     batch = Batch(torch.randn(6, time, bands), torch.full((6,), time), torch.arange(6) % 4)

@@ -1,4 +1,4 @@
-"""Laws of the recurrent part: time is time, batch mates never meet, padded steps weigh nothing."""
+"""Laws of the recurrent part: it runs along time, clips do not affect each other, padding weighs nothing."""
 
 import torch
 from hypothesis import given
@@ -8,7 +8,7 @@ from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence,
 
 
 @given(frames=st.integers(1, 64), halvings=st.integers(0, 3))
-def test_true_steps_follow_the_halvings_of_a_whole_input(frames, halvings):
+def test_true_steps_follow_the_halvings_of_a_full_input(frames, halvings):
     steps = 64 // 2**halvings
     mask = true_steps(torch.tensor([frames]), halvings, steps)
     assert mask.sum().item() == -(-frames // 2**halvings)
@@ -32,7 +32,7 @@ def test_mean_pooling_is_the_mean_of_the_true_steps():
     torch.testing.assert_close(pooled, torch.stack([x[0].mean(0), x[1, :2].mean(0)]))
 
 
-def test_recurrence_runs_along_time_of_one_clip_and_never_across_the_batch():
+def test_the_recurrence_runs_along_time_and_not_across_the_batch():
     torch.manual_seed(0)
     recurrence = Recurrence(4, 5).double()
     x = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
@@ -49,7 +49,7 @@ def test_order_of_frames_matters_to_the_recurrence():
 
 
 @given(frames=st.lists(st.integers(1, 7), min_size=2, max_size=4))
-def test_padding_reaches_no_true_step_in_either_direction(frames):
+def test_padding_affects_no_true_step_in_either_direction(frames):
     torch.manual_seed(0)
     recurrence = Recurrence(4, 5).double()
     x, mask = torch.randn(len(frames), 7, 4, dtype=torch.float64), true_steps(torch.tensor(frames), 0, 7)

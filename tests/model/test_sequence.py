@@ -1,6 +1,4 @@
-"""Laws of the searched recurrent part: any size, padding has no influence, chosen = searched, exact second
-derivatives.
-"""
+"""Laws of the searched recurrent part: any size fits, padding has no influence, derivatives are exact."""
 
 from contextlib import nullcontext
 
@@ -36,7 +34,7 @@ def test_the_part_fits_any_channels_to_its_width(channels, width, steps, size, n
 
 
 @pytest.mark.parametrize("searched", [True, False])
-def test_what_stands_in_padded_steps_changes_nothing_and_comes_out_as_zero(searched):
+def test_padded_steps_change_nothing_and_come_out_as_zeros(searched):
     torch.manual_seed(0)
     part = SearchedRecurrence(5, 6, 2, 3, None if searched else a_cell(0, 3), 0.0).double()
     mixing, (x, mask) = mixing_weights(3) if searched else None, batch(5)
@@ -92,7 +90,7 @@ def test_every_parameter_gets_a_gradient(searched):
         assert (mixing.grad[:, 0] == 0).all()
 
 
-def test_the_supernet_is_smooth_enough_for_its_gradients_to_be_checked():
+def test_the_gradients_of_a_searched_cell_are_those_of_differences():
     torch.manual_seed(0)
     cell, (x, mask) = SearchSequence(3, 1, 0.0).double(), batch(3, 3, torch.tensor([3, 2]))
     with twice_differentiable():
@@ -146,7 +144,7 @@ def test_the_fixed_recurrence_can_be_differentiated_twice():
 
 @pytest.mark.parametrize("within", [twice_differentiable, nullcontext])
 def test_weights_given_from_outside_are_used(within):
-    """A look-ahead at other weights must reach the recurrent layers, which keep lists of theirs."""
+    """An unrolled step must reach the recurrent layers, which keep lists of their weights."""
     torch.manual_seed(0)
     cell, mixing, (x, mask) = SearchSequence(6, 2, 0.0).double(), mixing_weights(2), batch(6)
     weights = {name: torch.randn_like(value) for name, value in cell.named_parameters()}

@@ -1,5 +1,5 @@
-"""Laws of the candidates on an edge over time: any size, batch mates and padding have no influence, a mixture
-is their sum.
+"""Laws of the candidates on an edge over time: clips and padding have no influence, a mixed edge is their
+sum.
 """
 
 import pytest
@@ -16,6 +16,7 @@ from raysernas.model.sequence_cells import (
     mixed,
 )
 from raysernas.record.genotype import SEQUENCE_OPERATIONS
+from tests.support.faults import refusal
 from tests.support.sequences import LENGTHS, REAL, batch, chosen_edge, frames_of, mixing_weights, run, same
 
 
@@ -25,6 +26,12 @@ def test_the_operations_are_three_and_every_recurrent_one_without_and_with_atten
     assert [f"{name}_attention" for name in SEQUENCE_OPERATIONS[3::2]] == list(SEQUENCE_OPERATIONS[4::2])
 
 
+@pytest.mark.parametrize("name", ["none", "bilstm_3", "sep_conv_3x3", ""])
+def test_an_unknown_name_is_refused(name):
+    text = refusal(lambda: ChosenSequenceEdge(name, 4))
+    assert text.startswith(f"network: there is no such operation on frames in time\n  got: {name}\n")
+
+
 @settings(max_examples=25)
 @given(
     operation=st.sampled_from(REAL),
@@ -32,7 +39,7 @@ def test_the_operations_are_three_and_every_recurrent_one_without_and_with_atten
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     padding=st.integers(0, 3),
 )
-def test_every_operation_keeps_batch_time_and_width_whatever_they_are(operation, width, lengths, padding):
+def test_every_operation_keeps_any_batch_time_and_width(operation, width, lengths, padding):
     x, mask = batch(width, max(lengths) + padding, torch.tensor(lengths))
     made = run(ChosenSequenceEdge(operation, width).double(), x, mask)
     assert made.shape == x.shape
@@ -40,7 +47,7 @@ def test_every_operation_keeps_batch_time_and_width_whatever_they_are(operation,
 
 
 @pytest.mark.parametrize("operation", REAL)
-def test_an_utterance_gives_the_same_alone_in_any_batch_and_under_any_padding(operation):
+def test_an_utterance_gives_the_same_alone_in_any_batch_and_with_any_padding(operation):
     torch.manual_seed(0)
     edge = ChosenSequenceEdge(operation, 6).double()
     (x, mask), order = batch(6), torch.tensor([3, 0, 4, 2, 1])
@@ -55,7 +62,7 @@ def test_an_utterance_gives_the_same_alone_in_any_batch_and_under_any_padding(op
 
 
 @pytest.mark.parametrize("operation", REAL)
-def test_batch_mates_and_padded_steps_have_no_gradient(operation):
+def test_other_clips_and_padded_steps_have_no_gradient(operation):
     torch.manual_seed(0)
     edge = ChosenSequenceEdge(operation, 6).double()
     x, mask = batch(6)
@@ -83,7 +90,7 @@ def test_padded_steps_get_no_attention_and_the_rest_sums_to_one():
 
 @pytest.mark.parametrize("operation", REAL)
 @pytest.mark.parametrize("width", [4, 5])
-def test_a_mixture_of_one_operation_is_that_operation_with_its_shared_weights(operation, width):
+def test_a_mixed_edge_of_one_operation_is_that_operation_with_its_shared_weights(operation, width):
     torch.manual_seed(0)
     edge, frames = MixedSequenceEdge(width).double(), frames_of(*batch(width))
     one_hot = torch.zeros(len(SEQUENCE_OPERATIONS), dtype=torch.float64)
@@ -91,7 +98,7 @@ def test_a_mixture_of_one_operation_is_that_operation_with_its_shared_weights(op
     same(mixed([edge], frames, one_hot[None])[0], chosen_edge(edge, operation)(frames))
 
 
-def test_a_mixture_is_the_weighted_sum_of_its_operations_and_none_adds_nothing():
+def test_a_mixed_edge_is_the_weighted_sum_of_its_operations_and_none_adds_nothing():
     torch.manual_seed(0)
     edge, frames, mixing = MixedSequenceEdge(4).double(), frames_of(*batch(4)), mixing_weights(1)[0]
     apart = [weight * chosen_edge(edge, name)(frames) for name, weight in zip(REAL, mixing[1:], strict=True)]

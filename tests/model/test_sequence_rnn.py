@@ -1,6 +1,4 @@
-"""Laws of the recurrent layers: they equal those of torch on packed sequences, one by one or together, and
-turn at the true end.
-"""
+"""Laws of the recurrent layers: they equal those of torch on packed sequences, one by one or together."""
 
 import pytest
 import torch
@@ -17,7 +15,7 @@ TORCH = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), padding=st.integers(0, 2))
-def test_turning_reverses_the_true_steps_only_and_twice_is_nothing(lengths, padding):
+def test_turning_reverses_the_true_steps_only_and_undoes_itself(lengths, padding):
     x, mask = batch(2, max(lengths) + padding, torch.tensor(lengths))
     order = turning(mask.T)
     turned = turn(x.transpose(0, 1), order).transpose(0, 1)
@@ -83,13 +81,13 @@ def test_the_gradients_of_the_fast_layers_are_right_at_any_order(steps):
         assert torch.autograd.gradgradcheck(layers, wanted)
 
 
-def test_a_gradient_to_be_differentiated_again_is_the_same_gradient():
+def test_a_gradient_that_can_be_differentiated_is_the_same_gradient():
     torch.manual_seed(0)
     edge, (x, mask) = Chain("gru", 5, 2, both=True).double(), batch(5)
     made = edge(frames_of(x, mask)).pow(3).sum()
     fast = torch.autograd.grad(made, list(edge.parameters()), retain_graph=True)
-    again = torch.autograd.grad(made, list(edge.parameters()), create_graph=True)
-    for one, other in zip(fast, again, strict=True):
+    differentiable = torch.autograd.grad(made, list(edge.parameters()), create_graph=True)
+    for one, other in zip(fast, differentiable, strict=True):
         same(one, other)
 
 
@@ -105,12 +103,12 @@ def test_a_layer_whose_inputs_are_made_of_its_own_weights_counts_no_gradient_twi
         (rnn_together(steps * rnn.sum(), rnn), rnn),
     ):
         (fast,) = torch.autograd.grad(made.pow(3).sum(), of, retain_graph=True)
-        (again,) = torch.autograd.grad(made.pow(3).sum(), of, create_graph=True)
-        same(again, fast)
+        (differentiable,) = torch.autograd.grad(made.pow(3).sum(), of, create_graph=True)
+        same(differentiable, fast)
 
 
 @pytest.mark.parametrize("create_graph", [True, False])
-def test_each_tensor_of_a_layer_gets_its_gradient_whichever_others_do(create_graph):
+def test_each_tensor_of_a_layer_gets_its_gradient_whichever_ones_need_it(create_graph):
     torch.manual_seed(0)
     tensors = [torch.randn(*shape).double() for shape in ((2, 3, 4, 6), (2, 6, 2), (2, 2))]
     free = [each.clone().requires_grad_() for each in tensors]

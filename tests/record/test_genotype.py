@@ -1,4 +1,4 @@
-"""Architectures as data: written and read, chosen from mixing values, drawn at random."""
+"""Architectures as data: written and read, chosen from mixing weights, drawn at random."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ REAL = [operation for operation in CELL_OPERATIONS if operation != "none"]
 
 
 def softmax(alphas: Any) -> Any:
-    """Mixing values of alphas, [edge, operation]."""
+    """The mixing weights of alphas, [edge, operation]."""
     powers = np.exp(alphas - alphas.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
@@ -55,7 +55,7 @@ SPACES = st.builds(
 
 @st.composite
 def mixings(draw: Any, alphas: Any = st.floats(-3, 3)) -> tuple[Any, Space]:  # noqa: B008 - a strategy is a constant
-    """Softmaxed alphas of every part of a space, and the space."""
+    """Mixing weights of every part of a space, and the space."""
     parts = draw(SPACES)
     shapes = {part: (len(choice.edges), len(choice.operations)) for part, choice in parts.items()}
     return {
@@ -69,7 +69,7 @@ def genes(genotype: Genotype) -> list[tuple[int, Any]]:
 
 
 def assert_sound(genotype: Genotype, parts: Space) -> None:
-    """Different possible states for each node, as many as are kept, a real operation of its part on each."""
+    """Each node has the right number of different possible states, and on each an operation of its part."""
     assert genotype.parts.keys() == parts.keys()
     for part, cell in genotype.parts.items():
         assert len(cell) == parts[part].nodes
@@ -119,7 +119,7 @@ def test_the_written_form() -> None:
 
 
 @given(case=mixings())
-def test_choosing_keeps_its_number_of_states_a_node_and_never_none(case: tuple[Any, Space]) -> None:
+def test_choosing_keeps_the_right_number_of_states_and_never_none(case: tuple[Any, Space]) -> None:
     mixing, parts = case
     assert_sound(choose(mixing, parts), parts)
 
@@ -176,12 +176,12 @@ def test_uniform_mixing_gives_the_first_operation_on_the_first_states() -> None:
 
 
 def test_edges_compete_by_softmaxed_alphas_not_by_alphas() -> None:
-    """The published code compares raw alphas (method.md), which picks the edge with the larger, yet less
-    decided alphas.
+    """The published code compares raw alphas, and so picks an edge whose alphas are larger but less
+    decided.
     """
     alphas = np.zeros((5, len(CELL_OPERATIONS)))
     alphas[0:2, 3] = 9.0  # node 0, any
-    alphas[2] = 5.0  # node 1, state 0: large alphas, all alike: 1/8 each
+    alphas[2] = 5.0  # node 1, state 0: large but equal alphas, 1/8 each
     alphas[3, 4] = 2.0  # node 1, state 1: decided
     alphas[4, 4] = 2.0  # node 1, state 2: decided
     mixing = softmax(alphas)
@@ -194,14 +194,14 @@ def test_edges_compete_by_softmaxed_alphas_not_by_alphas() -> None:
 @pytest.mark.parametrize(
     "wrong", [np.full((5, 8), np.nan), np.full((4, 8), 1 / 8), np.full((5, 7), 1 / 7), np.full(40, 1 / 8)]
 )
-def test_nothing_is_chosen_from_values_that_are_none(wrong: Any) -> None:
+def test_mixing_weights_of_a_wrong_shape_or_value_are_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"no mixing weights \(5, 8\)"):
         choose({"normal": wrong, "reduction": wrong}, free(2))
 
 
 def test_drawing_is_uniform_over_the_whole_space() -> None:
-    """Node 1 of a cell has 3 pairs of states x 7 x 7 operations; a fixed seed makes the test one and the
-    same.
+    """Node 1 of a cell has 3 pairs of states x 7 x 7 operations; a fixed seed
+    makes the test deterministic.
     """
     rng = np.random.default_rng(0)
     runs = 147 * 40
@@ -235,7 +235,7 @@ def test_entropy_of_nothing_learnt_is_one_and_of_one_operation_zero() -> None:
     )
 
 
-def test_the_genotype_of_mere_skips() -> None:
+def test_the_genotype_of_skips_only() -> None:
     parts = space(NetworkConfig(nodes=3, recurrent="searched"))
     genotype = all_skip(parts)
     assert_sound(genotype, parts)
@@ -257,7 +257,7 @@ def cells(normal: str, reduction: str = SOUND) -> str:
         f'{{"normal": {SOUND}}}',
         '{"normal": [], "reduction": []}',
         f'{{"normal": {SOUND}, "reduction": {SOUND}, "extra": {SOUND}}}',
-        cells(SOUND[:-1] + ', [[0, "skip_connect"], [2, "skip_connect"]]]'),  # cells of unlike size
+        cells(SOUND[:-1] + ', [[0, "skip_connect"], [2, "skip_connect"]]]'),  # cells of different sizes
         cells('[[[0, "none"], [1, "skip_connect"]]]'),
         cells('[[[0, "conv"], [1, "skip_connect"]]]'),
         cells('[[[0, ["skip_connect"]], [1, "skip_connect"]]]'),
@@ -283,7 +283,7 @@ def cells(normal: str, reduction: str = SOUND) -> str:
         '{"recurrent": [[[0, "lstm_1"]]]}',
     ],
 )
-def test_text_that_is_no_genotype_is_refused(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     assert refusal(lambda: from_json(text)).startswith(
         f"genotype: this is not a genotype\n  got: {text[:80]}"
     )

@@ -1,10 +1,9 @@
-"""The plain operations that `raysernas.model` must equal, one call after another as PyTorch has them, in any
-memory format.
+"""The plain operations that `raysernas.model` must equal, as PyTorch has them, in any memory format.
 
-`reference(module)` copies a module of the product and gives every copied part its plain forward pass. Where
-one band or one step is left it is no judge of gradients unless all maps are channels last: the batch norm of
-torch (2.14, CPU) then takes a gradient in the other memory format for one in its own, and gives a wrong one
-(`test_network` judges there by differences).
+`reference(module)` copies a module of the product and gives every part of the copy its plain forward pass.
+Where only one band or step is left, its gradients are right only if all maps are channels last: the batch
+norm of torch (2.14, CPU) then mistakes a gradient in another memory format for one in its own (`test_network`
+compares with differences there).
 """
 
 import copy
