@@ -55,7 +55,7 @@ def written() -> Iterator[tuple[str, str]]:
     for path in HEADED:
         for commands in header(path).values():
             yield from ((path.name, command) for command in commands)
-    section = README.split("## From a laptop to a cluster")[1].split("\n## ")[0]
+    section = README.split("## A cluster in five commands")[1].split("\n## ")[0]
     block = section.split("```sh\n")[1].split("```")[0]
     yield from (("README.md", re.split(r" +# ", line)[0]) for line in block.splitlines())
     for name in ("aws", "gcp", "azure", "on_prem"):
