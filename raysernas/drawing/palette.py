@@ -20,7 +20,7 @@ LIGHT = {
     "soft": "#59616b",
     "rule": "#dfe3e8",
     "band": "#eef1f4",
-    "deep": "#08519c",
+    "deep": "#003b70",
     "s0": "#0072b2",
     "s1": "#d55e00",
     "s2": "#008a64",
@@ -35,7 +35,7 @@ NIGHT = {
     "soft": "#a3adb8",
     "rule": "#2c323a",
     "band": "#1d2228",
-    "deep": "#9ecae1",
+    "deep": "#9ad2ff",
     "s0": "#4aa8e0",
     "s1": "#f08a3c",
     "s2": "#1fc294",
@@ -60,7 +60,7 @@ def shade(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     The step at DARK leaves out the shades on which neither dark nor light numbers can be read.
     """
     known = np.nan_to_num(np.clip(shares, 0, 1))
-    return np.where(known > DARK, 0.8 + 0.2 * (known - DARK) / (1 - DARK), 0.45 * known / DARK)
+    return np.where(known > DARK, 0.68 + 0.32 * (known - DARK) / (1 - DARK), 0.48 * known / DARK)
 
 
 def on_tile(share: float) -> str:
