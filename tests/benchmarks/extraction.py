@@ -1,6 +1,6 @@
 """How much faster a corpus gets its features than by a plain librosa loop.
 
-    python tests/benchmarks/extraction.py [CLIPS]
+    python -m tests.benchmarks.extraction [CLIPS]
 
 Counted on both sides: from WAV files on disk (16 kHz, 16 bit, 3 s; in the page cache) to MFCC. `librosa`:
 `librosa.load` and `librosa.feature.mfcc` for one file after another, the results kept in memory. `ours`: all

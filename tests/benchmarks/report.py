@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.report [TRIALS]
 
-Measured on 2 cores of a Zen 5 that did other work: see README.
+What was measured is in `tests/README.md`.
 """
 
 import sys

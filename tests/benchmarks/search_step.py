@@ -8,30 +8,7 @@ quote the ratios. `plain` runs op by op, NCHW, and gets the gradients of its alp
 free weights; `plain, alphas only` with frozen weights; `channels last, alphas only` in that memory format;
 `bf16` is the product with `compute.precision=bf16`.
 
-What paid and what did not (one thread of an AVX-512 Zen 5, torch 2.14, a machine that others used as well):
-
-| step | effect | | --- | --- | | 1x1 convolutions and their weight gradients as oneDNN convolutions of >= 16
-rows, instead of mm (MKL) | 2.0 each | | average pool as depthwise convolution of ones, channels last | 2.46 +
-1.94 ms -> about 0.9 ms | | 5x5 depthwise weight gradient in two blocks of three columns | 6.3 -> 0.8 ms | |
-these blocks over a map padded beforehand: wide padding is slow in oneDNN | a step 1.15, 1.19, 1.19 | |
-dilation 2 in phases (C=16, 3x3 / 5x5, backward) | 6.3 / 12.9 ms -> as dense: 0.6 / 1.3 ms and the split | |
-narrow sources side by side (C=8) | 1.7 for the 1x1 convolutions, nothing from C=16 on (large maps) | | few
-clips at a time, so that maps stay in the cache, convolved maps made again | 0.8: calls cost more than the
-cache saves | | convolved maps made again in the backward pass instead of kept | 0.9-0.95, but less memory | |
-block-diagonal mm of the edges of a source | 0.3-0.6 | | bf16 (Zen 5 has units for it): a step of the three
-sizes, as oneDNN has it | 0.47, 0.67, 0.68 | | the same, input gradients of strides through fp32 (12 -> 0.4
-ms), blocks padded beforehand | 1.07, 1.20, 1.16 | | torch.compile of one normal cell of EmoDB's size, forward
-and backward: the plain operations, after 63 s of compiling | 0.59 | | the same of the fused cell, after 83 s
-| 1.00 |
-
-One H100, torch 2.11, EmoDB's size (fp32 without TF32) and in brackets 16 channels (an earlier run, of which
-that is not recorded); times as long as the product kernel by kernel:
-
-| variant | ratio | | --- | --- | | plain; plain, alphas only; channels last, alphas only | 0.56, 0.45, 0.48
-(0.59, 0.49, 0.74): fewer launches | | bf16 | 1.23 (1.10): casts are launches too | | the product in a CUDA
-graph; in bf16 | 0.07, 0.08 (0.13, 0.15) | | plain, alphas only, in a graph; channels last | 0.09, 0.12 | |
-kernels alone, without the gaps between them: product, channels last plain | 17.4, 32.9 ms (95.5, 444.6 ms) |
-| several streams in a graph, stacked candidates | not tried |
+What paid and what did not, and what a GPU makes of it, is listed in `tests/README.md`.
 """
 
 import copy

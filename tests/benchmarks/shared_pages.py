@@ -1,6 +1,6 @@
 """Whether two processes that load the same features hold them in memory once.
 
-    python tests/benchmarks/shared_pages.py
+    python -m tests.benchmarks.shared_pages
 
 Two processes open the cache of 5,531 utterances and read every frame. Counted, by the kernel
 (/proc/self/smaps, Linux only): of the pages of the shards, those that are resident in each process, its

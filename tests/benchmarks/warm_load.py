@@ -1,6 +1,6 @@
 """How long it takes to open features that are cached.
 
-    python tests/benchmarks/warm_load.py [UTTERANCES]
+    python -m tests.benchmarks.warm_load [UTTERANCES]
 
 Counted: all of `features.load` for a corpus of that many utterances (5,531 as a rule, the four classes of
 IEMOCAP), 4.5 s each, log-mel as by default: the key of the cache, every shard opened and checked. Then one
