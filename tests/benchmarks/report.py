@@ -1,8 +1,6 @@
 """How long a report of many trials takes to be made, and to open in Chromium.
 
     python -m tests.benchmarks.report [TRIALS]
-
-What was measured is in `tests/README.md`.
 """
 
 import sys
