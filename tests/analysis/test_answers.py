@@ -1,6 +1,4 @@
-"""The answer in words: every number in it is one of the frames, and what cannot be concluded is not
-claimed.
-"""
+"""The answer in words: every number comes from the frames, and nothing is claimed without evidence."""
 
 import math
 from pathlib import Path
@@ -63,14 +61,14 @@ def said(frame: pd.DataFrame, kind: str) -> list[str]:
     return frame.loc[frame["kind"] == kind, "sentence"].to_list()
 
 
-def test_where_every_arm_ran_as_written_nobody_has_chosen() -> None:
+def test_without_candidates_nothing_is_said_about_choosing() -> None:
     found = answers(*frames({"cnn": BAD, "darts": GOOD}, candidates=1), NOTHING)
     assert said(found, "best") == [
         "darts has the highest UA: 73.3 % (on average over 6 folds, sd 2.9, from 70.0 to 78.0)."
     ]
 
 
-def test_which_by_how_much_how_sure_at_what_cost() -> None:
+def test_the_answer_says_which_by_how_much_how_sure_and_at_what_cost() -> None:
     spent = cost(darts={"search": 7200.0, "retrain": 3600.0, "test": 30.0}, cnn={"retrain": 600.0})
     found = answers(*frames({"cnn": BAD, "darts": GOOD}), spent)
     assert found["sentence"].to_list() == [
@@ -83,7 +81,7 @@ def test_which_by_how_much_how_sure_at_what_cost() -> None:
     ]
 
 
-def test_arms_that_are_not_surely_worse_are_named_apart() -> None:
+def test_arms_that_may_be_as_good_are_named_separately() -> None:
     close = [ua + shift for ua, shift in zip(GOOD, (0.01, -0.03, 0.01, -0.02, 0.02, -0.01), strict=True)]
     found = answers(
         *frames(
@@ -129,7 +127,7 @@ def test_equal_arms_share_the_first_place() -> None:
     ]
 
 
-def test_what_is_not_known_of_the_cost_is_said() -> None:
+def test_an_unknown_cost_is_called_unknown() -> None:
     spent = cost(darts={"retrain": 100.0, "failed": math.nan, "raced": math.nan})
     told = said(answers(*frames({"cnn": BAD, "darts": GOOD}, parameters=math.nan), spent), "cost")
     assert told == [
@@ -138,7 +136,7 @@ def test_what_is_not_known_of_the_cost_is_said() -> None:
     ]
 
 
-def test_time_of_unlike_devices_is_not_added_up() -> None:
+def test_times_of_different_devices_are_not_added() -> None:
     spent = cost(darts={"search": 100.0, "retrain": 60.0}).assign(
         device=["cuda", "cpu"], device_s=[50.0, 7200.0]
     )

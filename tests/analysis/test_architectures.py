@@ -62,7 +62,7 @@ def test_a_genotype_shows_its_space(config: NetworkConfig) -> None:
 
 
 @pytest.mark.parametrize("config", SPACES, ids=range(4))
-def test_what_random_genotypes_share_is_what_drawn_ones_do(config: NetworkConfig) -> None:
+def test_the_expected_share_is_that_of_drawn_genotypes(config: NetworkConfig) -> None:
     """2,000 pairs: mean and variance within what so many draws leave open (4 standard errors, with a fixed
     seed).
     """
@@ -74,7 +74,7 @@ def test_what_random_genotypes_share_is_what_drawn_ones_do(config: NetworkConfig
     assert shares.var() == pytest.approx(variance, abs=4 * spread)
 
 
-def test_the_mean_over_all_pairs_has_the_deviation_that_is_said() -> None:
+def test_the_mean_over_all_pairs_has_the_stated_deviation() -> None:
     """Pairs with a genotype in common are uncorrelated: 300 times five genotypes, ten pairs each."""
     config = SPACES[2]
     means = [
@@ -104,7 +104,7 @@ def test_agreement_is_the_mean_over_all_pairs(seed: int, count: int, which: int,
     assert other["note"].startswith("no two searches differ in their ")
 
 
-def test_equal_searches_agree_wholly_and_random_ones_as_said() -> None:
+def test_equal_searches_agree_fully_and_random_ones_as_expected() -> None:
     found = drawn(SPACES[0], 6)
     same = among(agreement(trials([found[0]] * 3)), "seeds")
     assert (same["shared"], same["note"]) == (1, "")
@@ -112,7 +112,7 @@ def test_equal_searches_agree_wholly_and_random_ones_as_said() -> None:
 
 
 @given(found=st.integers(0, 2**31).map(lambda seed: drawn(SPACES[1], 5, seed)))
-def test_shares_are_of_searches(found: list[Genotype]) -> None:
+def test_shares_count_searches(found: list[Genotype]) -> None:
     frame = genes(trials(found))
     assert list(frame.columns) == list(GENE_COLUMNS)
     assert frame["share"].sum() == pytest.approx(len(found[0].genes))
@@ -126,7 +126,7 @@ def test_shares_are_of_searches(found: list[Genotype]) -> None:
         )
 
 
-def test_retraining_again_is_no_new_search() -> None:
+def test_a_second_retraining_is_not_a_new_search() -> None:
     rows = trials(drawn(SPACES[0], 3))
     more = pd.concat(
         [
@@ -153,7 +153,7 @@ def test_the_typical_cell_is_the_most_frequent() -> None:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 6), which=st.sampled_from(range(4)))
-def test_the_typical_cell_is_one_of_the_space(seed: int, count: int, which: int) -> None:
+def test_the_typical_cell_belongs_to_the_space(seed: int, count: int, which: int) -> None:
     found = drawn(SPACES[which], count, seed)
     frame = typical(trials(found))
     cell = from_json(frame["genotype"].iloc[0])
@@ -164,7 +164,7 @@ def test_the_typical_cell_is_one_of_the_space(seed: int, count: int, which: int)
         assert cell == found[0]
 
 
-def test_unlike_shapes_are_not_compared_and_what_cannot_be_read_is_said() -> None:
+def test_unlike_shapes_are_not_compared_and_unreadable_genotypes_are_counted() -> None:
     small, large = drawn(SPACES[2], 2), drawn(SPACES[1], 3)
     rows = trials([*small, *large, '{"torn": '])
     row = among(agreement(rows), "seeds")
@@ -198,7 +198,7 @@ def test_arms_without_genotypes_have_no_rows() -> None:
 
 @settings(max_examples=10)
 @given(order=st.integers(0, 2**31 - 1))
-def test_the_order_of_rows_means_nothing(order: int) -> None:
+def test_the_order_of_rows_does_not_matter(order: int) -> None:
     rows = trials(drawn(SPACES[0], 6))
     for frame in (genes, agreement, typical):
         pd.testing.assert_frame_equal(frame(rows), frame(rows.sample(frac=1, random_state=order)))

@@ -1,5 +1,5 @@
-"""Pairs of arms: folds are the pairs and seeds are not, whatever the order of rows and arms; and no word
-claims too much.
+"""Pairs of arms: differences are paired over folds, not seeds; order does not matter; no verdict claims too
+much.
 """
 
 import math
@@ -90,7 +90,7 @@ def only(frame: pd.DataFrame) -> Any:
 GOOD, BAD = (0.70, 0.75, 0.72, 0.78, 0.71, 0.74), (0.60, 0.66, 0.65, 0.67, 0.60, 0.66)
 
 
-def test_a_pair_against_the_oracles() -> None:
+def test_a_pair_agrees_with_independent_computations() -> None:
     row = only(pairs(folds({"cnn": BAD, "darts": GOOD})))
     differences = np.array(BAD) - np.array(GOOD)
     plain = stats.ttest_rel(BAD, GOOD)
@@ -111,14 +111,14 @@ def test_a_pair_against_the_oracles() -> None:
     )
 
 
-def test_equal_folds_are_those_of_baycomp() -> None:
+def test_equal_folds_agree_with_baycomp() -> None:
     """Six folds of a sixth, nobody left to validate: the ratio is 1/5."""
     row = only(pairs(folds({"cnn": BAD, "darts": GOOD}, n_train=200), rope=0.05))
     better, same, worse = correlated(np.array(BAD), np.array(GOOD), rope=0.05).probs()
     assert (row["p_better"], row["p_same"], row["p_worse"]) == pytest.approx((better, same, worse))
 
 
-def test_unequal_folds_enter_with_their_own_sizes() -> None:
+def test_unequal_folds_use_their_own_sizes() -> None:
     told = folds({"cnn": BAD, "darts": GOOD})
     told["n_test"] = [10, 20, 30, 40, 50, 60] * 2
     told["n_train"] = 350 - told["n_test"]
@@ -142,7 +142,7 @@ def test_the_p_values_of_a_study_are_one_family(scores: list[list[float]]) -> No
 
 @settings(max_examples=30)
 @given(scores=SCORES, order=st.randoms())
-def test_the_order_of_rows_means_nothing(scores: list[list[float]], order) -> None:
+def test_the_order_of_rows_does_not_matter(scores: list[list[float]], order) -> None:
     told = folds(dict(zip(ARMS, np.array(scores).T.tolist(), strict=True)))
     heard = speakers(dict(zip(ARMS, np.array(scores).T.tolist(), strict=True)))
     mixed = [frame.sample(frac=1, random_state=order.randrange(2**31)) for frame in (told, heard)]
@@ -151,7 +151,7 @@ def test_the_order_of_rows_means_nothing(scores: list[list[float]], order) -> No
 
 @settings(max_examples=30)
 @given(scores=SCORES)
-def test_the_other_way_round_it_is_the_negative(scores: list[list[float]]) -> None:
+def test_swapping_the_arms_changes_the_signs(scores: list[list[float]]) -> None:
     """Renamed, so that the second arm comes first: every number has its opposite, and the verdict names the
     same arm.
     """
@@ -172,7 +172,7 @@ def test_the_other_way_round_it_is_the_negative(scores: list[list[float]]) -> No
         assert one["verdict"] == renamed
 
 
-def test_several_rows_of_a_fold_are_refused_and_not_taken_for_folds() -> None:
+def test_several_rows_of_one_fold_are_refused() -> None:
     """As would be a frame with a row for each seed."""
     told = folds({"cnn": BAD, "darts": GOOD})
     with pytest.raises(Fault, match="cnn has several rows of fold 0\n  got: 12 rows too many"):
@@ -246,7 +246,7 @@ def test_the_bootstrap_is_over_speakers_that_both_arms_have() -> None:
         ([0.6, 0.7], [0.7, 0.6], "nothing can be concluded: cnn and darts are level (95 % interval"),
     ],
 )
-def test_what_is_said(first: list[float], second: list[float], said: str) -> None:
+def test_the_verdict(first: list[float], second: list[float], said: str) -> None:
     assert only(pairs(folds({"cnn": first, "darts": second})))["verdict"].startswith(said)
 
 
@@ -260,7 +260,7 @@ def test_five_folds_cannot_reach_significance_with_wilcoxon() -> None:
     )
 
 
-def test_few_speakers_are_said() -> None:
+def test_the_verdict_mentions_few_speakers() -> None:
     heard = {"cnn": [0.5, 0.6, 0.7], "darts": [0.6, 0.7, 0.9]}
     said = only(pairs(folds({"cnn": BAD, "darts": GOOD}), speakers(heard)))["verdict"]
     assert said.endswith("; only 3 speakers (the bootstrap interval needs 10)")
@@ -268,7 +268,7 @@ def test_few_speakers_are_said() -> None:
     assert "speakers" not in only(pairs(folds({"cnn": BAD, "darts": GOOD}), speakers(many)))["verdict"]
 
 
-def test_unknown_sizes_give_no_p_and_are_said() -> None:
+def test_unknown_sizes_give_no_p_and_a_reason() -> None:
     for unknown in ({"n_train": math.nan}, {"n_test": math.nan}, {"n_train": 0}):
         row = only(pairs(folds({"cnn": BAD, "darts": GOOD}, **unknown)))
         assert (row["nb_p"], row["holm_p"], row["ci_low"], row["p_same"]) == (NAN, NAN, NAN, NAN)

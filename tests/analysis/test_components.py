@@ -1,6 +1,4 @@
-"""Components of variance: right on average whatever is missing, the analysis of variance and REML where
-nothing is.
-"""
+"""Components of variance: unbiased whatever is missing; complete trials give analysis of variance and REML."""
 
 import math
 import warnings
@@ -56,7 +54,7 @@ def notes(trials: pd.DataFrame, **options: Any) -> dict[str, str]:
     return dict(zip(found["component"], found["note"], strict=True))
 
 
-def test_with_equal_numbers_it_is_the_analysis_of_variance() -> None:
+def test_equal_numbers_give_the_analysis_of_variance() -> None:
     """Two ways crossed, two nested in them: mean squares, and what they are expected to be, by hand."""
     c, f, s, r = 4, 6, 3, 2
     trials = grid(c, f, s, r)
@@ -81,7 +79,7 @@ def test_with_equal_numbers_it_is_the_analysis_of_variance() -> None:
     }
 
 
-def test_with_equal_numbers_it_is_reml() -> None:
+def test_equal_numbers_give_reml() -> None:
     """One candidate: folds, searches nested in them, retrainings in those; statsmodels' mixed model."""
     trials = grid(1, 8, 3, 3, draw=2)
     model = models.MixedLM.from_formula(
@@ -97,7 +95,7 @@ def test_with_equal_numbers_it_is_reml() -> None:
 
 
 @given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=6), scores=st.randoms())
-def test_unequal_numbers_of_one_way(sizes: list[int], scores) -> None:
+def test_one_factor_with_unequal_numbers(sizes: list[int], scores) -> None:
     """The textbook's estimator with n0 = (N - sum of n² / N) / (groups - 1)."""
     assume(max(sizes) > 1)
     fold = np.repeat(np.arange(len(sizes)), sizes)
@@ -118,7 +116,7 @@ def test_unequal_numbers_of_one_way(sizes: list[int], scores) -> None:
     nested=st.booleans(),
     spread=st.tuples(*[st.floats(0.1, 1)] * 5),
 )
-def test_whatever_runs_are_missing_it_is_right_on_average(
+def test_the_estimate_is_unbiased_whatever_runs_are_missing(
     missing, nested: bool, spread: tuple[float, ...]
 ) -> None:
     """Exactly: the estimate is quadratic, so that its mean is its sum over what one level of each component
@@ -145,12 +143,12 @@ def test_whatever_runs_are_missing_it_is_right_on_average(
 
 @settings(max_examples=20)
 @given(order=st.integers(0, 2**31 - 1))
-def test_the_order_of_rows_means_nothing(order: int) -> None:
+def test_the_order_of_rows_does_not_matter(order: int) -> None:
     trials = grid(2, 3, 2, 2).drop(index=[3, 4])
     pd.testing.assert_frame_equal(components(trials), components(trials.sample(frac=1, random_state=order)))
 
 
-def test_one_retrain_seed_leaves_it_with_the_search() -> None:
+def test_one_retrain_seed_joins_it_with_the_search_seed() -> None:
     trials = grid(1, 6, 3, 1)
     found, said = told(trials), notes(trials)
     y = trials["test_ua"].to_numpy().reshape(6, 3)
@@ -166,27 +164,27 @@ def test_one_retrain_seed_leaves_it_with_the_search() -> None:
     assert said["candidate"] == "1 candidate: the variance is unknown"
 
 
-def test_one_search_seed_leaves_it_with_the_fold() -> None:
+def test_one_search_seed_joins_it_with_the_fold() -> None:
     found = told(grid(1, 6, 1, 3))
     assert (found["fold"], found["search_seed"]) == (NAN, NAN)
     assert found["fold + search_seed"] > 0
     assert found["retrain_seed"] > 0
 
 
-def test_one_seed_of_each_leaves_only_the_whole() -> None:
+def test_one_seed_of_each_leaves_only_the_sum() -> None:
     trials = grid(1, 6, 1, 1)
     assert told(trials)["residual"] == pytest.approx(trials["test_ua"].var(ddof=1))
     assert [name for name, value in told(trials).items() if not math.isnan(value)] == ["residual"]
 
 
-def test_one_run_tells_nothing_and_no_run_neither() -> None:
+def test_one_run_or_none_gives_no_variance() -> None:
     assert all(math.isnan(each) for each in told(grid(1, 1, 1, 1)).values())
     failed = grid(1, 3, 2, 1).assign(status="failed", test_ua=math.nan)
     assert all(math.isnan(each) for each in told(failed).values())
     assert notes(failed)["fold"] == "0 folds: the variance is unknown"
 
 
-def test_a_negative_estimate_is_said_and_given_as_0() -> None:
+def test_a_negative_estimate_is_given_as_0_with_a_note() -> None:
     """Folds with the same mean, and spread inside."""
     trials = grid(1, 6, 2, 1, scores=[0.4, 0.6] * 6)
     found = components(trials).set_index("component")
@@ -201,13 +199,13 @@ def test_equal_scores_have_no_shares() -> None:
     assert found["share"].isna().all()
 
 
-def test_shares_are_of_what_is_known() -> None:
+def test_shares_are_of_the_known_variance() -> None:
     found = components(grid(2, 6, 2, 2)).dropna(subset="variance")
     assert found["share"].sum() == pytest.approx(1)
     assert found["sd"].to_list() == pytest.approx([math.sqrt(each) for each in found["variance"]])
 
 
-def test_nested_candidates_are_those_of_their_fold() -> None:
+def test_nested_candidates_belong_to_their_fold() -> None:
     """Candidate 1 of one fold has nothing to do with candidate 1 of another."""
     trials = grid(3, 5, 2, 2)
     configs = {"s": assign(Config(), {"study.protocol": "nested"})}
@@ -218,14 +216,14 @@ def test_nested_candidates_are_those_of_their_fold() -> None:
     assert "candidate on fold" not in found
 
 
-def test_candidates_that_were_given_up_are_left_out() -> None:
+def test_candidates_that_were_raced_out_are_left_out() -> None:
     trials = grid(3, 5, 2, 1)
     trials.loc[(trials["candidate"] == 2) & (trials["fold"] > 1), "status"] = "raced"
     assert told(trials) == pytest.approx(told(trials[trials["candidate"] < 2]), nan_ok=True)
     assert notes(trials)["residual"].endswith("; without 1 candidate raced out")
 
 
-def test_repeated_scores_of_seeds_are_no_folds() -> None:
+def test_seeds_with_repeated_scores_are_not_folds() -> None:
     """Seeds that repeat a fold's score add nothing to the spread of folds but the knowledge that seeds have
     none.
     """

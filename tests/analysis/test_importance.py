@@ -1,6 +1,4 @@
-"""Importance of settings: Optuna's, of candidates that ended, by validation alone; refused in words where it
-would be noise.
-"""
+"""Importance of settings: Optuna's, by validation alone, and refused where it would be noise."""
 
 import math
 from pathlib import Path
@@ -53,7 +51,7 @@ def refusal(frame: pd.DataFrame) -> str:
     return row["note"]
 
 
-def test_it_is_what_optuna_says_of_these_candidates() -> None:
+def test_the_importance_is_that_of_optuna() -> None:
     rows, names = trials(), ["retrain.lr", "network.pool", "retrain.weight_decay"]
     axes: dict[str, Any] = {
         name: optuna.distributions.FloatDistribution(rows[name].min(), rows[name].max())
@@ -72,7 +70,7 @@ def test_it_is_what_optuna_says_of_these_candidates() -> None:
     assert set(found["note"]) == {"for being among the best 5 of 40"}
 
 
-def test_what_costs_comes_first(tmp_path: Path) -> None:
+def test_the_settings_that_matter_come_first(tmp_path: Path) -> None:
     """A simulated study in which the learning rates cost, and the decay nothing; with the plan of the
     study.
     """
@@ -111,7 +109,7 @@ def test_the_best_of_each_fold_count_where_candidates_belong_to_folds(tmp_path: 
     assert found["setting"].iloc[0] == "retrain.lr"
 
 
-def test_a_hard_fold_has_no_worse_candidates() -> None:
+def test_a_hard_fold_does_not_make_its_candidates_worse() -> None:
     rows, configs = trials(12, nested=True), {"s": assign(Config(), {"study.protocol": "nested"})}
     hard = rows.assign(valid_ua=rows["valid_ua"] - 0.4 * rows["fold"])
     assert shares(importance(hard, configs)) == pytest.approx(shares(importance(rows, configs)))
@@ -120,18 +118,18 @@ def test_a_hard_fold_has_no_worse_candidates() -> None:
 
 @settings(max_examples=5)
 @given(order=st.integers(0, 2**31 - 1))
-def test_the_order_of_rows_means_nothing(order: int) -> None:
+def test_the_order_of_rows_does_not_matter(order: int) -> None:
     rows = trials(25)
     pd.testing.assert_frame_equal(importance(rows), importance(rows.sample(frac=1, random_state=order)))
 
 
-def test_no_test_score_is_looked_at() -> None:
+def test_no_test_score_is_used() -> None:
     rows = trials()
     tested = rows.assign(test_ua=np.random.default_rng(0).uniform(size=len(rows)))
     pd.testing.assert_frame_equal(importance(rows), importance(tested))
 
 
-def test_more_seeds_are_no_more_candidates() -> None:
+def test_more_seeds_are_not_more_candidates() -> None:
     assert shares(importance(trials(25))) == shares(importance(trials(25, seeds=3)))
     assert refusal(trials(10, seeds=3)) == "10 candidates with a score: importance needs 20"
 
@@ -144,7 +142,7 @@ def test_fewer_than_twenty_are_refused() -> None:
     assert "" not in shares(importance(trials(20)))
 
 
-def test_candidates_that_were_given_up_count_as_worse_than_all() -> None:
+def test_candidates_that_were_raced_out_count_as_the_worst() -> None:
     rows = trials(30)
     bad = rows["candidate"].isin(rows.groupby("candidate")["valid_ua"].mean().nsmallest(10).index)
     raced = rows[~bad | (rows["fold"] == 0)].assign(
@@ -154,7 +152,7 @@ def test_candidates_that_were_given_up_count_as_worse_than_all() -> None:
     assert shares(importance(raced)) == pytest.approx(shares(importance(rows)))
 
 
-def test_nothing_to_tell_is_said() -> None:
+def test_without_an_estimate_a_note_says_why() -> None:
     assert refusal(trials(25).assign(valid_ua=0.5)) == "all candidates score the same"
     same: dict[str, Any] = {"retrain.lr": 1e-3, "network.pool": "max", "retrain.weight_decay": 0.0}
     assert refusal(trials(25).assign(**same)) == "the candidates do not differ in any setting"
@@ -162,7 +160,7 @@ def test_nothing_to_tell_is_said() -> None:
     assert importance(trials(25).iloc[:0]).empty
 
 
-def test_a_setting_that_only_some_candidates_have_is_told_too() -> None:
+def test_a_setting_that_only_some_candidates_have_is_included() -> None:
     rows = trials(40)
     rows.loc[rows["network.pool"] == "max", "retrain.weight_decay"] = math.nan
     assert set(shares(importance(rows))) == {"retrain.lr", "network.pool", "retrain.weight_decay"}

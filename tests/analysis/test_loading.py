@@ -1,6 +1,4 @@
-"""Loading: what is in a study folder, whatever state its files are in, becomes frames of one shape and
-remarks in words.
-"""
+"""Loading: a study folder in any state becomes frames of one shape, and remarks."""
 
 import re
 import shutil
@@ -78,7 +76,7 @@ def test_one_file_or_many_hold_the_same_study(tmp_path: Path, failed: float) -> 
     pd.testing.assert_frame_equal(one[columns], many[columns], check_exact=True)
 
 
-def test_a_place_of_a_store_is_read_as_a_folder_is(tmp_path: Path) -> None:
+def test_a_bucket_is_read_like_a_folder(tmp_path: Path) -> None:
     plan = SMALL | {"predictions": True, "histories": True}
     simulated(tmp_path / "here", **plan)
     simulated(storage.place(f"memory://{tmp_path.name}/there"), **plan)
@@ -89,7 +87,7 @@ def test_a_place_of_a_store_is_read_as_a_folder_is(tmp_path: Path) -> None:
     assert (here.remarks, there.remarks) == ((), ())
 
 
-def test_studies_of_one_name_are_told_apart_and_one_is_not_read_twice(tmp_path: Path) -> None:
+def test_studies_of_the_same_name_are_kept_apart_and_none_counts_twice(tmp_path: Path) -> None:
     for name in ("a", "b"):
         simulated(tmp_path / name, arms=("cnn",), folds=2)
     both = analysis.load(tmp_path / "a", tmp_path / "b", tmp_path / "a")
@@ -98,7 +96,7 @@ def test_studies_of_one_name_are_told_apart_and_one_is_not_read_twice(tmp_path: 
     assert len(both.trials) == 2 * len(analysis.load(tmp_path / "a").trials)
 
 
-def test_nothing_named_and_no_study_end_in_words(tmp_path: Path) -> None:
+def test_no_argument_and_no_study_are_refused_in_words(tmp_path: Path) -> None:
     assert refusal(analysis.load) == told(
         "no study was named", "nothing", "the folder of a study", 'load("results/laptop")', where="analysis"
     )
@@ -117,7 +115,7 @@ def test_nothing_named_and_no_study_end_in_words(tmp_path: Path) -> None:
         ([record("cnn"), record("lstm"), record(fold=7)], "2 trials are beyond what study.yaml plans now"),
     ],
 )
-def test_a_study_with_little_in_it_has_tables_that_say_so(
+def test_a_nearly_empty_study_has_tables_and_a_remark(
     tmp_path: Path, records: list[Any], remark: str
 ) -> None:
     by_hand(tmp_path, assign(Config(), PLAN), *records)
@@ -136,7 +134,7 @@ def test_one_fold_has_a_score_and_no_deviation(tmp_path: Path) -> None:
     assert frames["arms"][["ua_sd", "wa_sd", "f1_sd"]].isna().all(axis=None)
 
 
-def test_a_torn_file_and_a_missing_one_are_trials_that_have_not_run(tmp_path: Path) -> None:
+def test_trials_with_a_torn_or_missing_record_have_not_run(tmp_path: Path) -> None:
     files = simulated(tmp_path, **ONE)
     (files.trials / "cnn-c000-f0-s0.parquet").write_bytes(b"PAR1 and no more")
     (files.trials / "cnn-c000-f1-s0.parquet").unlink()
@@ -148,7 +146,7 @@ def test_a_torn_file_and_a_missing_one_are_trials_that_have_not_run(tmp_path: Pa
     assert results.remarks[1] == f"{NAME}: no trial has ended"
 
 
-def test_of_several_records_of_a_trial_the_latest_counts_and_that_is_told(tmp_path: Path) -> None:
+def test_the_latest_record_of_a_trial_counts_and_a_remark_says_so(tmp_path: Path) -> None:
     files = simulated(tmp_path, arms=("cnn",), folds=2, seeds=1)
     old = analysis.load(tmp_path).trials
     row = ledger.table(files).iloc[[0]].assign(parameters=7)
@@ -224,7 +222,9 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         ({"emotions": '["a", "b", "c", "d"]'}, "cnn-c000-f0-s0 have other emotions than the study"),
     ],
 )
-def test_what_contradicts_itself_is_no_number(tmp_path: Path, changed: dict[str, Any], remark: str) -> None:
+def test_values_that_contradict_each_other_are_unknown(
+    tmp_path: Path, changed: dict[str, Any], remark: str
+) -> None:
     """Neither the trial, nor its fold, nor its arm has what it touches; the other fold stays."""
     files = simulated(tmp_path, **ONE, takes=10)
     rewritten(files, "cnn-c000-f0-s0", lambda rows: rows.assign(**changed))
@@ -239,7 +239,7 @@ def test_what_contradicts_itself_is_no_number(tmp_path: Path, changed: dict[str,
     assert left["ua"].notna().all()
 
 
-def test_a_number_that_was_written_as_a_text_is_not_known(tmp_path: Path) -> None:
+def test_a_text_in_place_of_a_number_is_unknown(tmp_path: Path) -> None:
     files = simulated(tmp_path, **ONE)
     for name in ("cnn-c000-f0-s0", "cnn-c000-f1-s0"):
         rewritten(files, name, lambda rows: rows.assign(parameters="many", latency_ms="2.5"))
@@ -274,7 +274,7 @@ def test_names_of_any_script_pass_through(tmp_path: Path) -> None:
     assert results.remarks == ()
 
 
-def test_a_torn_configuration_is_told(tmp_path: Path) -> None:
+def test_a_torn_configuration_is_refused(tmp_path: Path) -> None:
     files = simulated(tmp_path, **ONE)
     storage.write_text(files.config, show(Config())[:-5] + "\n: [")
     assert "is not readable YAML" in refusal(lambda: analysis.load(tmp_path))

@@ -1,6 +1,4 @@
-"""The protocol card: what it says is what the study did, and studies of unlike protocols do not get into one
-table unmarked.
-"""
+"""The protocol card: it says what the study did, and studies of unlike protocols share no unmarked table."""
 
 import json
 from pathlib import Path
@@ -74,7 +72,7 @@ def test_a_card_says_what_the_study_did(study: analysis.Results) -> None:
         ({"study__arms": ["majority"]}, "retrain", ""),
     ],
 )
-def test_every_setting_of_the_protocol_stands_on_it(
+def test_every_setting_of_the_protocol_is_on_the_card(
     study: analysis.Results, settings: Any, label: str, text: str
 ) -> None:
     found = changed(study, **settings)[label]
@@ -82,7 +80,7 @@ def test_every_setting_of_the_protocol_stands_on_it(
     assert text or not found
 
 
-def test_what_is_not_the_same_in_all_trials_is_said(study: analysis.Results) -> None:
+def test_differences_between_trials_are_on_the_card(study: analysis.Results) -> None:
     trials = study.trials.copy()
     trials.loc[0, ["commit", "cpu", "versions"]] = [
         "other",
@@ -95,7 +93,7 @@ def test_what_is_not_the_same_in_all_trials_is_said(study: analysis.Results) -> 
     assert found["hardware"].startswith(f"not the same in all trials: another | {NAME}; ")
 
 
-def test_what_was_not_recorded_is_said_to_be_so(study: analysis.Results) -> None:
+def test_missing_records_are_called_not_recorded(study: analysis.Results) -> None:
     nothing = card(study.configs[NAME], study.trials.iloc[:0])
     assert (nothing["counts"], nothing["code"], nothing["versions"]) == (UNKNOWN, UNKNOWN, UNKNOWN)
     torn = study.trials.assign(versions="{", test_speakers="[", commit="")
@@ -144,7 +142,7 @@ def test_what_is_compared_may_differ(study: analysis.Results, settings: Any) -> 
     assert {*PROTOCOL} <= {*study.cards[NAME]}
 
 
-def test_a_study_that_has_not_begun_fits_what_it_will_be(study: analysis.Results) -> None:
+def test_a_study_without_trials_agrees_with_its_later_self(study: analysis.Results) -> None:
     begun = card(assign(study.configs[NAME], {"corpus.emotions": []}), study.trials)
     assert (
         together(
@@ -158,7 +156,7 @@ def test_a_study_that_has_not_begun_fits_what_it_will_be(study: analysis.Results
     )
 
 
-def test_loading_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
+def test_loading_refuses_unlike_protocols(tmp_path: Path) -> None:
     simulated(tmp_path / "a", **PLAN)
     simulated(tmp_path / "b", **PLAN | {"folds": 2})
     roots = (tmp_path / "a", tmp_path / "b")

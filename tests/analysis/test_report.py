@@ -1,6 +1,4 @@
-"""The report as a page: whole, safe whatever stands in a ledger, every number leads to its rows, nothing is
-asked of a network.
-"""
+"""The report as a page: complete, safe whatever a ledger holds, every number linked, no network needed."""
 
 import base64
 import hashlib
@@ -40,7 +38,7 @@ def read(found: Results) -> Page:
 # --- whole
 
 
-def test_every_element_ends_where_it_should_and_no_id_stands_twice(read: Page) -> None:
+def test_every_element_is_closed_and_ids_are_unique(read: Page) -> None:
     assert (read.odd, read.opened) == ([], [])
     assert len(set(read.identities)) == len(read.identities)
 
@@ -55,7 +53,7 @@ def test_it_begins_with_the_answer(read: Page) -> None:
     assert first[1].text == "The answer."
 
 
-def test_every_part_has_its_heading_and_the_contents_lead_to_it(read: Page) -> None:
+def test_every_section_has_a_heading_and_is_in_the_contents(read: Page) -> None:
     for part in read.named("section"):
         assert part.attributes["aria-labelledby"] in read.identities
     inside = [link for link in read.links if not link.startswith("#trials?")]
@@ -66,7 +64,7 @@ def test_every_part_has_its_heading_and_the_contents_lead_to_it(read: Page) -> N
     }
 
 
-def test_a_mark_stands_on_every_table_and_so_does_the_protocol(read: Page) -> None:
+def test_every_table_has_the_mark_and_the_protocol(read: Page) -> None:
     captions = read.named("caption")
     assert len(captions) == len(read.named("table")) > 8
     assert all("optimistic" in caption.text for caption in captions)
@@ -80,7 +78,7 @@ def test_headings_of_tables_are_headings_and_sort_by_buttons(read: Page) -> None
     assert sum(each.name == "button" and "thead" in each.parents for each in read.elements) == len(heads)
 
 
-def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found: Results) -> None:
+def test_the_oracle_is_called_forbidden_and_its_scores_are_nowhere_else(found: Results) -> None:
     arms = found.arms.copy()
     arms.loc[arms["selection"] == "oracle", ["ua", "wa", "f1", "pooled_ua", "pooled_wa", "pooled_f1"]] = (
         0.98765
@@ -96,7 +94,7 @@ def test_the_oracle_is_called_forbidden_and_its_scores_stand_nowhere_else(found:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_link_of_a_number_finds_its_trials(seed: int) -> None:
+def test_every_link_finds_trials(seed: int) -> None:
     read = Page(page(by_hand(seed=seed, failed=0.1, arms=("darts", "random"), folds=3)))
     links = {link for link in read.links if link.startswith("#trials?")}
     assert len(links) > 20
@@ -105,7 +103,7 @@ def test_every_link_of_a_number_finds_its_trials(seed: int) -> None:
     assert told <= {"0"}, "a link that finds nothing stands on a number that is not 0"
 
 
-def test_a_count_leads_to_as_many_rows(read: Page, found: Results) -> None:
+def test_a_count_links_to_as_many_rows(read: Page, found: Results) -> None:
     failed = found.trials[found.trials["status"] == "failed"].groupby("arm").size()
     for arm, count in failed.items():
         assert len(read.rows(f"#trials?arm={arm}&status=failed")) == count
@@ -113,7 +111,7 @@ def test_a_count_leads_to_as_many_rows(read: Page, found: Results) -> None:
         assert {e.text for e in read.elements if e.attributes.get("href") == link} == {str(count)}
 
 
-def test_the_rows_of_a_fold_are_those_its_score_is_the_mean_of(read: Page, found: Results) -> None:
+def test_the_score_of_a_fold_is_the_mean_of_the_rows_it_links_to(read: Page, found: Results) -> None:
     ua = next(column for column in read.trials["columns"] if column["name"] == "test_ua")["values"]
     folds = found.rows("folds", selection="nested")
     for row in folds.to_dict("records"):
@@ -121,7 +119,7 @@ def test_the_rows_of_a_fold_are_those_its_score_is_the_mean_of(read: Page, found
         assert np.mean([ua[i] for i in rows]) == pytest.approx(row["ua"], abs=1e-5)
 
 
-def test_several_studies_are_told_apart_in_every_link(found: Results) -> None:
+def test_every_link_names_the_study_if_there_are_several(found: Results) -> None:
     other = by_hand(study="other", seed=1)
     both = together(found, other)
     read = Page(page(both))
@@ -148,7 +146,7 @@ def unsafe(read: Page) -> list[str]:
     return bad
 
 
-def test_nothing_is_asked_of_a_network(read: Page) -> None:
+def test_the_page_needs_no_network(read: Page) -> None:
     assert unsafe(read) == []
     whole = [element.text for element in read.elements if element.name in ("style", "script")]
     assert not any(
@@ -208,12 +206,12 @@ def test_data_comes_back_as_it_was(value: object) -> None:
 @pytest.mark.parametrize(
     "lost", ["chosen", "arms", "folds", "classes", "speakers", "pairs", "cost", "components", "histories"]
 )
-def test_a_missing_frame_is_told_in_words(found: Results, lost: str) -> None:
+def test_a_missing_frame_does_not_break_the_page(found: Results, lost: str) -> None:
     read = Page(page(changed(found, **{lost: pd.DataFrame()})))
     assert (read.odd, unsafe(read)) == ([], [])
 
 
-def test_without_anything_every_part_says_so(found: Results) -> None:
+def test_every_section_of_an_empty_study_says_so(found: Results) -> None:
     empty = dict.fromkeys(FRAMES, pd.DataFrame())
     trials, choices = found.trials.iloc[:0], {key: [] for key in found.names}
     nothing = changed(found, **empty, trials=trials, choices=choices, cards={}, marked={}, remarks=())
@@ -225,7 +223,7 @@ def test_without_anything_every_part_says_so(found: Results) -> None:
     assert all(len(part.text) > 25 for part in read.named("section"))
 
 
-def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Results) -> None:
+def test_the_draws_of_a_random_search_are_not_epochs(found: Results) -> None:
     table = found.histories
     draws = table[table["stage"] == "search"].assign(arm="random", loss=99.0)
     both = changed(found, histories=pd.concat([table, draws]))
@@ -234,7 +232,7 @@ def test_the_draws_of_a_random_search_are_no_epochs_of_a_search(found: Results) 
     ]
 
 
-def test_hours_that_are_not_known_are_not_drawn_as_none(found: Results) -> None:
+def test_unknown_hours_are_not_drawn(found: Results) -> None:
     table = found.cost
     lost = table.assign(seconds=table["seconds"].where(table["purpose"] != "retrain"))
     drawn = next(cost.hours(changed(found, cost=lost), found.names[0]))
@@ -242,7 +240,7 @@ def test_hours_that_are_not_known_are_not_drawn_as_none(found: Results) -> None:
     assert "retrain" not in " ".join(shape.text for shape in drawn.picture.shapes if isinstance(shape, Words))
 
 
-def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
+def test_without_candidates_the_page_has_no_selections() -> None:
     read = Page(page(by_hand(candidates=1)))
     heads = [each.text for each in read.named("th")]
     assert "UA" in heads
@@ -252,7 +250,7 @@ def test_where_every_arm_ran_as_written_nothing_is_said_of_choosing() -> None:
     )
 
 
-def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Results) -> None:
+def test_an_unknown_number_is_a_dash(found: Results) -> None:
     arms = found.arms.copy()
     arms.loc[arms["arm"] == "darts", ["ua", "ua_sd", "wa", "parameters", "best_fold", "best_ua"]] = np.nan
     read = Page(page(changed(found, arms=arms)))
@@ -280,14 +278,14 @@ def test_a_number_that_is_not_known_is_neither_0_nor_a_guess(found: Results) -> 
         (values.counted(1, "fold"), "1 fold"),
     ],
 )
-def test_numbers_are_said_so(told: str, text: str) -> None:
+def test_how_numbers_are_written(told: str, text: str) -> None:
     assert told == text
 
 
 # --- many trials
 
 
-def test_ten_thousand_trials_are_data_and_not_elements() -> None:
+def test_ten_thousand_trials_are_data_not_elements() -> None:
     few, many = by_hand(folds=10, seeds=1, candidates=34), by_hand(folds=10, seeds=10, candidates=34)
     assert len(many.trials) == 10_200
     small, large = Page(page(few)), page(many)

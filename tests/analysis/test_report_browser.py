@@ -1,6 +1,4 @@
-"""The report in a browser: no error, no serious fault of accessibility, links that filter, tables that sort,
-any width.
-"""
+"""The report in a browser: no errors, no serious accessibility faults, working filters and sorting."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +55,7 @@ def errors(chrome: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "dark"), SIZES)
-def test_it_opens_without_a_word_and_fits(chrome: Any, report: Path, width: int, dark: bool) -> None:
+def test_it_opens_without_errors_and_fits(chrome: Any, report: Path, width: int, dark: bool) -> None:
     browser.look(chrome, report, width=width, dark=dark)
     assert errors(chrome) == []
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
@@ -82,7 +80,7 @@ def test_axe_finds_no_serious_fault(chrome: Any, report: Path, axe: str, width: 
     ] == []
 
 
-def test_a_number_leads_to_its_rows_and_back(chrome: Any, report: Path) -> None:
+def test_a_number_links_to_its_rows_and_back(chrome: Any, report: Path) -> None:
     browser.look(chrome, report, width=1280)
     link = chrome.find_element("css selector", "#folds tbody td a")
     address = link.get_attribute("href")

@@ -1,6 +1,4 @@
-"""Which candidate stands for an arm: nothing that a test has filled can move a choice, and the forbidden one
-is a bound.
-"""
+"""Which candidate represents an arm: no test column can change a choice, and the oracle is an upper bound."""
 
 from pathlib import Path
 
@@ -26,7 +24,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> analysis.Results:
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["drawn", "turned over", "missing", "torn"]))
-def test_nothing_of_a_test_moves_a_choice(study: analysis.Results, seed: int, kind: str) -> None:
+def test_no_test_column_changes_a_choice(study: analysis.Results, seed: int, kind: str) -> None:
     """All columns that a test fills are changed: every nested and flat choice stays, down to the bits of what
     is told of it.
     """
@@ -57,7 +55,7 @@ def test_a_choice_cannot_see_a_test_score(study: analysis.Results) -> None:
         selection.chosen_by_validation(study.trials, study.configs["simulated"], NESTED)
 
 
-def test_a_changed_validation_score_moves_a_choice(study: analysis.Results) -> None:
+def test_a_changed_validation_score_changes_a_choice(study: analysis.Results) -> None:
     """So the law above is not empty."""
     other = study.trials.assign(valid_ua=1 - study.trials["valid_ua"])
     changed = choices(other, study.configs["simulated"])
@@ -71,7 +69,7 @@ def test_no_other_choice_is_above_the_oracle(study: analysis.Results) -> None:
     assert (wide[NESTED] - wide[ORACLE]).min() < 0
 
 
-def test_flat_takes_one_candidate_for_all_folds_and_nested_one_for_each(study: analysis.Results) -> None:
+def test_flat_chooses_one_candidate_for_all_folds_and_nested_one_for_each(study: analysis.Results) -> None:
     counted = study.chosen.drop_duplicates(["selection", "arm", "candidate"])["selection"].value_counts()
     assert counted[FLAT] == 2 < counted[NESTED]  # of two arms
     nested = study.choices["simulated"][0]
@@ -80,7 +78,7 @@ def test_flat_takes_one_candidate_for_all_folds_and_nested_one_for_each(study: a
         assert row.valid_ua == pytest.approx(others["valid_ua"].max())
 
 
-def test_with_one_candidate_all_selections_are_one(tmp_path: Path) -> None:
+def test_with_one_candidate_all_selections_agree(tmp_path: Path) -> None:
     simulated(tmp_path, arms=("cnn",), folds=2)
     results = analysis.load(tmp_path)
     tables = [

@@ -1,6 +1,4 @@
-"""`python -m analysis`: the tables of a launch, the answer before them, and one report; bad input is told in
-words.
-"""
+"""`python -m analysis`: the answer, the tables of a launch, and one report; bad input is refused in words."""
 
 import os
 import subprocess
@@ -70,7 +68,7 @@ def test_the_tables_of_a_study(results: Path, capsys: pytest.CaptureFixture[str]
     assert after.splitlines()[0].startswith(f"Report: {results / 'report.html'}")
 
 
-def test_they_are_those_that_a_launch_prints(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tables_are_those_that_a_launch_prints(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     launched = Console(width=PLAIN_WIDTH, file=StringIO())
     print_tables(results, launched)
     main([str(results)])
@@ -78,7 +76,9 @@ def test_they_are_those_that_a_launch_prints(results: Path, capsys: pytest.Captu
     assert launched.file.getvalue() in capsys.readouterr().out
 
 
-def test_a_folder_that_is_no_study_ends_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_study_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(
         f"results: {tmp_path} is not the folder of a study\n  got: no study.yaml in it\n"
@@ -86,7 +86,7 @@ def test_a_folder_that_is_no_study_ends_in_words(tmp_path: Path, capsys: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_study_without_trials_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_without_trials_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = study(tmp_path, assign(Config(), PLAN)).root
     assert main([str(root)]) == 0
     assert capsys.readouterr().out.count("no complete candidate") >= 3
@@ -96,7 +96,7 @@ def test_a_study_without_trials_is_told_as_such(tmp_path: Path, capsys: pytest.C
 # --- what is written
 
 
-def test_the_report_goes_where_it_is_asked_to(results: Path, tmp_path: Path) -> None:
+def test_the_report_goes_to_the_given_path(results: Path, tmp_path: Path) -> None:
     assert main([str(results), "--out", str(tmp_path / "elsewhere" / "page.html")]) == 0
     assert not (results / "report.html").exists()
     assert (tmp_path / "elsewhere" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -107,14 +107,14 @@ def test_a_report_is_the_same_every_time(results: Path) -> None:
     assert pages[0] == pages[1]
 
 
-def test_a_report_of_a_bucket_lies_in_it(tmp_path: Path) -> None:
+def test_the_report_of_a_bucket_is_written_there(tmp_path: Path) -> None:
     root = storage.place(f"memory://analysis-{tmp_path.name}/study")
     simulated(root, arms=("random", "cnn"), folds=2)
     assert main([str(root)]) == 0
     assert said(Page(storage.read(root / "report.html").decode()))
 
 
-def test_several_studies_are_told_apart_in_a_report_beside_them(
+def test_several_studies_share_a_report_that_keeps_them_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     roots = [
@@ -129,7 +129,7 @@ def test_several_studies_are_told_apart_in_a_report_beside_them(
     assert all(page.rows(link) for link in page.links if "chosen=" in link)
 
 
-def test_every_table_and_figure_is_a_file_when_asked(tmp_path: Path) -> None:
+def test_every_table_and_figure_is_a_file_on_request(tmp_path: Path) -> None:
     root = simulated(
         tmp_path / "study", arms=("darts", "cnn"), folds=3, predictions=True, histories=True
     ).root
@@ -190,7 +190,7 @@ ODD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("plan", ODD.values(), ids=ODD)
-def test_odd_studies_have_a_report_without_a_wrong_link(tmp_path: Path, plan: dict[str, Any]) -> None:
+def test_odd_studies_have_a_report_without_broken_links(tmp_path: Path, plan: dict[str, Any]) -> None:
     root = simulated(tmp_path / "study", seeds=1, **plan).root
     assert main([str(root)]) == 0
     page = Page((root / "report.html").read_text(encoding="utf-8"))
@@ -201,7 +201,7 @@ def test_odd_studies_have_a_report_without_a_wrong_link(tmp_path: Path, plan: di
     assert not set(cells) & {"nan", "NaN", "None", "inf", "nan %"}
 
 
-def test_scores_that_are_no_numbers_are_not_known(tmp_path: Path) -> None:
+def test_scores_that_are_not_numbers_are_unknown(tmp_path: Path) -> None:
     files = simulated(tmp_path / "study", arms=("cnn", "lstm"), folds=2, seeds=1)
     (path,) = storage.listed(files.trials, ".parquet")
     rows = pd.read_parquet(path)
@@ -228,9 +228,7 @@ def test_without_histories_and_predictions_the_report_says_so(tmp_path: Path) ->
     assert "are missing" in parts["protocol"]
 
 
-def test_studies_of_unlike_protocols_need_to_be_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_studies_of_unlike_protocols_need_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roots = [
         str(simulated(tmp_path / name, arms=("cnn",), folds=folds).root)
         for name, folds in (("one", 2), ("two", 3))
@@ -242,7 +240,7 @@ def test_studies_of_unlike_protocols_need_to_be_asked_for(
     assert all("mixed protocols" in caption.text for caption in page.named("caption"))
 
 
-def test_figures_of_studies_whose_names_differ_in_signs_only_are_all_there(tmp_path: Path) -> None:
+def test_figures_of_similarly_named_studies_do_not_overwrite_each_other(tmp_path: Path) -> None:
     roots = [
         simulated(tmp_path / name, arms=("darts",), folds=2, histories=True).root
         for name in ("emo_db", "emo-db")
@@ -261,7 +259,7 @@ def test_every_figure_of_the_page_is_a_file(tmp_path: Path) -> None:
     assert len(pages.figures(found)) == len(list(page.named("figure")))
 
 
-def test_costs_lead_to_the_trials_they_are_of(tmp_path: Path) -> None:
+def test_costs_link_to_their_trials(tmp_path: Path) -> None:
     """Also to those that study.yaml no longer plans."""
     files = simulated(tmp_path, arms=("darts", "cnn"), folds=2, candidates=3, failed=0.2, seed=4)
     storage.write_text(
@@ -284,7 +282,7 @@ def test_costs_lead_to_the_trials_they_are_of(tmp_path: Path) -> None:
         assert len({found.trials["trial"].iloc[i] for i in page.rows(link)}) == count > 0
 
 
-def test_a_history_that_no_one_can_read_ends_no_report(tmp_path: Path) -> None:
+def test_an_unreadable_history_does_not_stop_the_report(tmp_path: Path) -> None:
     root = simulated(tmp_path, arms=("darts",), folds=2, histories=True).root
     for path in list((root / "history").iterdir()):
         path.unlink()
@@ -293,7 +291,7 @@ def test_a_history_that_no_one_can_read_ends_no_report(tmp_path: Path) -> None:
     assert "cannot read" in (root / "report.html").read_text(encoding="utf-8")
 
 
-def test_names_of_folders_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_of_folders_are_not_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roots = [simulated(tmp_path / "a[/x]" / name, arms=("cnn",), folds=2).root for name in ("s", "t")]
     assert main([*map(str, roots), "--mixed", "--out", str(tmp_path / "report.html")]) == 0
     assert "a[/x]" in capsys.readouterr().out

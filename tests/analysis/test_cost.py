@@ -1,6 +1,4 @@
-"""What a study cost: nothing is left out, nothing unknown counts as nothing, and no front has a point that
-another one beats.
-"""
+"""What a study cost: nothing is left out, unknown time is not zero, and no point of a front is dominated."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +30,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> analysis.Results:
     return analysis.load(root)
 
 
-def test_the_sum_over_purposes_is_what_all_trials_took(study: analysis.Results) -> None:
+def test_the_sum_over_purposes_is_the_time_of_all_trials(study: analysis.Results) -> None:
     """One search a trial, one retraining and test for each of its rows; every trial is counted for one
     purpose.
     """
@@ -70,14 +68,14 @@ def test_seconds_of_the_stored_ledger() -> None:
     assert (cnn["failed"]["trials"], cnn["failed"]["note"]) == (1, "seconds of 1 of 1 trial are not recorded")
 
 
-def test_what_failed_or_was_given_up_is_not_known_rather_than_free(study: analysis.Results) -> None:
+def test_failed_and_raced_trials_cost_an_unknown_time_not_none(study: analysis.Results) -> None:
     lost = study.cost[study.cost["purpose"].isin(["failed", "raced"])]
     assert len(lost) > 1
     assert lost["seconds"].isna().all()
     assert lost["note"].str.contains("are not recorded").all()
 
 
-def test_a_failed_trial_cost_its_last_attempt_if_that_is_known(tmp_path: Path) -> None:
+def test_a_failed_trial_costs_its_last_attempt_if_recorded(tmp_path: Path) -> None:
     config = assign(
         analysis.load(ROOT).configs["golden"],
         {"study.arms": ["cnn"], "study.folds": [0, 1], "study.seeds": [0]},
@@ -92,7 +90,7 @@ def test_a_failed_trial_cost_its_last_attempt_if_that_is_known(tmp_path: Path) -
     assert lost["note"] == "seconds of 1 of 2 trials are not recorded; the others took 7 s"
 
 
-def test_trials_beyond_the_plan_were_paid_all_the_same(tmp_path: Path) -> None:
+def test_trials_beyond_the_plan_count_in_the_cost(tmp_path: Path) -> None:
     parts: dict[str, Any] = {"features_s": 1.0, "checks_s": 0.0, "test_s": 1.0}
     config = assign(
         analysis.load(ROOT).configs["golden"], {"study.arms": ["cnn"], "study.folds": [0], "study.seeds": [0]}
@@ -102,7 +100,7 @@ def test_trials_beyond_the_plan_were_paid_all_the_same(tmp_path: Path) -> None:
     assert (beyond["trials"], beyond["seconds"]) == (1, 12.0)
 
 
-def test_seconds_of_a_processor_count_its_threads_and_of_a_gpu_its_share(study: analysis.Results) -> None:
+def test_device_time_counts_threads_of_a_cpu_and_the_share_of_a_gpu(study: analysis.Results) -> None:
     config = assign(study.configs[NAME], {"compute.threads": 3, "study.resources.gpus_per_trial": 0.25})
     on_cpu = cost(study.trials, study.headline(NAME), config)
     on_gpu = cost(study.trials.assign(**{"compute.device": "cuda"}), study.headline(NAME), config)
@@ -112,7 +110,7 @@ def test_seconds_of_a_processor_count_its_threads_and_of_a_gpu_its_share(study: 
     assert on_gpu["device_s"].sum() == pytest.approx(0.25 * on_gpu["seconds"].sum())
 
 
-def test_seconds_that_one_row_lacks_are_not_known(study: analysis.Results) -> None:
+def test_a_stage_that_one_row_lacks_is_unknown(study: analysis.Results) -> None:
     trials = study.trials[study.trials["status"] == "finished"].copy()
     trials.loc[trials.index[0], "retrain_s"] = np.nan
     each = per_trial(trials).set_index("trial")["seconds"]
@@ -121,7 +119,7 @@ def test_seconds_that_one_row_lacks_are_not_known(study: analysis.Results) -> No
 
 
 @given(points=POINTS)
-def test_a_front_is_what_no_other_point_beats(points: list[tuple[float, float]]) -> None:
+def test_no_point_of_a_front_is_dominated(points: list[tuple[float, float]]) -> None:
     """By comparing every pair, which is the definition."""
     gain, price = (np.array([point[axis] for point in points], dtype=float) for axis in (0, 1))
     expected = [
@@ -132,7 +130,7 @@ def test_a_front_is_what_no_other_point_beats(points: list[tuple[float, float]])
     assert front(gain, price).tolist() == expected
 
 
-def test_fronts_of_arms_are_of_test_scores_and_of_candidates_of_validation_scores(
+def test_arms_are_compared_by_test_and_candidates_by_validation_scores(
     study: analysis.Results,
 ) -> None:
     for chosen, gain in ((True, "ua"), (False, "valid_ua")):
