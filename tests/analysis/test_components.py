@@ -1,4 +1,4 @@
-"""Components of variance: unbiased whatever is missing; complete trials give analysis of variance and REML."""
+"""Components of variance: unbiased whatever is missing; complete ones give analysis of variance and REML."""
 
 import math
 import warnings
