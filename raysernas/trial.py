@@ -193,11 +193,11 @@ def main(arguments: Sequence[str]) -> int:
         with interrupts.catch_signals() as should_stop:
             return _here(arguments, should_stop)
     except Interrupted as stop:
-        print(f"stopped by {stop.reason}; the same command goes on from here", file=sys.stderr)
+        print(f"stopped by {stop.reason}; the same command continues from here", file=sys.stderr)
         return interrupts.exit_code(stop.reason)
     except Retryable as stop:
         print(
-            f"out of memory; the same command goes on from the last checkpoint\n{stop.reason}",
+            f"out of memory; the same command continues from the last checkpoint\n{stop.reason}",
             file=sys.stderr,
         )
         return 1
@@ -245,13 +245,13 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     columns = {"valid_ua": METRICS["ua"], **{f"test_{name}": metric for name, metric in METRICS.items()}}
     scores = ", ".join(f"{name} {metric.text(rows[name].mean())}" for name, metric in columns.items())
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
-    told = marks(
+    marked = marks(
         assign(config, {"study.candidates": 1}),
         unknown=int(row["n_unknown"]),
         skipped=int(row["n_skipped"]),
         unlike=int(row["n_unlike"]),
     )
-    print(*(f"{word}: {meaning}" for word, meaning in told.items()), files.record, sep="\n")
+    print(*(f"{word}: {meaning}" for word, meaning in marked.items()), files.record, sep="\n")
     return 0
 
 

@@ -139,7 +139,7 @@ def test_signals_end_a_trial_in_time_and_the_same_command_continues(whole, tmp_p
         process.send_signal(number)
         found, message = ended(process, within_s=10)
         assert found == code, message
-        assert message.endswith(f"stopped by {number.name}; the same command goes on from here\n")
+        assert message.endswith(f"stopped by {number.name}; the same command continues from here\n")
         assert not files.record.exists()
     code, message = ended(begun(tmp_path))
     assert code == 0, message

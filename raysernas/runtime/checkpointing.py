@@ -22,7 +22,7 @@ from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
 from raysernas.runtime.resource_meter import Cost, peak_mb
 
-FORMAT = 2  # of the saved states; a checkpoint of another format is ignored
+FORMAT = 3  # of the saved states; a checkpoint of another format is ignored
 OUT_OF_MEMORY = (  # what a plain RuntimeError says
     *("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory"),
     *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
@@ -157,7 +157,7 @@ class TrialCheckpoints:
             self.warn(f"{path} cannot be read ({type(error).__name__}): {name} starts over")
             return None
         if not mine:
-            self.warn(f"{path} was written under other settings: {name} starts over")
+            self.warn(f"{path} was written under other settings or by another version: {name} starts over")
         return found if mine else None
 
 

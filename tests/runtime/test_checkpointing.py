@@ -63,8 +63,9 @@ def test_a_checkpoint_of_other_settings_or_another_stage_is_ignored_with_a_warni
     assert opened(tmp_path, "other", warnings=warnings).stage("search").restored is None
     assert opened(tmp_path, warnings=warnings).stage("retrain-0").restored is None
     assert warnings == [
-        f"{path} was written under other settings: search starts over",
-        f"{path.with_name('retrain-0.pt')} was written under other settings: retrain-0 starts over",
+        f"{path} was written under other settings or by another version: search starts over",
+        f"{path.with_name('retrain-0.pt')} was written under other settings or by another version: retrain-0 "
+        "starts over",
     ]
 
 
