@@ -21,8 +21,9 @@ class DivergedError(Fault):
 
 
 class CrossEntropy(nn.Module):
-    """`nn.CrossEntropyLoss(weight, label_smoothing=smoothing)` without waiting for the device (torch 2.11
-    counts labels).
+    """`nn.CrossEntropyLoss` with weights and label smoothing that does not wait for the device.
+
+    That of torch 2.11 counts labels, which does.
     """
 
     def __init__(self, weight: Tensor, smoothing: float) -> None:
@@ -41,16 +42,14 @@ class CrossEntropy(nn.Module):
 
 
 def backpropagate(loss: Tensor, network: nn.Module, clip: float) -> Tensor:
-    """Set the gradient of the weights, whose norm is clipped; what it was before is returned."""
+    """Set the gradients of the weights and clip their norm; the norm before clipping is returned."""
     network.zero_grad()
     loss.backward()
     return nn.utils.clip_grad_norm_(network.parameters(), clip)
 
 
 def class_weights(part: Part, classes: int) -> Tensor:
-    """Inverse frequency of each class in a training part, 1 on average over its utterances; 0 for a class it
-    lacks.
-    """
+    """Inverse frequency of each class in a part, 1 on average over its utterances; 0 for a missing class."""
     counts = np.bincount(part.emotion, minlength=classes)
     weights = np.divide(len(part), counts * (counts > 0).sum(), out=np.zeros(classes), where=counts > 0)
     return torch.tensor(weights, dtype=torch.get_default_dtype(), device=part.device)

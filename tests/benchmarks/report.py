@@ -1,6 +1,6 @@
 """How long a report of many trials takes to be made, and to open in Chromium.
 
-    python -m tests.benchmarks.report [TRIALS]
+python -m tests.benchmarks.report [TRIALS]
 """
 
 import sys

@@ -36,7 +36,7 @@ def test_a_cell_of_skips_alone_is_told_by_name():
 def test_entropy_below_its_floor_is_told():
     assert warnings([entry(1, entropy=0.2)], SearchConfig(entropy_floor=0.2)) == []
     (told,) = warnings([entry(1, entropy=0.1994)], SearchConfig(entropy_floor=0.2))
-    assert told == "the entropy of the mixtures, 0.199, is below search.entropy_floor=0.2"
+    assert told == "the entropy of the mixing weights, 0.199, is below search.entropy_floor=0.2"
 
 
 def test_the_search_goes_back_to_the_middle_of_the_window_before_the_growth():
