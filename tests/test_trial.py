@@ -319,8 +319,8 @@ def test_the_command_tells_in_what_its_scores_are_optimistic(tmp_path, monkeypat
     ]
     assert trial_room.main(["laptop", "arm=cnn", *settings]) == 0
     *_, dependent, unknown, skipped, path = capsys.readouterr().out.splitlines()
-    assert dependent.startswith("speaker-dependent: folds that hear a speaker on two sides were allowed")
-    assert unknown.startswith("unknown speakers: nobody knows who talks in 8 of the utterances")
+    assert dependent.startswith("speaker-dependent: folds with a speaker on two sides were allowed")
+    assert unknown.startswith("unknown speakers: the speaker of 8 utterances is unknown")
     assert skipped.startswith("left-out files: 1 file or row of the corpus left out")
     record = pd.read_parquet(path).iloc[0]
     assert (record["n_unknown"], record["n_skipped"], json.loads(record["skipped"])) == (

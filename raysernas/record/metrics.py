@@ -82,9 +82,7 @@ class Evaluation:
     @property
     def scores(self) -> dict[str, float]:
         """Name -> score for each of METRICS; NaN for an empty set."""
-        return {
-            name: float(metric.compute(self.confusion[np.newaxis])[0]) for name, metric in METRICS.items()
-        }
+        return dict(zip(METRICS, scores(self.confusion[np.newaxis])[0].tolist(), strict=True))
 
     def __str__(self) -> str:
         if not self.total:

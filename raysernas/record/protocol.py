@@ -31,31 +31,30 @@ def marks(
     corpus, found = config.corpus, {}
     if corpus.folds == "random":
         found["speaker-dependent"] = (
-            "speakers are trained on and tested; such scores are usually 5 to 25 points too high"
+            "the test speakers are trained on; such scores are usually 5 to 25 points too high"
         )
     elif corpus.speaker_dependent:
         found["speaker-dependent"] = (
-            "folds that hear a speaker on two sides were allowed; scores may be 5 to 25 points too high"
+            "folds with a speaker on two sides were allowed; scores may be 5 to 25 points too high"
         )
     if unknown:
         found["unknown speakers"] = (
-            f"nobody knows who talks in {unknown} of the utterances, so that a speaker may be on two sides"
+            f"the speaker of {unknown} utterances is unknown, so a speaker may be on two sides"
         )
     tried = config.study.space.get("features.normalisation", {}).get("choices", ())
     if config.features.normalisation == "speaker":
         found["transductive"] = (
-            "features are normalised with all utterances of each speaker, the tested ones among them"
+            "features are normalised with all utterances of each speaker, test utterances included"
         )
     elif "speaker" in tried:
         found["transductive"] = (
-            "candidates may normalise with all utterances of each speaker, the tested ones among them"
+            "candidates may normalise with all utterances of each speaker, test utterances included"
         )
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (
-            "one candidate of an arm stands for all folds, chosen by validation speakers of one who are test "
-            "speakers of another; "
-            "study.protocol=nested chooses on each fold apart"
+            "each arm has one candidate for all folds, and validation speakers of one fold are test speakers "
+            "of another; study.protocol=nested chooses on each fold separately"
         )
     if corpus.folds == "published":
         oddity = PUBLISHED.get(corpus.name, "which no other work uses")

@@ -252,7 +252,7 @@ def test_the_header_says_how_candidates_are_proposed(tmp_path: Path) -> None:
         "as written, point mine, tpe; by valid_ua; "
         "given up if worse than the best on 3 or more common folds (p 0.1, looks: bonferroni)"
     )
-    assert text["optimistic"].startswith("one candidate of an arm stands for all folds")
+    assert text["optimistic"].startswith("each arm has one candidate for all folds")
     nested = header(
         planned(
             tmp_path, space, "study.candidates=3", "study.protocol=nested", "study.generation=2", dry=True

@@ -164,7 +164,7 @@ def test_a_relative_list_of_folds_is_the_same_from_anywhere(
 def test_the_header_does_not_promise_separate_speakers_where_they_may_overlap(tmp_path: Path) -> None:
     text = header(planned(tmp_path, "corpus.folds=random", "corpus.speaker_dependent=true", dry=True))
     assert text["protocol"] == "random folds, speakers ignored, 4 folds, 1 seed; validation: utterances(0.2)"
-    assert text["speaker-dependent"].startswith("speakers are trained on and tested")
+    assert text["speaker-dependent"].startswith("the test speakers are trained on")
 
 
 def recorded(root: Path) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ def test_utterances_of_unknown_speakers_are_counted(tmp_path: Path, monkeypatch:
     assert text["protocol"].endswith(
         "1 fold, 1 seed; validation: given by the corpus; no known speaker is on two sides"
     )
-    assert text["unknown speakers"].startswith("nobody knows who talks in 8 of the utterances")
+    assert text["unknown speakers"].startswith("the speaker of 8 utterances is unknown")
     assert "unused" not in text
     apart = header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
     assert "unknown speakers" not in apart

@@ -94,8 +94,7 @@ def test_what_is_left_out_or_unknown_is_counted(tmp_path: Path) -> None:
     config = load(None, ["study.arms=[cnn]", "study.folds=[0,1]"])
     rows = (records.record("cnn", fold=fold, n_skipped=1, n_unknown=fold + 1) for fold in (0, 1))
     assert summary(records.study(tmp_path, config, *rows)).marks == {
-        "unknown speakers": "nobody knows who talks in 2 of the utterances, so that a speaker may be on two "
-        "sides",
+        "unknown speakers": "the speaker of 2 utterances is unknown, so a speaker may be on two sides",
         "left-out files": "1 file or row of the corpus left out as unusable (column skipped of the ledger)",
     }
     assert marks(config, skipped=12)["left-out files"].startswith("12 files or rows of the corpus left out")
