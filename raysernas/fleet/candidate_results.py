@@ -41,9 +41,8 @@ class CandidateResults:
     def __init__(self, config: Config):
         self._config, self._study = config, config.study
         self._trials: dict[tuple[CandidateGroup, int], CandidateTrials] = {}
-        self._best: dict[
-            CandidateGroup, tuple[float, int]
-        ] = {}  # value and number of the best complete candidate
+        # value and number of the best complete candidate
+        self._best: dict[CandidateGroup, tuple[float, int]] = {}
 
     def folds(self, group: CandidateGroup) -> tuple[int, ...]:
         """The folds on which the candidates of a group are tried."""

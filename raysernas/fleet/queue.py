@@ -7,6 +7,7 @@ test score cannot reach it. Knows no Ray.
 """
 
 import heapq
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from raysernas.tensorboard import finalize
 # failures that are no fault of the trial's settings
 RETRIED: tuple[ledger.Failure, ...] = ("lost", "out_of_memory", "no_progress")
 Rank = tuple[int, ...]
+CandidateId = tuple[CandidateGroup, int]
 
 
 class Queue:
@@ -51,11 +53,8 @@ class Queue:
         self._config, self._study, self._files, self._check_held = config, config.study, files, check_held
         self._results = CandidateResults(config)
         nested = self._study.protocol == "nested"
-        self._groups = [
-            CandidateGroup(arm=arm, fold=fold)
-            for fold in (self._study.folds if nested else (None,))
-            for arm in self._study.arms
-        ]
+        pairs = itertools.product(self._study.folds if nested else (None,), self._study.arms)
+        self._groups = [CandidateGroup(arm=arm, fold=fold) for fold, arm in pairs]
         found = candidates.load(files)
         self._candidates = {
             group: Candidates(config, group, files, journal, found.get(group.name, {}))
@@ -63,9 +62,7 @@ class Queue:
         }
         self._owner: dict[tuple[CandidateGroup, str], int] = {}  # identity -> the first candidate that has it
         self._owners: dict[CandidateGroup, list[int]] = {group: [] for group in self._groups}
-        self._same: dict[
-            tuple[CandidateGroup, int], list[int]
-        ] = {}  # owner -> all candidates with its identity
+        self._same: dict[CandidateId, list[int]] = {}  # owner -> all candidates with its identity
         self._heap: list[tuple[Rank, TrialKey]] = []
         self._waiting: set[TrialKey] = set()
         self._running: set[TrialKey] = set()
@@ -215,12 +212,8 @@ class Queue:
         return CandidateGroup(arm=key.arm, fold=key.fold if self._study.protocol == "nested" else None)
 
     def _keys(self, group: CandidateGroup, number: int) -> list[TrialKey]:
-        folds = self._results.folds(group)
-        return [
-            TrialKey(arm=group.arm, candidate=number, fold=f, seed=s)
-            for s in self._study.seeds
-            for f in folds
-        ]
+        pairs = itertools.product(self._study.seeds, self._results.folds(group))
+        return [TrialKey(arm=group.arm, candidate=number, fold=f, seed=s) for s, f in pairs]
 
     def _rank(self, key: TrialKey) -> Rank:
         study, folds = self._study, list(self._study.folds)
@@ -296,9 +289,7 @@ class Queue:
             )
             if self._planned(key):
                 rows.setdefault(key, []).append(row)
-        bare: dict[
-            tuple[CandidateGroup, int], dict[str, object]
-        ] = {}  # settings of a candidate but fold and seed
+        bare: dict[CandidateId, dict[str, object]] = {}  # settings of a candidate but fold and seed
         for key, found in rows.items():
             self._check(key, found[0], bare)
             if found[0]["status"] != "failed" or not self._study.retry_failed:
@@ -309,9 +300,7 @@ class Queue:
         planned = key.arm in study.arms and key.fold in study.folds and key.seed in study.seeds
         return planned and key.candidate < study.candidates
 
-    def _check(
-        self, key: TrialKey, row: LedgerRow, bare: dict[tuple[CandidateGroup, int], dict[str, object]]
-    ) -> None:
+    def _check(self, key: TrialKey, row: LedgerRow, bare: dict[CandidateId, dict[str, object]]) -> None:
         group = self._group(key)
         if (group, key.candidate) not in bare and key.candidate < len(self._candidates[group]):
             bare[group, key.candidate] = settings(self.trial(key))
