@@ -1,4 +1,6 @@
-"""Candidates: each is an object of its own, holds what its arm reads, and is the truth about the study."""
+"""Laws of candidates: each has a file of its own, holds the settings that its arm reads, and is the truth
+about what the study proposed.
+"""
 
 from pathlib import Path
 
@@ -18,8 +20,8 @@ def test_an_arm_is_proposed_only_what_it_reads(tmp_path: Path) -> None:
 
 def test_candidates_of_another_space_are_refused(tmp_path: Path) -> None:
     drain(tmp_path, study(), most=0)
-    told = refusal(lambda: drain(tmp_path, study("study.space={network.nodes: {choices: [2,3]}}")))
-    assert told.startswith(f"study: {tmp_path}/candidates/darts-c000.json holds other keys than study.space")
+    fault = refusal(lambda: drain(tmp_path, study("study.space={network.nodes: {choices: [2,3]}}")))
+    assert fault.startswith(f"study: {tmp_path}/candidates/darts-c000.json holds other keys than study.space")
 
 
 def test_what_is_read_back_is_what_was_proposed(tmp_path: Path) -> None:

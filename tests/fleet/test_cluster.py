@@ -1,5 +1,5 @@
-"""Ray for the time of a study: how many trials at once, what is left behind, what is refused. Starts no
-Ray.
+"""Laws of Ray for the time of a study: how many trials run at once, what is cleaned up, what is refused.
+Starts no Ray.
 """
 
 import fcntl
@@ -63,8 +63,8 @@ def test_ray_client_is_refused() -> None:
 
 
 def test_an_address_that_does_not_answer_is_a_fault() -> None:
-    told = refusal(lambda: cluster._join("127.0.0.1:1"))
-    assert told.startswith("cluster: Ray at 127.0.0.1:1 does not answer\n  got: ")
+    fault = refusal(lambda: cluster._join("127.0.0.1:1"))
+    assert fault.startswith("cluster: Ray at 127.0.0.1:1 does not answer\n  got: ")
 
 
 def test_no_other_user_can_read_the_token_of_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,9 +101,9 @@ def ours(words: list[str]) -> list[str]:
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_header_says_how_to_submit_watch_fetch_and_stop_and_what_it_costs(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
-    told = header(FOLDER / name)
-    assert {"ONCE", "SUBMIT", "WATCH", "FETCH", "STOP"} <= {*told}
-    assert any("tensorboard" in command for label in ("WATCH", "FETCH") for command in told[label])
+    commands = header(FOLDER / name)
+    assert {"ONCE", "SUBMIT", "WATCH", "FETCH", "STOP"} <= {*commands}
+    assert any("tensorboard" in command for label in ("WATCH", "FETCH") for command in commands[label])
     assert "8265" in text
     assert "# COST of 100 trials" in text
     assert "That is an assumption" in text or "is an assumption" in text
@@ -209,7 +209,7 @@ JOB = os.getpid()  # a number that no other run of this test has, because its si
 ADDRESS = f"n1:{20000 + JOB % 10000}"
 FAKE = {
     "scontrol": 'echo "scontrol $*" >>"$LOG"; [ "$1" != show ] || printf "n1\\nn2\\n"',
-    # The agent and the study live until they are told to end. The study is found by the words of its process,
+    # The agent and the study live until they are stopped. The study is found by the words of its process,
     # as a launch is.
     "srun": """case "$*" in
 *raysernas.fleet.notice*) trap 'exit' TERM; touch "$LOG.watching"; while :; do sleep 0.1; done ;;

@@ -1,5 +1,5 @@
-"""The journal: a view for Optuna's own tools that survives kills, and agrees with candidates and ledger after
-every launch.
+"""Laws of the journal, a view for Optuna's own tools: it survives kills, and agrees with candidates and
+ledger after every launch.
 """
 
 import json
@@ -40,8 +40,8 @@ def test_the_lock_file_of_a_killed_launch_does_not_delay_the_next(tmp_path: Path
 
 def test_a_journal_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told = refusal(lambda: drain(tmp_path / "file", study()))
-    assert told.startswith(f"storage: cannot write {tmp_path}/file/optuna.journal")
+    fault = refusal(lambda: drain(tmp_path / "file", study()))
+    assert fault.startswith(f"storage: cannot write {tmp_path}/file/optuna.journal")
 
 
 def test_a_missing_or_wrong_journal_is_written_anew(tmp_path: Path) -> None:

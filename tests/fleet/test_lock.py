@@ -1,5 +1,5 @@
-"""The lock of a study: never two holders, whoever is killed, asleep or slow; and no lock outlives its
-owner.
+"""Laws of the lock of a study: there are never two holders, whichever launch is killed, asleep or slow,
+and no lock outlives its owner.
 """
 
 import json
@@ -31,7 +31,7 @@ with lock.held(StudyFiles(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(600)
 """
-SILENT = str  # whoever is told and says nothing
+SILENT = str  # a listener that says nothing
 ROOT = Path(__file__).parents[2]
 
 
@@ -253,6 +253,6 @@ def test_a_launch_renews_its_lease_and_gives_it_back(
         while json.loads(storage.read(path))["beat"] < 3 and time.monotonic() < end:
             time.sleep(0.02)
         hold.check()
-    told = json.loads(storage.read(path))
-    assert told["beat"] >= 3
-    assert told["ended"]
+    lease = json.loads(storage.read(path))
+    assert lease["beat"] >= 3
+    assert lease["ended"]

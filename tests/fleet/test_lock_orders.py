@@ -1,4 +1,4 @@
-"""The lock of a study in a bucket, in every order in which launches can come one after another."""
+"""Laws of the lock of a study in a bucket, in every order in which the steps of two launches can happen."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ from raysernas.fleet.lock import Lease
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles
 
-SILENT = str  # whoever is told and says nothing
+SILENT = str  # a listener that says nothing
 
 
 @settings(max_examples=200)

@@ -1,5 +1,5 @@
-"""Studies on several nodes, real raylets all of them: spread, a notice, a lost node; and several trials on
-one (made-up) GPU.
+"""Studies on several nodes that are real raylets: trials spread, a node leaves with notice, a node is
+lost; and several trials share one simulated GPU.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""A node that will be taken away: three clouds' notices from real local HTTP servers, the file, the agent's
-process.
+"""Laws of spot notices: those of three clouds come from real local HTTP servers; the file that trials
+read; the process of the agent.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""The outer search as a whole: what proposals may depend on, and what becomes of candidates that are given
-up.
+"""Laws of the outer search as a whole: what proposals may depend on, and what happens to candidates that
+are given up.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""The plan: what is resolved, refused and written before a study runs."""
+"""Laws of the plan: what is resolved, refused and written before a study runs."""
 
 import stat
 from pathlib import Path
@@ -112,8 +112,8 @@ def test_every_planned_fold_is_split_before_anything_runs(tmp_path: Path) -> Non
 def test_another_setting_under_the_same_name_is_refused_readably(tmp_path: Path, no_gpus: None) -> None:
     planned(tmp_path)
     before = study_files(config(tmp_path)).config.read_text()
-    told = refusal(lambda: planned(tmp_path, "search.epochs=7", "retrain.lr=0.1", "study.seed=3"))
-    assert told == (
+    fault = refusal(lambda: planned(tmp_path, "search.epochs=7", "retrain.lr=0.1", "study.seed=3"))
+    assert fault == (
         f"study: {tmp_path}/study was run with other settings\n"
         "  got: 3 changed (old -> new):\n"
         "    study.seed: 0 -> 3\n"
@@ -138,12 +138,12 @@ def test_other_recordings_under_the_same_settings_are_refused_as_such(tmp_path: 
     mine.write_text(text.replace("\n3,s03,", "\n4,s03,"))
     assert planned(tmp_path, *given).config.corpus.folds_hash == old, "numbers of folds tell their order only"
     mine.write_text(text.replace("\n0,s00,valid,s01_anger_00", ""))
-    told = refusal(lambda: planned(tmp_path, *given))
-    assert told.startswith(
+    fault = refusal(lambda: planned(tmp_path, *given))
+    assert fault.startswith(
         f"study: {tmp_path}/study was run on other recordings, labels or folds\n  got: corpus.folds_hash: "
         f"'{old}' -> '"
     )
-    assert told.endswith("  fix: restore them, or begin a study under another study.name")
+    assert fault.endswith("  fix: restore them, or begin a study under another study.name")
 
 
 def test_a_relative_list_of_folds_is_the_same_from_anywhere(

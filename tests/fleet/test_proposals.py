@@ -1,4 +1,4 @@
-"""Proposals: they depend on the study's seed, their number and what validation has shown, and on nothing
+"""Laws of proposals: they depend on the study's seed, their number and validation scores, and on nothing
 else.
 """
 

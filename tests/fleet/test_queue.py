@@ -1,4 +1,4 @@
-"""The queue of trials: every trial once, whatever happens in between."""
+"""Laws of the queue of trials: every trial runs once, whatever happens in between."""
 
 import shutil
 from pathlib import Path
@@ -187,9 +187,9 @@ def test_a_trial_whose_process_died_after_its_record_has_finished(tmp_path: Path
 
 def test_a_record_of_other_settings_is_refused(tmp_path: Path) -> None:
     drain(tmp_path, study(), most=1)
-    told = refusal(lambda: drain(tmp_path, study("search.epochs=7")))
-    assert told.startswith("study: the record of darts-c000-f0-s0 belongs to other settings")
-    assert "fix: set another study.name" in told
+    fault = refusal(lambda: drain(tmp_path, study("search.epochs=7")))
+    assert fault.startswith("study: the record of darts-c000-f0-s0 belongs to other settings")
+    assert "fix: set another study.name" in fault
 
 
 def test_missing_candidates_are_a_fault(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The race: a paired test over folds that neither calls seeds folds nor forgets that folds share their
+"""Laws of racing: a paired test over folds that does not count seeds as folds and allows for shared
 training speakers.
 """
 

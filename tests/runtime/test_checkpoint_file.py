@@ -1,4 +1,4 @@
-"""Laws of weights on disk: they come back equal, nothing in them is run, a full disk is a five-part error."""
+"""Laws of weights on disk: they come back equal, no code in them is run, a full disk is a five-part error."""
 
 import pickle
 import shutil

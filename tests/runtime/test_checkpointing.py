@@ -1,5 +1,5 @@
-"""Laws of a stage's checkpoint: it comes back as it was kept, a wrong one is left aside and told, a full disk
-is a fault.
+"""Laws of checkpoints: a stage gets back what it saved, a wrong file is ignored with a warning, a full
+disk is a fault.
 """
 
 import threading
@@ -174,9 +174,9 @@ def test_the_checkpoints_of_an_ended_trial_are_deleted(tmp_path):
 
 
 def test_all_replayed_epochs_but_the_last_are_marked_as_restored():
-    told = []
-    replay([{"epoch": epoch} for epoch in (1, 2, 3)], told.append)
-    assert told == [{"epoch": 1, "restored": True}, {"epoch": 2, "restored": True}, {"epoch": 3}]
+    reported = []
+    replay([{"epoch": epoch} for epoch in (1, 2, 3)], reported.append)
+    assert reported == [{"epoch": 1, "restored": True}, {"epoch": 2, "restored": True}, {"epoch": 3}]
 
 
 def test_every_kind_of_out_of_memory_error_is_recognised():

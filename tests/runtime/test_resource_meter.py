@@ -1,4 +1,4 @@
-"""Laws of the meter: seconds of the block, and a peak that is the block's own."""
+"""Laws of the resource meter: it measures the seconds of the block and the block's own peak of memory."""
 
 import time
 

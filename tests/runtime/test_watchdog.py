@@ -1,5 +1,5 @@
-"""Laws of the watch: a process that stands still says where and ends, one that moves or has not begun does
-not.
+"""Laws of the watchdog: a process that hangs says where and ends; one that makes steps, or has not begun,
+goes on.
 """
 
 import subprocess
