@@ -23,13 +23,13 @@ SummandKey = tuple[int, int]  # (source, operation)
 
 
 class NormStatistics:
-    """What norms have seen in a forward pass; they count it only when all of it is over."""
+    """What norms see in a forward pass, kept until its end."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[nn.BatchNorm2d, Tensor, Tensor]] = []
 
     def add(self, norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-        """Of a norm that has seen maps of this mean and unbiased variance [channel]."""
+        """A norm has seen maps of this mean and unbiased variance [channel]."""
         self._seen.append((norm, mean, variance))
 
     def update(self) -> None:
@@ -39,7 +39,7 @@ class NormStatistics:
                 assert norm.running_var is not None
                 assert norm.num_batches_tracked is not None
                 norm.num_batches_tracked.add_(1)
-                # without momentum they are the mean over all forward passes
+                # a norm without momentum keeps the mean over all forward passes
                 share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
                 norm.running_mean.lerp_(mean, share)
                 norm.running_var.lerp_(variance, share)
@@ -49,13 +49,13 @@ class NormStatistics:
 class Place:
     """One operation on the sources of one bundle."""
 
-    column: int  # of the mixing weights: the number of the operation
+    column: int  # the number of the operation, and its column in the mixing weights
     bundle: Bundle
-    modules: list[Any]  # of the operation, on the edge from each source
+    modules: list[Any]  # those of the operation on the edge from each source
 
     @property
     def key(self) -> SummandKey:
-        """Of the first source."""
+        """The first source and the operation."""
         return self.bundle.first, self.column
 
 
@@ -66,18 +66,18 @@ class SumBuilder:
         self.statistics = statistics
         self._first_halves = first_halves
         self.summands: list[Summand] = []
-        self._rows: list[SummandKey] = []  # of each 1x1 convolution
-        self._matrices: list[Tensor] = []  # of each, [channel, channel]
-        self._norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []  # and the rows that they see
-        self._weighted: list[tuple[int, int, int]] = []
+        self._convolutions: list[SummandKey] = []  # of each 1x1 convolution
+        self._matrices: list[Tensor] = []  # of each of them, [channel, channel]
+        self._norms: list[tuple[nn.BatchNorm2d, tuple[int, ...]]] = []  # and the convolutions before each
+        self._maps: list[tuple[int, int, int]] = []
         self._tensors: list[Tensor] = []
         self._numbers: dict[int, int] = {}
 
     def first_half(self, place: Place) -> Map:
-        """What the first half of a separable convolution has made."""
+        """The result of the first half of a separable convolution."""
         return self._first_halves[place.key]
 
-    def add_rows(
+    def add_convolutions(
         self,
         place: Place,
         x: Map,
@@ -89,18 +89,20 @@ class SumBuilder:
         """A 1x1 convolution of each source, after a depthwise convolution if there is a kernel.
 
         Returns:
-            The row of the first source. Its norm has to be added too.
+            The number of the convolution of the first source. Its norm has to be added too.
         """
-        first = len(self._rows)
-        self._rows.extend((source, place.column) for source in range(place.bundle.first, place.bundle.last))
+        first = len(self._convolutions)
+        self._convolutions.extend(
+            (source, place.column) for source in range(place.bundle.first, place.bundle.last)
+        )
         self._matrices.extend(matrices)
         number = None if kernel is None else self._number(kernel)
-        self.summands.append(Summand(first, len(self._rows), self._number(x), number, stride, phases))
+        self.summands.append(Summand(first, len(self._convolutions), self._number(x), number, stride, phases))
         return first
 
-    def add_norm(self, norm: nn.BatchNorm2d, *rows: int) -> None:
-        """The norm of a row, or of the sum of several rows whose channels do not overlap."""
-        self._norms.append((norm, rows))
+    def add_norm(self, norm: nn.BatchNorm2d, *convolutions: int) -> None:
+        """The norm of a convolution, or of the sum of several that make different channels."""
+        self._norms.append((norm, convolutions))
 
     def add_separable(
         self,
@@ -119,27 +121,27 @@ class SumBuilder:
         kernels = [layer.depthwise.weight for layer in layers]
         kernel = kernels[0] if len(kernels) == 1 else torch.cat(kernels)
         matrices = [layer.pointwise.matrix() for layer in layers]
-        first = self.add_rows(place, x, matrices, kernel, stride, phases)
+        first = self.add_convolutions(place, x, matrices, kernel, stride, phases)
         for i, layer in enumerate(layers):
             self.add_norm(layer.norm, first + i)
 
-    def add_weighted(self, place: Place, maps: Sequence[Map]) -> None:
+    def add_maps(self, place: Place, maps: Sequence[Map]) -> None:
         """A map from each source, which is multiplied by its mixing weight and added."""
         for source, x in enumerate(maps, place.bundle.first):
-            self._weighted.append((source, place.column, self._number(x)))
+            self._maps.append((source, place.column, self._number(x)))
 
     def rectified(self, bundles: list[Bundle]) -> dict[SummandKey, Map]:
-        """ReLU of each 1x1 convolution and its norm, not summed, by the first source and the operation."""
+        """Instead of the sum: the ReLU of each summand, by its first source and its operation."""
         if not self.summands:
             return {}
         made, *seen = rectified(self._layout(bundles), torch.stack(self._matrices), self._tensors)
         self._note(*seen)
-        keys = [self._rows[summand.first] for summand in self.summands]
+        keys = [self._convolutions[summand.first] for summand in self.summands]
         return dict(zip(keys, made, strict=True))
 
     def total(self, bundles: list[Bundle], mixing: Float[Tensor, "edge operation"]) -> Map | None:
         """The sum; None if there is nothing to add."""
-        if not self.summands and not self._weighted:
+        if not self.summands and not self._maps:
             return None
         weights = torch.stack(self._matrices) if self._matrices else None
         total, *seen = mixed_sum(self._layout(bundles), mixing, weights, self._tensors)
@@ -150,16 +152,16 @@ class SumBuilder:
         batch, channels, *size = bundles[0].states[0].shape
         time, band = (-(-n // stride) for n, stride in zip(size, bundles[0].stride, strict=True))
         size_made = (batch, channels, time, band)
-        return Layout(tuple(self.summands), tuple(self._rows), tuple(self._weighted), size_made, EPS)
+        return Layout(tuple(self.summands), tuple(self._convolutions), tuple(self._maps), size_made, EPS)
 
     def _note(self, means: Tensor, variances: Tensor) -> None:
-        for norm, rows in self._norms:
-            of_rows = ([values[row] for row in rows] for values in (means, variances))
-            seen = (each[0] if len(each) == 1 else torch.stack(each).sum(0) for each in of_rows)
+        for norm, numbers in self._norms:
+            of_each = ([values[number] for number in numbers] for values in (means, variances))
+            seen = (each[0] if len(each) == 1 else torch.stack(each).sum(0) for each in of_each)
             self.statistics.add(norm, *seen)
 
     def _number(self, x: Tensor) -> int:
-        """Among the tensors of the sum, which holds each tensor once."""
+        """The number of a tensor among those of the sum, where each stands once."""
         if id(x) not in self._numbers:
             self._numbers[id(x)] = len(self._tensors)
             self._tensors.append(x)
@@ -167,7 +169,7 @@ class SumBuilder:
 
 
 class FastForm:
-    """How an operation joins a fused sum. This one adds nothing; others override what they need."""
+    """How an operation joins a fused sum. This one adds nothing; subclasses override what they need."""
 
     def add_first_half(self, place: Place, builder: SumBuilder) -> None:
         """Add what is convolved, normed and rectified before it is convolved again."""
@@ -175,8 +177,8 @@ class FastForm:
     def add_normed(self, place: Place, builder: SumBuilder) -> None:
         """Add what ends with a 1x1 convolution and a norm."""
 
-    def add_weighted(self, place: Place, builder: SumBuilder) -> None:
-        """Add what is a map already."""
+    def add_maps(self, place: Place, builder: SumBuilder) -> None:
+        """Add maps that need only their mixing weights."""
 
 
 def node_sum(
@@ -204,5 +206,5 @@ def node_sum(
     for form, place in joining:
         form.add_normed(place, builder)
     for form, place in joining:
-        form.add_weighted(place, builder)
+        form.add_maps(place, builder)
     return builder.total(bundles, mixing)

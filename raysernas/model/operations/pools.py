@@ -33,11 +33,11 @@ class _SharedPool(FastForm):
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
-    def add_weighted(self, place: Place, builder: SumBuilder) -> None:
+    def add_maps(self, place: Place, builder: SumBuilder) -> None:
         maps, means, variances = place.bundle.normed_pool(self.pool)
         for module, mean, variance in zip(place.modules, means, variances, strict=True):
             builder.statistics.add(module.norm, mean, variance)
-        builder.add_weighted(place, maps)
+        builder.add_maps(place, maps)
 
 
 def maximum(x: Map, stride: Stride) -> NewMap:

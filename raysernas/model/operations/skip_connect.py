@@ -48,16 +48,16 @@ class _Skip(FastForm):
         if place.bundle.stride == (1, 1):
             return
         firsts = [
-            builder.add_rows(place, x, [module.matrix(odd) for module in place.modules])
+            builder.add_convolutions(place, x, [module.matrix(odd) for module in place.modules])
             for odd, x in enumerate(place.bundle.halves)
         ]
         for i, module in enumerate(place.modules):
-            # rows of zeros add nothing, so the statistics of the two add up to those of the norm
+            # what one convolution does not make is zero there, so the statistics of both add up
             builder.add_norm(module.norm, *(first + i for first in firsts))
 
-    def add_weighted(self, place: Place, builder: SumBuilder) -> None:
+    def add_maps(self, place: Place, builder: SumBuilder) -> None:
         if place.bundle.stride == (1, 1):
-            builder.add_weighted(place, place.bundle.states)
+            builder.add_maps(place, place.bundle.states)
 
 
 SKIP_CONNECT = Operation(_skip_connect, _Skip())
