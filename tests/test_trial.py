@@ -66,9 +66,17 @@ def run(
     ), files
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory) -> tuple[pd.DataFrame, TrialFiles, list[trial_room.Progress]]:
+    """A trial with a search, and what it reported."""
+    reported: list[trial_room.Progress] = []
+    return *run(tmp_path_factory.mktemp("searched"), resolved(), report=reported.append), reported
+
+
 @pytest.mark.parametrize("arm", ["darts", "random", "cnn_lstm_attention"])
-def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(tmp_path, arm):
-    (first, one), (second, two) = (run(tmp_path, resolved(arm), name) for name in ("one", "two"))
+def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(tmp_path, arm, searched):
+    first, one, _ = searched if arm == "darts" else (*run(tmp_path, resolved(arm), "one"), [])
+    second, two = run(tmp_path, resolved(arm), "two")
     measured = [name for name in first if str(name).endswith(ledger.MEASURED)]
     pd.testing.assert_frame_equal(
         first.drop(columns=[*measured, "study"]), second.drop(columns=[*measured, "study"])
@@ -90,9 +98,8 @@ def test_another_seed_gives_another_result(tmp_path):
     assert one.history.read_text() != two.history.read_text()
 
 
-def test_a_record_tells_everything_and_agrees_with_the_predictions(tmp_path):
-    seen = []
-    rows, files = run(tmp_path, resolved(), report=seen.append)
+def test_a_record_tells_everything_and_agrees_with_the_predictions(searched):
+    rows, files, seen = searched
     kept = ledger.read(files)
     assert kept is not None
     pd.testing.assert_frame_equal(rows, kept, check_dtype=False)
@@ -181,9 +188,8 @@ def test_search_fit_and_progress_cannot_name_the_test_set():
     assert not any("test" in field.name for field in dataclasses.fields(trial_room.Progress))
 
 
-def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch):
-    trial = resolved()
-    rows, files = run(tmp_path, trial)
+def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch, searched):
+    trial, (rows, files, _) = resolved(), searched
     read, test = catalogue.read, set(pd.read_parquet(files.predictions)["key"])
 
     def relabelled(*arguments):
@@ -209,9 +215,10 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
         )
 
 
-def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(tmp_path, monkeypatch):
-    trial = resolved()
-    rows, files = run(tmp_path, trial)
+def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(
+    tmp_path, monkeypatch, searched
+):
+    trial, (rows, files, _) = resolved(), searched
     load, test = loading.load, set(pd.read_parquet(files.predictions)["key"])
 
     def other(corpus, *arguments):
