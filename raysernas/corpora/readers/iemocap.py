@@ -180,16 +180,12 @@ def _release(root: Path) -> Path:
 def _label_files(session: Path) -> list[Path]:
     """The dialogues of a session; `._*.txt` are leftovers of macOS."""
     folder = tree.need_folder(NAME, session, LABELS)
-    texts = (
-        file for file in folder.iterdir() if file.suffix.lower() == ".txt" and not file.name.startswith(".")
-    )
-    return sorted(file for file in texts if file.is_file())
+    texts = [file for file in folder.iterdir() if file.suffix.lower() == ".txt" and file.is_file()]
+    return sorted(file for file in texts if not file.name.startswith("."))
 
 
 def _label_lines(root: Path, file: Path, number: str) -> Iterator[tuple[Path, str, str, str]]:
-    """File, session, place and text of every line that begins as a label does; votes of listeners begin with
-    a letter.
-    """
+    """File, session, place and text of every label. Lines with the votes of listeners begin with a letter."""
     for count, line in enumerate(tree.text(file, expected="a text of labels").splitlines(), start=1):
         if line.startswith("["):
             yield file, number, f"{tree.relative(file, root)}, line {count}", line.strip()
@@ -200,35 +196,19 @@ def _turn(
 ) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return Remark(
-            "bad",
-            place,
-            f"is no label: {line[:80]!r}",
-            f"copy the file from the release again; a label is {SHAPE}",
-        )
+        fix = f"copy the file from the release again; a label is {SHAPE}"
+        return Remark("bad", place, f"is no label: {line[:80]!r}", fix)
     code, key = fit["code"], fit["turn"]
     turn = TURN.fullmatch(key)
     if not turn:
-        return Remark(
-            "bad",
-            place,
-            f"names no turn of IEMOCAP: {key!r}",
-            "correct the name; it is like Ses01F_impro01_M003",
-        )
+        fix = "correct the name; it is like Ses01F_impro01_M003"
+        return Remark("bad", place, f"names no turn of IEMOCAP: {key!r}", fix)
     if turn["dialogue"] != file.stem or turn["session"] != number:
-        return Remark(
-            "bad",
-            place,
-            f"names a turn of another dialogue: {key}",
-            "take the file away if it is a copy, or correct the name",
-        )
+        fix = "take the file away if it is a copy, or correct the name"
+        return Remark("bad", place, f"names a turn of another dialogue: {key}", fix)
     if code not in CODES:
-        return Remark(
-            "bad",
-            place,
-            f"has an emotion that IEMOCAP does not have: {code!r}",
-            f"correct it; known are {' '.join(CODES)}",
-        )
+        what = f"has an emotion that IEMOCAP does not have: {code!r}"
+        return Remark("bad", place, what, f"correct it; known are {' '.join(CODES)}")
     gender: Gender = "female" if turn["speaker"] == "F" else "male"
     sound = wav / turn["dialogue"] / key
     return Utterance(
@@ -246,16 +226,10 @@ def _turn(
 def _unlabelled(
     root: Path, files: Iterable[Path], labelled: list[Utterance], broken: list[str]
 ) -> Iterator[Remark]:
-    """A remark on each recording that no line names; of one that a broken line names, that line is told
-    already.
-    """
+    """A remark on each recording that no line names, not even a broken one."""
     known = {utterance.path for utterance in labelled}
     named = {turn[0] for line in broken for turn in TURN.finditer(line)}
     for file in files:
         if str(file) not in known and file.stem not in named:
-            yield Remark(
-                "bad",
-                tree.relative(file, root),
-                "has no label",
-                f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away",
-            )
+            fix = f"copy {LABELS}/{file.parent.name}.txt from the release again, or take the file away"
+            yield Remark("bad", tree.relative(file, root), "has no label", fix)

@@ -221,13 +221,9 @@ def _check_genders(path: Path, utterances: Iterable[Utterance]) -> None:
 def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
     """Warnings about words that differ only in capitals: they count as two."""
     remarks = []
-    for column, fix in (
-        ("emotion", "write it in one way, or join them by corpus.merge"),
-        (
-            "speaker",
-            "if it is one person, write the name in one way, so that nobody is trained on and tested",
-        ),
-    ):
+    one_person = "if it is one person, write the name in one way, so that nobody is trained on and tested"
+    columns = {"emotion": "write it in one way, or join them by corpus.merge", "speaker": one_person}
+    for column, fix in columns.items():
         alike: dict[str, Counter[str]] = defaultdict(Counter)
         for utterance in utterances:
             word = getattr(utterance, column)
@@ -235,14 +231,7 @@ def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
         for words in alike.values():
             if len(words) > 1:
                 ways = ", ".join(f"{word} ({count})" for word, count in sorted(words.items()))
-                remarks.append(
-                    Remark(
-                        kind="warning",
-                        subject=name,
-                        what=f"writes one {column} in several ways: {ways}",
-                        fix=fix,
-                    )
-                )
+                remarks.append(Remark("warning", name, f"writes one {column} in several ways: {ways}", fix))
     return remarks
 
 
@@ -259,14 +248,8 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
         if unlisted := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
             more = f" and {len(unlisted) - NAMED} more" if len(unlisted) > NAMED else ""
             what = f"holds recordings that {name} does not list: {', '.join(unlisted[:NAMED])}{more}"
-            remarks.append(
-                Remark(
-                    kind="left out",
-                    subject=tree.relative(Path(place), folder),
-                    what=what,
-                    fix="list them, if they belong to it",
-                )
-            )
+            subject = tree.relative(Path(place), folder)
+            remarks.append(Remark("left out", subject, what, "list them, if they belong to it"))
     return remarks
 
 

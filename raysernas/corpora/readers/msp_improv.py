@@ -69,15 +69,11 @@ def read(root: Path, label: Label = "usual") -> Release:
     """
     kind = tree.which_label(NAME, label, "perceived", "intended")
     table, *others = _tables(root)
-    remarks = [
-        Remark(
-            "left out",
-            tree.relative(other, root),
-            f"is a second table of votes: {tree.relative(table, root)} is read",
-            "take one of the two away",
-        )
-        for other in others
-    ]
+    what, fix = (
+        f"is a second table of votes: {tree.relative(table, root)} is read",
+        "take one of the two away",
+    )
+    remarks = [Remark("left out", tree.relative(other, root), what, fix) for other in others]
     files, doubled = _audio(root, table.parent)
     home = next(
         folder for folder in (table.parent / "Audio", root / "Audio", table.parent) if folder.is_dir()
@@ -173,28 +169,15 @@ def _lines(root: Path, table: Path) -> Iterator[tuple[str, str]]:
 def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str) -> Utterance | Remark:
     fit = LINE.fullmatch(line)
     if not fit:
-        return Remark(
-            "bad",
-            place,
-            f"is no majority of votes: {line[:80]!r}",
-            f"copy the file from the release again: {SHAPE}",
-        )
+        fix = f"copy the file from the release again: {SHAPE}"
+        return Remark("bad", place, f"is no majority of votes: {line[:80]!r}", fix)
     turn = TURN.fullmatch(fit["turn"])
     if not turn:
-        return Remark(
-            "bad",
-            place,
-            f"names no turn of MSP-IMPROV: {fit['turn']!r}",
-            "correct the name; it is like S01A-F01-P-FM01",
-        )
+        what = f"names no turn of MSP-IMPROV: {fit['turn']!r}"
+        return Remark("bad", place, what, "correct the name; it is like S01A-F01-P-FM01")
     if fit["letter"] not in LETTERS:
-        known = " ".join(LETTERS)
-        return Remark(
-            "bad",
-            place,
-            f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}",
-            f"correct it; known are {known}",
-        )
+        what = f"has an emotion that MSP-IMPROV does not have: {fit['letter']!r}"
+        return Remark("bad", place, what, f"correct it; known are {' '.join(LETTERS)}")
     key, session = f"MSP-IMPROV-{fit['turn']}", turn["session"]
     letter = fit["letter"] if kind == "perceived" else turn["intended"]
     gender: Gender = "female" if turn["speaker"] == "F" else "male"
@@ -214,20 +197,14 @@ def _turn(files: dict[str, Path], home: Path, kind: Label, place: str, line: str
 def _unlabelled(
     root: Path, table: Path, files: dict[str, Path], labelled: list[Utterance], broken: list[str]
 ) -> Iterator[Remark]:
-    """A remark on each recording that no line names; of one that a broken line names, that line is told
-    already.
-    """
-    known = {utterance.key for utterance in labelled} | {
-        f"MSP-IMPROV-{turn[0]}" for line in broken for turn in TURN.finditer(line)
-    }
+    """A remark on each recording that no line names, not even a broken one."""
+    named = {f"MSP-IMPROV-{turn[0]}" for line in broken for turn in TURN.finditer(line)}
+    known = {utterance.key for utterance in labelled} | named
+    what = f"has no label in {table.name}"
+    fix = f"copy {table.name} from the release again, or take the file away"
     for name, file in files.items():
         if name not in known:
-            yield Remark(
-                "bad",
-                tree.relative(file, root),
-                f"has no label in {table.name}",
-                f"copy {table.name} from the release again, or take the file away",
-            )
+            yield Remark("bad", tree.relative(file, root), what, fix)
 
 
 def _against_the_design(utterances: list[Utterance]) -> Iterator[Remark]:

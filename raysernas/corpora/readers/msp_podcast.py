@@ -179,28 +179,16 @@ def _segment(audio: Path, place: str, cells: dict[str, str]) -> Utterance | Rema
         return Remark("bad", place, "has too few or too many cells", COPY_TABLE)
     name, letter, part = cells["FileName"], cells["EmoClass"], PARTS.get(cells["Split_Set"])
     if not name.lower().endswith(".wav") or "/" in name or "\\" in name:
-        return Remark(
-            "bad",
-            place,
-            f"names no audio file: {name!r}",
-            "correct FileName; it is like MSP-PODCAST_0001_0008.wav",
-        )
+        fix = "correct FileName; it is like MSP-PODCAST_0001_0008.wav"
+        return Remark("bad", place, f"names no audio file: {name!r}", fix)
     if part is None:
-        return Remark(
-            "bad",
-            place,
-            f"{name} is in no official part: {cells['Split_Set']!r}",
-            f"correct Split_Set; known are {' '.join(PARTS)}",
-        )
+        what = f"{name} is in no official part: {cells['Split_Set']!r}"
+        return Remark("bad", place, what, f"correct Split_Set; known are {' '.join(PARTS)}")
     if letter not in LETTERS:
         if part == "test3":
             return audio / name
-        return Remark(
-            "bad",
-            place,
-            f"{name} has no emotion of MSP-Podcast: {letter!r}",
-            f"correct EmoClass; known are {' '.join(LETTERS)}",
-        )
+        what = f"{name} has no emotion of MSP-Podcast: {letter!r}"
+        return Remark("bad", place, what, f"correct EmoClass; known are {' '.join(LETTERS)}")
     speaker = UNKNOWN_SPEAKER if cells["SpkrID"].lower() == "unknown" else cells["SpkrID"]
     return Utterance(
         key=name[: -len(".wav")],
@@ -220,29 +208,19 @@ def _is_test3(file: Path) -> bool:
 
 def _second(root: Path, other: Path, table: Path) -> Remark:
     what = f"is a second table of labels: {tree.relative(table, root)} is read"
-    return Remark(
-        kind="left out", subject=tree.relative(other, root), what=what, fix="take one of the two away"
-    )
+    return Remark("left out", tree.relative(other, root), what, "take one of the two away")
 
 
 def _left_out(root: Path, audio: Path, count: int) -> Iterator[Remark]:
     if count:
         what = f"holds {count} segments of Test3, which has no public labels"
-        yield Remark(
-            kind="left out",
-            subject=tree.relative(audio, root),
-            what=what,
-            fix="nothing: they can be neither learned nor tested",
-        )
+        fix = "nothing: they can be neither learned nor tested"
+        yield Remark("left out", tree.relative(audio, root), what, fix)
 
 
 def _unlisted(root: Path, file: Path, table: Path) -> Remark:
-    return Remark(
-        "bad",
-        tree.relative(file, root),
-        f"has no label in {table.name}",
-        "take the file away, or copy the table of its release",
-    )
+    fix = "take the file away, or copy the table of its release"
+    return Remark("bad", tree.relative(file, root), f"has no label in {table.name}", fix)
 
 
 def _fault(table: Path, what: str, got: str, expected: str) -> Fault:
