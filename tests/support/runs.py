@@ -61,7 +61,7 @@ class Run:
         return api.Status.Name(self.session(metadata.SESSION_END_INFO_TAG).status).removeprefix("STATUS_")
 
 
-def told(folder: Path) -> Counter[tuple[str, int]]:
+def event_counts(folder: Path) -> Counter[tuple[str, int]]:
     """How often each (tag, step) stands in the files of a run, whatever a reader would make of it."""
     found: Counter[tuple[str, int]] = Counter()
     for path in sorted(folder.glob("*tfevents*")):

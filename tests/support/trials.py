@@ -7,7 +7,7 @@ import pandas as pd
 from raysernas.record.files import TrialFiles
 from raysernas.record.ledger import MEASURED
 from raysernas.runtime import checkpoint_file
-from tests.support.runs import Run, told
+from tests.support.runs import Run, event_counts
 from tests.support.searches import equal
 
 # of an attempt, besides seconds and memory: what no two runs of a trial share
@@ -47,8 +47,8 @@ def assert_left_alike(one: TrialFiles, other: TrialFiles) -> None:
 
 
 def assert_shown_alike(one: TrialFiles, other: TrialFiles) -> None:
-    """Scalars, pictures and texts of the TensorBoard runs, each told once; not what a run says of its machine
-    and its attempts.
+    """Scalars, pictures and texts of the TensorBoard runs, each written once; not what a run says of its
+    machine and its attempts.
     """
     runs = [Run(files.tensorboard) for files in (one, other)]
     scalars = [{tag: values for tag, values in run.scalars.items() if "/timing/" not in tag} for run in runs]
@@ -59,7 +59,7 @@ def assert_shown_alike(one: TrialFiles, other: TrialFiles) -> None:
     ]
     assert texts[0] == texts[1]
     assert (runs[0].hparams, runs[0].status) == (runs[1].hparams, runs[1].status)
-    assert set(told(one.tensorboard).values()) == {1}
+    assert set(event_counts(one.tensorboard).values()) == {1}
 
 
 def tensors(files: TrialFiles) -> list[Path]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from raysernas.drawing import pictures
 from raysernas.tensorboard.events import Events
-from tests.support.runs import Run, told
+from tests.support.runs import Run, event_counts
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -23,7 +23,7 @@ def test_numbers_and_texts_are_read_back(tmp_path_factory, numbers, words):
     run = Run(folder)
     assert run.scalars.get("a/b", {}) == dict(enumerate(numbers))
     assert run.texts.get("words", {}) == dict(enumerate(words))
-    assert sum(told(folder).values()) == len(numbers) + len(words)
+    assert sum(event_counts(folder).values()) == len(numbers) + len(words)
 
 
 def test_a_picture_is_read_back_with_its_size(tmp_path):

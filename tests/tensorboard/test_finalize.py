@@ -22,7 +22,7 @@ from raysernas.tensorboard import finalize
 from raysernas.tensorboard.run_header import markdown_list
 from raysernas.tensorboard.telemetry import Telemetry
 from tests.support import records
-from tests.support.runs import SESSION, Run, told
+from tests.support.runs import SESSION, Run, event_counts
 
 SPACE = {
     "search.alphas_lr": {"low": 0.001, "high": 0.1, "log": True},
@@ -105,7 +105,7 @@ def test_the_driver_ends_the_run_of_a_trial_that_cannot(files, process, status):
         {"search/loss": {1: 1.0, 2: 1.0}} if process in ("was in its third epoch", "was ended before") else {}
     )
     assert run.scalars == {"result/finished": {0: 0.0}, **kept}, "no score that it does not have"
-    counts = told(files.tensorboard)
+    counts = event_counts(files.tensorboard)
     assert set(counts.values()) == {1}
     assert {tag for tag, _ in counts} >= SESSION
 

@@ -1,4 +1,4 @@
-"""Laws of telemetry: TensorBoard's own reader finds what was told, once, also after a second attempt, and
+"""Laws of telemetry: TensorBoard's own reader finds each event once, also after a second attempt, and
 while the trial runs.
 """
 
@@ -21,7 +21,7 @@ from raysernas.record.genotype import MixingWeights, choose, draw, from_json, sp
 from raysernas.record.storage import StorageFault
 from raysernas.tensorboard import telemetry as telemetry_room
 from raysernas.tensorboard.telemetry import Progress, Telemetry
-from tests.support.runs import Run, told
+from tests.support.runs import Run, event_counts
 
 TRIAL = trial_config(assign(Config(), {"network.nodes": 1}), arm="darts", fold=2, seed=1)
 FACTS = {
@@ -73,7 +73,7 @@ def test_scalars_are_read_back_and_a_second_attempt_replaces_the_first(tmp_path)
         telemetry.close()
     assert files.tensorboard == tmp_path / "tensorboard" / "darts" / "c003" / "f2" / "s1"
     assert Run(files.tensorboard).scalars == {"search/loss": {1: 7.0, 2: 3.5}}
-    assert set(told(files.tensorboard).values()) == {1}
+    assert set(event_counts(files.tensorboard).values()) == {1}
     lines = [json.loads(line) for line in files.history.read_text().splitlines()]
     assert lines == [
         {"stage": "search", "epoch": epoch, "loss": 7 / epoch, "genotype": ""} for epoch in (1, 2)
@@ -140,7 +140,9 @@ def test_pictures_come_every_so_many_epochs_and_at_the_end_of_a_stage(tmp_path, 
 
 
 def test_a_run_says_what_it_is_from_its_first_byte_on_and_can_be_read_while_it_grows(tmp_path):
-    """The file appears whole, and each epoch is there as soon as it was told, though nothing was closed."""
+    """The file appears whole, and each epoch is there as soon as it is reported, though nothing was
+    closed.
+    """
     files = files_in(tmp_path)
     telemetry = opened(files)
     run = Run(files.tensorboard)

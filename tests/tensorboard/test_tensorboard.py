@@ -14,7 +14,7 @@ from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.tensorboard.telemetry import Telemetry
 from tests.support import board_page
 from tests.support.boards import FATES, all_fates, files_of
-from tests.support.runs import SESSION, Run, told
+from tests.support.runs import SESSION, Run, event_counts
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("fate", FATES)
 def test_every_trial_has_one_run_with_its_beginning_and_its_end_once(storage: Path, fate: str) -> None:
     files = files_of(storage, fate)
-    run, counts = Run(files.tensorboard), told(files.tensorboard)
+    run, counts = Run(files.tensorboard), event_counts(files.tensorboard)
     assert set(counts.values()) == {1}
     assert {tag for tag, _ in counts} >= SESSION
     assert {"settings", "protocol", "status"} <= set(run.texts)
