@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from raysernas.arms.arm import Architecture
 from raysernas.arms.members import MEMBERS
 from raysernas.config.fault import Fault
 from raysernas.config.files import assign, load
@@ -127,11 +128,7 @@ def _attempt(
             reporter = telemetry.stage("search", arm.reports(trial))
             found = arm.architecture(trial, data, reporter, checkpoints.stage)
         facts |= {**found.row, "search_s": cost.seconds, "search_mb": cost.peak_mb}
-        if found.genotype:
-            storage.write_text(files.genotype, found.genotype.to_json() + "\n")
-            telemetry.genotype(found.genotype)
-        if found.state:
-            checkpoint_file.save(files.supernet, found.state)
+        _store(found, files, telemetry)
 
         # how good the search itself was, if that is asked for (validation speakers only)
         with metered(device, earlier) as cost:
@@ -158,11 +155,16 @@ def _attempt(
         outcome.write_predictions(files, data, retrained, predictions)
         mean = float(np.mean([each.model.valid.ua for each in retrained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
-        shared = {"data": data, "facts": facts}
-        return [
-            outcome.finished(trial, study.name, files.key, retrained=each, prediction=prediction, **shared)
-            for each, prediction in zip(retrained, predictions, strict=True)
-        ]
+        return outcome.finished(trial, study.name, files.key, data, retrained, predictions, facts)
+
+
+def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None:
+    """The architecture and the state of its search, on disk and in TensorBoard."""
+    if found.genotype:
+        storage.write_text(files.genotype, found.genotype.to_json() + "\n")
+        telemetry.genotype(found.genotype)
+    if found.state:
+        checkpoint_file.save(files.supernet, found.state)
 
 
 def resolve(config: Config, corpus: Corpus) -> Config:

@@ -76,27 +76,30 @@ def finished(
     trial: TrialConfig,
     study: str,
     key: TrialKey,
-    *,
     data: Data,
-    retrained: Retrained,
-    prediction: Prediction,
+    retrained: Sequence[Retrained],
+    predictions: Sequence[Prediction],
     facts: dict[str, Any],
-) -> TrialRecord:
-    """The record of one retraining of a trial."""
-    model = retrained.model
-    measured = {"epoch": model.epoch, "parameters": model.parameters, "latency_ms": latency_ms(model, data)}
-    return TrialRecord(
-        study=study,
-        key=key,
-        digest=digest(trial),
-        settings=settings(trial),
-        status="finished",
-        retrain_seed=retrained.seed,
-        emotions=data.corpus.emotions,
-        valid=model.valid,
-        test=prediction.evaluation,
-        facts={**facts, **retrained.cost, **measured},
-    )
+) -> list[TrialRecord]:
+    """The records of a trial, one for each retraining."""
+    records = []
+    for each, prediction in zip(retrained, predictions, strict=True):
+        model, latency = each.model, latency_ms(each.model, data)
+        measured = {"epoch": model.epoch, "parameters": model.parameters, "latency_ms": latency}
+        record = TrialRecord(
+            study=study,
+            key=key,
+            digest=digest(trial),
+            settings=settings(trial),
+            status="finished",
+            retrain_seed=each.seed,
+            emotions=data.corpus.emotions,
+            valid=model.valid,
+            test=prediction.evaluation,
+            facts={**facts, **each.cost, **measured},
+        )
+        records.append(record)
+    return records
 
 
 def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception, seconds: float) -> TrialRecord:
