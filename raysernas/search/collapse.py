@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from raysernas.config.schema import SearchConfig
-from raysernas.record.genotype import MixingWeights, OperationName, Space, from_json
+from raysernas.record.genotype import GenotypePart, MixingWeights, OperationName, Space, from_json
 from raysernas.record.history import HistoryEntry
 
 SMALLEST = 1e-6  # smallest eigenvalue that means anything; below it are rounding errors and saddles
@@ -26,8 +26,8 @@ def gene_counts(genotype: str, before: str | None) -> HistoryEntry:
 
 def share(mixing: MixingWeights, space: Space, operation: OperationName) -> float:
     """Mean weight of an operation over the edges of all parts that offer it; 0 if no part does."""
-    offered = [(part, choice) for part, choice in space.items() if operation in choice.operations]
-    columns = [np.asarray(mixing[part])[:, choice.operations.index(operation)] for part, choice in offered]
+    parts: list[GenotypePart] = [part for part in space if operation in space[part].operations]
+    columns = [np.asarray(mixing[part])[:, space[part].operations.index(operation)] for part in parts]
     return float(np.concatenate(columns).mean()) if columns else 0.0
 
 

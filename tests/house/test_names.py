@@ -36,11 +36,13 @@ def identifiers(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.attr
         if isinstance(node, ast.ClassDef):
-            yield from ((each.lineno, each.target.id) for each in node.body if _is_field(each))
+            yield from _fields(node)
 
 
-def _is_field(node: ast.stmt) -> bool:
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+def _fields(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
+    for each in node.body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            yield each.lineno, each.target.id
 
 
 def test_no_name_says_nothing() -> None:
