@@ -81,7 +81,7 @@ def opened(path: str | Path) -> soundfile.SoundFile:
     Raises:
         UNREADABLE: one of these, for a file that is no audio or cannot be read.
     """
-    return soundfile.SoundFile(os.fsencode(path))  # pyright: ignore[reportArgumentType] - a name need not be text; takes bytes too
+    return soundfile.SoundFile(os.fsencode(path))  # pyright: ignore[reportArgumentType]
 
 
 def resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:

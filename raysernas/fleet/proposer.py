@@ -153,7 +153,7 @@ class Proposer(Searcher):
         super().__init__()
         self._launch, self._extra = launch, extra
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's own hint is dict
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
         """The next trial of the queue."""
         found = None if self._launch.stopping else self._launch.guard(lambda: self._next(trial_id))
         return Searcher.FINISHED if self._launch.stopping else found

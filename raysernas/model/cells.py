@@ -5,6 +5,8 @@ are [batch, channel, time, band]. Reduction cells halve time, band or both (roun
 their two inputs.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,8 +52,8 @@ class SearchCell(nn.Module):
         for node in range(self.nodes):
             edges = range(edge, edge + node + 2)  # the edges into a node are numbered one after another
             edge = edges.stop
-            made = states.node([self.edges[i] for i in edges], mixing[edges.start : edges.stop])  # pyright: ignore
-            states.states.append(made)
+            into: list[Any] = [self.edges[i] for i in edges]
+            states.states.append(states.node(into, mixing[edges.start : edges.stop]))
         states.statistics.update()
         return torch.cat(states.states[2:], dim=1)
 

@@ -210,7 +210,7 @@ def build(
         channels=channels if recurrence is None else recurrence.channels,
         precision=precision,
     )
-    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's stub
+    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _front(

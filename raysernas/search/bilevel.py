@@ -81,9 +81,9 @@ class UnrolledStep:
 
     def __call__(self, weights: list[Tensor], weight_gradients: list[Tensor]) -> list[Tensor]:
         """New tensors: w'. Args: weight_gradients: dL_train/dw."""
-        direction = torch._foreach_add(weight_gradients, weights, alpha=self.decay)  # pyright: ignore[reportPrivateImportUsage]
+        direction = torch._foreach_add(weight_gradients, weights, alpha=self.decay)  # pyright: ignore
         if self.velocity is not None:
-            direction = torch._foreach_add(direction, self.velocity, alpha=self.momentum)  # pyright: ignore[reportPrivateImportUsage]
+            direction = torch._foreach_add(direction, self.velocity, alpha=self.momentum)  # pyright: ignore
         return moved(weights, direction, -self.rate)
 
 
@@ -165,7 +165,7 @@ def _difference(
     weight_gradients = _gradients(train(weights, fixed), list(weights.values()))
     loss, direct, u = _at_unrolled_weights(validate, weights, alphas, unroll, weight_gradients)
     after = random_state(device)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(u)))  # pyright: ignore[reportPrivateImportUsage]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(u)))  # pyright: ignore
     # stays on the device; u = 0 gives a difference of 0
     eps = scale / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     shift = torch._foreach_mul(u, eps)  # pyright: ignore[reportPrivateImportUsage]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from raysernas.drawing.pictures import Picture, png
 
 if TYPE_CHECKING:
-    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata  # pyright: ignore
 
 VERSION = "brain.Event:2"
 

@@ -140,7 +140,8 @@ def test_pooled_is_the_sum_of_the_confusions_of_the_folds(study: analysis.Result
         for arm, own in rows.groupby("arm"):
             apart = [tables.confusion(each) for _, each in own.groupby("fold")]
             whole = study.confusion("simulated", choice.name, str(arm))
-            assert sum(each.to_numpy() for each in apart).tolist() == whole.to_numpy().tolist()  # pyright: ignore[reportAttributeAccessIssue] - at least one
+            total: Any = sum(each.to_numpy() for each in apart)
+            assert total.tolist() == whole.to_numpy().tolist()
             row = study.arms[(study.arms["arm"] == arm) & (study.arms["selection"] == choice.name)].iloc[0]
             if not np.isnan(row["pooled_ua"]):
                 assert row["pooled_wa"] == pytest.approx(np.trace(whole.to_numpy()) / whole.to_numpy().sum())

@@ -18,7 +18,7 @@ from raysernas.drawing import palette, pictures, raster, shapes
 from raysernas.drawing.palette import LIGHT, NIGHT, SERIES, on_tile, series
 from raysernas.drawing.pictures import Picture
 from raysernas.drawing.shapes import Box, Line, Tiles, Words
-from raysernas.record.genotype import Genotype, GenotypePart, choose, draw, space
+from raysernas.record.genotype import Genotype, choose, draw, space
 
 SVG = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
@@ -202,10 +202,10 @@ def test_a_confusion_shows_shares_of_its_rows() -> None:
 
 
 def searched(seed: int = 0, cnn: str = "free") -> tuple[dict, dict, Genotype]:
-    parts = space(NetworkConfig(cnn=cnn, nodes=3, recurrent="searched"))  # pyright: ignore[reportArgumentType]
+    parts = space(NetworkConfig(cnn=cnn, nodes=3, recurrent="searched"))  # pyright: ignore
     rng = np.random.default_rng(seed)
     size = {part: (np.ones(len(choice.operations)), len(choice.edges)) for part, choice in parts.items()}
-    mixing: dict[GenotypePart, Any] = {part: rng.dirichlet(*each) for part, each in size.items()}  # pyright: ignore[reportAssignmentType]
+    mixing: Any = {part: rng.dirichlet(*each) for part, each in size.items()}
     return mixing, dict(parts), choose(mixing, parts)
 
 

@@ -29,7 +29,7 @@ def shown(*, terminal: bool, width: int = 100) -> tuple[Display, Clock, StringIO
 def run_one(display: Display, clock: Clock, name: str, arm: str, seconds: float, **end: object) -> None:
     display.start(name, arm)
     clock.now_s += seconds
-    display.end(name, arm, **({"valid_ua": 0.612} | end))  # pyright: ignore[reportArgumentType] - what the test gives
+    display.end(name, arm, **({"valid_ua": 0.612} | end))  # pyright: ignore[reportArgumentType]
 
 
 def test_without_a_terminal_each_ended_trial_is_one_plain_line() -> None:

@@ -244,7 +244,8 @@ def test_gradients_are_those_of_differences_where_one_band_is_left(chosen, count
     config = dataclasses.replace(
         NETWORK, cells=4, reductions=(0, 1, 2), reduction_halves="band", recurrent=recurrent
     )
-    net = network("darts", chosen=chosen, config=config).double().train().to(memory_format=memory_format)  # pyright: ignore
+    net: Any = network("darts", chosen=chosen, config=config).double().train()
+    net = net.to(memory_format=memory_format)
     mixing = None if chosen else inject(draw(np.random.default_rng(0), space(config)), config)
     mixing = (
         None if mixing is None else {part: torch.full_like(shares, 0.2) for part, shares in mixing.items()}

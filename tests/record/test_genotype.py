@@ -54,7 +54,7 @@ SPACES = st.builds(
 
 
 @st.composite
-def mixings(draw: Any, alphas: Any = st.floats(-3, 3)) -> tuple[Any, Space]:  # noqa: B008 - a strategy is a constant
+def mixings(draw: Any, alphas: Any = st.floats(-3, 3)) -> tuple[Any, Space]:  # noqa: B008
     """Mixing weights of every part of a space, and the space."""
     parts = draw(SPACES)
     shapes = {part: (len(choice.edges), len(choice.operations)) for part, choice in parts.items()}

@@ -102,7 +102,8 @@ def test_failures_are_counted_once_a_trial() -> None:
 
 def test_the_best_validation_wins_in_each_arm() -> None:
     hits = {("cnn", 0): 5, ("cnn", 1): 7, ("darts", 0): 9, ("darts", 1): 2}
-    frame = rows(*[record(arm, c, fold, valid=(n, n, n)) for (arm, c), n in hits.items() for fold in (0, 1)])  # pyright: ignore[reportArgumentType] - arms
+    records = [record(arm, c, fold, valid=(n, n, n)) for (arm, c), n in hits.items() for fold in (0, 1)]
+    frame = rows(*records)
     assert best_of(frame) == {"cnn": 1, "darts": 0}
 
 
@@ -245,7 +246,7 @@ def test_a_study_without_a_result_says_so(tmp_path: Path, records: list[Any]) ->
 
 def test_a_search_that_did_not_leave_uniform_is_told(tmp_path: Path) -> None:
     ends = [("darts", (0.953, 0.4)), ("cnn", (math.nan, math.nan))]
-    records = [record(arm, fold=f, search_entropy=each[f]) for arm, each in ends for f in (0, 1)]  # pyright: ignore[reportArgumentType] - arms
+    records = [record(arm, fold=f, search_entropy=each[f]) for arm, each in ends for f in (0, 1)]
     arms = summary(study(tmp_path, assign(Config(), PLAN), *records)).arms
     assert arms["note"].tolist() == ["search did not leave uniform in 1 of 2 (mean entropy 0.68)", ""]
 

@@ -29,7 +29,7 @@ def assert_same(
     for one, other in zip(found, expected, strict=True):
         # weights that reach no output have no gradient or zeros
         if one is None or other is None:
-            assert one is other or not (other if one is None else one).any()  # pyright: ignore[reportOptionalMemberAccess]
+            assert one is other or not (other if one is None else one).any()  # pyright: ignore
         else:
             scale = max(1.0, other.abs().max().item())
             torch.testing.assert_close(one, other, rtol=0, atol=tolerance * scale)

@@ -43,7 +43,8 @@ VOTE = re.compile("[{0}](:[{0}])*".format("".join(LETTERS)))  # A:D is a tie
 GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
 FILE = re.compile(
-    rf"(?P<actor>10(?:0[1-9]|[1-8]\d|9[01]))_(?:{'|'.join(SENTENCES)})_(?P<code>{'|'.join(CODES)})_(?:LO|MD|HI|XX)"
+    rf"(?P<actor>10(?:0[1-9]|[1-8]\d|9[01]))_(?:{'|'.join(SENTENCES)})"
+    rf"_(?P<code>{'|'.join(CODES)})_(?:LO|MD|HI|XX)"
 )
 SHAPE = f"actor, sentence, emotion ({' '.join(CODES)}), level, as in {AUDIO}/1001_DFA_ANG_XX.wav"
 MISSPELT = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}  # until 2022

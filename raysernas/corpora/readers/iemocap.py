@@ -39,7 +39,8 @@ TURN = re.compile(
 )
 NUMBER = r"\d+(?:\.\d+)?"
 LINE = re.compile(
-    rf"\[\s*{NUMBER}\s*-\s*{NUMBER}\s*\]\s+(?P<turn>\S+)\s+(?P<code>\S+)\s+\[\s*{NUMBER}\s*,\s*{NUMBER}\s*,\s*{NUMBER}\s*\]"
+    rf"\[\s*{NUMBER}\s*-\s*{NUMBER}\s*\]\s+(?P<turn>\S+)\s+(?P<code>\S+)\s+"
+    rf"\[\s*{NUMBER}\s*,\s*{NUMBER}\s*,\s*{NUMBER}\s*\]"
 )
 SHAPE = "[start - end] turn emotion [valence, activation, dominance]"
 NOTES = (

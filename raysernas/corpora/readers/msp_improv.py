@@ -35,7 +35,8 @@ EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 SCENARIOS = {"P": "natural", "R": "target_read", "S": "other_improvised", "T": "target_improvised"}
 TARGET_SPEAKS = ("R", "T")  # by design
 TURN = re.compile(
-    r"(?P<sentence>S\d\d)(?P<intended>[AHNS])-(?P<target>[FM])0(?P<session>[1-6])-(?P<kind>[PRST])-(?P<speaker>[FM])[FM]\d+"
+    r"(?P<sentence>S\d\d)(?P<intended>[AHNS])-(?P<target>[FM])0(?P<session>[1-6])"
+    r"-(?P<kind>[PRST])-(?P<speaker>[FM])[FM]\d+"
 )
 VALUE = r"(?:-?\d+(?:\.\d+)?|[Nn][Aa][Nn])"
 LINE = re.compile(rf"UTD-IMPROV-(?P<turn>\S+?)\.avi\s*;\s*(?P<letter>\w+)\s*(?:;\s*[AVDN]:\s*{VALUE}\s*)+;?")

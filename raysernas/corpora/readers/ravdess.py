@@ -29,7 +29,8 @@ EMOTIONS = {
 }
 SPEAKERS = tuple(f"{number:02d}" for number in range(1, 25))
 FILE = re.compile(
-    r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<code>0[1-8])-(?P<intensity>0[12])-(?P<statement>0[12])-(?P<repetition>0[12])"
+    r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<code>0[1-8])-(?P<intensity>0[12])"
+    r"-(?P<statement>0[12])-(?P<repetition>0[12])"
     rf"-(?P<actor>{'|'.join(SPEAKERS)})"
 )
 SPEECH = "03-01-"  # audio only, speech

@@ -38,7 +38,7 @@ class _DepthwiseFunction(torch.autograd.Function):
         return apply(x, weight, stride)
 
     @staticmethod
-    def backward(ctx, gradient: NewMap) -> tuple[Map | None, Kernel | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, gradient: NewMap) -> tuple[Map | None, Kernel | None, None]:  # pyright: ignore
         x, weight = ctx.saved_tensors
         gradient = dense(gradient)
         to_x = input_gradient(x, weight, gradient, ctx.stride) if ctx.needs_input_grad[0] else None

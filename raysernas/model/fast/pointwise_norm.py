@@ -45,7 +45,7 @@ def rectified(
     layout: Layout, weights: Matrices, tensors: list[Tensor]
 ) -> tuple[list[Tensor], Values, Values]:
     """relu(norm(W map)) of each summand; mean and unbiased variance of each W map."""
-    *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore[reportGeneralTypeIssues]
+    *made, mean, variance = _Rectified.apply(layout, weights, *tensors)  # pyright: ignore
     return made, mean, variance
 
 
@@ -129,7 +129,7 @@ class _Rectified(torch.autograd.Function):
         return *made, *found
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, *gradients: Tensor) -> tuple[Any, ...]:  # pyright: ignore
         layout: Layout = ctx.layout
         weights, *rest = ctx.saved_tensors
         count, summands = len(Moments._fields), layout.summands

@@ -82,7 +82,7 @@ class _Sum(torch.autograd.Function):
         return total, *found
 
     @staticmethod
-    def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Any, ...]:  # pyright: ignore
         layout: Layout = ctx.layout
         mixing, weights, *rest = ctx.saved_tensors
         tensors, rest = rest[: ctx.count], rest[ctx.count :]
