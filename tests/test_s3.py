@@ -309,7 +309,7 @@ def test_a_bucket_and_a_folder_give_the_same_analysis(tmp_path: Path, endpoint: 
         client.upload_file(str(path), "bucket", f"analysed/{path.relative_to(here).as_posix()}")
     code = (
         "import sys, analysis; results = analysis.load(sys.argv[1]); print(results.remarks)\n"
-        "print(results.arms.to_csv(), results.speakers.to_csv(), results.histories()[0].to_csv())"
+        "print(results.arms.to_csv(), results.speakers.to_csv(), results.histories.to_csv())"
     )
     one, two = (ended(machine.run("-c", code, root))[0] for root in (str(here), "s3://bucket/analysed"))
     assert one == two

@@ -88,7 +88,9 @@ def test_rare_classes_weigh_more_in_the_search(monkeypatch):
 
 def test_the_curvature_is_measured_on_one_batch_of_the_alphas_half(monkeypatch):
     seen = []
-    monkeypatch.setattr(darts, "alpha_curvature", lambda *given: (seen.append(given[2].features), 1.0)[1])
+    monkeypatch.setattr(
+        darts, "alpha_curvature", lambda objective, _: (seen.append(objective.batch.features), 1.0)[1]
+    )
     weights, alphas = noise_part("weights", 12, longest=1), noise_part("alphas", 12, seed=1, longest=1)
     search(
         network("darts", chosen=False),
