@@ -10,7 +10,7 @@ from tests.benchmarks.__main__ import main, names, summary
 @pytest.mark.parametrize("name", names())
 def test_a_benchmark_imports_and_says_how_it_is_run(name: str) -> None:
     module = importlib.import_module(f"tests.benchmarks.{name}")
-    assert f"    python -m tests.benchmarks.{name}" in (module.__doc__ or "")
+    assert f"python -m tests.benchmarks.{name}" in (module.__doc__ or "")
     assert summary(name).endswith(".")
 
 
