@@ -1,6 +1,6 @@
 """The small ledger that is stored in tests/golden/ledger, and how it was made: by hand, decision by decision.
 
-    python -m tests.golden_ledger
+    python -m tests.support.golden_ledger
 
 writes it anew. It is stored so that the analysis of today is shown to read a ledger of that day;
 `decisions.csv` beside it has every decision that its confusions count, from which the tests compute each

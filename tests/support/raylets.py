@@ -1,8 +1,8 @@
 """A Ray cluster of several nodes on loopback, real processes all of them, that can be killed one by one.
 
-`python -m tests.raylets` starts a head without CPUs and waits: each line on its standard input adds a node
-with one CPU, its end ends the cluster. Each answer is one line of JSON. It is a process of its own, because
-Ray reads its environment only once.
+`python -m tests.support.raylets` starts a head without CPUs and waits: each line on its standard input adds a
+node with one CPU, its end ends the cluster. Each answer is one line of JSON. It is a process of its own,
+because Ray reads its environment only once.
 """
 
 import json
@@ -34,7 +34,7 @@ class Raylets:
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.raylets", str(folder)],
+            [sys.executable, "-m", "tests.support.raylets", str(folder)],
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
