@@ -131,7 +131,7 @@ from rich.console import Console
 from raysernas.config.files import load
 from raysernas.fleet import cluster, plan, runner
 from raysernas.fleet.progress import Display
-from tests import noop
+from tests.support import noop
 
 config = load(sys.argv[1], sys.argv[2:])
 resolved = replace(plan.resolve(config), gpus_per_trial=0.25, cpus_per_trial=1, slots=8)
