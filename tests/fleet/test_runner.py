@@ -152,7 +152,10 @@ def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_beh
     found = records(tmp_path)
     assert len(found) == TRIALS
     assert found.items() >= kept.items()
-    assert sum(line.startswith("[") for line in out.splitlines()) == TRIALS - len(kept)
+    # a trial of the killed launch may record itself before its own Ray notices, so that the next runs fewer
+    ran = [int(line[1:].split("/")[0]) for line in out.splitlines() if line.startswith("[")]
+    assert ran == list(range(TRIALS - len(ran) + 1, TRIALS + 1))
+    assert len(ran) <= TRIALS - len(kept)
     assert len(ledger.table(StudyFiles(tmp_path / "tiny"))) == TRIALS
     # the folder of the killed launch went with the next one
     assert not list(Path(os.environ["TMPDIR"]).glob("rsn-*"))
