@@ -13,10 +13,10 @@ import pandas as pd
 
 from analysis.frames import columns, joined
 from analysis.selection import CandidateSelection
-from analysis.study import SECONDS
 from analysis.tables import name_of, picked
 from raysernas.config.schema import Config
 from raysernas.record import summary
+from raysernas.record.soundness import SECONDS
 
 OF_RUN = ("retrain_s", "test_s")  # paid for each retrain seed; the other stages once a trial
 COST_COLUMNS = columns("study arm purpose device trials seconds device_s share note")

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import KEY, columns, joined
-from analysis.study import few
 from raysernas.config.arms import ARMS
 from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.genotype import PartSpace, space
+from raysernas.record.soundness import few, fits
 
 COLUMNS = columns("study trial arm candidate fold seed stage retrain_seed epoch")
 ALPHA_COLUMNS = columns("study trial arm candidate fold seed epoch part edge node source operation weight")
@@ -35,19 +35,26 @@ def read(study: StudyFiles, trials: pd.DataFrame) -> tuple[dict[str, list[Histor
     Raises:
         StorageFault: when the place does not answer.
     """
-    keys = trials.drop_duplicates("trial")[["trial", *KEY]].to_dict("records")
+    keys = trials.drop_duplicates("trial")[["trial", "checksums", *KEY]].to_dict("records")
     paths = [study.trial(TrialKey(**{name: each[name] for name in KEY})).history for each in keys]
-    found, missing, torn = {}, [], []
+    found, missing, torn, damaged = {}, [], [], []
     for each, content in zip(keys, storage.each(_bytes, paths), strict=True):
         if content is None:
             missing.append(str(each["trial"]))
+            continue
+        if not fits(each["checksums"], "history", content):
+            damaged.append(str(each["trial"]))
             continue
         found[str(each["trial"])], whole = _lines(content)
         if not whole:
             torn.append(str(each["trial"]))
     remarks = [
         f"{few(names)} {why}"
-        for names, why in ((missing, "left no history"), (torn, "left a torn history"))
+        for names, why in (
+            (missing, "left no history"),
+            (torn, "left a torn history"),
+            (damaged, "have another history than they left; it is not used"),
+        )
         if names
     ]
     return found, remarks

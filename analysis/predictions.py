@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.frames import KEY, columns, joined
-from analysis.study import confusions, few
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.metrics import evaluate
+from raysernas.record.soundness import confusions, few, fits
 
 COLUMNS = columns("trial arm fold seed retrain_seed key speaker emotion predicted")
 NEEDED = ("key", "speaker", "emotion", "retrain_seed")
@@ -33,9 +33,10 @@ def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list
     Raises:
         StorageFault: when the place does not answer.
     """
-    each_trial = rows.drop_duplicates("trial")[["trial", *KEY]].to_dict("records")
+    each_trial = rows.drop_duplicates("trial")[["trial", "checksums", *KEY]].to_dict("records")
     paths = [study.trial(TrialKey(**{name: one[name] for name in KEY})).predictions for one in each_trial]
-    read = storage.each(_read, paths)
+    contents = storage.each(_bytes, paths)
+    read = [_read(content, one["checksums"]) for content, one in zip(contents, each_trial, strict=True)]
     faults: dict[str, list[str]] = {}
     found = []
     by_trial = dict(list(rows.groupby("trial")))
@@ -50,16 +51,25 @@ def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list
     ]
 
 
-def _read(path: Path) -> pd.DataFrame | str:
-    """The file, or why there is none."""
+def _bytes(path: Path) -> bytes | str:
+    """The content of a file, or why there is none."""
     try:
-        content = path if storage.is_local(path) else BytesIO(storage.read(path))
-        table = pq.read_table(content)
+        return storage.read(path)
     except FileNotFoundError:
         return "are missing"
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, storage.StorageFault):
-            raise
+    except OSError:
+        return "cannot be read"
+
+
+def _read(content: bytes | str, checksums: str) -> pd.DataFrame | str:
+    """The table, or why there is none."""
+    if isinstance(content, str):
+        return content
+    if not fits(checksums, "predictions", content):
+        return "are not those that the trial left"
+    try:
+        table = pq.read_table(BytesIO(content))
+    except (pa.ArrowException, OSError, ValueError):
         return "cannot be read"
     frame = table.to_pandas()
     return frame if {*NEEDED} <= {*frame} else "lack a column"

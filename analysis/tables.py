@@ -15,10 +15,10 @@ import pandas as pd
 
 from analysis.frames import columns, joined
 from analysis.selection import HEADLINE, CandidateSelection, folds_of
-from analysis.study import confusions
 from raysernas.config.schema import Config
 from raysernas.record import summary
 from raysernas.record.metrics import METRICS, Evaluation, evaluate
+from raysernas.record.soundness import confusions
 
 FOLD_COLUMNS = (
     *("study", "selection", "arm", "fold", "candidate", *METRICS, "ua_seed_sd"),

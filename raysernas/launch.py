@@ -27,9 +27,9 @@ from raysernas.record.terminal import console as standard_output
 
 if TYPE_CHECKING:
     from raysernas.estimate import Estimate
-    from raysernas.fleet.lock import Hold
     from raysernas.fleet.plan import StudyPlan
     from raysernas.record.files import StudyFiles
+    from raysernas.record.lock import Hold
 
 DEFAULT = "laptop"
 
@@ -112,8 +112,7 @@ def _yaml(value: object) -> str:
 
 def _study(parsed: argparse.Namespace) -> int:
     from raysernas.config.files import load
-    from raysernas.fleet import lock
-    from raysernas.record import ledger
+    from raysernas.record import ledger, lock
     from raysernas.record.files import study_files
 
     config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
@@ -146,8 +145,7 @@ def _clear(config: Config) -> int:
 
 
 def _compact(config: Config) -> int:
-    from raysernas.fleet import lock
-    from raysernas.record import ledger
+    from raysernas.record import ledger, lock
     from raysernas.record.files import need_config, study_files
 
     files = study_files(config)

@@ -28,7 +28,7 @@ from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
-from raysernas.record import attempts, ledger, storage
+from raysernas.record import attempts, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
@@ -38,7 +38,7 @@ from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file, checkpointing, interrupts
 from raysernas.runtime.checkpointing import Interrupted, Retryable, TrialCheckpoints
-from raysernas.runtime.determinism import device_of, pin
+from raysernas.runtime.determinism import device_of, instructions, pin
 from raysernas.runtime.resource_meter import metered
 from raysernas.runtime.watchdog import watch
 from raysernas.search import audit
@@ -119,7 +119,8 @@ def _attempt(
         # 2. features: scaled with the statistics of the training speakers (weights and alphas) only
         with metered(device) as cost:
             data = prepare(trial, cache)
-        facts = {**provenance(), **outcome.facts_of(data), "features_s": cost.seconds}
+        facts = {**provenance(), "instructions": instructions(), **outcome.facts_of(data)}
+        facts |= {"features_s": cost.seconds}
         telemetry.parts(facts, data.corpus.emotions)
         checkpoints.poll()
 
@@ -234,8 +235,12 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     fold, seed = _number("fold", chosen), _number("seed", chosen)
     trial = trial_config(config, arm=chosen["arm"], fold=fold, seed=seed)
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
-    files = TrialFiles(study_files(config).root.with_name(f"{config.study.name}-single"), key)
-    rows = run(trial, study=config.study, files=files, cache=cache, report=_print, should_stop=should_stop)
+    files = study_files(config).single(key)
+    with lock.held(files):
+        _need_alike(files, digest(trial))
+        rows = run(
+            trial, study=config.study, files=files, cache=cache, report=_print, should_stop=should_stop
+        )
     row = rows.iloc[0]
     if row["status"] == "failed":
         print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
@@ -255,6 +260,19 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     )
     print(*(f"{word}: {meaning}" for word, meaning in marked.items()), files.record, sep="\n")
     return 0
+
+
+def _need_alike(files: TrialFiles, wanted: str) -> None:
+    """Raises: Fault: when the same trial has finished under other settings; its record is not replaced."""
+    done = ledger.read(files)
+    if done is not None and (done["status"] == "finished").any() and (done["digest"] != wanted).any():
+        raise Fault(
+            "trial",
+            f"{files.record} holds this trial under other settings",
+            got=f"digest {done['digest'].iloc[0]}",
+            expected=f"digest {wanted}",
+            fix="set another study.name, or move that file away",
+        )
 
 
 def _number(name: str, chosen: dict[str, str]) -> int:

@@ -73,7 +73,7 @@ def ended(process: subprocess.Popen[str], within_s: float = DEADLINE_S) -> tuple
 
 
 def files_in(storage: Path) -> TrialFiles:
-    return TrialFiles(storage / "small-single", KEY)
+    return TrialFiles(storage / "small" / "single", KEY)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -8,7 +8,7 @@ work twice. The cache may be deleted at any time.
 """
 
 import os
-import shutil
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,13 +25,16 @@ from raysernas.corpora.corpus import Corpus, Utterance
 from raysernas.features.extraction import Extract
 from raysernas.features.front_end import Clip, Float32Array
 from raysernas.features.threads import workers
-from raysernas.record import storage
+from raysernas.record import seal, storage
 from raysernas.record.provenance import cores
 
 SHARD = 512  # utterances in one file
 # utterances per task of a thread: it reads them all, then extracts them all, and waits less for Python's lock
 RUN = 32
-KINDS = ("features", "waveforms")  # of folders: features-0123456789abcdef
+KINDS = ("features", "waveforms")  # of folders
+NAME = re.compile(r"(features|waveforms)-[0-9a-f]{16}")  # of folders
+SHARD_NAME = re.compile(r"\d{5}\.arrow")
+MARK_WITHIN = 4096  # bytes from the beginning of a file
 GB = 10**9
 MARK = b"shard"  # key in the metadata of a file: folder, number of the shard, number of utterances
 
@@ -147,8 +150,21 @@ def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:
 
 
 def clear(folder: Path) -> int:
-    """Delete all clips of a cache; returns the freed bytes."""
-    return sum(_delete(path) for path in _folders(folder))
+    """Delete all clips of a cache; returns the freed bytes.
+
+    Raises:
+        Fault: when something else in it has such a name; that is left alone.
+    """
+    freed = sum(_delete(path) for path in _folders(folder))
+    if others := [path for kind in KINDS for path in sorted(folder.glob(f"{kind}-*")) if _is_foreign(path)]:
+        raise Fault(
+            "cache",
+            f"{freed / 1e6:,.1f} MB freed; not everything in {folder} was written by raysernas",
+            got=", ".join(path.name for path in others),
+            expected="features-0123456789abcdef and waveforms-..., with nothing but clips in them",
+            fix="delete it by hand if it is not needed, or set study.cache to a folder of its own",
+        )
+    return freed
 
 
 def _made(
@@ -224,11 +240,13 @@ def _write(folder: Path, number: int, shard: Shard) -> None:
         "true": pa.array(shard.true),
     }
     batch = pa.record_batch(list(columns.values()), names=list(columns))
-    batch = batch.replace_schema_metadata({MARK: _mark(folder, number, len(shard.true))})
+    mark = {MARK: _mark(folder, number, len(shard.true)), b"seal": seal.BLANK}
+    batch = batch.replace_schema_metadata(mark)
 
     def fill(path: Path) -> None:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
+        seal.seal_file(path)
 
     storage.write(_path(folder, number), fill)
 
@@ -240,6 +258,8 @@ def _opened(folder: Path, sizes: Sequence[int]) -> list[Shard | None]:
 def _open(folder: Path, number: int, size: int) -> Shard | None:
     """A memory-mapped shard; None if the file does not exist, is damaged, or is another shard."""
     try:
+        if not seal.is_sound_file(_path(folder, number)):
+            return None
         with pa.memory_map(str(_path(folder, number))) as file:
             batch = pa.ipc.open_file(file).get_batch(0)
         if (batch.schema.metadata or {}).get(MARK) != _mark(folder, number, size):
@@ -282,7 +302,26 @@ def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for kind in KINDS for path in folder.glob(f"{kind}-*") if path.is_dir()]
+    """The folders that `load` has made, by their names; a symbolic link is none."""
+    found = (path for kind in KINDS for path in folder.glob(f"{kind}-*"))
+    return [path for path in found if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `_write` wrote this file: its name is that of a shard, and its mark names it."""
+    if not SHARD_NAME.fullmatch(path.name):
+        return False
+    with path.open("rb") as file:
+        return f"{path.parent.name} {int(path.stem)} ".encode() in file.read(MARK_WITHIN)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether something that has the name of a cache holds what `load` has not written."""
+    if path.suffix == ".lock" and NAME.fullmatch(path.stem):
+        return False
+    if path not in _folders(path.parent):
+        return True
+    return not all(storage.PART.fullmatch(each.name) or _is_ours(each) for each in path.iterdir())
 
 
 def _last_used(path: Path) -> float:
@@ -301,12 +340,13 @@ def _size(path: Path) -> int:
 
 
 def _delete(path: Path) -> int:
-    """Delete a folder of clips unless a process is filling it; returns the freed bytes."""
+    """Delete our files in a folder of clips, unless a process is filling it; returns the freed bytes."""
     before = _size(path)
     try:
         with _alone(path, wait=False):
-            shutil.rmtree(path, ignore_errors=True)
-            _lock_of(path).unlink(missing_ok=True)
+            storage.delete_own(path, _is_ours)
+            if not path.exists():
+                _lock_of(path).unlink(missing_ok=True)
     except BlockingIOError:
         return 0
     return before - _size(path)

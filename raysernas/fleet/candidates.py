@@ -20,8 +20,9 @@ from raysernas.config.identity import flatten
 from raysernas.config.schema import Config
 from raysernas.fleet.journal import Journal, View
 from raysernas.fleet.proposals import Outcome, Proposal, Proposals, axes, directions
-from raysernas.record import storage
+from raysernas.record import seal, storage
 from raysernas.record.files import CandidateGroup, StudyFiles
+from raysernas.record.seal import DamagedFault
 
 NAME = re.compile(r"(?P<group>.+)-c(?P<number>\d{3,})\.json")
 
@@ -140,7 +141,8 @@ class Candidates:
         return "proposed", None
 
     def _write(self, number: int, candidate: Candidate) -> None:
-        storage.write_text(self._files.candidate(self._group, number), _text(self._group, number, candidate))
+        text = _text(self._group, number, candidate)
+        storage.put(self._files.candidate(self._group, number), seal.seal(text.encode()))
         self._all[number : number + 1] = [candidate]
 
     def _check(self, found: Mapping[int, Candidate]) -> None:
@@ -183,6 +185,8 @@ def load(files: StudyFiles) -> dict[str, dict[int, Candidate]]:
 
 def _loaded(path: Path) -> Candidate:
     content = storage.read(path)
+    if not seal.is_sound(content):
+        raise DamagedFault(path, fix="put back a sound copy, or set another study.name")
     try:
         return _candidate(json.loads(content))
     except (ValueError, KeyError, TypeError) as error:
@@ -206,6 +210,7 @@ def _text(group: CandidateGroup, number: int, candidate: Candidate) -> str:
         "generation": candidate.generation,
         "settings": candidate.proposal.settings,
         "notes": candidate.proposal.notes,
+        "seal": seal.BLANK.decode(),
         "given_up": {"reason": why.reason, "valid_ua": why.valid_ua} if why else None,
     }
     return json.dumps(plain, indent=1) + "\n"

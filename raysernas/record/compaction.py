@@ -1,7 +1,8 @@
 """Many records in one file: a study of ten thousand trials is read in a second, with one request to a store.
 
 In: a study whose lock is held. Out: the same ledger in fewer files. The new file is written whole under a new
-name and read back; only then are the files deleted whose rows it holds. If this is interrupted, `reading`
+name, twice, and both copies are read back; only then are the files deleted whose rows they hold. If one copy
+is damaged later, the other is read. If this is interrupted, `reading`
 still counts every trial once: a file of one trial wins over a file of many, and a later file of many over an
 earlier one.
 """
@@ -10,10 +11,8 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from raysernas.config.fault import Fault
-from raysernas.record import reading, storage
+from raysernas.record import parquet, reading, storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.reading import MANY, ORDER, SUFFIX
 
@@ -36,16 +35,18 @@ def compact(study: StudyFiles) -> int:
     """
     before = storage.states(study.trials, SUFFIX)
     found = reading.gather(study, None)
-    if not found.singles and len(found.compacted) < 2:
+    settled = len(found.compacted) == 2 and found.compacted[1] == reading.copy_of(found.compacted[0])
+    if not found.singles and (settled or not found.compacted) and not found.replaced:
         return 0
     path = study.trials / f"{MANY}{_number(before):04d}-{uuid.uuid4().hex[:8]}{SUFFIX}"
     rows = found.rows.sort_by([(name, "ascending") for name in ORDER])
-    storage.write(path, lambda part: pq.write_table(rows, part, compression="zstd", write_page_checksum=True))
-    _check(path, len(rows))
+    for each in (path, reading.copy_of(path)):
+        parquet.write(each, rows)
+        _check(each, len(rows))
     now = storage.states(study.trials, SUFFIX)
     same = [
         each
-        for each in (*found.compacted, *found.singles)
+        for each in (*found.compacted, *found.replaced, *found.singles)
         if each in before and now.get(each) == before[each]
     ]
     storage.each(storage.delete, same)  # the others have just been recorded again

@@ -108,6 +108,10 @@ class StudyFiles:
         """The files of one trial."""
         return TrialFiles(self.root, key)
 
+    def single(self, key: TrialKey) -> "TrialFiles":
+        """The files of a trial that is run by itself, apart from those of the study."""
+        return TrialFiles(self.root / "single", key)
+
 
 @dataclass(frozen=True, slots=True)
 class TrialFiles:
@@ -171,6 +175,16 @@ class TrialFiles:
     def attempts(self) -> Path:
         """When and where the trial was started; deleted with the checkpoints."""
         return self.root / "attempts" / f"{self.key.name}.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process of a trial that is run by itself."""
+        return self.root / "locks" / f"{self.key.name}.lock"
+
+    @property
+    def leases(self) -> Path:
+        """As those of a study, for a trial that is run by itself."""
+        return self.root / "leases" / self.key.name
 
     def checkpoint(self, stage: str) -> Path:
         """The checkpoint of a stage, such as `search` or `retrain-0`."""

@@ -14,11 +14,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
-from raysernas.record import attempts, compaction, reading, storage
+from raysernas.record import attempts, compaction, parquet, reading, seal, soundness, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.provenance import provenance
@@ -30,6 +29,7 @@ IDENTITY = ("arm", "candidate", "fold", "seed", "retrain_seed", "status", "diges
 MEASURED = ("_s", "_mb", "_ms")  # endings of columns that may differ between two runs of a trial
 LOOSE = compaction.FILES  # files of single trials that are not compacted
 SIZES = ("n_valid", "n_weights", "n_alphas")  # utterances of the parts other than the test part
+EVIDENCE = "valid_confusion"  # from which `valid_ua` must follow
 VALIDATION = (*IDENTITY, "valid_ua", "parameters", "latency_ms", *SIZES)
 
 
@@ -119,20 +119,25 @@ def raced(trial: TrialConfig, study: str, key: TrialKey, reason: str) -> TrialRe
 
 
 def write(files: TrialFiles, records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Write all rows of a trial, or none; return them as written, with the number of `attempts`."""
-    rows = pd.DataFrame([record.row() for record in records]).assign(attempts=len(attempts.read(files)))
+    """Write all rows of a trial, or none; return them as written, with the number of `attempts` and the
+    `checksums` of the trial's other files (JSON: name -> SHA-256).
+    """
+    rows = pd.DataFrame([record.row() for record in records])
+    rows = rows.assign(attempts=len(attempts.read(files)), checksums=json.dumps(_checksums(files)))
     write_table(files.record, rows)
     return rows
 
 
+def _checksums(files: TrialFiles) -> dict[str, str]:
+    """Name of its folder -> checksum of each other file that the trial has left."""
+    found = [path for path in (files.history, files.genotype, files.predictions) if storage.exists(path)]
+    contents = storage.each(storage.read, found)
+    return {path.parent.name: seal.checksum(each) for path, each in zip(found, contents, strict=True)}
+
+
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet file whole or not at all."""
-    storage.write(
-        path,
-        lambda part: pq.write_table(
-            pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True
-        ),
-    )
+    """Write a sealed Parquet file whole or not at all."""
+    parquet.write(path, pa.Table.from_pandas(table, preserve_index=False))
 
 
 def read(files: TrialFiles) -> pd.DataFrame | None:
@@ -170,14 +175,21 @@ def validation(study: StudyFiles) -> pd.DataFrame:
 
 def validation_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
     """`validation` and `remarks`, read at once."""
-    found = reading.gather(study, VALIDATION)
-    return found.frame(VALIDATION), _remarks(found)
+    found = reading.gather(study, (*VALIDATION, EVIDENCE))
+    rows, odd = _validated(found.frame((*VALIDATION, EVIDENCE)))
+    return rows, [*_remarks(found), *odd]
 
 
 def validation_of(files: TrialFiles) -> pd.DataFrame | None:
     """`validation` of one trial, from its record alone; None if it has not ended."""
     rows = reading.one(files)
-    return None if rows is None else rows.reindex(columns=list(VALIDATION))
+    return None if rows is None else _validated(rows.reindex(columns=[*VALIDATION, EVIDENCE]))[0]
+
+
+def _validated(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """VALIDATION of rows whose validation UA follows from its confusion, and remarks on the others."""
+    trials, odd = soundness.believed(rows, parts=("valid",))
+    return trials[list(VALIDATION)], odd
 
 
 def remarks(study: StudyFiles) -> list[str]:
@@ -186,10 +198,11 @@ def remarks(study: StudyFiles) -> list[str]:
 
 
 def _remarks(found: reading.Reading) -> list[str]:
-    sentences = [
-        f"{path} cannot be read ({why}); its trials count as not run"
-        for path, why in sorted(found.skipped.items())
-    ]
+    replaced = {str(path) for path in found.replaced}
+    sentences = []
+    for path, why in sorted(found.skipped.items()):
+        then = "its copy was read instead" if path in replaced else "its trials count as not run"
+        sentences.append(f"{path} cannot be read ({why}); {then}")
     if found.older:
         what = "trials were recorded by an older version; what it did not record is empty"
         sentences.append(f"{found.older} {what}")

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.record import ledger, summary
+from raysernas.record import ledger, soundness, summary
 from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import METRICS, Metric
 
@@ -32,6 +32,7 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     """
     study = StudyFiles(study_root)
     rows, remarks = ledger.table_and_remarks(study)
+    rows, odd = soundness.believed(rows, need_config(study).corpus.emotions)
     tables = summary.summary(study, rows)
     shown = {
         "Test scores in percent, mean ± deviation over folds": _scores(tables.arms),
@@ -51,7 +52,7 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
-    for remark in remarks:
+    for remark in (*remarks, *odd):
         console.print(Padding(Text(remark, style="yellow"), (0, 1)))
     failed = failures(study, rows)
     for name, reason in failed.items():

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from raysernas.config.schema import Config
 
-PROVENANCE = ("commit", "versions", "cpu")  # columns of what a trial was run with, besides its settings
+# columns of what a trial was run with, besides its settings
+PROVENANCE = ("commit", "versions", "cpu", "instructions")
 
 PUBLISHED = {  # corpus -> what is unusual about its published folds
     "iemocap": "pairs of speakers of two sessions, whose dialogue partners are trained on",

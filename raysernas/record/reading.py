@@ -11,7 +11,6 @@ import errno
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysernas.config.fault import Fault
-from raysernas.record import storage
+from raysernas.record import parquet, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
+from raysernas.record.seal import DamagedFault
 
-SCHEMA_VERSION = 2  # of the columns; 2 added `failure` and `attempts`
+SCHEMA_VERSION = 3  # of the columns; 2 added `failure` and `attempts`, 3 `checksums` and `instructions`
 KEY = ("arm", "candidate", "fold", "seed")
 ORDER = [*KEY, "retrain_seed"]
 NEEDED = (*KEY, "retrain_seed", "status", "digest", "schema_version")
@@ -31,7 +31,11 @@ SUFFIX = ".parquet"
 MANY = "compacted-"  # prefix of a file of many trials; no arm has such a name
 LOT = 500  # tables joined at once: ten thousand small ones at once would take gigabytes
 # errors of one local file; any other error is one of the disk or the network
+STATUSES = {"finished", "failed", "raced"}
+LARGEST = 1_000, 16 * 10**6  # rows and uncompressed bytes of one trial's file; more is no record
+LARGEST_OF_MANY = 2 * 10**6, 4 * 10**9
 BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)
+COPY = "-copy"  # ends the name of the second copy of a file of many
 READS = 5  # of a folder that another process is compacting
 
 
@@ -43,7 +47,8 @@ class Reading:
     skipped: dict[str, str] = field(default_factory=dict)  # path of a skipped file -> why
     older: int = 0  # trials that an older version of raysernas has written
     singles: tuple[Path, ...] = ()  # files of single trials whose rows are in `rows`
-    compacted: tuple[Path, ...] = ()
+    compacted: tuple[Path, ...] = ()  # files of many trials, each followed by its copy
+    replaced: tuple[Path, ...] = ()  # skipped files of many trials whose copies were read instead
     repeated: int = 0  # trials with an earlier record, in a file of many, that does not count
 
     def frame(self, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -83,6 +88,11 @@ def gather(study: StudyFiles, columns: Sequence[str] | None) -> Reading:
         except _Vanished:
             continue
     raise storage.unreadable(study.trials, OSError("its files vanish while they are read"))
+
+
+def copy_of(path: Path) -> Path:
+    """The second copy of a file of many trials."""
+    return path.with_name(f"{path.stem}{COPY}{SUFFIX}")
 
 
 def one(files: TrialFiles) -> pd.DataFrame | None:
@@ -134,10 +144,14 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
     # damaged files too: the row that such a file was to replace is out of date
     taken = {path.stem for path in single}
     joint, lots, kept, repeated = _Joint(), [], [], set()
-    for path in reversed(many):  # the later wins
-        rows = joint.take(_opened(path, columns))
-        if rows is not None:
+    read: set[str] = set()
+    for path in reversed(many):  # the later wins, and a file before its copy
+        name = path.stem.removesuffix(COPY)
+        rows = None if name in read else joint.take(_opened(path, columns))
+        if rows is not None or name in read:
             kept.append(path)
+        if rows is not None:
+            read.add(name)
             names = _names(rows)
             repeated |= taken & set(names)
             lots.append(rows.filter(pa.array([name not in taken for name in names], pa.bool_())))
@@ -149,7 +163,9 @@ def _gathered(paths: Sequence[Path], columns: list[str] | None) -> Reading:
     rows = _one_table(lots)
     whole = tuple(path for path in single if str(path) not in joint.skipped)
     repeated -= {path.stem for path in single if str(path) in joint.skipped}
-    return Reading(rows, joint.skipped, _older(rows), whole, tuple(reversed(kept)), len(repeated))
+    lost = [path for path in many if str(path) in joint.skipped and path.stem.removesuffix(COPY) in read]
+    kept.sort(key=lambda path: (path.stem.removesuffix(COPY), path.stem))
+    return Reading(rows, joint.skipped, _older(rows), whole, tuple(kept), tuple(lost), repeated=len(repeated))
 
 
 @dataclass(slots=True)
@@ -195,11 +211,12 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _opened(path: Path, columns: list[str] | None) -> _File:
     try:
-        content = path if storage.is_local(path) else BytesIO(storage.read(path))
-        with pq.ParquetFile(content, page_checksum_verification=True) as file:
-            rows = file.read(columns=None if columns is None else list(dict.fromkeys(columns)))
+        limits = LARGEST_OF_MANY if path.name.startswith(MANY) else LARGEST
+        rows = parquet.read(path, columns and list(dict.fromkeys(columns)), *limits)
     except FileNotFoundError:
         raise _Vanished from None
+    except DamagedFault:
+        return _File(path, None, "it is damaged: its checksum differs")
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, Fault):
             raise
@@ -208,7 +225,7 @@ def _opened(path: Path, columns: list[str] | None) -> _File:
         if isinstance(error, OSError) and error.errno is not None and error.errno not in BROKEN:
             raise storage.unreadable(path, error) from error
         return _File(path, None, _first_line(error))
-    return _sound(path, rows.replace_schema_metadata(None))
+    return _sound(path, rows)
 
 
 def _sound(path: Path, rows: pa.Table) -> _File:
@@ -221,6 +238,8 @@ def _sound(path: Path, rows: pa.Table) -> _File:
         return _File(path, None, "has no rows")
     if empty := [name for name in NEEDED if rows[name].null_count]:
         return _File(path, None, f"has a row without {empty[0]}")
+    if unknown := sorted(set(map(str, rows["status"].unique().to_pylist())) - STATUSES):
+        return _File(path, None, f"has the unknown status {unknown[0][:20]!r}")
     if (newest := max(rows["schema_version"].to_pylist())) > SCHEMA_VERSION:
         raise Fault(
             "ledger",

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 from raysernas.config.fault import Fault
 
+PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")  # names of files that are being written
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # protocol -> the extra that installs its library
 LIBRARY = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
@@ -88,7 +89,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
             fill(part)
             put(path, part.read_bytes())
         return
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fill(part)
@@ -101,6 +102,11 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         # a folder that refuses the file also refuses its removal; the fault above says why
         with suppress(OSError):
             part.unlink()
+
+
+def _part_of(path: Path) -> Path:
+    """A temporary name, which PART matches."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -135,7 +141,7 @@ def create(path: Path, content: bytes) -> bool:
                 path, lambda remote: remote.fs.pipe_file(remote.path, content, mode="create"), unwritable
             )
             return True
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        part = _part_of(path)
         write(part, lambda each: each.write_bytes(content))
         try:
             os.link(part, path)  # fails if the name is taken, and never shows half a file
@@ -269,15 +275,20 @@ def delete(path: Path) -> None:
         raise unwritable(path, error) from error
 
 
-def delete_tree(folder: Path) -> None:
-    """Delete a folder and its content, if it exists and as far as permissions allow."""
-    if is_local(folder):
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            _request(folder, lambda remote: remote.fs.rm(remote.path, recursive=True), unwritable)
+def delete_own(folder: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Delete those files of a folder that are ours, and the folder if nothing else is in it; as far as
+    permissions allow. Symbolic links are neither followed nor deleted, and neither are folders.
+    """
+    if not is_local(folder):
+        each(delete, [path for path in listed(folder) if is_ours(path)])
+        return
+    with suppress(OSError):
+        if not folder.is_symlink():
+            for entry in list(os.scandir(folder)):
+                path = Path(entry.path)
+                if entry.is_file(follow_symlinks=False) and (PART.fullmatch(path.name) or is_ours(path)):
+                    path.unlink()
+            folder.rmdir()
 
 
 def each(act: Callable[[Path], Result], paths: Iterable[Path]) -> list[Result]:

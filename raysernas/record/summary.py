@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from raysernas.config.schema import Config
-from raysernas.record import ledger
+from raysernas.record import ledger, soundness
 from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.protocol import PROVENANCE, marks
@@ -66,13 +66,14 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     If study.yaml lists no folds, those of the ledger are taken.
 
     Args:
-        trials: the ledger, if it has been read already.
+        trials: the ledger as `soundness.believed` gives it, if it has been read already.
 
     Raises:
         Fault: when the folder is not a study's, or a file of it cannot be read.
     """
     config = need_config(study)
-    trials = ledger.table(study) if trials is None else trials
+    if trials is None:
+        trials, _ = soundness.believed(ledger.table(study), config.corpus.emotions)
     trials = trials.reindex(
         columns=[*trials.columns, *(column for column in REPORTED if column not in trials)]
     )
@@ -102,7 +103,8 @@ def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
     """`protocol.marks` of a study, with what its planned trials have recorded in the columns REPORTED."""
     counts = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
     ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
-    mixed = [name for name in PROVENANCE if ended[name].nunique() > 1]
+    recorded = {name: ended[name].mask(ended[name] == "") for name in PROVENANCE if name != "commit"}
+    mixed = [name for name in PROVENANCE if recorded.get(name, ended[name]).nunique() > 1]
     return marks(config, **counts, mixed=mixed)
 
 

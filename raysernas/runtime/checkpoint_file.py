@@ -1,5 +1,6 @@
-"""Weights on disk: written whole or not at all, and read without running any code."""
+"""Weights on disk: written whole or not at all, checked when read, and read without running any code."""
 
+import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -8,19 +9,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from raysernas.record import storage
+from raysernas.record import seal, storage
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write plain data: tensors, numbers and text, in dicts and lists."""
     buffer = BytesIO()  # torch's own file writer reports a full disk as a RuntimeError
     torch.save(state, buffer)
-    storage.put(path, buffer.getvalue())
+    buffer.write(b"\n" + seal.BLANK + b"\n")  # behind the end of a zip file, where torch does not look
+    storage.put(path, seal.seal(buffer.getvalue()))
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote; anything else is refused (`weights_only`: no pickle is run)."""
-    return torch.load(BytesIO(storage.read(path)), map_location="cpu", weights_only=True)
+    """Read what `save` wrote; anything else is refused (`weights_only`: no pickle is run).
+
+    Raises:
+        DamagedFault: when the file is not as it was written.
+    """
+    content = storage.read(path)
+    if not seal.is_sound(content):
+        raise seal.DamagedFault(path)
+    return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `save` wrote this file: its name ends in `.pt`, and a local one ends with a seal."""
+    if path.suffix != ".pt" or not storage.is_local(path):
+        return path.suffix == ".pt"
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, 2 * len(seal.BLANK)), os.SEEK_END)
+        return seal.PREFIX in file.read()
 
 
 def copied(value: Any) -> Any:

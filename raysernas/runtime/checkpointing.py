@@ -18,6 +18,7 @@ import torch
 
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles
+from raysernas.record.seal import DamagedFault
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
 from raysernas.runtime.resource_meter import Cost, peak_mb
@@ -153,6 +154,9 @@ class TrialCheckpoints:
         try:
             found = checkpoint_file.load(path)
             mine = (found["format"], found["digest"], found["stage"]) == (FORMAT, self.digest, name)
+        except DamagedFault:
+            self.warn(f"{path} is damaged: {name} starts over")
+            return None
         except Exception as error:  # torn, foreign, unreadable: torch has no single exception for it
             self.warn(f"{path} cannot be read ({type(error).__name__}): {name} starts over")
             return None
@@ -210,8 +214,10 @@ def mark_restored(entry: dict[str, Any], restored: bool) -> dict[str, Any]:
 
 
 def discard(files: TrialFiles) -> None:
-    """Delete the checkpoints and the list of attempts of a trial that has ended."""
-    storage.delete_tree(files.checkpoints)
+    """Delete the checkpoints and the list of attempts of a trial that has ended; of the files in the folder
+    of its checkpoints those that `checkpoint_file` has written.
+    """
+    storage.delete_own(files.checkpoints, checkpoint_file.is_ours)
     with suppress(StorageFault):
         storage.delete(files.attempts)
 

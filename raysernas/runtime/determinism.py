@@ -14,6 +14,12 @@ from torch import Tensor
 
 from raysernas.config.schema import ComputeConfig, TrialConfig
 
+# environment variables that choose the instructions of oneDNN, MKL and numpy
+LIMITS = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "NPY_DISABLE_CPU_FEATURES"),
+)
+
 
 def pin(compute: ComputeConfig) -> None:
     """Fix threads and algorithms of this process; Ray sets OMP_NUM_THREADS, which is not relied upon."""
@@ -25,6 +31,12 @@ def pin(compute: ComputeConfig) -> None:
     # or what is called fp32 has 10 bits of mantissa in a GPU's convolutions
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def instructions() -> str:
+    """The CPU instructions of torch's own kernels, and LIMITS where they are set; others give other bits."""
+    limits = [f"{name}={value}" for name in LIMITS if (value := os.environ.get(name))]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *limits])
 
 
 def stream(trial: TrialConfig, purpose: str) -> int:

@@ -8,6 +8,7 @@ here draws a random number.
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ Stage = Literal["search", "checks", "retrain", "test"]
 # not in the history: what differs between two runs of the same trial, and what other keys say already
 NOT_IN_HISTORY = ("timing", "shares", "confusion", "restored")
 NOT_SCALARS = ("epoch", "mixing", "confusion", "restored", "shares")
+EVENTS = re.compile(r"events\.out\.tfevents\.(\d{10}\.\d{6}\..+\.\d+|end)")  # names of our own files
 COPY_S = 60.0  # between two copies of a run to a store that takes only whole objects
 
 
@@ -59,7 +61,7 @@ class Telemetry:
         Raises:
             Fault: when the folder cannot be written.
         """
-        storage.delete_tree(files.tensorboard)
+        storage.delete_own(files.tensorboard, lambda path: EVENTS.fullmatch(path.name) is not None)
         self.files, self.trial, self.study, self.report = files, trial, study, report
         self.space, self.emotions = space(trial.network), tuple[str, ...]()
         self.lines: list[str] = []

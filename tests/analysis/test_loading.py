@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.study import NUMBERS, TEXTS
 from raysernas.config.files import assign, show
 from raysernas.config.schema import Config
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles
 from raysernas.record.reading import SCHEMA_VERSION
+from raysernas.record.soundness import NUMBERS, TEXTS
 from tests.support.faults import refusal, told
 from tests.support.ledgers import NAME, simulated
 from tests.support.records import failure, record

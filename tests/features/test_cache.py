@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raysernas.config.fault import Fault
 from raysernas.corpora.corpus import Corpus, Utterance
@@ -16,6 +18,9 @@ from raysernas.features import cache
 from raysernas.features.extraction import Extract
 from raysernas.features.front_end import Clip
 from tests.support.faults import refusal
+
+A, B, C, ONE = (f"features-{digit * 16}" for digit in "abc1")
+B_WAVES = f"waveforms-{'b' * 16}"
 
 COUNT, BANDS = 11, 3
 
@@ -78,7 +83,7 @@ def equal(frames: cache.FrameStore, count: int = COUNT) -> bool:
 @pytest.mark.parametrize("count", [1, 4, 8, COUNT])
 def test_memory_and_disk_hold_the_same(tmp_path, count):
     assert equal(load(corpus(count), None, Maker()), count)
-    folder = tmp_path / "features-1"
+    folder = tmp_path / ONE
     for maker in (Maker(), Maker()):
         assert equal(load(corpus(count), folder, maker), count)
     assert maker.made == [], "the second time nothing is made"
@@ -86,23 +91,23 @@ def test_memory_and_disk_hold_the_same(tmp_path, count):
 
 
 def test_nothing_is_prepared_when_nothing_is_missing(tmp_path):
-    load(corpus(), tmp_path / "features-1", Maker())
+    load(corpus(), tmp_path / ONE, Maker())
 
     def never() -> Extract:
         raise AssertionError("an extractor was asked for")
 
-    assert equal(cache.load(corpus(), tmp_path / "features-1", Maker().read, never))
+    assert equal(cache.load(corpus(), tmp_path / ONE, Maker().read, never))
 
 
 def test_arrays_are_the_pages_of_the_files(tmp_path):
-    frames = load(corpus(), tmp_path / "features-1", Maker())
+    frames = load(corpus(), tmp_path / ONE, Maker())
     for shard in frames.shards:
         for array in (shard.values, shard.silence, shard.true):
             assert not array.flags.owndata
             assert not array.flags.writeable
     mapped = Path("/proc/self/maps")
     if mapped.exists():
-        assert f"{tmp_path}/features-1/00002.arrow" in mapped.read_text()
+        assert f"{tmp_path}/{ONE}/00002.arrow" in mapped.read_text()
         assert not [1 for handle in Path("/proc/self/fd").iterdir() if handle.resolve().suffix == ".arrow"], (
             "no file stays open"
         )
@@ -110,15 +115,15 @@ def test_arrays_are_the_pages_of_the_files(tmp_path):
 
 def test_the_number_of_threads_changes_no_file(tmp_path):
     for threads in (1, 3):
-        load(corpus(), tmp_path / str(threads) / "features-1", Maker(), threads)
+        load(corpus(), tmp_path / str(threads) / ONE, Maker(), threads)
     for number in range(3):
-        one, three = (tmp_path / threads / "features-1" / f"{number:05d}.arrow" for threads in ("1", "3"))
+        one, three = (tmp_path / threads / ONE / f"{number:05d}.arrow" for threads in ("1", "3"))
         assert one.read_bytes() == three.read_bytes()
 
 
 @pytest.mark.parametrize("left", [b"", b"ARROW1", None, "foreign", "moved", "garbage"])
 def test_a_shard_that_is_torn_or_foreign_is_made_anew_and_no_other(tmp_path, left):
-    folder = tmp_path / "features-1"
+    folder = tmp_path / ONE
     load(corpus(), folder, Maker())
     path = folder / "00001.arrow"
     whole = path.read_bytes()
@@ -138,7 +143,7 @@ def test_a_shard_that_is_torn_or_foreign_is_made_anew_and_no_other(tmp_path, lef
 
 
 def test_a_killed_build_goes_on_at_the_first_missing_shard(tmp_path, monkeypatch):
-    folder, write = tmp_path / "features-1", cache.storage.write
+    folder, write = tmp_path / ONE, cache.storage.write
 
     def killed(path, fill):
         if path.name == "00001.arrow":
@@ -163,13 +168,13 @@ def test_no_more_than_two_shards_are_made_ahead_of_what_is_written(tmp_path, mon
         ahead.append(len(maker.made) - 4 * len(ahead))
 
     monkeypatch.setattr(cache.storage, "write", watched)
-    load(corpus(40), tmp_path / "features-1", maker)
+    load(corpus(40), tmp_path / ONE, maker)
     assert len(ahead) == 10
     assert max(ahead) <= 8
 
 
 def test_all_unreadable_utterances_are_counted_and_whole_shards_kept(tmp_path):
-    folder, broken = tmp_path / "features-1", Maker(("5", "6", "8", "10"))
+    folder, broken = tmp_path / ONE, Maker(("5", "6", "8", "10"))
     with pytest.raises(Fault) as caught:
         load(corpus(), folder, broken)
     assert str(caught.value) == (
@@ -186,11 +191,11 @@ def test_all_unreadable_utterances_are_counted_and_whole_shards_kept(tmp_path):
 
 def test_two_builders_take_turns(tmp_path):
     """Another one holds the lock; it makes everything before this one is let in."""
-    folder, maker, found = tmp_path / "features-1", Maker(), []
+    folder, maker, found = tmp_path / ONE, Maker(), []
     with cache._alone(folder):
         waiting = threading.Thread(target=lambda: found.append(load(corpus(), folder, maker)))
         waiting.start()
-        other = load(corpus(), tmp_path / "other" / "features-1", Maker())
+        other = load(corpus(), tmp_path / "other" / ONE, Maker())
         for number, shard in enumerate(other.shards):
             cache._write(folder, number, shard)
         assert not found
@@ -204,7 +209,7 @@ def test_a_file_system_without_locks_costs_nothing_but_work(tmp_path, monkeypatc
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", none)
-    assert equal(load(corpus(), tmp_path / "features-1", Maker()))
+    assert equal(load(corpus(), tmp_path / ONE, Maker()))
 
 
 def filled(tmp_path: Path, name: str, used: int) -> Path:
@@ -221,7 +226,11 @@ def bytes_of(folder: Path) -> int:
 def test_the_least_recently_used_go_first_and_the_kept_never(tmp_path):
     old, older, new = (
         filled(tmp_path, name, used)
-        for name, used in (("features-a", 20), ("waveforms-b", 10), ("features-c", 30))
+        for name, used in (
+            (A, 20),
+            (B_WAVES, 10),
+            (C, 30),
+        )
     )
     (tmp_path / "files").write_text("not a folder of clips")
     size = bytes_of(old)
@@ -236,7 +245,10 @@ def test_the_least_recently_used_go_first_and_the_kept_never(tmp_path):
 
 
 def test_a_load_counts_as_use(tmp_path):
-    one, two = filled(tmp_path, "features-a", 10), filled(tmp_path, "features-b", 20)
+    one, two = (
+        filled(tmp_path, A, 10),
+        filled(tmp_path, B, 20),
+    )
     load(corpus(), one, Maker())
     cache.trim(tmp_path, 1.5 * bytes_of(one) / 1e9)
     assert one.exists()
@@ -244,23 +256,52 @@ def test_a_load_counts_as_use(tmp_path):
 
 
 def test_who_still_looks_at_a_deleted_folder_keeps_what_is_open(tmp_path):
-    frames = load(corpus(), tmp_path / "features-1", Maker())
+    frames = load(corpus(), tmp_path / ONE, Maker())
     assert cache.clear(tmp_path) > 0
     assert equal(frames)
 
 
 def test_a_folder_that_is_being_filled_is_not_deleted(tmp_path):
-    folder = filled(tmp_path, "features-a", 10)
+    folder = filled(tmp_path, A, 10)
     with cache._alone(folder):
         assert cache.trim(tmp_path, 0.0) == cache.clear(tmp_path) == 0
     assert equal(load(corpus(), folder, Maker()))
 
 
 def test_what_another_process_deletes_meanwhile_is_no_fault(tmp_path, monkeypatch):
-    filled(tmp_path, "features-a", 10)
+    filled(tmp_path, A, 10)
     found = cache._folders(tmp_path)
-    monkeypatch.setattr(cache, "_folders", lambda _: [*found, tmp_path / "features-gone"])
+    monkeypatch.setattr(cache, "_folders", lambda _: [*found, tmp_path / "features-0000000000000000"])
     assert cache.trim(tmp_path, 0.0) > 0
     assert cache.trim(tmp_path, 0.0) == cache.clear(tmp_path) == 0
     monkeypatch.undo()
     assert cache.trim(tmp_path / "nowhere", 0.0) == cache.clear(tmp_path / "nowhere") == 0
+
+
+def test_nothing_is_deleted_that_the_cache_has_not_written(tmp_path):
+    ours = filled(tmp_path, A, 10)
+    theirs = (
+        tmp_path / "features-thesis-2024",
+        tmp_path / "waveforms-original",
+        tmp_path / B,
+    )
+    for folder in theirs:
+        folder.mkdir()
+        (folder / "00000.arrow").write_bytes(b"ten years of work")
+    (tmp_path / C).symlink_to(theirs[0])
+    (ours / "notes.txt").write_text("why this one works")
+    assert cache.trim(tmp_path, 0.0) > 0
+    with pytest.raises(Fault, match="not everything in"):
+        cache.clear(tmp_path)
+    assert [path.name for path in ours.iterdir()] == ["notes.txt"]
+    assert all((folder / "00000.arrow").read_bytes() == b"ten years of work" for folder in theirs)
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_one_flipped_bit_anywhere_in_the_cache_changes_no_number(tmp_path_factory, place, bit):
+    folder = filled(tmp_path_factory.mktemp("flipped"), A, 10)
+    path = folder / "00000.arrow"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    assert equal(load(corpus(), folder, Maker()))

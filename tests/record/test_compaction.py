@@ -102,7 +102,7 @@ def test_killed_at_any_step_it_loses_nothing_and_counts_nothing_twice(root: Path
         assert ledger.remarks(files) == []
         compaction.compact(files)
         same(files, before)
-        assert len(storage.listed(files.trials)) == 1
+        assert len(storage.listed(files.trials)) == 2  # and its copy
     assert step > 10
 
 
@@ -110,11 +110,30 @@ def test_all_readable_records_become_one_file(root: Path) -> None:
     files = whole(root)
     before = ledger.table(files)
     assert ledger.compact(files) == 4
-    (path,) = storage.listed(files.trials)
+    copy, path = storage.listed(files.trials)
     assert path.name.startswith("compacted-0002-")
     same(files, before)
     assert ledger.compact(files) == 0, "there is nothing left to do"
-    assert storage.listed(files.trials) == [path]
+    assert storage.listed(files.trials) == [copy, path]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_damaged_file_of_many_loses_no_trial_while_its_copy_is_sound(root: Path, copy: bool) -> None:
+    files = whole(root)
+    before = ledger.table(files)
+    ledger.compact(files)
+    second, first = storage.listed(files.trials)
+    damaged = second if copy else first
+    content = bytearray(storage.read(damaged))
+    content[len(content) // 2] ^= 1
+    storage.put(damaged, bytes(content))
+    same(files, before)
+    if not copy:
+        assert "its copy was read instead" in ledger.remarks(files)[0]
+        assert ledger.compact(files) == 0
+        assert damaged not in storage.listed(files.trials)
+        assert not ledger.remarks(files)
+        same(files, before)
 
 
 def test_what_cannot_be_read_stays_and_goes_on_being_named(root: Path) -> None:
@@ -207,7 +226,7 @@ def test_a_launch_puts_records_together_only_when_they_are_many(
     monkeypatch.setattr(compaction, "FILES", 4)
     assert (ledger.compact_many(files), len(storage.listed(files.trials))) == (0, 4)
     ledger.write(files.trial(record(fold=4).key), [record(fold=4)])
-    assert (ledger.compact_many(files), len(storage.listed(files.trials))) == (5, 1)
+    assert (ledger.compact_many(files), len(storage.listed(files.trials))) == (5, 2)
     assert not compaction.due(files)
 
 

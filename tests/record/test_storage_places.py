@@ -109,7 +109,7 @@ def test_what_is_not_there_is_none_or_nothing(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         storage.read(folder / "x")
     storage.delete(folder / "x")
-    storage.delete_tree(folder / "y")
+    storage.delete_own(folder / "y", bool)
 
 
 def test_a_folder_is_listed_by_name_without_what_is_half_written(folder: Path) -> None:
@@ -118,8 +118,33 @@ def test_a_folder_is_listed_by_name_without_what_is_half_written(folder: Path) -
     assert storage.listed(folder, ".json") == [folder / "a.json", folder / "b.json"]
     storage.delete(folder / "a.json")
     assert storage.listed(folder, ".json") == [folder / "b.json"]
-    storage.delete_tree(folder / "e")
-    assert not storage.exists(folder / "e" / "f.json")
+
+
+def test_only_our_files_are_deleted_and_the_folder_only_when_it_is_empty(folder: Path) -> None:
+    for name in ("e/ours.json", "e/theirs.txt", "e/deeper/ours.json"):
+        storage.put(folder / name, b"x")
+    storage.delete_own(folder / "e", lambda path: path.suffix == ".json")
+    assert not storage.exists(folder / "e" / "ours.json")
+    assert storage.exists(folder / "e" / "theirs.txt")
+    assert storage.exists(folder / "e" / "deeper" / "ours.json")
+    storage.delete(folder / "e" / "theirs.txt")
+    storage.delete(folder / "e" / "deeper" / "ours.json")
+    storage.put(folder / "f" / "ours.json", b"x")
+    storage.delete_own(folder / "f", bool)
+    assert not storage.exists(folder / "f")
+
+
+def test_a_symbolic_link_is_neither_followed_nor_deleted(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "a.pt").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.pt").symlink_to(tmp_path / "thesis" / "a.pt")
+    (tmp_path / "link").symlink_to(tmp_path / "thesis")
+    for name in ("folder", "link"):
+        storage.delete_own(tmp_path / name, bool)
+    assert (tmp_path / "thesis" / "a.pt").exists()
+    assert (tmp_path / "folder" / "a.pt").is_symlink()
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_file_that_is_written_anew_has_another_state(folder: Path) -> None:

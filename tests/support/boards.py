@@ -63,7 +63,9 @@ def config_of(storage: Path, arm: str) -> Config:
 def files_of(storage: Path, fate: str) -> TrialFiles:
     """Where a single trial writes."""
     arm, candidate = FATES[fate]
-    return StudyFiles(storage / "small-single").trial(TrialKey(arm=arm, candidate=candidate, fold=0, seed=0))
+    return StudyFiles(storage / "small" / "single").trial(
+        TrialKey(arm=arm, candidate=candidate, fold=0, seed=0)
+    )
 
 
 def all_fates(storage: Path) -> None:
@@ -129,7 +131,7 @@ def _killed(storage: Path) -> None:
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
     with journal.opened(storage / "killed.journal") as held:
-        queue = Queue(config_of(storage, arm), StudyFiles(storage / "small-single"), held)
+        queue = Queue(config_of(storage, arm), StudyFiles(storage / "small" / "single"), held)
         key = queue.next()
         assert key is not None
         assert key == files.key

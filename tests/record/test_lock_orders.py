@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysernas.config.fault import Fault
-from raysernas.fleet.lock import Lease
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles
+from raysernas.record.lock import Lease
 
 SILENT = str  # a listener that says nothing
 

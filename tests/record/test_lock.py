@@ -15,16 +15,15 @@ from typing import Any
 
 import pytest
 
-from raysernas.fleet import lock
-from raysernas.fleet.lock import LEASE_S, Lease
-from raysernas.record import storage
+from raysernas.record import lock, storage
 from raysernas.record.files import StudyFiles
+from raysernas.record.lock import LEASE_S, Lease
 from raysernas.record.storage import StorageFault
 from tests.support.faults import refusal
 
 HOLDER = """
 import sys, time
-from raysernas.fleet import lock
+from raysernas.record import lock
 from raysernas.record.files import StudyFiles
 from pathlib import Path
 with lock.held(StudyFiles(Path(sys.argv[1]))):

@@ -1,4 +1,4 @@
-"""One launch of a study at a time, and no lock that outlives its owner.
+"""One launch of a study at a time (or one process of a single trial), and no lock that outlives its owner.
 
 In: a study. Out: a `Hold`; while it is open, no other launch runs the study. A local folder is held by a
 locked file, and the lock ends with the process. A bucket has no locks. There each launch creates the next
@@ -21,15 +21,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from raysernas.config.fault import Fault
 from raysernas.record import storage
-from raysernas.record.files import StudyFiles
 from raysernas.record.storage import StorageFault
 
 LEASE_S = 30.0  # without renewal: then the launch counts as dead
 RENEW_S = 5.0
+
+
+class Lockable(Protocol):
+    """What one process at a time may write: the files of a study, or of a single trial."""
+
+    @property
+    def root(self) -> Path:
+        """The folder or bucket."""
+        ...
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked in a local folder."""
+        ...
+
+    @property
+    def leases(self) -> Path:
+        """The folder of the leases in a bucket."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,7 @@ class Hold:
 
 @contextmanager
 def held(
-    files: StudyFiles, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)
+    files: Lockable, say: Callable[[str], object] = lambda text: print(text, file=sys.stderr)
 ) -> Iterator[Hold]:
     """Hold the study for this launch alone.
 
@@ -68,7 +86,7 @@ def held(
         lease.give_back()
 
 
-def _locked(files: StudyFiles) -> int | None:
+def _locked(files: Lockable) -> int | None:
     """Lock the study's file; None on a file system without locks."""
     try:
         files.lock.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +140,7 @@ class Lease:
 
     def __init__(
         self,
-        files: StudyFiles,
+        files: Lockable,
         clock: Callable[[], float] | None = None,
         wait: Callable[[float], object] = time.sleep,
     ):
@@ -155,7 +173,7 @@ class Lease:
             raise _refused(self.files, storage.text(self._last() or self._path()))
         self._confirmed = begun
         for path in storage.listed(self.files.leases, ".json"):
-            if _number(path) < self._number:
+            if 0 < _number(path) < self._number:  # 0 is the name of no lease
                 storage.delete(path)
 
     def renew(self) -> None:
@@ -259,7 +277,7 @@ def _clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()
 
 
-def _refused(files: StudyFiles, holder: str | bytes | None) -> Fault:
+def _refused(files: Lockable, holder: str | bytes | None) -> Fault:
     return Fault(
         "study",
         f"{files.root} is being run by another process",
