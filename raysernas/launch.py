@@ -112,7 +112,7 @@ def _yaml(value: object) -> str:
 
 def _study(parsed: argparse.Namespace) -> int:
     from raysernas.config.files import load
-    from raysernas.record import ledger, lock
+    from raysernas.record import ledger, leftovers, lock
     from raysernas.record.files import study_files
 
     config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
@@ -124,6 +124,7 @@ def _study(parsed: argparse.Namespace) -> int:
         return _launch(config, None)
     with lock.held(study_files(config)) as hold:
         ledger.compact_many(study_files(config))
+        leftovers.clean(study_files(config))
         return _launch(config, hold)
 
 

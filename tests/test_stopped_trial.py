@@ -20,6 +20,7 @@ from raysernas.config.schema import ResourcesConfig, StudyConfig, TrialConfig
 from raysernas.record import ledger
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
+from raysernas.runtime import checkpoint_file
 from raysernas.search import darts
 from raysernas.training import scratch
 from raysernas.trial import Interrupted, Progress, Retryable
@@ -221,7 +222,7 @@ def test_a_record_that_stood_before_its_checkpoints_were_deleted_is_kept_and_the
     root, whole = undisturbed("search")
     written = whole.record.read_bytes()
     whole.checkpoints.mkdir(parents=True)
-    whole.checkpoint("search").write_bytes(b"of before")
+    checkpoint_file.save(whole.checkpoint("search"), {"of": "before"})
     run(root / "undisturbed", planned("search"))
     assert not whole.checkpoints.exists()
     assert whole.record.read_bytes() == written
@@ -237,5 +238,5 @@ def test_the_ledger_of_before_is_read_beside_that_of_now(tmp_path):
         old.record, pd.read_parquet(old.record).drop(columns=["failure", "attempts"]).assign(schema_version=1)
     )
     table = ledger.table(study)
-    assert table["schema_version"].tolist() == [1, 2]
+    assert table["schema_version"].tolist() == [1, 3]
     assert table["failure"].isna().tolist() == [True, False]

@@ -203,7 +203,7 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
 
     monkeypatch.setattr(catalogue, "read", relabelled)
     others, changed = run(tmp_path, trial, "relabelled")
-    touched = {"study", "test_ua", "test_wa", "test_f1", "test_confusion", "test_classes"}
+    touched = {"study", "test_ua", "test_wa", "test_f1", "test_confusion", "test_classes", "checksums"}
     kept = [name for name in rows if name not in touched and not str(name).endswith(ledger.MEASURED)]
     pd.testing.assert_frame_equal(rows[kept], others[kept])
     assert not rows["test_confusion"].equals(others["test_confusion"])

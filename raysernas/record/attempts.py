@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from raysernas.record import storage
@@ -26,8 +27,17 @@ def begin(files: TrialFiles) -> None:
 
 def read(files: TrialFiles) -> list[dict[str, Any]]:
     """`began`, `host` and `pid` of every start; empty if the file is missing or damaged."""
+    return _parsed(files.attempts)
+
+
+def is_list(path: Path) -> bool:
+    """Whether `begin` wrote this file."""
+    return any(each.keys() == {"began", "host", "pid"} for each in _parsed(path))
+
+
+def _parsed(path: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(files.attempts.read_text(encoding="utf-8"))
+        found = json.loads(storage.read(path))
     except (OSError, ValueError):
         return []
-    return found if isinstance(found, list) else []
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
