@@ -32,8 +32,8 @@ from raysernas.corpora.corpus import Remark
 from raysernas.corpora.folds import fold_file, splits
 from raysernas.features import cache, loading
 from raysernas.fleet import plan as planning
-from raysernas.record import ledger
-from raysernas.record.files import TrialFiles, TrialKey
+from raysernas.record import ledger, lock
+from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.storage import StorageFault
 from raysernas.runtime import checkpoint_file
 from raysernas.search import darts
@@ -302,6 +302,20 @@ def test_a_trial_alone_is_the_trial_of_the_study(tmp_path):
     assert digest(trial_config(alone, arm="cnn", fold=1, seed=0)) == digest(
         trial_config(planned, arm="cnn", fold=1, seed=0)
     )
+
+
+def test_the_command_replaces_no_record_of_other_settings_and_runs_once_at_a_time(tmp_path, capsys):
+    command = ["laptop", "arm=majority", f"study.storage={tmp_path}"]
+    assert trial_room.main(command) == 0
+    files = StudyFiles(tmp_path / "laptop").single(TrialKey(arm="majority", candidate=0, fold=0, seed=0))
+    written = files.record.read_bytes()
+    assert trial_room.main([*command, "corpus.synthetic_takes=3"]) == 2
+    assert "holds this trial under other settings" in capsys.readouterr().err
+    with lock.held(files):
+        assert trial_room.main(command) == 2
+    assert "is being run by another process" in capsys.readouterr().err
+    assert trial_room.main(command) == 0
+    assert files.record.read_bytes() == written
 
 
 def test_the_command_tells_in_what_its_scores_are_optimistic(tmp_path, monkeypatch, capsys):
