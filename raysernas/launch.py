@@ -1,6 +1,7 @@
 """The door: one command runs a whole study, and the same command continues it.
 
-    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache | --compact]
+    python -m raysernas.launch [CONFIG | --resume FOLDER] [key=value ...]
+                               [--dry-run | --clear-cache | --compact]
     python -m raysernas.launch --settings [SECTION] | --version
 
 In: a configuration (`laptop` if none is named) and overrides. Out: the study's folder and its result tables.
@@ -63,6 +64,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="CONFIG | key=value",
         help=f"a YAML file or a shipped study (default {DEFAULT}), and settings",
     )
+    resume = "continue the study in this folder or bucket, where it lies"
+    parser.add_argument("--resume", metavar="FOLDER", help=resume)
     instead = parser.add_mutually_exclusive_group()
     flags = {
         "--dry-run": "print the plan and the expected time, and write nothing",
@@ -111,12 +114,18 @@ def _yaml(value: object) -> str:
 
 
 def _study(parsed: argparse.Namespace) -> int:
-    from raysernas.config.files import load
     from raysernas.fleet import lock
-    from raysernas.record import ledger
-    from raysernas.record.files import study_files
+    from raysernas.record import ledger, storage
+    from raysernas.record.files import configuration, continued, study_files
 
-    config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
+    names, overrides = _words(parsed.words)
+    if parsed.resume and names:
+        fix = "leave one of the two out"
+        raise Fault("launch", "CONFIG and --resume", got=names[0], expected="one of them", fix=fix)
+    if parsed.resume:
+        config = continued(storage.place(parsed.resume), overrides)
+    else:
+        config = configuration(next(iter(names), DEFAULT), overrides)
     if parsed.clear_cache:
         return _clear(config)
     if parsed.compact:
@@ -128,12 +137,13 @@ def _study(parsed: argparse.Namespace) -> int:
         return _launch(config, hold)
 
 
-def _name(words: Sequence[str]) -> str:
+def _words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """At most one CONFIG, and the settings."""
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         got, fix = " ".join(names), "launch them one by one"
         raise Fault("launch", "more than one CONFIG", got=got, expected="one, and key=value", fix=fix)
-    return next(iter(names), DEFAULT)
+    return names, [word for word in words if "=" in word]
 
 
 def _clear(config: Config) -> int:

@@ -22,14 +22,14 @@ import torch
 from raysernas.arms.arm import Architecture
 from raysernas.arms.members import MEMBERS
 from raysernas.config.fault import Fault
-from raysernas.config.files import assign, load
+from raysernas.config.files import assign
 from raysernas.config.identity import digest, trial_config
 from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.record import attempts, ledger, storage
-from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
+from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
@@ -226,7 +226,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
             expected="one, and key=value",
             fix="run them one by one",
         )
-    config = load(next(iter(names), "laptop"), overrides)
+    config = configuration(next(iter(names), "laptop"), overrides)
     cache = cache_folder(config)
     with progress_bar("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)

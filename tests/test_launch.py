@@ -180,7 +180,7 @@ def test_what_runs_nothing_answers_at_once(option: str) -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in ran.stdout.splitlines()[-1].split()}
     assert "raysernas" in loaded
-    assert not loaded & {"torch", "ray", "optuna", "pandas", "scipy", "omegaconf"}
+    assert not loaded & {"torch", "ray", "optuna", "pandas", "scipy", "yaml"}
 
 
 def test_an_interrupt_is_one_line(

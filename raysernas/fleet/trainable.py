@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import parse, trial_from
+from raysernas.config.files import from_study_yaml, trial_from
 from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.fleet import notice, stop_signal
 from raysernas.record import storage
@@ -129,7 +129,7 @@ def check_node(chosen: TrialConfig, files: StudyFiles, plan: str) -> str:
 @lru_cache(maxsize=1)  # a process runs many trials of one study
 def study_of(text: str) -> StudyConfig:
     """The study that a study.yaml describes."""
-    return parse(text, "study.yaml").study
+    return from_study_yaml(text, "study.yaml").study
 
 
 def _unseen(place: str) -> str:

@@ -6,11 +6,12 @@ alike.
 
 import hashlib
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import parse
+from raysernas.config.files import find, from_study_yaml, load, overridden
 from raysernas.config.schema import Config
 from raysernas.record import storage
 
@@ -209,10 +210,10 @@ def study_config(study: StudyFiles) -> Config | None:
     """The configuration that a study was last launched with; None for no study.
 
     Raises:
-        Fault: when it cannot be read.
+        Fault: when it cannot be read, or is not whole.
     """
     text = storage.text(study.config)
-    return None if text is None else parse(text, str(study.config))
+    return None if text is None else from_study_yaml(text, str(study.config))
 
 
 def need_config(study: StudyFiles) -> Config:
@@ -230,6 +231,33 @@ def need_config(study: StudyFiles) -> Config:
             fix="check the path",
         )
     return config
+
+
+def configuration(name: str, overrides: Sequence[str]) -> Config:
+    """The configuration of a CONFIG and `key=value` overrides. A study.yaml among results means these
+    results: the study is continued where it lies.
+
+    Raises:
+        Fault: as `load`; as `continued`.
+    """
+    path = find(name)
+    beside = StudyFiles(path.absolute().parent)
+    if path.name == beside.config.name and (beside.lock.exists() or beside.trials.exists()):
+        return continued(beside.root, overrides)
+    return load(name, overrides)
+
+
+def continued(root: Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of the study in a folder or a bucket, which stays there unless an override moves it.
+
+    Raises:
+        Fault: when the folder is not a study's, and as `load`.
+    """
+    config = need_config(StudyFiles(root))
+    if study_files(config).root != root:
+        moved = replace(config.study, storage=str(root.parent), name=root.name)
+        config = replace(config, study=moved)
+    return overridden(config, overrides)
 
 
 def cache_text(config: Config) -> str:
