@@ -263,7 +263,7 @@ def continued(root: Path, overrides: Sequence[str] = ()) -> Config:
 def cache_text(config: Config) -> str:
     """The cache folder as text for every node. `~` is not expanded, because home folders differ."""
     if cache := config.study.cache:
-        return cache if cache.startswith("~") else str(Path(cache).absolute())
+        return cache if cache.startswith("~") else str(storage.place(cache))
     root = storage.place(config.study.storage)
     return str(root / ".cache" if storage.is_local(root) else STATE)
 
