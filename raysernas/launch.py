@@ -25,6 +25,7 @@ from raysernas.config.identity import flatten, trial_config
 from raysernas.config.schema import Config
 from raysernas.config.setting import declared
 from raysernas.record.terminal import console as standard_output
+from raysernas.record.terminal import lenient_streams, print_error, printable
 
 if TYPE_CHECKING:
     from raysernas.estimate import Estimate
@@ -37,19 +38,23 @@ DEFAULT = "laptop"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all has finished; 1: a trial failed; 2: a mistake of the user; 130 or 143: stopped by a signal."""
-    try:
-        parsed = _parse(arguments)
-        if parsed.version:
-            return _print_version()
-        if parsed.settings is not None:
-            return _print_settings(parsed.settings)
-        return _study(parsed)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print("\nstopped; the same command continues this study", file=sys.stderr)
-        return 128 + getattr(stop, "number", signal.SIGINT)
+    with lenient_streams("nobody reads the output any more; the study goes on without it"):
+        try:
+            return _run(_parse(arguments))
+        except Fault as fault:
+            print_error(fault)
+            return 2
+        except KeyboardInterrupt as stop:
+            print_error("\nstopped; the same command continues this study")
+            return 128 + getattr(stop, "number", signal.SIGINT)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.version:
+        return _print_version()
+    if parsed.settings is not None:
+        return _print_settings(parsed.settings)
+    return _study(parsed)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -165,7 +170,7 @@ def _compact(config: Config) -> int:
     with lock.held(files):
         print(f"{ledger.compact(files)} files of single trials merged into {files.trials}")
     for remark in ledger.remarks(files):
-        print(remark)
+        print(printable(remark))
     return 0
 
 
@@ -241,7 +246,7 @@ def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
     grid.add_column(style="bold", min_width=9, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in pairs.items():
-        grid.add_row(label, Text(text))  # a path may contain what rich takes for markup
+        grid.add_row(label, Text(printable(text)))  # a path may contain what rich takes for markup
     console.print(grid, highlight=False)
 
 

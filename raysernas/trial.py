@@ -36,6 +36,7 @@ from raysernas.record.progress_bar import progress_bar
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
+from raysernas.record.terminal import lenient_streams, print_error
 from raysernas.runtime import checkpoint_file, checkpointing, interrupts
 from raysernas.runtime.checkpointing import Interrupted, Retryable, TrialCheckpoints
 from raysernas.runtime.determinism import device_of, pin
@@ -191,21 +192,19 @@ def _test(model: TrainedModel, data: Data, after: Callable[[], object]) -> Predi
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
-    try:
-        with interrupts.catch_signals() as should_stop:
-            return _here(arguments, should_stop)
-    except Interrupted as stop:
-        print(f"stopped by {stop.reason}; the same command continues from here", file=sys.stderr)
-        return interrupts.exit_code(stop.reason)
-    except Retryable as stop:
-        print(
-            f"out of memory; the same command continues from the last checkpoint\n{stop.reason}",
-            file=sys.stderr,
-        )
-        return 1
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    with lenient_streams("nobody reads the output any more; the trial goes on without it"):
+        try:
+            with interrupts.catch_signals() as should_stop:
+                return _here(arguments, should_stop)
+        except Interrupted as stop:
+            print_error(f"stopped by {stop.reason}; the same command continues from here")
+            return interrupts.exit_code(stop.reason)
+        except Retryable as stop:
+            print_error(f"out of memory; the same command continues from the last checkpoint\n{stop.reason}")
+            return 1
+        except Fault as fault:
+            print_error(fault)
+            return 2
 
 
 def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
@@ -238,7 +237,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     rows = run(trial, study=config.study, files=files, cache=cache, report=_print, should_stop=should_stop)
     row = rows.iloc[0]
     if row["status"] == "failed":
-        print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
+        print_error(f"{key.name} failed: {row['reason']}")
         return 1
     if row["commit"] != (now := provenance()["commit"]):
         print(

@@ -21,6 +21,7 @@ from raysernas.config.files import load, shipped
 from raysernas.corpora.check.report import CorpusReport, EmotionCount, Scheme, SpeakerCount
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
+from raysernas.record.terminal import printable
 
 NOTHING = "-"
 NAMED = 10  # problems of one kind that are listed; --json lists all
@@ -60,7 +61,7 @@ def print_report(report: CorpusReport, console: Console) -> None:
 
 def clean(text: str) -> str:
     """Text for one line of a terminal: everything that cannot be printed becomes an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text, keep="")
 
 
 def first_study(report: CorpusReport) -> str:
