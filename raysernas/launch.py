@@ -195,8 +195,8 @@ def _launch(config: Config, hold: "Hold | None") -> int:
     commands = {
         "results": str(root),
         "curves": _curves(plan.files),
-        # not `python -m analysis`, which would run an analysis.py of the current folder
-        "tables": f"python -m raysernas analysis {shlex.quote(str(root))}",
+        # without -P and `raysernas`, Python would run a random.py or an analysis.py of the current folder
+        "tables": f"python -P -m raysernas analysis {shlex.quote(str(root))}",
     }
     for label, text in commands.items():  # never wrapped, so that they can be copied
         console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)

@@ -57,7 +57,7 @@ def test_a_finished_study_runs_nothing_and_prints_its_table(
     assert [line.rstrip() for line in out.splitlines()[-3:]] == [
         f"results    {tmp_path}/small",
         f"curves     tensorboard --logdir {tmp_path}/small/tensorboard",
-        f"tables     python -m raysernas analysis {tmp_path}/small",
+        f"tables     python -P -m raysernas analysis {tmp_path}/small",
     ]
 
 

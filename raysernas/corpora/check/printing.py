@@ -79,7 +79,7 @@ def first_study(report: CorpusReport) -> str:
     words += [f"corpus.folds={scheme.name}"] * (not fitting)
     words += ["corpus.speaker_dependent=true"] * scheme.speaker_dependent
     words += ["corpus.on_bad_file=skip"] * any(remark.kind == "bad" for remark in report.remarks)
-    return " ".join(["python -m raysernas.launch", *map(shlex.quote, words)])
+    return " ".join(["python -P -m raysernas.launch", *map(shlex.quote, words)])
 
 
 def _assigned(key: str, value: str) -> str:
