@@ -137,6 +137,10 @@ def _study(parsed: argparse.Namespace) -> int:
         return _compact(config)
     if parsed.dry_run:
         return _launch(config, None)
+    if sys.flags.optimize > 1:
+        what, fix = "Python was started without docstrings, and Ray needs them", "unset PYTHONOPTIMIZE"
+        expected = "PYTHONOPTIMIZE=1 at most, and no -OO"
+        raise Fault("launch", what, got=f"{sys.flags.optimize}", expected=expected, fix=fix)
     with lock.held(study_files(config)) as hold:
         ledger.compact_many(study_files(config))
         return _launch(config, hold)

@@ -53,7 +53,8 @@ def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
         Fault: when there is none to join.
     """
     address = plan.config.study.resources.address
-    with environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}):
+    here = {} if address else LOCAL | {"RAY_AUTH_TOKEN": _token()}
+    with environment(QUIET | here | home(folder)):
         import ray
 
         try:
@@ -65,6 +66,11 @@ def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
             yield slots(plan, ray.cluster_resources)
         finally:
             ray.shutdown()
+
+
+def home(folder: str) -> dict[str, str]:
+    """A home for Ray, which wants one, where the user of a container has none."""
+    return {"HOME": folder} if os.path.expanduser("~") == "~" else {}
 
 
 def importable(folder: str) -> str:

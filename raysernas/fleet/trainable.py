@@ -20,7 +20,7 @@ from raysernas.config.files import from_study_yaml, trial_from
 from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.fleet import notice, stop_signal
 from raysernas.record import storage
-from raysernas.record.files import StudyFiles, TrialKey, visible_study
+from raysernas.record.files import StudyFiles, TrialKey, at_home, visible_study
 
 FREE_SHARE = 0.9  # of the GPU memory that a trial may use; CUDA itself keeps the rest
 FREE_WAIT_S = 60.0  # for the trial before to leave the GPU
@@ -85,7 +85,7 @@ def attempt(
             torch.cuda.empty_cache()  # of the trial before, in this process
             if reason := wait_for_gpu(config["gpus_per_trial"], torch.cuda.mem_get_info, poller):
                 return {"died": "out_of_memory", "reason": reason}
-        cache = Path(config["cache"]).expanduser()
+        cache = at_home(Path(config["cache"]))
         rows = trial.run(
             chosen, study=study, files=files.trial(key), cache=cache, report=report, should_stop=poller
         )

@@ -5,6 +5,7 @@ alike.
 """
 
 import hashlib
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -72,7 +73,7 @@ class StudyFiles:
         if storage.is_local(self.root):
             return self.root / "optuna.journal"
         mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
-        return STATE.expanduser() / "journals" / f"{self.root.name}-{mark}" / "optuna.journal"
+        return at_home(STATE) / "journals" / f"{self.root.name}-{mark}" / "optuna.journal"
 
     @property
     def lock(self) -> Path:
@@ -270,4 +271,18 @@ def cache_text(config: Config) -> str:
 
 def cache_folder(config: Config) -> Path:
     """Features, file hashes and fetched corpora. Always local; may be deleted at any time."""
-    return Path(cache_text(config)).expanduser().absolute()
+    return at_home(Path(cache_text(config))).absolute()
+
+
+def at_home(path: Path) -> Path:
+    """The path with a leading `~` expanded.
+
+    Raises:
+        Fault: when the user has no home folder, as in some containers.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        what, got = f"{path} is nowhere: this user has no home folder", f"uid {os.getuid()} and no HOME"
+        fix = "set HOME, or study.cache and study.storage to folders elsewhere"
+        raise Fault("storage", what, got=got, expected="a home folder", fix=fix) from error
