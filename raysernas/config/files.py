@@ -114,24 +114,27 @@ def from_study_yaml(text: str, name: str) -> Config:
     name one as it was then called.
 
     Raises:
-        Torn: when a part of the file is missing.
+        Torn: when a part of the file is missing, or it is not readable.
         Fault: as `load`.
     """
-    layer = _read(lambda: read(text), name)
+    try:
+        layer = _plain_values(read(text) or {})
+    except yaml.YAMLError as error:
+        raise _torn(f"{name} is not readable YAML", _reason(error)) from error
     named = _settings_in(layer)
     lines = text.rstrip("\n").splitlines()
     count = len(declared(Config))
     whole = lines[-1] == END.format(len(named)) if lines and lines[-1].startswith(END[:6]) else LAST in named
     if not whole:
-        raise Torn(
-            "results",
-            f"{name} is not whole",
-            got=f"{len(named)} of {count} settings",
-            expected="the file as the launch has written it",
-            fix="restore it from a copy; or delete it alone, and launch the study with the configuration "
-            "that it began with",
-        )
+        raise _torn(f"{name} is not whole", f"{len(named)} of {count} settings")
     return checked(merge(Config(), _renamed(layer)))
+
+
+def _torn(what: str, got: str) -> Torn:
+    expected = "the file as the launch has written it"
+    again = "launch the study with the configuration that it began with"
+    fix = f"restore it from a copy; or delete it alone, and {again}"
+    return Torn("results", what, got=got, expected=expected, fix=fix)
 
 
 def _settings_in(layer: Any, prefix: str = "") -> set[str]:

@@ -146,6 +146,17 @@ def test_an_empty_study_yaml_is_never_taken_for_a_study_of_defaults(tmp_path: Pa
         assert refusal(act) == fault
 
 
+@pytest.mark.parametrize(
+    "text", ["\0" * 4096, "study: [", "study:\n  name: a\n\tseed: 1\n", "[]", "text", "---"]
+)
+def test_a_study_yaml_that_is_something_else_is_never_a_reason_to_delete_results(
+    text: str, tmp_path: Path
+) -> None:
+    begun(tmp_path / "mine", text)
+    chosen = assign(Config(), {"study.storage": str(tmp_path), "study.name": "mine"})
+    assert "restore it from a copy; or delete it alone" in refusal(lambda: plan.resolve(chosen))
+
+
 def test_a_line_taken_out_of_a_study_yaml_is_seen() -> None:
     lines = study_yaml(Config()).splitlines(keepends=True)
     without = "".join(line for line in lines if "label_smoothing" not in line)
