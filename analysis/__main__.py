@@ -20,6 +20,7 @@ from raysernas.config.fault import Fault
 from raysernas.record import storage
 from raysernas.record.printing import print_tables
 from raysernas.record.terminal import console as standard_output
+from raysernas.record.terminal import lenient_streams, print_error
 
 REFRESH_S = 10  # between two reloads of a page that is being watched
 
@@ -28,20 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0: everything is printed and written; 2: a folder holds no study, or a file cannot be read or
     written.
     """
-    options = _options(arguments)
-    console = standard_output()
-    try:
-        roots = [storage.place(root) for root in options.results]
-        if options.watch:
-            watching.watch(
-                roots,
-                lambda: _once(roots, options, console, REFRESH_S),
-                lambda fault: print(fault, file=sys.stderr),
-            )
-        _once(roots, options, console)  # after watching: a page that no longer reloads
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    with lenient_streams():
+        options = _options(arguments)
+        console = standard_output()
+        try:
+            roots = [storage.place(root) for root in options.results]
+            if options.watch:
+                watching.watch(roots, lambda: _once(roots, options, console, REFRESH_S), print_error)
+            _once(roots, options, console)  # after watching: a page that no longer reloads
+        except Fault as fault:
+            print_error(fault)
+            return 2
     return 0
 
 

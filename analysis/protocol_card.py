@@ -147,7 +147,7 @@ def _choosing(config: Config) -> str:
     study = config.study
     if study.candidates == 1:
         return "as written: one candidate"
-    raced = f", racing at p = {study.racing.p:g}" if study.racing.on else ""
+    raced = f", racing at p = {study.racing.p:g}" if study.racing.enabled else ""
     each = "each arm and outer fold" if study.protocol == "nested" else "each arm"
     space = f"{study.sampler} over {', '.join(study.space)}"
     return f"{study.candidates} candidates for {each} ({study.protocol}), by {space}{raced}"

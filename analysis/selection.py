@@ -92,7 +92,7 @@ def marks(config: Config, name: str, found: dict[str, str]) -> dict[str, str]:
     study = config.study
     kept = {mark: meaning for mark, meaning in found.items() if mark != "optimistic" or name == FLAT}
     several = study.candidates > 1 and study.protocol == "flat" and len(study.folds) != 1
-    informed = study.sampler != "random" or study.racing.on
+    informed = study.sampler != "random" or study.racing.enabled
     more = [LEAKY] if several and informed and name != FLAT else []
     more += [BY_TEST] if name == ORACLE else []
     return kept | {mark: MEANINGS[mark] for mark in more}

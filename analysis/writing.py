@@ -60,7 +60,11 @@ LATEX = {
 }
 FITTED = r"\resizebox{\ifdim\width>\linewidth \linewidth\else\width\fi}{!}{%"  # as wide as the text at most
 MARKDOWN = "\\`*_{}[]<>#|~!$"
-BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
+# line breaks and other control characters, those that turn the direction of writing among them
+BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# what spreadsheets run as a formula, which may start a program: at the start of a cell, or behind a separator
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+FORMULA_CELL = re.compile(rf"(?<=[,;])(?={FORMULA.pattern})")
 ALL: tuple[Format, ...] = ("csv", "parquet", "md", "tex")
 
 
@@ -92,12 +96,16 @@ def write(
 def as_csv(frame: pd.DataFrame, cards: Cards) -> str:
     """A CSV that begins with the cards as `#` lines; `pandas.read_csv(path, comment="#")` skips them.
 
-    Every text is quoted, so that none of its characters can begin a comment. A line break becomes a space.
+    Every text is quoted, so that none of its characters can begin a comment. A line break becomes a space. A
+    text that a spreadsheet would run as a formula has an apostrophe in front.
     """
     text = io.StringIO()
-    plain = frame.map(lambda cell: BREAKS.sub(" ", cell) if isinstance(cell, str) else cell)
+    plain = frame.rename(columns=lambda name: _inert(str(name))).map(
+        lambda cell: _inert(cell) if isinstance(cell, str) else cell
+    )
     plain.to_csv(text, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    return "".join(f"# {line}\n" for line in card_lines(cards)) + text.getvalue()
+    comments = [FORMULA_CELL.sub("'", line) for line in card_lines(cards)]
+    return "".join(f"# {line}\n" for line in comments) + text.getvalue()
 
 
 def as_parquet(frame: pd.DataFrame, cards: Cards) -> bytes:
@@ -199,6 +207,18 @@ def _is_number(column: pd.Series) -> bool:
 
 def _markdown(text: str) -> str:
     return "".join(f"\\{letter}" if letter in MARKDOWN else letter for letter in text)
+
+
+def _inert(text: str) -> str:
+    """A cell of a CSV that no spreadsheet takes for a formula; the text of a number stays one."""
+    text = BREAKS.sub(" ", text)
+    if not FORMULA.match(text):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def _one_line(text: str) -> str:

@@ -7,14 +7,10 @@
 set -eu
 
 [ $# -ge 2 ] || { echo "usage: sh clusters/aws_setup.sh YOUR_BUCKET YOUR_ADDRESS/32 [REGION]" >&2; exit 2; }
-bucket=$1 cidr=$2 region=${3:-us-east-1}
-case $cidr in
-*/0 | *:* | [!0-9]*) echo "SSH from $cidr: give your own IPv4 address, such as 203.0.113.7/32" >&2; exit 2 ;;
-*/[1-9] | */[1-3][0-9]) ;;
-*) echo "SSH from $cidr: an address block such as 203.0.113.7/32" >&2; exit 2 ;;
-esac
-export AWS_DEFAULT_REGION="$region" AWS_PAGER=""
+bucket=$1 region=${3:-us-east-1}
 here=$(dirname "$0")
+cidr=$(sh "$here/address.sh" "$2")
+export AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 sh "$here/prepare.sh"
 account=$(aws sts get-caller-identity --query Account --output text)
 

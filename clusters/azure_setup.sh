@@ -7,13 +7,9 @@
 set -eu
 
 [ $# -eq 3 ] || { echo "usage: sh clusters/azure_setup.sh YOUR_SUBSCRIPTION YOUR_ACCOUNT YOUR_ADDRESS/32" >&2; exit 2; }
-subscription=$1 account=$2 cidr=$3 location=eastus group=raysernas
-case $cidr in
-*/0 | *:* | [!0-9]*) echo "SSH from $cidr: give your own IPv4 address, such as 203.0.113.7/32" >&2; exit 2 ;;
-*/[1-9] | */[1-3][0-9]) ;;
-*) echo "SSH from $cidr: an address block such as 203.0.113.7/32" >&2; exit 2 ;;
-esac
+subscription=$1 account=$2 location=eastus group=raysernas
 here=$(dirname "$0")
+cidr=$(sh "$here/address.sh" "$3")
 sh "$here/prepare.sh"
 az account set --subscription "$subscription"
 az group create --name "$group" --location "$location" --output none

@@ -6,14 +6,10 @@
 set -eu
 
 [ $# -eq 3 ] || { echo "usage: sh clusters/gcp_setup.sh YOUR_PROJECT YOUR_BUCKET YOUR_ADDRESS/32" >&2; exit 2; }
-project=$1 bucket=$2 cidr=$3 region=us-central1
-case $cidr in
-*/0 | *:* | [!0-9]*) echo "SSH from $cidr: give your own IPv4 address, such as 203.0.113.7/32" >&2; exit 2 ;;
-*/[1-9] | */[1-3][0-9]) ;;
-*) echo "SSH from $cidr: an address block such as 203.0.113.7/32" >&2; exit 2 ;;
-esac
-export CLOUDSDK_CORE_PROJECT="$project" CLOUDSDK_CORE_DISABLE_PROMPTS=1
+project=$1 bucket=$2 region=us-central1
 here=$(dirname "$0")
+cidr=$(sh "$here/address.sh" "$3")
+export CLOUDSDK_CORE_PROJECT="$project" CLOUDSDK_CORE_DISABLE_PROMPTS=1
 sh "$here/prepare.sh"
 gcloud services enable compute.googleapis.com iam.googleapis.com cloudresourcemanager.googleapis.com
 

@@ -1,6 +1,7 @@
 """The door: one command runs a whole study, and the same command continues it.
 
-    python -m raysernas.launch [CONFIG] [key=value ...] [--dry-run | --clear-cache | --compact]
+    python -m raysernas.launch [CONFIG | --resume FOLDER] [key=value ...]
+                               [--dry-run | --clear-cache | --compact]
     python -m raysernas.launch --settings [SECTION] | --version
 
 In: a configuration (`laptop` if none is named) and overrides. Out: the study's folder and its result tables.
@@ -24,6 +25,7 @@ from raysernas.config.identity import flatten, trial_config
 from raysernas.config.schema import Config
 from raysernas.config.setting import declared
 from raysernas.record.terminal import console as standard_output
+from raysernas.record.terminal import lenient_streams, print_error, printable
 
 if TYPE_CHECKING:
     from raysernas.estimate import Estimate
@@ -36,19 +38,23 @@ DEFAULT = "laptop"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all has finished; 1: a trial failed; 2: a mistake of the user; 130 or 143: stopped by a signal."""
-    try:
-        parsed = _parse(arguments)
-        if parsed.version:
-            return _print_version()
-        if parsed.settings is not None:
-            return _print_settings(parsed.settings)
-        return _study(parsed)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print("\nstopped; the same command continues this study", file=sys.stderr)
-        return 128 + getattr(stop, "number", signal.SIGINT)
+    with lenient_streams("nobody reads the output any more; the study goes on without it"):
+        try:
+            return _run(_parse(arguments))
+        except Fault as fault:
+            print_error(fault)
+            return 2
+        except KeyboardInterrupt as stop:
+            print_error("\nstopped; the same command continues this study")
+            return 128 + getattr(stop, "number", signal.SIGINT)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.version:
+        return _print_version()
+    if parsed.settings is not None:
+        return _print_settings(parsed.settings)
+    return _study(parsed)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -63,6 +69,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="CONFIG | key=value",
         help=f"a YAML file or a shipped study (default {DEFAULT}), and settings",
     )
+    resume = "continue the study in this folder or bucket, where it lies"
+    parser.add_argument("--resume", metavar="FOLDER", help=resume)
     instead = parser.add_mutually_exclusive_group()
     flags = {
         "--dry-run": "print the plan and the expected time, and write nothing",
@@ -111,29 +119,40 @@ def _yaml(value: object) -> str:
 
 
 def _study(parsed: argparse.Namespace) -> int:
-    from raysernas.config.files import load
-    from raysernas.record import ledger, leftovers, lock
-    from raysernas.record.files import study_files
+    from raysernas.record import ledger, leftovers, lock, storage
+    from raysernas.record.files import configuration, continued, study_files
 
-    config = load(_name(parsed.words), [word for word in parsed.words if "=" in word])
+    names, overrides = _words(parsed.words)
+    if parsed.resume and names:
+        fix = "leave one of the two out"
+        raise Fault("launch", "CONFIG and --resume", got=names[0], expected="one of them", fix=fix)
+    if parsed.resume:
+        config = continued(storage.place(parsed.resume), overrides)
+    else:
+        config = configuration(next(iter(names), DEFAULT), overrides)
     if parsed.clear_cache:
         return _clear(config)
     if parsed.compact:
         return _compact(config)
     if parsed.dry_run:
         return _launch(config, None)
+    if sys.flags.optimize > 1:
+        what, fix = "Python was started without docstrings, and Ray needs them", "unset PYTHONOPTIMIZE"
+        expected = "PYTHONOPTIMIZE=1 at most, and no -OO"
+        raise Fault("launch", what, got=f"{sys.flags.optimize}", expected=expected, fix=fix)
     with lock.held(study_files(config)) as hold:
         ledger.compact_many(study_files(config))
         leftovers.clean(study_files(config))
         return _launch(config, hold)
 
 
-def _name(words: Sequence[str]) -> str:
+def _words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """At most one CONFIG, and the settings."""
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         got, fix = " ".join(names), "launch them one by one"
         raise Fault("launch", "more than one CONFIG", got=got, expected="one, and key=value", fix=fix)
-    return next(iter(names), DEFAULT)
+    return names, [word for word in words if "=" in word]
 
 
 def _clear(config: Config) -> int:
@@ -154,7 +173,7 @@ def _compact(config: Config) -> int:
     with lock.held(files):
         print(f"{ledger.compact(files)} files of single trials merged into {files.trials}")
     for remark in ledger.remarks(files):
-        print(remark)
+        print(printable(remark))
     return 0
 
 
@@ -179,8 +198,8 @@ def _launch(config: Config, hold: "Hold | None") -> int:
     commands = {
         "results": str(root),
         "curves": _curves(plan.files),
-        # not `python -m analysis`, which would run an analysis.py of the current folder
-        "tables": f"python -m raysernas analysis {shlex.quote(str(root))}",
+        # without -P and `raysernas`, Python would run a random.py or an analysis.py of the current folder
+        "tables": f"python -P -m raysernas analysis {shlex.quote(str(root))}",
     }
     for label, text in commands.items():  # never wrapped, so that they can be copied
         console.print(f"{label:<9}  {text}", soft_wrap=True, markup=False, highlight=False)
@@ -230,7 +249,7 @@ def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
     grid.add_column(style="bold", min_width=9, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in pairs.items():
-        grid.add_row(label, Text(text))  # a path may contain what rich takes for markup
+        grid.add_row(label, Text(printable(text)))  # a path may contain what rich takes for markup
     console.print(grid, highlight=False)
 
 

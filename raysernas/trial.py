@@ -22,20 +22,21 @@ import torch
 from raysernas.arms.arm import Architecture
 from raysernas.arms.members import MEMBERS
 from raysernas.config.fault import Fault
-from raysernas.config.files import assign, load
+from raysernas.config.files import assign
 from raysernas.config.identity import digest, trial_config
 from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.record import attempts, ledger, lock, storage
-from raysernas.record.files import TrialFiles, TrialKey, cache_folder, study_files
+from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
+from raysernas.record.terminal import lenient_streams, print_error
 from raysernas.runtime import checkpoint_file, checkpointing, interrupts
 from raysernas.runtime.checkpointing import Interrupted, Retryable, TrialCheckpoints
 from raysernas.runtime.determinism import device_of, instructions, pin
@@ -192,21 +193,19 @@ def _test(model: TrainedModel, data: Data, after: Callable[[], object]) -> Predi
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m raysernas.trial CONFIG [arm=...] [fold=...] [seed=...] [key=value ...]`."""
-    try:
-        with interrupts.catch_signals() as should_stop:
-            return _here(arguments, should_stop)
-    except Interrupted as stop:
-        print(f"stopped by {stop.reason}; the same command continues from here", file=sys.stderr)
-        return interrupts.exit_code(stop.reason)
-    except Retryable as stop:
-        print(
-            f"out of memory; the same command continues from the last checkpoint\n{stop.reason}",
-            file=sys.stderr,
-        )
-        return 1
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    with lenient_streams("nobody reads the output any more; the trial goes on without it"):
+        try:
+            with interrupts.catch_signals() as should_stop:
+                return _here(arguments, should_stop)
+        except Interrupted as stop:
+            print_error(f"stopped by {stop.reason}; the same command continues from here")
+            return interrupts.exit_code(stop.reason)
+        except Retryable as stop:
+            print_error(f"out of memory; the same command continues from the last checkpoint\n{stop.reason}")
+            return 1
+        except Fault as fault:
+            print_error(fault)
+            return 2
 
 
 def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
@@ -227,7 +226,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
             expected="one, and key=value",
             fix="run them one by one",
         )
-    config = load(next(iter(names), "laptop"), overrides)
+    config = configuration(next(iter(names), "laptop"), overrides)
     cache = cache_folder(config)
     with progress_bar("looking at the audio files") as reading:
         corpus = catalogue.read(config.corpus, cache, reading)
@@ -243,7 +242,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
         )
     row = rows.iloc[0]
     if row["status"] == "failed":
-        print(f"{key.name} failed: {row['reason']}", file=sys.stderr)
+        print_error(f"{key.name} failed: {row['reason']}")
         return 1
     if row["commit"] != (now := provenance()["commit"]):
         print(

@@ -182,7 +182,7 @@ def test_after_twenty_one_kills_the_ledger_equals_the_undisturbed_one(folder: Pa
 
 def test_with_racing_every_trial_has_one_record_after_kills(folder: Path, tmp_path: Path) -> None:
     racing = (
-        "study.racing.on=true",
+        "study.racing.enabled=true",
         "study.racing.pairs=2",
         "study.racing.p=0.45",
         "study.racing.looks=none",

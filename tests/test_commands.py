@@ -47,11 +47,39 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_printed_command_does_not_run_the_users_analysis(study: Path, own: Path) -> None:
+@pytest.fixture
+def shadowed(own: Path) -> Path:
+    """A working folder whose files have the names of modules that we import; each ends its Python."""
+    for name in ("random", "secrets", "tokenize", "queue", "numpy", "pandas", "yaml", "torch", "ray", "rich"):
+        (own / f"{name}.py").write_text(f"raise SystemExit('the user wrote {name}')")
+    return own
+
+
+def test_the_printed_commands_run_nothing_of_the_users(study: Path, shadowed: Path) -> None:
+    assert run("-m", "raysernas", "analysis", study, cwd=shadowed).returncode == 1
+    ran = run("-P", "-m", "raysernas", "analysis", study, cwd=shadowed)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Test scores in percent" in ran.stdout
+    ran = run("-P", "-m", "raysernas.launch", "--dry-run", *SMALL, cwd=shadowed)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_study_run_nothing_of_the_users(shadowed: Path) -> None:
+    ran = run("-P", "-m", "raysernas.launch", *SMALL, "study.storage=results", cwd=shadowed)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "2/2" in ran.stdout
+    *_, command = ran.stdout.splitlines()
+    assert command.startswith("tables     python -P -m raysernas analysis ")
+    ran = run(*command.split()[2:], cwd=shadowed)
+    assert ran.returncode == 0
+    assert "the user" not in ran.stdout
+
+
+def test_without_p_a_users_analysis_is_passed_over_too(study: Path, own: Path) -> None:
     assert run("-m", "analysis", study, cwd=own).stdout == "the user wrote this\n"
     ran = run("-m", "raysernas", "analysis", study, cwd=own)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "Test scores in percent" in ran.stdout
     assert "the user" not in ran.stdout
 
 

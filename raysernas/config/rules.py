@@ -25,7 +25,7 @@ def check_together(config: Config) -> None:
     _check_network(config)
     _check_retrain(config)
     _check_proposals(config)
-    if config.study.racing.on:
+    if config.study.racing.enabled:
         _check_racing(config)
 
 
@@ -175,13 +175,13 @@ def _check_racing(config: Config) -> None:
         raise Fault(
             "config",
             "study.racing compares candidates on several folds, but study.protocol=nested has one per search",
-            got="racing.on: true, protocol: nested",
+            got="racing.enabled: true, protocol: nested",
             expected="one of the two",
-            fix="set study.racing.on=false or study.protocol=flat",
+            fix="set study.racing.enabled=false or study.protocol=flat",
         )
     if study.objectives != ("valid_ua",):
         what = "study.racing looks at validation UA alone and would give up small networks of a Pareto set"
-        fix = "set study.racing.on=false or study.objectives=[valid_ua]"
+        fix = "set study.racing.enabled=false or study.objectives=[valid_ua]"
         raise Fault("config", what, got=list(study.objectives), expected="valid_ua alone", fix=fix)
     if not 0 < racing.p < 0.5:
         what = "study.racing.p is no level of a one-sided test"
@@ -194,5 +194,5 @@ def _check_racing(config: Config) -> None:
             "study.racing.pairs leaves no trial that racing could save",
             got=f"{racing.pairs} pairs",
             expected=f"at most the study's {folds} folds, and fewer than the {trials} trials of a candidate",
-            fix="set study.racing.pairs, or more study.folds or study.seeds, or study.racing.on=false",
+            fix="set study.racing.pairs, or more study.folds or study.seeds, or study.racing.enabled=false",
         )

@@ -295,7 +295,7 @@ class RacingConfig:
     Bengio, 2003).
     """
 
-    on: bool = setting(False, "give up candidates that are clearly worse than the best")
+    enabled: bool = setting(False, "give up candidates that are clearly worse than the best")
     pairs: int = setting(3, "fewest folds that both candidates have finished", least=2)
     p: float = setting(0.1, "one-sided level of the test, shared by all looks at a candidate", below=1)
     looks: Literal["bonferroni", "none"] = setting("bonferroni", "how the looks share the level")

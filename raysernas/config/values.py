@@ -1,7 +1,8 @@
 """Settings one by one: names, types and ranges.
 
-In: a configuration and a nested mapping, as read from YAML. Out: a new configuration, or a Fault for the
-first thing that is wrong. Only whole numbers are converted, to floats where a float is declared.
+In: a configuration and a nested mapping, as `notation` has read it. Out: a new configuration, or a Fault for
+the first thing that is wrong. Unquoted text becomes what its setting means; of all other values only whole
+numbers are converted, to floats where a float is declared.
 """
 
 import difflib
@@ -10,7 +11,8 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 from raysernas.config.fault import Fault
-from raysernas.config.identity import flatten
+from raysernas.config.identity import RENAMED, flatten
+from raysernas.config.notation import Unquoted, meant, resolved
 from raysernas.config.schema import PRESETS, Config, Value
 from raysernas.config.setting import MOST, Setting, declared
 
@@ -97,7 +99,9 @@ def _check_list(key: str, values: tuple[Any, ...], setting: Setting) -> None:
 
 def _typed(key: str, value: Any, setting: Setting) -> Any:
     """The value as its setting holds it, if it has the type and is one of the allowed words."""
-    kind = setting.kind
+    kind, written = setting.kind, value
+    if isinstance(value, Unquoted):
+        value = meant(value, kind)
     if kind is tuple and isinstance(value, list | tuple):
         return tuple(_typed(f"{key}[{i}]", entry, setting.entry) for i, entry in enumerate(value))
     if kind is dict and get_args(setting.hint) == (str, str) and isinstance(value, dict):
@@ -106,6 +110,8 @@ def _typed(key: str, value: Any, setting: Setting) -> Any:
             _typed(f"a name in {key}", name, entry): _typed(f"{key}.{name}", text, entry)
             for name, text in value.items()
         }
+    if kind is dict:
+        value = resolved(value)
     if kind is str and setting.one_of:
         if isinstance(value, str) and value in setting.one_of:
             return value
@@ -116,10 +122,17 @@ def _typed(key: str, value: Any, setting: Setting) -> Any:
     ):
         return float(value) if kind is float else value
     what, fix = f"{key} has the wrong type", f"set {key} to {WORDS[kind]}"
+    if kind is str and value is None:
+        fix = f"leave {key} out, or write '' for no text"
+    elif kind is tuple and isinstance(written, Unquoted) and value is not None:
+        fix = f"write {key}=[{written}]"
+    elif isinstance(value, list) and len(value) == 1 and "[" not in key:
+        fix = f"write {key}={value[0]}"
     raise Fault("config", what, got=_quoted(value), expected=WORDS[kind], fix=fix)
 
 
 def _quoted(value: Any) -> str:
+    value = resolved(value)
     return "nothing" if value is None else f"{value!r}, {WORDS.get(type(value), type(value).__name__)}"
 
 
@@ -138,5 +151,15 @@ def _unknown(key: str, names: list[str]) -> Fault:
     known = declared(Config)
     near = [name for name in known if name.endswith(f".{key}")] or difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    what, expected = f"{key} is not a setting{hint}", f"one of {', '.join(names)}"
-    return Fault("config", what, got=key, expected=expected, fix="correct or remove it")
+    what, expected, fix = (
+        f"{key} is not a setting{hint}",
+        f"one of {', '.join(names)}",
+        "correct or remove it",
+    )
+    if key in RENAMED:
+        what, fix = f"{key} is now called {RENAMED[key]}", f"write {RENAMED[key]}"
+    elif key in known:
+        nested = "".join(f"{part}: {{" for part in key.split(".")[:-1])
+        what, expected = f"{key} is written as one key in a file", "sections inside one another"
+        fix = f"write {nested}{key.rpartition('.')[2]}: ...{'}' * nested.count('{')}"
+    return Fault("config", what, got=key, expected=expected, fix=fix)

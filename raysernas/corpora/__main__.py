@@ -6,10 +6,8 @@ In: the name of a corpus and where it lies. Out: a report. Nothing is written.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 from typing import get_args, get_type_hints
 
 from raysernas.config.fault import Fault
@@ -17,27 +15,24 @@ from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.check.printing import as_json, print_report
 from raysernas.corpora.check.report import check
 from raysernas.record.progress_bar import progress_bar
-from raysernas.record.terminal import console
+from raysernas.record.terminal import console, lenient_streams, print_error
 
 NAMES = [name for name in get_args(get_type_hints(CorpusConfig)["name"]) if name != "synthetic"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: nothing is wrong; 1: something is; 2: no such corpus; 130: interrupted."""
-    parsed = _parse(arguments)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
-    try:
-        return _check(CorpusConfig(name=parsed.name, root=parsed.root, label=parsed.label), json=parsed.json)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader, such as head, has stopped; Python must not complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    with lenient_streams():
+        parsed = _parse(arguments)
+        config = CorpusConfig(name=parsed.name, root=parsed.root, label=parsed.label)
+        try:
+            return _check(config, json=parsed.json)
+        except Fault as fault:
+            print_error(fault)
+            return 2
+        except KeyboardInterrupt:
+            print_error("\nstopped")
+            return 130
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

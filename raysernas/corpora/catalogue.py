@@ -151,7 +151,7 @@ def root_of(config: CorpusConfig, memory: Path | None = None) -> Path:
             expected=meaning,
             fix="set corpus.root=PATH",
         )
-    root = fetched.local(config.root, memory or STATE.expanduser(), known=bool(config.fingerprint))
+    root = fetched.local(config.root, memory or STATE, known=bool(config.fingerprint))
     if not os.path.exists(root):
         raise Fault(
             "corpus", f"there is no {root}", got=config.root, expected=meaning, fix="set corpus.root=PATH"

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from raysernas.config.fault import Fault
 from raysernas.record import storage
+from raysernas.record.files import at_home
 
 # name and version of each complete file, one a line; the last line of a name counts
 INDEX = ".fetched.jsonl"
@@ -40,7 +41,7 @@ def local(text: str, folder: Path, *, known: bool = False) -> Path:
     if storage.is_object(place):  # a table: its recordings lie beside it
         root, inside = place.parent, place.name
     mark = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-    copy = folder / "corpora" / f"{PurePosixPath(str(root)).name}-{mark}"
+    copy = at_home(folder) / "corpora" / f"{PurePosixPath(str(root)).name}-{mark}"
     if not (known and _whole(copy)):
         with _alone(copy):
             _fetch(root, copy)

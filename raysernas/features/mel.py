@@ -4,9 +4,15 @@ Two backends agree to 1e-3: librosa, the reference, and a faster one with torcha
 CPU or a GPU. Both clamp the spectrum `range_db` below its loudest point.
 """
 
+import functools
+import os
+import tempfile
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +59,36 @@ class MelFrontEnd(FrontEnd, ABC):
         return transform
 
 
+def import_librosa() -> Any:
+    """librosa, which takes seconds to import.
+
+    Its functions are compiled by numba, which refuses to work where it can keep the result neither beside
+    librosa nor in the home folder, as in a container with another user. It is then kept for this process.
+    """
+    settings: Any = import_module("numba").config
+    found = find_spec("librosa")
+    beside = Path(found.origin).parent / "core" / "__pycache__" if found and found.origin else None
+    home = Path(os.path.expanduser("~/.cache/numba"))
+    if not settings.CACHE_DIR and not any(_can_be_made(each) for each in (beside, home) if each):
+        settings.CACHE_DIR = _folder_of_this_process().name
+    import librosa
+
+    return librosa
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether there is a folder of this name that can be written, or one can be made."""
+    existing = next((each for each in (folder, *folder.parents) if os.path.exists(each)), None)
+    return (
+        folder.is_absolute() and existing is not None and existing.is_dir() and os.access(existing, os.W_OK)
+    )
+
+
+@functools.cache
+def _folder_of_this_process() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="rsn-numba-")
+
+
 def import_torchaudio() -> Any:
     """torchaudio, or a Fault that names the versions that work together."""
     try:
@@ -89,8 +125,7 @@ def _by_torchaudio(
 
 
 def _by_librosa(config: FeaturesConfig) -> Callable[[Samples], Float[Tensor, "time band"]]:
-    import librosa  # takes seconds to import
-
+    librosa = import_librosa()
     make, rate_hz = librosa.feature.melspectrogram, config.sample_rate_hz
     n_fft, hop, bands = config.n_fft, config.hop_samples, config.bands
 
@@ -105,8 +140,7 @@ def _by_librosa(config: FeaturesConfig) -> Callable[[Samples], Float[Tensor, "ti
 def _filters(config: FeaturesConfig) -> Float[Tensor, "bin band"]:
     rate_hz, n_fft, bands = config.sample_rate_hz, config.n_fft, config.bands
     if n_fft % 2 or rate_hz % 2:  # torchaudio takes the last bin for rate_hz // 2
-        import librosa
-
+        librosa = import_librosa()
         return torch.from_numpy(librosa.filters.mel(sr=rate_hz, n_fft=n_fft, n_mels=bands).T.copy())
     slaney = {"norm": "slaney", "mel_scale": "slaney"}
     make = import_torchaudio().functional.melscale_fbanks

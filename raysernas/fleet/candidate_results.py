@@ -95,7 +95,7 @@ class CandidateResults:
     def race(self, group: CandidateGroup, number: int) -> GivenUp | None:
         """Compare a running candidate with the best complete one: why it should be given up, if it should."""
         rules, trials = self._study.racing, self._of(group, number)
-        if not rules.on or group not in self._best or self.outcome(group, number).state != "running":
+        if not rules.enabled or group not in self._best or self.outcome(group, number).state != "running":
             return None
         value, best = self._best[group]
         ratio = _mean([trials.ratios[fold] for fold in trials.scores])
@@ -109,7 +109,7 @@ class CandidateResults:
 
     def _update_best(self, group: CandidateGroup, number: int) -> None:
         found = self.outcome(group, number)
-        if self._study.racing.on and found.state == "complete" and not found.raced:
+        if self._study.racing.enabled and found.state == "complete" and not found.raced:
             value, best = self._best.get(group, (-math.inf, 0))
             if (found.values[0], -number) > (value, -best):
                 self._best[group] = (found.values[0], number)

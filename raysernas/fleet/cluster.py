@@ -15,7 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from raysernas.config.fault import Fault
@@ -53,17 +53,32 @@ def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
         Fault: when there is none to join.
     """
     address = plan.config.study.resources.address
-    with environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}):
+    here = {} if address else LOCAL | {"RAY_AUTH_TOKEN": _token()}
+    with environment(QUIET | here | home(folder)):
         import ray
 
         try:
             if address:
                 _join(address)
             else:
-                _start_here(plan, folder)
+                with chdir(importable(folder)):
+                    _start_here(plan, folder)
             yield slots(plan, ray.cluster_resources)
         finally:
             ray.shutdown()
+
+
+def home(folder: str) -> dict[str, str]:
+    """A home for Ray, which wants one, where the user of a container has none."""
+    return {"HOME": folder} if os.path.expanduser("~") == "~" else {}
+
+
+def importable(folder: str) -> str:
+    """Where to start Ray: its workers import from there before anything else, and a random.py of the user's
+    folder must not be taken for Python's. Of a clone that is not installed, they must find the package.
+    """
+    ours = Path(__file__).parents[2]
+    return str(ours) if Path.cwd() == ours else folder
 
 
 def slots(

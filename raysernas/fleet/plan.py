@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import show
+from raysernas.config.files import Torn
 from raysernas.config.identity import differences, reads
 from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, StudyConfig
@@ -21,7 +21,7 @@ from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.folds import fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.record import ledger, storage
-from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
+from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files, write_study_config
 from raysernas.record.protocol import marks
 from raysernas.record.provenance import cores
 from raysernas.record.storage import StorageFault
@@ -111,9 +111,10 @@ def resolve(
         for seed in config.study.seeds:
             splits.halved(corpus, config.corpus, found[fold], fold, seed)
     files = study_files(config)
-    _compare(config, files)
+    before = _compared(config, files)
     if not dry:
-        _write(files.config, show(config))
+        if before is None or _elsewhere(before, config) != config:
+            write_study_config(files, config)
         _write(files.folds, fold_file.text(corpus, found))
     chosen = [found[fold] for fold in config.study.folds]
     return _plan(config, corpus, names, _slots(config, gpus, gpu) | _unknown_and_unused(corpus, chosen))
@@ -169,7 +170,7 @@ def _proposals(study: StudyConfig) -> str:
     parts = [f"{', '.join(given)}; by {' against '.join(study.objectives)}"]
     if study.generation:
         parts.append(f"{study.generation} at a time")
-    if study.racing.on:
+    if study.racing.enabled:
         fewest, p = study.racing.pairs, study.racing.p
         rule = f"given up if worse than the best on {fewest} or more common folds"
         parts.append(f"{rule} (p {p:g}, looks: {study.racing.looks})")
@@ -254,12 +255,17 @@ def _slots(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     }
 
 
-def _compare(config: Config, files: StudyFiles) -> None:
-    """Refuse a folder whose trials ran with other settings."""
+def _elsewhere(before: Config, config: Config) -> Config:
+    """`before` as if it lay where `config` says: its folder has not moved, only the way to it."""
+    return replace(before, study=replace(before.study, storage=config.study.storage))
+
+
+def _compared(config: Config, files: StudyFiles) -> Config | None:
+    """What the folder's trials ran with; refuse it if its settings are others. None for a new folder."""
     path = files.config
     try:
         before = study_config(files)
-    except StorageFault:
+    except (StorageFault, Torn):
         raise
     except Fault as fault:
         raise Fault(
@@ -286,6 +292,7 @@ def _compare(config: Config, files: StudyFiles) -> None:
             expected="the settings of study.yaml; arms, candidates, folds, seeds and resources may change",
             fix=f"set another study.name for the new settings, or undo the change, or delete {path.parent}",
         )
+    return before
 
 
 def _write(path: Path, text: str) -> None:

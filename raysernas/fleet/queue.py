@@ -218,7 +218,7 @@ class Queue:
     def _rank(self, key: TrialKey) -> Rank:
         study, folds = self._study, list(self._study.folds)
         # in another order for each candidate: else the same few folds would judge them all
-        if study.racing.on:
+        if study.racing.enabled:
             random.Random(f"{study.seed}/{key.arm}/{key.candidate}").shuffle(folds)
         # arms change fastest, so that each arm shows a result early
         return key.candidate, study.seeds.index(key.seed), folds.index(key.fold), study.arms.index(key.arm)

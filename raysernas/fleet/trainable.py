@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import parse, trial_from
+from raysernas.config.files import from_study_yaml, trial_from
 from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.fleet import notice, stop_signal
 from raysernas.record import storage
-from raysernas.record.files import StudyFiles, TrialKey, visible_study
+from raysernas.record.files import StudyFiles, TrialKey, at_home, visible_study
 
 FREE_SHARE = 0.9  # of the GPU memory that a trial may use; CUDA itself keeps the rest
 FREE_WAIT_S = 60.0  # for the trial before to leave the GPU
@@ -85,7 +85,7 @@ def attempt(
             torch.cuda.empty_cache()  # of the trial before, in this process
             if reason := wait_for_gpu(config["gpus_per_trial"], torch.cuda.mem_get_info, poller):
                 return {"died": "out_of_memory", "reason": reason}
-        cache = Path(config["cache"]).expanduser()
+        cache = at_home(Path(config["cache"]))
         rows = trial.run(
             chosen, study=study, files=files.trial(key), cache=cache, report=report, should_stop=poller
         )
@@ -129,7 +129,7 @@ def check_node(chosen: TrialConfig, files: StudyFiles, plan: str) -> str:
 @lru_cache(maxsize=1)  # a process runs many trials of one study
 def study_of(text: str) -> StudyConfig:
     """The study that a study.yaml describes."""
-    return parse(text, "study.yaml").study
+    return from_study_yaml(text, "study.yaml").study
 
 
 def _unseen(place: str) -> str:

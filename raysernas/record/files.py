@@ -5,14 +5,16 @@ alike.
 """
 
 import hashlib
+import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raysernas.config.fault import Fault
-from raysernas.config.files import parse
+from raysernas.config.files import find, from_study_yaml, load, overridden, study_yaml, torn
 from raysernas.config.schema import Config
-from raysernas.record import storage
+from raysernas.record import seal, storage
 
 STATE = Path("~/.cache/raysernas")  # local state; nothing in it is needed to continue a study
 
@@ -71,7 +73,7 @@ class StudyFiles:
         if storage.is_local(self.root):
             return self.root / "optuna.journal"
         mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
-        return STATE.expanduser() / "journals" / f"{self.root.name}-{mark}" / "optuna.journal"
+        return at_home(STATE) / "journals" / f"{self.root.name}-{mark}" / "optuna.journal"
 
     @property
     def lock(self) -> Path:
@@ -223,10 +225,22 @@ def study_config(study: StudyFiles) -> Config | None:
     """The configuration that a study was last launched with; None for no study.
 
     Raises:
-        Fault: when it cannot be read.
+        Fault: when it cannot be read, or is not whole.
     """
     text = storage.text(study.config)
-    return None if text is None else parse(text, str(study.config))
+    if text is not None and not seal.is_sound(text.encode()):
+        raise torn(f"{study.config} is damaged", "another checksum than it was sealed with")
+    return None if text is None else from_study_yaml(text, str(study.config))
+
+
+def write_study_config(study: StudyFiles, config: Config) -> None:
+    """Write a study.yaml, with a seal in its first line.
+
+    Raises:
+        StorageFault: when the folder cannot be written.
+    """
+    text = f"# {seal.BLANK.decode()}\n{study_yaml(config)}"
+    storage.put(study.config, seal.seal(text.encode()))
 
 
 def need_config(study: StudyFiles) -> Config:
@@ -246,14 +260,55 @@ def need_config(study: StudyFiles) -> Config:
     return config
 
 
+def configuration(name: str, overrides: Sequence[str]) -> Config:
+    """The configuration of a CONFIG and `key=value` overrides. A study.yaml among results means these
+    results: the study is continued where it lies.
+
+    Raises:
+        Fault: as `load`; as `continued`.
+    """
+    path = find(name)
+    beside = StudyFiles(path.absolute().parent)
+    if path.name == beside.config.name and (beside.lock.exists() or beside.trials.exists()):
+        return continued(beside.root, overrides)
+    return load(name, overrides)
+
+
+def continued(root: Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of the study in a folder or a bucket, which stays there unless an override moves it.
+
+    Raises:
+        Fault: when the folder is not a study's, and as `load`.
+    """
+    config = need_config(StudyFiles(root))
+    if study_files(config).root != root:
+        moved = replace(config.study, storage=str(root.parent), name=root.name)
+        config = replace(config, study=moved)
+    return overridden(config, overrides)
+
+
 def cache_text(config: Config) -> str:
     """The cache folder as text for every node. `~` is not expanded, because home folders differ."""
     if cache := config.study.cache:
-        return cache if cache.startswith("~") else str(Path(cache).absolute())
+        return cache if cache.startswith("~") else str(storage.place(cache))
     root = storage.place(config.study.storage)
     return str(root / ".cache" if storage.is_local(root) else STATE)
 
 
 def cache_folder(config: Config) -> Path:
     """Features, file hashes and fetched corpora. Always local; may be deleted at any time."""
-    return Path(cache_text(config)).expanduser().absolute()
+    return at_home(Path(cache_text(config))).absolute()
+
+
+def at_home(path: Path) -> Path:
+    """The path with a leading `~` expanded.
+
+    Raises:
+        Fault: when the user has no home folder, as in some containers.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        what, got = f"{path} is nowhere: this user has no home folder", f"uid {os.getuid()} and no HOME"
+        fix = "set HOME, or study.cache and study.storage to folders elsewhere"
+        raise Fault("storage", what, got=got, expected="a home folder", fix=fix) from error

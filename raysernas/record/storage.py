@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from raysernas.config.fault import Fault
+from raysernas.record.location import check_location
 
 PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")  # names of files that are being written
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -45,8 +46,10 @@ def place(text: str) -> Path:
     """A local folder as an absolute Path, or a place in an object store as a UPath.
 
     Raises:
-        Fault: for an unknown protocol, or one whose library is not installed.
+        Fault: for an unknown protocol, one whose library is not installed, and a text that only looks like a
+            place (`check_location`).
     """
+    check_location(text)
     found = SCHEME.match(text)
     if found is None:
         return Path(os.path.expanduser(text)).absolute()
@@ -58,12 +61,12 @@ def place(text: str) -> Path:
     try:
         remote = UPath(f"{protocol}://{text[found.end() :]}".rstrip("/"), **OPTIONS.get(protocol, NO_CACHE))
         _ = remote.fs  # imports the library without connecting
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # some libraries connect at once, and each has errors of its own
         extra = LIBRARY.get(protocol)
         raise Fault(
             "storage",
             f"{text} cannot be reached",
-            got=str(error).splitlines()[0],
+            got=_reason(error),
             expected="a folder, or a URI such as s3://",
             fix=f"pip install 'raysernas[{extra}]'"
             if extra

@@ -2,6 +2,7 @@
 with every one.
 """
 
+import csv
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ import analysis
 from analysis.__main__ import main
 from analysis.writing import (
     BREAKS,
+    FORMULA,
     MISSING,
     as_csv,
     as_latex,
@@ -49,13 +51,47 @@ def table(cells: list[tuple[str, float, int]]) -> pd.DataFrame:
 
 @given(cells=CELLS)
 def test_a_csv_gives_the_frame_back(cells: list[tuple[str, float, int]]) -> None:
-    """Every text, comment signs and quotes too, but for line breaks; every digit of every number."""
+    """Every text, comment signs and quotes too, but for line breaks and what keeps a formula from running;
+    every digit of every number.
+    """
     text = as_csv(table(cells), CARDS)
     read: dict[str, Any] = {"keep_default_na": False, "na_values": {"ua": [""]}, "dtype": {"arm": str}}
     back = pd.read_csv(StringIO(text), comment="#", **read)
-    expected = table(cells).assign(arm=[BREAKS.sub(" ", name) for name, _, _ in cells])
+    clean = [BREAKS.sub(" ", name) for name, _, _ in cells]
+    pairs = zip(back["arm"], clean, strict=True)
+    back["arm"] = [text.removeprefix("'") if FORMULA.match(name) else text for text, name in pairs]
+    expected = table(cells).assign(arm=clean)
     pd.testing.assert_frame_equal(back, expected, rtol=1e-14, check_dtype=False)
     assert text.splitlines()[:2] == ["# study: one & only", "# corpus: emo_db, 100 % # clean"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=cmd|'/C calc'!A1",
+        "+SUM(A1)",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1+1",
+        "\r=1+1",
+        " =1+1",
+        "\x9f=1+1",
+        "\uff1d1+1",
+        "-",
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula(cell: str) -> None:
+    text = as_csv(pd.DataFrame({cell: [cell, "a"]}), {"x": {"emotions": f"joy,{cell},{cell};{cell}"}})
+    comment, *rows = csv.reader(StringIO(text))
+    assert [row[0][0] for row in rows[:2]] == ["'", "'"]
+    starts = [part.strip()[:1] for each in comment for part in each.split(";")]
+    assert starts == ["#", "'", "'", "'"]
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "+12", "-1e-3", "-inf", "a=b", "1-2", "mail@host", "'=x"])
+def test_a_number_and_a_harmless_text_stay_as_they_are_in_a_csv(cell: str) -> None:
+    text = as_csv(pd.DataFrame({"speaker": [cell], "difference": [-0.5]}), {})
+    assert list(csv.reader(StringIO(text)))[1] == [cell, "-0.5"]
 
 
 @given(cells=CELLS)

@@ -60,7 +60,7 @@ def drawn(
 
 def ours(looks: str, ratio: float) -> Callable[[Scores, np.random.Generator], Kept]:
     """The race as the queue runs it, one trial at a time."""
-    rules = RacingConfig(on=True, looks=looks)  # pyright: ignore[reportArgumentType] - one of the two
+    rules = RacingConfig(enabled=True, looks=looks)  # pyright: ignore[reportArgumentType] - one of the two
 
     def run(scores: Scores, rng: np.random.Generator) -> Kept:
         _, folds, seeds = scores.shape

@@ -6,7 +6,7 @@ from raysernas.config.files import load
 from tests.support.faults import refusal, told
 
 SPACE = "study.space={search.alphas_lr: {low: 1e-3, high: 0.1}, features.kind: {choices: [logmel, mfcc]}}"
-RACE = "study.racing.on=true"
+RACE = "study.racing.enabled=true"
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_a_nested_search_has_no_folds_to_race_on() -> None:
     assert refusal(lambda: load(None, [RACE, "study.protocol=nested"])) == told(
         "study.racing compares candidates on several folds, but study.protocol=nested has one per search",
         *(
-            "racing.on: true, protocol: nested",
+            "racing.enabled: true, protocol: nested",
             "one of the two",
-            "set study.racing.on=false or study.protocol=flat",
+            "set study.racing.enabled=false or study.protocol=flat",
         ),
     )
 
@@ -62,5 +62,5 @@ def test_what_makes_sense_is_accepted() -> None:
     assert load(None, [SPACE, "study.candidates=2", point]).study.points == {
         "published": {"search.alphas_lr": 0.003, "features.kind": "mfcc"}
     }
-    assert load(None, [RACE, "study.folds=[0, 1, 2]", "study.seeds=[0, 1]"]).study.racing.on
+    assert load(None, [RACE, "study.folds=[0, 1, 2]", "study.seeds=[0, 1]"]).study.racing.enabled
     assert load(None, ["study.sampler=nsga2", "study.generation=2"]).study.generation == 2

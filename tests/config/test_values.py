@@ -77,8 +77,11 @@ WRONG = {  # override -> the text of its refusal
         "a number",
         "set search.weights_lr to a number",
     ),
-    "study.name=2024": told(
-        "study.name has the wrong type", "2024, a whole number", "text", "set study.name to text"
+    "study.name=null": told(
+        "study.name has the wrong type",
+        "nothing",
+        "text",
+        "leave study.name out, or write '' for no text",
     ),
     "study.retry_failed=1": told(
         "study.retry_failed has the wrong type",
@@ -96,10 +99,10 @@ WRONG = {  # override -> the text of its refusal
         "features.kind cannot be 'fbank'", "'fbank', text", "logmel, mfcc", "set features.kind to one of them"
     ),
     "features.kind=1": told(
-        "features.kind cannot be 1", "1, a whole number", "logmel, mfcc", "set features.kind to one of them"
+        "features.kind cannot be '1'", "'1', text", "logmel, mfcc", "set features.kind to one of them"
     ),
     "study.arms=darts": told(
-        "study.arms has the wrong type", "'darts', text", "a list", "set study.arms to a list"
+        "study.arms has the wrong type", "'darts', text", "a list", "write study.arms=[darts]"
     ),
     "study.arms=[darts, dart]": told(
         "study.arms[1] cannot be 'dart'",
@@ -119,11 +122,13 @@ WRONG = {  # override -> the text of its refusal
         "a whole number",
         "set retrain.seeds[2] to a whole number",
     ),
-    "corpus.emotions=[no, yes]": told(
-        "corpus.emotions[0] has the wrong type",
-        "False, true or false",
-        "text",
-        "set corpus.emotions[0] to text",
+    "study.seeds=[0, 1] # two": told(
+        "the override 'study.seeds=[0, 1] # two' is not readable",
+        *("found more text after the value (line 1, column 7)", "key=value, the value in YAML"),
+        "correct it, and quote it for the shell: 'study.arms=[darts, cnn]'",
+    ),
+    "search.epochs=[3]": told(
+        "search.epochs has the wrong type", "[3], a list", "a whole number", "write search.epochs=3"
     ),
     "corpus.emotions=[[joy]]": told(
         "corpus.emotions[0] has the wrong type", "['joy'], a list", "text", "set corpus.emotions[0] to text"

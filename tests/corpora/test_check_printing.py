@@ -157,7 +157,7 @@ notes
  session            -   there is one session
 
 a first study
-  python -m raysernas.launch emodb corpus.root=/data/emodb corpus.on_bad_file=skip
+  python -P -m raysernas.launch emodb corpus.root=/data/emodb corpus.on_bad_file=skip
 """
 FINE = replace(REPORT, published=REPORT.published[:1], remarks=REPORT.remarks[1:])
 
@@ -172,8 +172,8 @@ def screen(report: CorpusReport, width: int = 100) -> str:
 def overrides(command: str) -> list[str]:
     """What the launch is given by the shell, without its configuration."""
     words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "raysernas.launch"]
-    return [word for word in words[3:] if "=" in word]
+    assert words[:4] == ["python", "-P", "-m", "raysernas.launch"]
+    return [word for word in words[4:] if "=" in word]
 
 
 # --- the screen
@@ -380,7 +380,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(table: Path, more: list[str])
     command = [sys.executable, "-m", "raysernas.corpora", "check", "manifest", str(table), *more]
     run = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
-    assert (run.returncode, run.stderr) == (1, "")
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_an_unknown_corpus_is_refused_with_the_names(capsys: pytest.CaptureFixture[str]) -> None:

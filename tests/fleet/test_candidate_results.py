@@ -102,7 +102,7 @@ def test_a_candidate_that_was_given_up_keeps_the_value_it_was_given() -> None:
 
 def test_no_candidate_is_given_up_while_racing_is_off_or_no_candidate_is_complete() -> None:
     for on in ("true", "false"):
-        results = CandidateResults(plan(f"study.racing.on={on}", "study.racing.looks=none"))
+        results = CandidateResults(plan(f"study.racing.enabled={on}", "study.racing.looks=none"))
         for fold in FOLDS:
             add(results, trial(fold, 0, 12 * [0], candidate=1))
             assert results.race(GROUP, 1) is None

@@ -23,7 +23,7 @@ from tests.support.runs import Run
 RACE = (
     "study.arms=[darts]",
     "study.folds=[0,1,2,3]",
-    "study.racing.on=true",
+    "study.racing.enabled=true",
     "study.racing.looks=none",
     "study.candidates=4",
 )
@@ -246,7 +246,12 @@ def test_whatever_happens_a_raced_study_ends_with_one_record_for_every_trial(
 
 def test_the_header_says_how_candidates_are_proposed(tmp_path: Path) -> None:
     space = "study.space={retrain.lr: {low: 1e-6, high: 1}}"
-    given = (space, "study.candidates=3", "study.racing.on=true", "study.points={mine: {retrain.lr: 0.1}}")
+    given = (
+        space,
+        "study.candidates=3",
+        "study.racing.enabled=true",
+        "study.points={mine: {retrain.lr: 0.1}}",
+    )
     text = header(planned(tmp_path, *given, dry=True))
     assert text["proposals"] == (
         "as written, point mine, tpe; by valid_ua; "
@@ -265,5 +270,5 @@ def test_the_header_says_how_candidates_are_proposed(tmp_path: Path) -> None:
 
 def test_racing_is_refused_on_fewer_folds_than_it_needs_once_they_are_known(tmp_path: Path) -> None:
     assert "study.racing.pairs leaves no trial" in refusal(
-        lambda: planned(tmp_path, "study.racing.on=true", "study.racing.pairs=4")
+        lambda: planned(tmp_path, "study.racing.enabled=true", "study.racing.pairs=4")
     )

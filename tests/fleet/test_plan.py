@@ -233,7 +233,7 @@ def test_utterances_of_unknown_speakers_are_counted(tmp_path: Path, monkeypatch:
 
 def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:
     path = planned(tmp_path).files.config
-    path.write_text("search: {old_key: 3}")
+    path.write_text("search: {old_key: 3}\ncompute: {precision: fp32}")
     assert refusal(lambda: planned(tmp_path)).startswith(
         f"study: {path} was not written by this version of raysernas\n  got: search.old_key"
     )

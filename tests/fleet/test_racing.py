@@ -71,7 +71,7 @@ def test_a_worse_candidate_is_never_less_hopeless(candidate, best, ratio, shift)
 def test_a_candidate_as_good_as_the_best_is_never_given_up(scores, ratio) -> None:
     found = compare(scores, scores, ratio)
     assert found.p >= 0.5
-    assert not hopeless(found, RacingConfig(on=True, pairs=2, p=0.49, looks="none"), folds=10, seeds=4)
+    assert not hopeless(found, RacingConfig(enabled=True, pairs=2, p=0.49, looks="none"), folds=10, seeds=4)
 
 
 @given(candidate=SCORES, best=SCORES)
@@ -84,7 +84,7 @@ def test_one_pair_says_nothing_and_an_unknown_overlap_neither() -> None:
     assert compare(one_seed(0.1), one_seed(0.9), 0.2).p == 1
     assert np.isnan(compare({}, one_seed(0.9), 0.2).difference)
     unknown = compare(one_seed(0.1, 0.2, 0.1), one_seed(0.9, 0.9, 0.8), float("nan"))
-    assert not hopeless(unknown, RacingConfig(on=True), folds=3, seeds=2)
+    assert not hopeless(unknown, RacingConfig(enabled=True), folds=3, seeds=2)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_one_pair_says_nothing_and_an_unknown_overlap_neither() -> None:
 )
 def test_all_looks_at_a_candidate_share_one_level(looks, folds, seeds, expected) -> None:
     """Ten trials, three pairs at least: looks after the third to the ninth, which are seven."""
-    assert level(RacingConfig(on=True, looks=looks), folds=folds, seeds=seeds) == pytest.approx(expected)
+    assert level(RacingConfig(enabled=True, looks=looks), folds=folds, seeds=seeds) == pytest.approx(expected)
 
 
 def test_a_verdict_needs_the_fewest_pairs() -> None:
-    rules = RacingConfig(on=True, pairs=4, looks="none")
+    rules = RacingConfig(enabled=True, pairs=4, looks="none")
     assert not hopeless(RaceResult(pairs=3, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
     assert hopeless(RaceResult(pairs=4, difference=-0.5, p=0.0), rules, folds=5, seeds=1)
 
@@ -111,7 +111,7 @@ def test_without_a_difference_few_candidates_are_given_up() -> None:
     """Independent noise, so that the corrected test is too careful: a candidate is given up no more often
     than `p` says.
     """
-    rng, rules, lost = np.random.default_rng(1), RacingConfig(on=True, pairs=3, p=0.1), 0
+    rng, rules, lost = np.random.default_rng(1), RacingConfig(enabled=True, pairs=3, p=0.1), 0
     for _ in range(400):
         mine, best = rng.normal(0.6, 0.05, (2, 6))
         looks = [compare(one_seed(*mine[:count]), one_seed(*best), 1 / 5) for count in range(3, 6)]

@@ -21,6 +21,7 @@ from raysernas.config.files import load, shipped
 from raysernas.corpora.check.report import CorpusReport, EmotionCount, Scheme, SpeakerCount
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
+from raysernas.record.terminal import printable
 
 NOTHING = "-"
 NAMED = 10  # problems of one kind that are listed; --json lists all
@@ -60,7 +61,7 @@ def print_report(report: CorpusReport, console: Console) -> None:
 
 def clean(text: str) -> str:
     """Text for one line of a terminal: everything that cannot be printed becomes an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text, keep="")
 
 
 def first_study(report: CorpusReport) -> str:
@@ -78,7 +79,7 @@ def first_study(report: CorpusReport) -> str:
     words += [f"corpus.folds={scheme.name}"] * (not fitting)
     words += ["corpus.speaker_dependent=true"] * scheme.speaker_dependent
     words += ["corpus.on_bad_file=skip"] * any(remark.kind == "bad" for remark in report.remarks)
-    return " ".join(["python -m raysernas.launch", *map(shlex.quote, words)])
+    return " ".join(["python -P -m raysernas.launch", *map(shlex.quote, words)])
 
 
 def _assigned(key: str, value: str) -> str:
