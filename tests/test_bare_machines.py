@@ -50,7 +50,10 @@ def test_ray_starts_outside_the_users_folder_but_inside_a_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "/one:/other")
     assert cluster.importable("/private") == "/private"
+    monkeypatch.setenv("PYTHONPATH", "/one:../clone")
+    assert cluster.importable("/private") == str(tmp_path)
     monkeypatch.chdir(Path(cluster.__file__).parents[2])
     assert cluster.importable("/private") == os.getcwd()
 

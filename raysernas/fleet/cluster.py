@@ -77,8 +77,9 @@ def importable(folder: str) -> str:
     """Where to start Ray: its workers import from there before anything else, and a random.py of the user's
     folder must not be taken for Python's. Of a clone that is not installed, they must find the package.
     """
-    ours = Path(__file__).parents[2]
-    return str(ours) if Path.cwd() == ours else folder
+    here, listed = Path.cwd(), filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    found_from_here = here == Path(__file__).parents[2] or not all(map(os.path.isabs, listed))
+    return str(here) if found_from_here else folder
 
 
 def slots(

@@ -35,6 +35,8 @@ def _mistake(text: str) -> tuple[str, str] | None:
     colon, uri = COLON.match(text), "://" in text
     if "\0" in text:
         return "has a zero byte in it", "take it out"
+    if text.encode(errors="ignore").decode() != text:
+        return "has a byte in it that is no UTF-8, so it cannot be written down", "rename the folder"
     if variable := VARIABLE.search(text):
         return f"has {variable[1]} in it, which no shell has filled in", "write the folder itself"
     if text.startswith("file://") and not text.startswith("file:///"):

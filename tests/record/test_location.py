@@ -1,5 +1,6 @@
 """What looks like a place and is none is refused before a folder of that name is made; so is a password."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ MISTAKES = {  # text -> what is wrong, and the fix
     "results/s3://bucket": ("has a URI inside it", "write the URI alone, without spaces before it"),
     "s3://": ("names no bucket", "write s3://bucket/prefix"),
     "s3:///bucket": ("names no bucket", "write s3://bucket/prefix"),
+    os.fsdecode(b"a\xff"): (
+        "has a byte in it that is no UTF-8, so it cannot be written down",
+        "rename the folder",
+    ),
     "a\0b": ("has a zero byte in it", "take it out"),
 }
 
