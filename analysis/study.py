@@ -27,13 +27,13 @@ from raysernas.record.metrics import METRICS, scores
 
 TEXTS = columns(
     "arm status reason failure digest genotype emotions valid_confusion test_confusion "
-    "test_speakers valid_speakers skipped unlike commit versions host cpu"
+    "test_speakers valid_speakers skipped unlike confounded commit versions host cpu"
 )
 SCORES = tuple(f"{part}_{name}" for part in ("valid", "test") for name in METRICS)
 SECONDS = columns("features_s search_s checks_s retrain_s test_s")
 NUMBERS = (
     *columns("candidate fold seed retrain_seed schema_version attempts epoch parameters latency_ms"),
-    *columns("n_weights n_alphas n_valid n_test n_unknown n_unlike n_skipped search_entropy"),
+    *columns("n_weights n_alphas n_valid n_test n_unknown n_unlike n_confounded n_skipped search_entropy"),
     *columns("search_multiply_adds search_mb retrain_mb test_mb"),
     *SCORES,
     *SECONDS,

@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from raysernas.config.fault import Fault
+from raysernas.corpora.channels import Channel
 
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
@@ -27,8 +28,16 @@ CORRECT_STRETCH = "correct start and end of this utterance"
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
 
-def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: float = 0.0) -> Samples:
-    """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples], channels averaged.
+def read(
+    path: str | Path,
+    *,
+    sample_rate_hz: int,
+    start_s: float = 0.0,
+    end_s: float = 0.0,
+    channel: Channel = "mean",
+) -> Samples:
+    """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples]: one of its channels, or
+    their average.
 
     Raises:
         Fault: for a file that is missing, empty, no audio, cut off or without usable samples, and a stretch
@@ -63,8 +72,7 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
         )
     if whole:
         samples = samples.astype(np.float32) * FULL_SCALE
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    wave = resampled(np.asarray(mono, np.float32), rate_hz, sample_rate_hz)
+    wave = resampled(_mono(samples, channel), rate_hz, sample_rate_hz)
     if not len(wave):
         raise _fault(
             path,
@@ -125,6 +133,14 @@ def reason(error: Exception) -> str:
     """The error message of libsndfile or of the system."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return str(text).rstrip(".")
+
+
+def _mono(samples: Samples, channel: Channel) -> Samples:
+    """[frame, channel] to [frame]; a file with one channel has that one only."""
+    count = samples.shape[1]
+    if count > 1 and channel == "mean":
+        return samples.mean(axis=1, dtype=np.float32)
+    return np.asarray(samples[:, 1 if count > 1 and channel == "right" else 0], np.float32)
 
 
 def _check_file(path: str | Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raysernas.corpora.channels import Channel
+
 Gender = Literal["female", "male", "unknown"]
 # a part of an official split; "" for none
 OfficialPart = Literal["", "train", "valid", "test", "test2", "test3"]
@@ -37,6 +39,7 @@ class Utterance:
     split: OfficialPart = ""
     sample_rate_hz: int = 0  # of the file; known once it has been inspected
     channels: int = 0
+    channel: Channel = "mean"  # the sound of the file that is used; known once it has been inspected
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Corpus:
     folds: str = "speaker"  # the usual scheme
     skipped: tuple[Remark, ...] = ()  # bad files that the study goes without (corpus.on_bad_file=skip)
     unlike: tuple[str, ...] = ()  # a sentence on each published table that does not fit
+    confounded: tuple[str, ...] = ()  # a sentence on each property that tells the emotion
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,19 @@ import pyarrow.parquet as pq
 import soundfile
 
 from raysernas.corpora import audio
+from raysernas.corpora.channels import ChannelLevels, LevelMeter
 from raysernas.record import storage
 
 MEMORY = "sounds.parquet"
-VERSION = b"1"  # of the inspection; a memory of another version counts as empty
+VERSION = b"2"  # of the inspection; a memory of another version counts as empty
 PART = 16  # files per task of a thread
 BLOCK = 1 << 20  # samples decoded at once, so that a file of hours fits into memory
 FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128}  # the highest sample of a format; of all others:
 FULL_SCALE_16_BIT = 32_767 / 32_768
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LEVELS = pa.struct(
+    [(each.name, pa.int64() if each.name == "channels" else pa.float64()) for each in fields(ChannelLevels)]
+)
 SCHEMA = pa.schema(
     [
         ("path", pa.binary()),
@@ -38,6 +42,7 @@ SCHEMA = pa.schema(
         ("frames", pa.int64()),
         ("peak", pa.float64()),
         ("clipped", pa.float64()),
+        ("levels", LEVELS),
     ],
     metadata={"version": VERSION},
 )
@@ -55,6 +60,7 @@ class Sound:
     clipped: float  # share of samples at full scale or above
     fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
     fix: str = ""
+    levels: ChannelLevels | None = None  # of a file with several channels
 
 
 # absolute path -> size in bytes, time of change in ns, what it holds
@@ -157,6 +163,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
     full = FULL_SCALE.get(file.subtype, FULL_SCALE_16_BIT)
     frames = clipped = no_numbers = 0
     peak = 0.0
+    meter = LevelMeter(file.channels, file.samplerate) if file.channels > 1 else None
     while len(block := file.read(max(1, BLOCK // file.channels), dtype="float32", always_2d=True)):
         frames += len(block)
         height = max(float(block.max()), -float(block.min()))
@@ -165,6 +172,8 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
         elif height >= full:
             clipped += int((np.abs(block) >= full).sum())
         peak = max(peak, height)
+        if meter is not None and not no_numbers:
+            meter.add(np.asarray(block, np.float32))
     samples = frames * file.channels
     sound = Sound(content, file.samplerate, file.channels, frames, peak, clipped / max(samples, 1))
     if frames < file.frames:
@@ -181,7 +190,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
             fault=f"is silent: all {samples} samples are 0",
             fix="replace it, or take it out of the corpus",
         )
-    return sound
+    return sound if meter is None else replace(sound, levels=meter.levels())
 
 
 def _recall(memory: Path | None) -> Remembered:
@@ -197,14 +206,24 @@ def _recall(memory: Path | None) -> Remembered:
         or (table.schema.metadata or {}).get(b"version") != VERSION
     ):
         return {}
-    path, size, changed_ns, *measures = (column.to_pylist() for column in table.columns)
-    states = zip(size, changed_ns, map(Sound, *measures), strict=True)
-    return dict(zip(path, states, strict=True))
+    path, size, changed_ns, *measures, levels = (column.to_pylist() for column in table.columns)
+    sounds = (
+        replace(sound, levels=each and ChannelLevels(**each))
+        for sound, each in zip(map(Sound, *measures), levels, strict=True)
+    )
+    return dict(zip(path, zip(size, changed_ns, sounds, strict=True), strict=True))
 
 
 def _save(file: Path, remembered: Remembered) -> None:
+    kept = [name for name in SCHEMA.names[3:] if name != "levels"]
     rows = [
-        (path, size, changed_ns, *astuple(sound)[:6])
+        (
+            path,
+            size,
+            changed_ns,
+            *(getattr(sound, name) for name in kept),
+            sound.levels and asdict(sound.levels),
+        )
         for path, (size, changed_ns, sound) in sorted(remembered.items())
     ]
     columns = [

@@ -97,6 +97,7 @@ REPORT = CorpusReport(
         Scheme(name="random", usual=False, speaker_dependent=True, folds=("1", "2", "3", "4"), why_not=""),
     ),
     hindrance="",
+    confounded=(),
     notes=("The emotion is the one that was acted.",),
 )
 SCREEN = """
@@ -312,6 +313,7 @@ def test_json_holds_everything_in_ascii() -> None:
         "remarks",
         "schemes",
         "hindrance",
+        "confounded",
         "notes",
         "first_study",
     ]

@@ -1,6 +1,7 @@
 """Laws of the plan: what is resolved, refused and written before a study runs."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,18 @@ def test_utterances_of_unknown_speakers_are_counted(tmp_path: Path, monkeypatch:
     apart = header(planned(tmp_path, "corpus.folds=speaker", "corpus.valid_fraction=0.3", dry=True))
     assert "unknown speakers" not in apart
     assert apart["unused"] == "8 utterances are in no part of a fold"
+
+
+def test_folds_that_lack_an_emotion_and_confounded_emotions_are_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = planned(tmp_path, dry=True).corpus
+    lost = [row for row in whole.utterances if (row.speaker, row.emotion) != ("s01", whole.emotions[0])]
+    corpus = replace(whole, utterances=tuple(lost), confounded=("who speaks tells the emotion",))
+    monkeypatch.setattr("raysernas.corpora.catalogue.read", lambda *_: corpus)
+    text = header(planned(tmp_path, "corpus.folds=speaker", dry=True))
+    assert f"1 (s01) has no {whole.emotions[0]}" in text["lacking"]
+    assert "confounded" in text
 
 
 def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:

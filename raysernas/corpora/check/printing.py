@@ -50,6 +50,10 @@ def print_report(report: CorpusReport, console: Console) -> None:
     _print_published(console, report.published)
     for kind in MEANING:
         _print_problems(console, kind, [remark for remark in report.remarks if remark.kind == kind])
+    if report.confounded:
+        console.print(Text("\nconfounded (a score may not be about emotion)", style="bold red"))
+    for sentence in report.confounded:
+        _print_line(console, sentence, indent=2)
     if report.notes:
         console.print(Text("\nnotes", style="bold"))
     for note in report.notes:
@@ -113,6 +117,7 @@ def _verdict(report: CorpusReport) -> str:
         f"{differing} of {_many(tables, 'published table')} {'do' if differing > 1 else 'does'} not fit"
     ] * bool(differing)
     wrong += ["no study of the usual classes is possible"] * bool(report.hindrance)
+    wrong += ["emotions can be told without hearing them"] * bool(report.confounded)
     usable = f"{_number(report.usable)} of {_many(report.utterances, 'utterance')} can be used"
     return f"{report.corpus} is not fine: {', '.join(wrong)}; {usable}: {size}"
 
@@ -305,6 +310,7 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
             ["usual"] * scheme.usual
             + [dependent] * scheme.speaker_dependent
             + [scheme.why_not] * bool(scheme.why_not)
+            + list(scheme.lacking)
         )
         style = "" if scheme.folds else "dim"
         table.add_row(
