@@ -85,6 +85,7 @@ class CorpusReport:
     corpus: str
     root: str
     label: str
+    channel: str
     utterances: int  # that are labelled
     usable: int
     files: int
@@ -136,6 +137,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         corpus=release.name,
         root=str(root),
         label=config.label,
+        channel=config.channel,
         utterances=len(rows),
         usable=len(good),
         files=len(sounds),
