@@ -113,7 +113,7 @@ def read(
         merge=chosen.merge,
         folds=found.folds,
         skipped=bad,
-        unlike=comparison.unlike(found),
+        unlike=comparison.unlike(found, usable, sounds),
         confounded=confounding.of(usable),
     )
     if config.fingerprint and config.fingerprint != corpus.fingerprint:

@@ -69,6 +69,18 @@ class Expected:
     partial: bool = False  # whether there may be utterances beyond those in `counts`
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedAudio:
+    """The published sound of the usual classes: a copy that was cut or resampled has other numbers."""
+
+    source: str
+    rates_hz: tuple[int, ...]  # of the released files
+    utterances: int = 0  # that the other numbers are of; 0 = they are not known
+    hours: float = 0.0
+    shortest_s: float = 0.0
+    longest_s: float = 0.0
+
+
 def expected_by(field: str, title: str, source: str, counts: Mapping[str, int]) -> Expected:
     """Published numbers by one field of `Utterance`."""
     by_value = {(value,): count for value, count in counts.items()}
@@ -90,6 +102,7 @@ class Release:
     remarks: tuple[Remark, ...] = ()  # on files and rows that gave no utterance
     notes: tuple[str, ...] = ()  # sentences on what the reader inferred or chose
     expected: tuple[Expected, ...] = ()
+    audio: PublishedAudio | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
