@@ -17,6 +17,7 @@ import soxr
 from raysernas.config.fault import Fault
 from raysernas.corpora.channels import Channel
 
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")  # of files that can be read
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
 END_SLACK_S = 0.01  # lists of segments round their ends

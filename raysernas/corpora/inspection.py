@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from raysernas.corpora import audio
+from raysernas.corpora import audio, tree
 from raysernas.corpora.channels import ChannelLevels, LevelMeter
 from raysernas.record import storage
 
@@ -67,6 +68,7 @@ class Sound:
 Remembered = dict[bytes, tuple[int, int, Sound]]
 NOTHING = Sound(hash="", rate_hz=0, channels=0, frames=0, peak=0.0, clipped=0.0)
 COPY, PLACE = "replace it by a whole copy", "put the recording in its place"
+CONVERT = "convert it, or correct the name in the table"
 
 
 def inspect(
@@ -127,10 +129,22 @@ def _unreachable(path: str, error: OSError | ValueError) -> Sound:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if os.path.islink(path):
             return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", fix=PLACE)
+        if other := _in_another_format(path):
+            return replace(NOTHING, fault=f"is missing, but {other} is there", fix=CONVERT)
         return replace(NOTHING, fault="is missing", fix=PLACE)
     if isinstance(error, PermissionError):
         return replace(NOTHING, fault="may not be read", fix="allow it with chmod")
     return replace(NOTHING, fault=f"cannot be read: {audio.reason(error)}", fix="check the disk and the name")
+
+
+def _in_another_format(path: str) -> str:
+    """The name of the same recording in another format, or ""."""
+    with suppress(ValueError, OSError):
+        stem, own = os.path.splitext(path)
+        for suffix in audio.SUFFIXES:
+            if suffix != own.lower() and os.path.isfile(stem + suffix):
+                return tree.printable(os.path.basename(stem + suffix))
+    return ""
 
 
 def _examined(path: str, size: int) -> Sound:

@@ -353,6 +353,13 @@ def test_an_interrupted_inspection_keeps_what_it_found(
     assert sorted(examined) == files
 
 
+def test_a_missing_file_that_is_there_in_another_format_is_told(tmp_path: Path) -> None:
+    _wav(tmp_path / "a.flac")
+    assert _one(tmp_path / "a.wav").fault == "is missing, but a.flac is there"
+    assert _one(tmp_path / "b.wav").fault == "is missing"
+    assert _one(tmp_path / "a.mp3").fix == "convert it, or correct the name in the table"
+
+
 def test_a_fault_leaves_what_could_be_found_out(tmp_path: Path) -> None:
     sound = _one(_wav(tmp_path / "a.wav", 0 * NOISE))
     assert replace(sound, fault="", fix="") == Sound(
