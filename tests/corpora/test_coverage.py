@@ -30,6 +30,6 @@ def test_the_first_folds_are_named_and_the_others_counted() -> None:
     folds = dict(enumerate([_fold((0, 1), (0, 1, 2))] * 4 + [_fold((0, 1, 2), (2,))]))
     assert coverage.sentences(CORPUS, folds) == [
         "the test parts of 4 of 5 folds lack emotions: 0 (01) has no joy; 1 (01) has no joy; 2 (01) has no "
-        "joy, and 1 more",
+        "joy; and 1 more fold",
         "the validation parts of 1 of 5 folds lack emotions: 4 (012) has no anger, fear",
     ]

@@ -113,7 +113,8 @@ def _settings(report: CorpusReport, scheme: Scheme) -> dict[str, tuple[object, s
     """Key -> value and comment, section by section."""
     mean_s, count = report.durations.mean_s, len(scheme.folds)
     window_s = min(max(WINDOW_STEP_S * ceil(mean_s / WINDOW_STEP_S), WINDOW_S[0]), WINDOW_S[1])
-    groups = load(report.corpus).corpus.groups if _shipped(report.corpus) else Config().corpus.groups
+    plain = load(report.corpus).corpus if _shipped(report.corpus) else Config().corpus
+    told = "fewer folds lack an emotion"
     found: dict[str, tuple[object, str]] = {
         "study.name": (name(report), "folder of its results"),
         "study.arms": (list(ARMS), "designed by hand, drawn, found by the search"),
@@ -121,7 +122,8 @@ def _settings(report: CorpusReport, scheme: Scheme) -> dict[str, tuple[object, s
         "corpus.name": (report.corpus, ""),
         "corpus.root": (report.root, ""),
         "corpus.folds": (scheme.name, f"{count} fold{'s' * (count > 1)}, no speaker on two sides"),
-        **({"corpus.groups": (groups, "of speakers")} if scheme.name == "speaker_groups" else {}),
+        **({"corpus.balance": (scheme.balance, told)} if scheme.balance != plain.balance else {}),
+        **({"corpus.groups": (plain.groups, "of speakers")} if scheme.name == "speaker_groups" else {}),
         **_found(report),
         "features.window_s": (window_s, f"the mean utterance lasts {mean_s:.1f} s"),
     }

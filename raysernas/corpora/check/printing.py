@@ -284,6 +284,7 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
             + [dependent] * scheme.speaker_dependent
             + [scheme.why_not] * bool(scheme.why_not)
             + list(scheme.lacking)
+            + ["fewer lack emotions with corpus.balance=emotions"] * (scheme.balance == "emotions")
         )
         style = "" if scheme.folds else "dim"
         table.add_row(

@@ -18,6 +18,7 @@ from raysernas.corpora.check import audio_warnings
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
 from raysernas.corpora.folds import coverage, splits
+from raysernas.corpora.folds.fold_file import Fold
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import Reason, stretch_s
 
@@ -75,7 +76,10 @@ class Scheme:
     speaker_dependent: bool  # possible only with corpus.speaker_dependent=true
     folds: tuple[str, ...]  # their names; empty if the scheme is not possible
     why_not: str
-    lacking: tuple[str, ...] = ()  # a sentence on each part that lacks emotions in some folds
+    balance: str = "genders"  # the corpus.balance with which fewer folds lack an emotion
+    lacking: tuple[
+        str, ...
+    ] = ()  # with the default balance: a sentence on each part that lacks emotions in some folds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -287,6 +291,22 @@ def _scheme(corpus: Corpus, config: CorpusConfig) -> Scheme:
                 speaker_dependent=dependent,
                 folds=names,
                 why_not="",
+                balance=_better_balance(corpus, allowed, found),
                 lacking=tuple(coverage.sentences(corpus, dict(enumerate(found)))),
             )
     return Scheme(name=config.folds, usual=usual, speaker_dependent=False, folds=(), why_not=why_not)
+
+
+def _better_balance(corpus: Corpus, config: CorpusConfig, found: Sequence[Fold]) -> str:
+    """`emotions` if parts of these folds lack emotions, and fewer of them do if emotions are balanced."""
+    plain = coverage.missing(corpus, found)
+    if not plain:
+        return config.balance
+    try:
+        other = replace(config, balance="emotions")
+        balanced = splits.of(corpus, other)
+        for number, fold in enumerate(balanced):
+            splits.halved(corpus, other, fold, number, seed=0)
+    except Fault:
+        return config.balance
+    return other.balance if coverage.missing(corpus, balanced) < plain else config.balance

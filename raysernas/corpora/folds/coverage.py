@@ -3,7 +3,7 @@
 In: a corpus and its folds. Out: the missing emotions, and sentences about them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds.fold_file import Fold
@@ -22,18 +22,24 @@ def lacking(corpus: Corpus, fold: Fold) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def missing(corpus: Corpus, folds: Iterable[Fold]) -> int:
+    """How many emotions all test and validation parts lack together."""
+    return sum(len(emotions) for fold in folds for emotions in lacking(corpus, fold).values())
+
+
 def sentences(corpus: Corpus, folds: Mapping[int, Fold]) -> list[str]:
     """A sentence on each part that lacks emotions in some folds: in how many, and which in the first ones."""
-    missing = {number: lacking(corpus, fold) for number, fold in folds.items()}
+    parts_of = {number: lacking(corpus, fold) for number, fold in folds.items()}
     found = []
     for part, word in TESTED.items():
         named = [
             f"{number} ({folds[number].name}) has no {', '.join(parts[part])}"
-            for number, parts in missing.items()
+            for number, parts in parts_of.items()
             if part in parts
         ]
         if named:
-            more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
+            rest = len(named) - NAMED
+            more = f"; and {rest} more fold{'s' * (rest > 1)}" if rest > 0 else ""
             several = f"{len(named)} of {len(folds)} folds lack emotions"
             found.append(f"the {word} parts of {several}: {'; '.join(named[:NAMED])}{more}")
     return found
