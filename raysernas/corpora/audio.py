@@ -16,6 +16,7 @@ import soxr
 
 from raysernas.config.fault import Fault
 from raysernas.corpora.channels import Channel
+from raysernas.corpora.quiet import quiet
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")  # of files that can be read
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
@@ -25,6 +26,7 @@ END_SLACK_S = 0.01  # lists of segments round their ends
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)
 # bytes; programs write such a size when they do not know it yet: it means up to the end of the file
 STREAMED = 0x7FFFF000
+NO_FORMAT = "File does not exist or is not a regular file"  # how libsndfile calls text in an MP3 file
 CORRECT_STRETCH = "correct start and end of this utterance"
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
@@ -46,7 +48,7 @@ def read(
     """
     _check_file(path)
     try:
-        with opened(path) as file:
+        with quiet(path), opened(path) as file:
             rate_hz = file.samplerate
             first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
             file.seek(first)
@@ -132,8 +134,10 @@ def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tup
 
 def reason(error: Exception) -> str:
     """The error message of libsndfile or of the system."""
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).rstrip(".")
+    text = str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
+    if text.startswith(NO_FORMAT):
+        return "its format is not recognised"
+    return text.removeprefix("Error : ").rstrip(".")
 
 
 def _mono(samples: Samples, channel: Channel) -> Samples:

@@ -20,6 +20,7 @@ import soundfile
 
 from raysernas.corpora import audio, tree
 from raysernas.corpora.channels import ChannelLevels, LevelMeter
+from raysernas.corpora.quiet import quiet
 from raysernas.record import storage
 
 MEMORY = "sounds.parquet"
@@ -163,13 +164,13 @@ def _examined(path: str, size: int) -> Sound:
     if missing:
         return replace(sound, fault=f"is cut off: {missing}", fix=COPY)
     try:
-        with audio.opened(path) as file:
+        with quiet(path), audio.opened(path) as file:
             return _decoded(file, sound.hash)
     except audio.UNREADABLE as error:
         return replace(
             sound,
             fault=f"is no audio that can be read: {audio.reason(error)}",
-            fix="replace it by WAV, FLAC, OGG or MP3",
+            fix=COPY if path.lower().endswith(audio.SUFFIXES) else "convert it to WAV, FLAC, OGG or MP3",
         )
 
 

@@ -75,7 +75,8 @@ def _of_corpus(unlike: int, confounded: int, skipped: int, mixed: Sequence[str])
     if unlike:
         tables = "a published table" if unlike == 1 else f"{unlike} published tables"
         found["not as published"] = (
-            f"the corpus does not fit {tables} of its counts; python -m raysernas.corpora check says where"
+            f"the corpus does not fit {tables} of its counts or sound; python -m raysernas.corpora check "
+            "says where"
         )
     if confounded:
         found["confounded"] = (

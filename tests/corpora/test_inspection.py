@@ -130,7 +130,7 @@ def test_bad_files_are_told_in_a_sentence_and_what_helps(tmp_path: Path) -> None
         tmp_path / "a\0b",
     ]
     found = inspect(map(str, paths), None)
-    place, format_ = "put the recording in its place", "replace it by WAV, FLAC, OGG or MP3"
+    place, convert = "put the recording in its place", "convert it to WAV, FLAC, OGG or MP3"
     assert [(sound.fault, sound.fix) for sound in found.values()] == [
         ("is missing", place),
         ("is missing", place),
@@ -139,11 +139,19 @@ def test_bad_files_are_told_in_a_sentence_and_what_helps(tmp_path: Path) -> None
         ("is a link to nowhere.wav, which is missing", place),
         ("is no file", place),
         ("is empty: 0 bytes", "fetch it again"),
-        ("is no audio that can be read: Format not recognised", format_),
-        ("is no audio that can be read: samplerate must be specified", format_),
+        ("is no audio that can be read: Format not recognised", "replace it by a whole copy"),
+        ("is no audio that can be read: samplerate must be specified", convert),
         ("is a Git-LFS pointer, not the audio", "run git lfs pull in its folder"),
         ("cannot be read: embedded null byte", "check the disk and the name"),
     ]
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3", ".FLAC"])
+def test_a_broken_file_is_to_be_copied_again_not_to_be_converted(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"fLaC this is no sound" * 99)
+    assert _one(path).fix == "replace it by a whole copy"
+    assert "possibly a pipe" not in _one(path).fault
 
 
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
