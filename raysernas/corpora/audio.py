@@ -75,7 +75,7 @@ def read(
         )
     if whole:
         samples = samples.astype(np.float32) * FULL_SCALE
-    wave = resampled(_mono(samples, channel), rate_hz, sample_rate_hz)
+    wave = resampled(_mono(np.asarray(samples, np.float32), channel), rate_hz, sample_rate_hz)
     if not len(wave):
         raise _fault(
             path,
