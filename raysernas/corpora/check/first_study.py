@@ -44,9 +44,8 @@ def command(report: CorpusReport) -> str:
         shown = f"python -m raysernas.corpora study {' '.join(map(shlex.quote, words))} > {written}"
         return f"{shown} && python -m raysernas.launch {written}"
     own = load(report.corpus).corpus.folds
-    settings = [_assigned("corpus.root", report.root)]
-    settings += [f"corpus.folds={scheme.name}"] * (own not in (scheme.name, "usual") or not scheme.usual)
-    settings = [word for word in settings if word != f"corpus.folds={own}"]
+    as_shipped = own == scheme.name or (own == "usual" and scheme.usual)
+    settings = [_assigned("corpus.root", report.root), *[f"corpus.folds={scheme.name}"] * (not as_shipped)]
     settings += [f"{key}={value}" for key, (value, _) in _found(report).items()]
     return " ".join(["python -m raysernas.launch", report.corpus, *map(shlex.quote, settings)])
 
