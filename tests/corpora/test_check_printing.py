@@ -327,6 +327,17 @@ def test_the_door_tells_good_from_bad_and_from_mistaken(
     assert (out, error.splitlines()[0]) == ("", f"corpus: there is no {table.parent / 'gone.csv'}")
 
 
+def test_the_door_checks_the_channel_that_is_asked_for(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(9).uniform(-0.1, 0.1, 8_000)
+    soundfile.write(table.parent / "0.wav", np.stack([noise, -noise], axis=1), 16_000)
+    assert door.main(["check", "manifest", str(table)]) == 1
+    assert "they cancel each other" in capsys.readouterr().out
+    assert door.main(["check", "manifest", str(table), "--channel", "left"]) == 0
+    assert "--channel left" in capsys.readouterr().out
+
+
 def test_json_is_all_that_is_on_stdout(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(["check", "manifest", str(table), "--json"]) == 0
     out, error = capsys.readouterr()
