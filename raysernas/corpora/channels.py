@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Channel = Literal["mean", "left", "right"]  # which sound of a file is used; left is the first channel
+SOUNDS: dict[str, Channel] = {"mean": "mean", "left": "left", "right": "right"}
 Spectrum = npt.NDArray[np.complexfloating]
 Frames = npt.NDArray[np.float32]
 
@@ -76,8 +77,8 @@ def chosen(setting: str, levels: Iterable[ChannelLevels | None]) -> dict[bool, C
         setting: corpus.channel.
         levels: of all files; None for those with one channel.
     """
-    if setting != "auto":
-        return dict.fromkeys((True, False), setting)  # pyright: ignore[reportReturnType]
+    if setting in SOUNDS:
+        return dict.fromkeys((True, False), SOUNDS[setting])
     louder = Counter(each.left >= each.right for each in levels if each is not None and not each.agree)
     return {True: "mean", False: "left" if louder[True] >= louder[False] else "right"}
 

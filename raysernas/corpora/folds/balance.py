@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from raysernas.corpora.corpus import Corpus
 
+UtteranceCounts = NDArray[np.int64]  # [speaker, emotion]
 Shares = NDArray[np.float64]
 LACK = 100.0  # cost of an emotion that a group lacks; no imbalance of shares is as large
 MOST_SWAPPED = 150  # speakers; with more, groups are so large that swaps change little
@@ -38,32 +39,31 @@ def groups(corpus: Corpus, count: int) -> list[tuple[str, ...]]:
     ]
 
 
-def validating(corpus: Corpus, offered: Sequence[int], used: Sequence[int], count: int) -> list[int]:
+def validating(
+    has: UtteranceCounts, genders: Sequence[str], offered: Sequence[int], used: Sequence[int], count: int
+) -> list[int]:
     """`count` of the offered speakers (indices) so that first the others, who train, and then they have as
-    many emotions as possible; among equals, those who have validated least, then the first offered.
+    many emotions as possible; among equals, first the other gender, then those who have validated least.
 
     Args:
+        has: what `counts` gives.
+        genders: of each speaker of the corpus.
         used: for each speaker of the corpus, how often it has validated.
     """
-    has = counts(corpus)
-    rest, chosen = list(offered), list[int]()
+    rest, chosen, often = list(offered), list[int](), np.array(used)
     for _ in range(count):
-        heard = has[chosen].sum(axis=0) > 0
-        left = has[rest].sum(axis=0)
-
-        def lacks(
-            speaker: int, heard: NDArray[np.bool_] = heard, left: NDArray[np.int64] = left
-        ) -> tuple[int, int]:
-            """Emotions that training and validation would lack; each half of training needs an utterance."""
-            return int((left - has[speaker] < 2).sum()), int((~heard & (has[speaker] == 0)).sum())
-
-        best = min(rest, key=lambda speaker: (*lacks(speaker), used[speaker], rest.index(speaker)))
-        rest.remove(best)
-        chosen.append(best)
+        left, heard = has[rest].sum(axis=0), has[chosen].sum(axis=0) > 0
+        # each half of the training part needs an utterance
+        untrained = (left - has[rest] < 2).sum(axis=1)
+        unheard = (~heard & (has[rest] == 0)).sum(axis=1)
+        taken = [genders[speaker] for speaker in chosen]
+        alike = [taken.count(genders[speaker]) for speaker in rest]
+        best = int(np.lexsort((np.arange(len(rest)), often[rest], alike, unheard, untrained))[0])
+        chosen.append(rest.pop(best))
     return chosen
 
 
-def counts(corpus: Corpus) -> NDArray[np.int64]:
+def counts(corpus: Corpus) -> UtteranceCounts:
     """Utterances [speaker, emotion] of the known speakers, in the orders of the corpus."""
     row = {speaker: place for place, speaker in enumerate(corpus.speakers)}
     column = {emotion: place for place, emotion in enumerate(corpus.emotions)}

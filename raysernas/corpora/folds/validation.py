@@ -57,6 +57,7 @@ def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> l
     count = max(1, round(config.valid_fraction * len(speakers)))
     gender = schemes.genders(corpus)
     genders = [gender[speaker] for speaker in speakers]
+    has = balance.counts(corpus)
     used: Counter[int] = Counter()
     found: list[Indices] = []
     for fold in folds:
@@ -67,7 +68,7 @@ def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> l
         first = tested[0] if tested else 0
         ring = [number for number in (*range(first, len(speakers)), *range(first)) if number in offered]
         if config.balance == "emotions":
-            chosen = balance.validating(corpus, ring, [used[at] for at in range(len(speakers))], count)
+            chosen = balance.validating(has, genders, ring, [used[at] for at in range(len(speakers))], count)
         else:
             chosen = _least_used(ring, genders, used, count)
         used.update(chosen)
