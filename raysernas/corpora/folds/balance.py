@@ -57,7 +57,7 @@ def validating(
         untrained = (left - has[rest] < 2).sum(axis=1)
         unheard = (~heard & (has[rest] == 0)).sum(axis=1)
         taken = [genders[speaker] for speaker in chosen]
-        alike = [taken.count(genders[speaker]) for speaker in rest]
+        alike = np.array([taken.count(genders[speaker]) for speaker in rest])
         best = int(np.lexsort((np.arange(len(rest)), often[rest], alike, unheard, untrained))[0])
         chosen.append(rest.pop(best))
     return chosen
