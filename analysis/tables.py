@@ -22,7 +22,9 @@ from raysernas.record.soundness import confusions
 
 FOLD_COLUMNS = (
     *("study", "selection", "arm", "fold", "candidate", *METRICS, "ua_seed_sd"),
-    *columns("n_test n_train n_valid runs parameters latency_ms search_s retrain_s search_mb retrain_mb"),
+    *columns(
+        "n_test lacks n_train n_valid runs parameters latency_ms search_s retrain_s search_mb retrain_mb"
+    ),
 )
 ARM_COLUMNS = (
     *("study", "selection", "arm", "folds", "planned_folds", "runs", *summary.SCORE_COLUMNS),

@@ -256,6 +256,7 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
         unknown=int(row["n_unknown"]),
         skipped=int(row["n_skipped"]),
         unlike=int(row["n_unlike"]),
+        confounded=int(row["n_confounded"]),
     )
     print(*(f"{word}: {meaning}" for word, meaning in marked.items()), files.record, sep="\n")
     return 0

@@ -12,7 +12,11 @@ from raysernas.config.schema import Config, TrialConfig
 
 SECTIONS = ("corpus", "features", "network", "search", "checks", "retrain", "compute")
 # settings that are younger than studies on disk: at this value they are no part of a trial's identity
-INTRODUCED: dict[str, Any] = {"search.relaxation": "softmax"}
+INTRODUCED: dict[str, Any] = {
+    "search.relaxation": "softmax",
+    "corpus.channel": "mean",
+    "corpus.balance": "genders",
+}
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; the hash of its content counts instead
 FREE = (  # beginnings of keys that may change when a study is continued

@@ -58,9 +58,16 @@ class CorpusConfig:
     emotions: tuple[str, ...] = setting((), "classes to keep; empty: the usual ones of the corpus")
     merge: dict[str, str] = setting({}, "{emotion: the emotion that it counts as}")
     scenarios: tuple[str, ...] = setting((), "scenarios to keep, such as improvised; empty: all")
+    channel: Literal["mean", "left", "right", "auto"] = setting(
+        "mean", "sound of files with several channels; auto: their mean where they agree, else the louder one"
+    )
     on_bad_file: Literal["fail", "skip"] = setting("fail", "what to do about a file that cannot be read")
     folds: FoldScheme = setting("usual", "who is tested in which fold; usual: as papers on the corpus do")
     groups: int = setting(4, "number of folds of speaker_groups and random", least=2)
+    balance: Literal["genders", "emotions"] = setting(
+        "genders",
+        "what groups of speakers, and speakers who validate, are balanced over; emotions: over both",
+    )
     fold_file: str = setting(
         "", "a folds.csv or a folder of EmoBox lists, for folds=file; no part of a trial's identity"
     )

@@ -15,7 +15,10 @@ import soundfile
 import soxr
 
 from raysernas.config.fault import Fault
+from raysernas.corpora.channels import Channel
+from raysernas.corpora.quiet import quiet
 
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")  # of files that can be read
 FULL_SCALE = np.float32(2**-15)  # one step of 16 bits
 Samples = npt.NDArray[np.float32]
 END_SLACK_S = 0.01  # lists of segments round their ends
@@ -23,12 +26,21 @@ END_SLACK_S = 0.01  # lists of segments round their ends
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError)
 # bytes; programs write such a size when they do not know it yet: it means up to the end of the file
 STREAMED = 0x7FFFF000
+NO_FORMAT = "File does not exist or is not a regular file"  # how libsndfile calls text in an MP3 file
 CORRECT_STRETCH = "correct start and end of this utterance"
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest
 
 
-def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: float = 0.0) -> Samples:
-    """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples], channels averaged.
+def read(
+    path: str | Path,
+    *,
+    sample_rate_hz: int,
+    start_s: float = 0.0,
+    end_s: float = 0.0,
+    channel: Channel = "mean",
+) -> Samples:
+    """Samples of a file from `start_s` to `end_s` (0 = its end), float32 [samples]: one of its channels, or
+    their average.
 
     Raises:
         Fault: for a file that is missing, empty, no audio, cut off or without usable samples, and a stretch
@@ -36,7 +48,7 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
     """
     _check_file(path)
     try:
-        with opened(path) as file:
+        with quiet(path), opened(path) as file:
             rate_hz = file.samplerate
             first, last = _stretch(path, file.frames, rate_hz, start_s, end_s)
             file.seek(first)
@@ -63,8 +75,7 @@ def read(path: str | Path, *, sample_rate_hz: int, start_s: float = 0.0, end_s: 
         )
     if whole:
         samples = samples.astype(np.float32) * FULL_SCALE
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    wave = resampled(np.asarray(mono, np.float32), rate_hz, sample_rate_hz)
+    wave = resampled(_mono(np.asarray(samples, np.float32), channel), rate_hz, sample_rate_hz)
     if not len(wave):
         raise _fault(
             path,
@@ -123,8 +134,18 @@ def frames_of(start_s: float, end_s: float, *, frames: int, rate_hz: int) -> tup
 
 def reason(error: Exception) -> str:
     """The error message of libsndfile or of the system."""
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).rstrip(".")
+    text = str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
+    if text.startswith(NO_FORMAT):
+        return "its format is not recognised"
+    return text.removeprefix("Error : ").rstrip(".")
+
+
+def _mono(samples: Samples, channel: Channel) -> Samples:
+    """[frame, channel] to [frame]; a file with one channel has that one only."""
+    count = samples.shape[1]
+    if count > 1 and channel == "mean":
+        return samples.mean(axis=1, dtype=np.float32)
+    return np.asarray(samples[:, 1 if count > 1 and channel == "right" else 0], np.float32)
 
 
 def _check_file(path: str | Path) -> None:

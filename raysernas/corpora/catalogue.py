@@ -12,7 +12,16 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora import audio, comparison, fetched, fingerprint, inspection, selection, tree
+from raysernas.corpora import (
+    audio,
+    comparison,
+    confounding,
+    fetched,
+    fingerprint,
+    inspection,
+    selection,
+    tree,
+)
 from raysernas.corpora.corpus import Corpus, Label, Release, Remark, Utterance
 from raysernas.corpora.readers import (
     crema_d,
@@ -91,7 +100,7 @@ def read(
         utterance.path for utterance in chosen.utterances if not utterance.path.startswith(synthetic.SCHEME)
     ]
     sounds = inspection.inspect(real, memory, report)
-    usable, bad = selection.usable(chosen.utterances, sounds)
+    usable, bad = selection.usable(chosen.utterances, sounds, config.channel)
     bad = (*(remark for remark in found.remarks if remark.kind == "bad"), *bad)
     if bad and config.on_bad_file == "fail":
         raise _unusable(found.name, bad)
@@ -104,7 +113,8 @@ def read(
         merge=chosen.merge,
         folds=found.folds,
         skipped=bad,
-        unlike=comparison.unlike(found),
+        unlike=comparison.unlike(found, usable, sounds),
+        confounded=confounding.of(usable),
     )
     if config.fingerprint and config.fingerprint != corpus.fingerprint:
         raise Fault(
@@ -132,7 +142,11 @@ def waveform(utterance: Utterance, sample_rate_hz: int) -> audio.Samples:
     if utterance.path.startswith(synthetic.SCHEME):
         return synthetic.waveform(utterance.path, sample_rate_hz)
     return audio.read(
-        utterance.path, sample_rate_hz=sample_rate_hz, start_s=utterance.start_s, end_s=utterance.end_s
+        utterance.path,
+        sample_rate_hz=sample_rate_hz,
+        start_s=utterance.start_s,
+        end_s=utterance.end_s,
+        channel=utterance.channel,
     )
 
 

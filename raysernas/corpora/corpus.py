@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raysernas.corpora.channels import Channel
+
 Gender = Literal["female", "male", "unknown"]
 # a part of an official split; "" for none
 OfficialPart = Literal["", "train", "valid", "test", "test2", "test3"]
@@ -37,6 +39,7 @@ class Utterance:
     split: OfficialPart = ""
     sample_rate_hz: int = 0  # of the file; known once it has been inspected
     channels: int = 0
+    channel: Channel = "mean"  # the sound of the file that is used; known once it has been inspected
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,18 @@ class Expected:
     partial: bool = False  # whether there may be utterances beyond those in `counts`
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedAudio:
+    """The published sound of the usual classes: a copy that was cut or resampled has other numbers."""
+
+    source: str
+    rates_hz: tuple[int, ...]  # of the released files
+    utterances: int = 0  # that the other numbers are of; 0 = they are not known
+    hours: float = 0.0
+    shortest_s: float = 0.0
+    longest_s: float = 0.0
+
+
 def expected_by(field: str, title: str, source: str, counts: Mapping[str, int]) -> Expected:
     """Published numbers by one field of `Utterance`."""
     by_value = {(value,): count for value, count in counts.items()}
@@ -87,6 +102,7 @@ class Release:
     remarks: tuple[Remark, ...] = ()  # on files and rows that gave no utterance
     notes: tuple[str, ...] = ()  # sentences on what the reader inferred or chose
     expected: tuple[Expected, ...] = ()
+    audio: PublishedAudio | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +117,7 @@ class Corpus:
     folds: str = "speaker"  # the usual scheme
     skipped: tuple[Remark, ...] = ()  # bad files that the study goes without (corpus.on_bad_file=skip)
     unlike: tuple[str, ...] = ()  # a sentence on each published table that does not fit
+    confounded: tuple[str, ...] = ()  # a sentence on each property that tells the emotion
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from raysernas.corpora import audio
+from raysernas.corpora import audio, tree
+from raysernas.corpora.channels import ChannelLevels, LevelMeter
+from raysernas.corpora.quiet import quiet
 from raysernas.record import storage
 
 MEMORY = "sounds.parquet"
-VERSION = b"1"  # of the inspection; a memory of another version counts as empty
+VERSION = b"2"  # of the inspection; a memory of another version counts as empty
 PART = 16  # files per task of a thread
 BLOCK = 1 << 20  # samples decoded at once, so that a file of hours fits into memory
 FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128}  # the highest sample of a format; of all others:
 FULL_SCALE_16_BIT = 32_767 / 32_768
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LEVELS = pa.struct(
+    [(each.name, pa.int64() if each.name == "channels" else pa.float64()) for each in fields(ChannelLevels)]
+)
 SCHEMA = pa.schema(
     [
         ("path", pa.binary()),
@@ -38,6 +44,7 @@ SCHEMA = pa.schema(
         ("frames", pa.int64()),
         ("peak", pa.float64()),
         ("clipped", pa.float64()),
+        ("levels", LEVELS),
     ],
     metadata={"version": VERSION},
 )
@@ -55,12 +62,14 @@ class Sound:
     clipped: float  # share of samples at full scale or above
     fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
     fix: str = ""
+    levels: ChannelLevels | None = None  # of a file with several channels
 
 
 # absolute path -> size in bytes, time of change in ns, what it holds
 Remembered = dict[bytes, tuple[int, int, Sound]]
 NOTHING = Sound(hash="", rate_hz=0, channels=0, frames=0, peak=0.0, clipped=0.0)
 COPY, PLACE = "replace it by a whole copy", "put the recording in its place"
+CONVERT = "convert it, or correct the name in the table"
 
 
 def inspect(
@@ -121,10 +130,22 @@ def _unreachable(path: str, error: OSError | ValueError) -> Sound:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if os.path.islink(path):
             return replace(NOTHING, fault=f"is a link to {os.readlink(path)}, which is missing", fix=PLACE)
+        if other := _in_another_format(path):
+            return replace(NOTHING, fault=f"is missing, but {other} is there", fix=CONVERT)
         return replace(NOTHING, fault="is missing", fix=PLACE)
     if isinstance(error, PermissionError):
         return replace(NOTHING, fault="may not be read", fix="allow it with chmod")
     return replace(NOTHING, fault=f"cannot be read: {audio.reason(error)}", fix="check the disk and the name")
+
+
+def _in_another_format(path: str) -> str:
+    """The name of the same recording in another format, or ""."""
+    with suppress(ValueError, OSError):
+        stem, own = os.path.splitext(path)
+        for suffix in audio.SUFFIXES:
+            if suffix != own.lower() and os.path.isfile(stem + suffix):
+                return tree.printable(os.path.basename(stem + suffix))
+    return ""
 
 
 def _examined(path: str, size: int) -> Sound:
@@ -143,13 +164,13 @@ def _examined(path: str, size: int) -> Sound:
     if missing:
         return replace(sound, fault=f"is cut off: {missing}", fix=COPY)
     try:
-        with audio.opened(path) as file:
+        with quiet(path), audio.opened(path) as file:
             return _decoded(file, sound.hash)
     except audio.UNREADABLE as error:
         return replace(
             sound,
             fault=f"is no audio that can be read: {audio.reason(error)}",
-            fix="replace it by WAV, FLAC, OGG or MP3",
+            fix=COPY if path.lower().endswith(audio.SUFFIXES) else "convert it to WAV, FLAC, OGG or MP3",
         )
 
 
@@ -157,6 +178,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
     full = FULL_SCALE.get(file.subtype, FULL_SCALE_16_BIT)
     frames = clipped = no_numbers = 0
     peak = 0.0
+    meter = LevelMeter(file.channels, file.samplerate) if file.channels > 1 else None
     while len(block := file.read(max(1, BLOCK // file.channels), dtype="float32", always_2d=True)):
         frames += len(block)
         height = max(float(block.max()), -float(block.min()))
@@ -165,6 +187,8 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
         elif height >= full:
             clipped += int((np.abs(block) >= full).sum())
         peak = max(peak, height)
+        if meter is not None and not no_numbers:
+            meter.add(np.asarray(block, np.float32))
     samples = frames * file.channels
     sound = Sound(content, file.samplerate, file.channels, frames, peak, clipped / max(samples, 1))
     if frames < file.frames:
@@ -181,7 +205,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
             fault=f"is silent: all {samples} samples are 0",
             fix="replace it, or take it out of the corpus",
         )
-    return sound
+    return sound if meter is None else replace(sound, levels=meter.levels())
 
 
 def _recall(memory: Path | None) -> Remembered:
@@ -197,14 +221,24 @@ def _recall(memory: Path | None) -> Remembered:
         or (table.schema.metadata or {}).get(b"version") != VERSION
     ):
         return {}
-    path, size, changed_ns, *measures = (column.to_pylist() for column in table.columns)
-    states = zip(size, changed_ns, map(Sound, *measures), strict=True)
-    return dict(zip(path, states, strict=True))
+    path, size, changed_ns, *measures, levels = (column.to_pylist() for column in table.columns)
+    sounds = (
+        replace(sound, levels=each and ChannelLevels(**each))
+        for sound, each in zip(map(Sound, *measures), levels, strict=True)
+    )
+    return dict(zip(path, zip(size, changed_ns, sounds, strict=True), strict=True))
 
 
 def _save(file: Path, remembered: Remembered) -> None:
+    kept = [name for name in SCHEMA.names[3:] if name != "levels"]
     rows = [
-        (path, size, changed_ns, *astuple(sound)[:6])
+        (
+            path,
+            size,
+            changed_ns,
+            *(getattr(sound, name) for name in kept),
+            sound.levels and asdict(sound.levels),
+        )
         for path, (size, changed_ns, sound) in sorted(remembered.items())
     ]
     columns = [

@@ -10,11 +10,20 @@ from dataclasses import dataclass, fields, replace
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora import audio, tree
+from raysernas.corpora import audio, channels, tree
+from raysernas.corpora.channels import Channel
 from raysernas.corpora.corpus import Corpus, Release, Remark, Utterance, usual_emotions
 from raysernas.corpora.inspection import Sound
 
 Reason = tuple[str, str]  # what is wrong with an utterance, and what to do
+LOST: dict[Channel, Reason] = {
+    "mean": (
+        "is silent when its channels are averaged: they cancel each other",
+        "set corpus.channel=left, or invert one of the channels",
+    ),
+    "left": ("has a silent left channel", "set corpus.channel=mean, or right"),
+    "right": ("has a silent right channel", "set corpus.channel=mean, or left"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,14 +75,16 @@ def merged_as(utterances: Iterable[Utterance], merge: Mapping[str, str]) -> list
 
 
 def usable(
-    utterances: Sequence[Utterance], sounds: Mapping[str, Sound]
+    utterances: Sequence[Utterance], sounds: Mapping[str, Sound], channel: str = "mean"
 ) -> tuple[tuple[Utterance, ...], tuple[Remark, ...]]:
-    """The utterances that can be used, with rate and channels of their files, and a remark on each other one.
+    """The utterances that can be used, with what is known of their files, and a remark on each other one.
 
     Args:
         sounds: what each audio file holds, by path; synthetic speech has no files.
+        channel: corpus.channel.
     """
-    reasons = flaws(utterances, sounds)
+    reasons = flaws(utterances, sounds, channel)
+    of_file = _channels(sounds, channel)
     good, bad = [], []
     for at, utterance in enumerate(utterances):
         if at in reasons:
@@ -81,21 +92,43 @@ def usable(
             bad.append(Remark(kind="bad", subject=utterance.key, what=what, fix=fix))
         elif utterance.path in sounds:
             sound = sounds[utterance.path]
-            good.append(replace(utterance, sample_rate_hz=sound.rate_hz, channels=sound.channels))
+            good.append(
+                replace(
+                    utterance,
+                    sample_rate_hz=sound.rate_hz,
+                    channels=sound.channels,
+                    channel=of_file[utterance.path],
+                )
+            )
         else:
             good.append(utterance)
     return tuple(good), tuple(bad)
 
 
-def flaws(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> dict[int, Reason]:
+def flaws(
+    utterances: Sequence[Utterance], sounds: Mapping[str, Sound], channel: str = "mean"
+) -> dict[int, Reason]:
     """Why utterances cannot be used, by their index: a bad file, a stretch outside it, or a contradiction."""
     found: dict[int, Reason] = {}
+    faults = file_faults(sounds, channel)
     for at, utterance in enumerate(utterances):
         if (sound := sounds.get(utterance.path)) is not None:
-            reason = (sound.fault, sound.fix) if sound.fault else _outside(utterance, sound)
+            reason = faults.get(utterance.path) or _outside(utterance, sound)
             if reason[0]:
                 found[at] = reason
     return _same_sound(utterances, sounds) | _repeated(utterances, sounds) | found
+
+
+def file_faults(sounds: Mapping[str, Sound], channel: str = "mean") -> dict[str, Reason]:
+    """Why files cannot be used, by path: what is wrong with them, or a channel without the sound."""
+    found: dict[str, Reason] = {}
+    of_file = _channels(sounds, channel)
+    for path, sound in sounds.items():
+        if sound.fault:
+            found[path] = (sound.fault, sound.fix)
+        elif sound.levels is not None and sound.levels.lost(of_file[path]):
+            found[path] = LOST[of_file[path]]
+    return found
 
 
 def stretch_s(utterance: Utterance, sound: Sound) -> tuple[float, float]:
@@ -141,6 +174,12 @@ def check_emotions(corpus: Corpus, *, speaker_dependent: bool = False) -> None:
             expected="at least two",
             fix="set corpus.emotions",
         )
+
+
+def _channels(sounds: Mapping[str, Sound], setting: str) -> dict[str, Channel]:
+    """Which sound of each file is used, by path."""
+    chosen = channels.chosen(setting, (sound.levels for sound in sounds.values()))
+    return {path: chosen[sound.levels is None or sound.levels.agree] for path, sound in sounds.items()}
 
 
 def _check_known(setting: str, named: Sequence[str], known: set[str]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from raysernas.config.fault import Fault
 from raysernas.corpora.corpus import Label, Remark
 
+OTHER_AUDIO = (".flac", ".ogg", ".mp3", ".m4a", ".aac", ".opus", ".wma")  # than WAV, which releases hold
+
 
 def audio_files(root: Path, *suffixes: str) -> list[Path]:
     """All files under `root` with one of the suffixes (in any case), sorted by path.
@@ -86,14 +88,14 @@ def text(
 
 
 def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
-    """The fault of a folder that does not hold the release."""
-    return Fault(
-        "corpus",
-        f"{root} does not hold {corpus}",
-        got=got,
-        expected=expected,
-        fix="set corpus.root=PATH/TO/THE/RELEASE",
-    )
+    """The fault of a folder that does not hold the release, or holds it in another format."""
+    others = audio_files(root, *OTHER_AUDIO) if root.is_dir() else []
+    suffixes = sorted({file.suffix.lower() for file in others})
+    fix = "set corpus.root=PATH/TO/THE/RELEASE"
+    if others:
+        got = f"{got}, and {len(others)} files {', '.join(suffixes)}"
+        fix += "; or convert the recordings to WAV, or list them in a manifest"
+    return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, fix=fix)
 
 
 def some(files: Sequence[Path], root: Path) -> str:

@@ -57,7 +57,10 @@ def waveforms(corpus: Corpus, config: FeaturesConfig, folder: Path | None, devic
 
 def folders(corpus: Corpus, config: FeaturesConfig, folder: Path) -> tuple[Path, Path]:
     """Where frames and waveforms of a corpus are cached."""
-    keys = [utterance.key for utterance in corpus.utterances]
+    keys = [  # the channel is younger than many a cache: it counts where it is not the average
+        utterance.key if utterance.channel == "mean" else [utterance.key, utterance.channel]
+        for utterance in corpus.utterances
+    ]
     front_end = extraction.front_end(config)
     frames = _digest([front_end.version, corpus.fingerprint, keys, front_end.fingerprint])
     sound = _digest([WAVEFORM_VERSION, corpus.fingerprint, keys, config.sample_rate_hz])

@@ -18,7 +18,7 @@ from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, StudyConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
-from raysernas.corpora.folds import fold_file, splits
+from raysernas.corpora.folds import coverage, fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files, write_study_config
@@ -57,6 +57,7 @@ class StudyPlan:
     raced: dict[str, int]
     unknown: int  # utterances of a fold whose speaker is unknown
     unused: int  # utterances in no part of a fold; of the fold with the most, like `unknown`
+    lacking: tuple[str, ...] = ()  # about emotions that test or validation parts lack
     remarks: tuple[str, ...] = ()  # about records that cannot be read, or are older
 
     @property
@@ -116,8 +117,10 @@ def resolve(
         if before is None or _elsewhere(before, config) != config:
             write_study_config(files, config)
         _write(files.folds, fold_file.text(corpus, found))
-    chosen = [found[fold] for fold in config.study.folds]
-    return _plan(config, corpus, names, _slots(config, gpus, gpu) | _unknown_and_unused(corpus, chosen))
+    numbered = {fold: found[fold] for fold in config.study.folds}
+    lacking = {"lacking": tuple(coverage.sentences(corpus, numbered))}
+    more = _slots(config, gpus, gpu) | _unknown_and_unused(corpus, list(numbered.values())) | lacking
+    return _plan(config, corpus, names, more)
 
 
 def header(plan: StudyPlan) -> dict[str, str]:
@@ -137,9 +140,12 @@ def header(plan: StudyPlan) -> dict[str, str]:
         "corpus": f"{corpus.name}: {len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers "
         f"({counts})",
         "protocol": _protocol(plan),
-        **marks(plan.config, unknown=plan.unknown, unlike=len(corpus.unlike)),
+        **marks(
+            plan.config, unknown=plan.unknown, unlike=len(corpus.unlike), confounded=len(corpus.confounded)
+        ),
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         **({"unused": f"{plan.unused} utterances are in no part of a fold"} if plan.unused else {}),
+        **({"lacking": "\n".join(plan.lacking)} if plan.lacking else {}),
         "folds": ", ".join(f"{index}: {name}" for index, name in plan.folds.items()),
         "arms": f"{arms} - in brackets the candidates {each}",
         "space": ", ".join(study.space) or "none: every arm runs as written",

@@ -113,9 +113,14 @@ def _folds(folds: pd.DataFrame, arms: list[str]) -> Table:
     for arm in arms:
         table.add_column(arm, justify="right")
     wide = folds.pivot(index="fold", columns="arm", values="ua")
-    sizes = folds.groupby("fold")["n_test"].first()
+    of_fold = folds.groupby("fold")[["n_test", "lacks"]].first()
+    lacking = bool(of_fold["lacks"].any())
+    if lacking:
+        table.add_column("emotions without utterances")
     for fold, scores in zip(wide.index, wide.to_dict("records"), strict=True):
-        table.add_row(str(fold), str(sizes[fold]), *[_ua(scores.get(arm, float("nan"))) for arm in arms])
+        size, lacks = of_fold.loc[fold]
+        told = [str(lacks)] * lacking
+        table.add_row(str(fold), str(size), *[_ua(scores.get(arm, float("nan"))) for arm in arms], *told)
     return table
 
 

@@ -19,7 +19,13 @@ PUBLISHED = {  # corpus -> what is unusual about its published folds
 
 
 def marks(
-    config: Config, *, unknown: int = 0, skipped: int = 0, unlike: int = 0, mixed: Sequence[str] = ()
+    config: Config,
+    *,
+    unknown: int = 0,
+    skipped: int = 0,
+    unlike: int = 0,
+    confounded: int = 0,
+    mixed: Sequence[str] = (),
 ) -> dict[str, str]:
     """Short mark -> meaning, for everything that makes the scores of a study incomparable with sound ones.
 
@@ -27,6 +33,7 @@ def marks(
         unknown: utterances in any part of a fold whose speaker is unknown.
         skipped: files or rows of the corpus that could not be used.
         unlike: published tables of counts that do not match the corpus.
+        confounded: properties of the recordings, such as who speaks, that tell the emotion.
         mixed: columns of PROVENANCE in which the finished trials differ.
     """
     corpus, found = config.corpus, {}
@@ -60,10 +67,22 @@ def marks(
     if corpus.folds == "published":
         oddity = PUBLISHED.get(corpus.name, "which no other work uses")
         found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
+    return found | _of_corpus(unlike, confounded, skipped, mixed)
+
+
+def _of_corpus(unlike: int, confounded: int, skipped: int, mixed: Sequence[str]) -> dict[str, str]:
+    """What is odd about the recordings, and about what the trials were run with."""
+    found: dict[str, str] = {}
     if unlike:
         tables = "a published table" if unlike == 1 else f"{unlike} published tables"
         found["not as published"] = (
-            f"the corpus does not fit {tables} of its counts; python -m raysernas.corpora check says where"
+            f"the corpus does not fit {tables} of its counts or sound; python -m raysernas.corpora check "
+            "says where"
+        )
+    if confounded:
+        found["confounded"] = (
+            "who speaks, or how a file was recorded, tells the emotion (column confounded of the ledger), so "
+            "that scores may not be about emotion"
         )
     if skipped:
         files = "1 file or row" if skipped == 1 else f"{skipped} files or rows"

@@ -22,7 +22,7 @@ from raysernas.record.seal import checksum
 
 TEXTS = (
     *("arm", "status", "reason", "failure", "digest", "genotype", "emotions", "valid_confusion"),
-    *("test_confusion", "test_speakers", "valid_speakers", "skipped", "unlike", "checksums"),
+    *("test_confusion", "test_speakers", "valid_speakers", "skipped", "unlike", "confounded", "checksums"),
     *("commit", "versions", "host", "cpu", "instructions"),
 )
 SCORES = tuple(f"{part}_{name}" for part in ("valid", "test") for name in METRICS)
@@ -30,7 +30,7 @@ SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")
 NUMBERS = (
     *("candidate", "fold", "seed", "retrain_seed", "schema_version", "attempts", "epoch", "parameters"),
     *("latency_ms", "n_weights", "n_alphas", "n_valid", "n_test", "n_unknown", "n_unlike", "n_skipped"),
-    *("search_entropy", "search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
+    *("n_confounded", "search_entropy", "search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
     *SCORES,
     *SECONDS,
     "failed_s",

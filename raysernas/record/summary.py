@@ -26,13 +26,13 @@ REPORTED = (
     "valid_ua",
     *(f"test_{name}" for name in METRICS),
     *("test_confusion", "parameters", "latency_ms", "search_s", "retrain_s", "search_entropy"),
-    *("n_skipped", "n_unknown", "n_unlike"),
+    *("n_skipped", "n_unknown", "n_unlike", "n_confounded", "emotions", "valid_confusion"),
     *PROVENANCE,
 )
 ALL_FOLDS = -1  # stands for a fold in the rows of candidates that are compared over all folds
 GROUP = ["arm", "group", "candidate"]
 CANDIDATE_COLUMNS = ("arm", "fold", "candidate", "trials", "finished", "failed", "raced", "valid_ua")
-FOLD_COLUMNS = ("arm", "fold", *METRICS, "n_test", "runs")
+FOLD_COLUMNS = ("arm", "fold", *METRICS, "n_test", "runs", "lacks")
 # of an arm: mean and standard deviation over folds, then the scores of all test utterances as one set
 SCORE_COLUMNS = (
     *(column for name in METRICS for column in (name, f"{name}_sd")),
@@ -101,7 +101,7 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
 
 def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
     """`protocol.marks` of a study, with what its planned trials have recorded in the columns REPORTED."""
-    counts = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike")}
+    counts = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike", "confounded")}
     ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
     recorded = {name: ended[name].mask(ended[name] == "") for name in PROVENANCE if name != "commit"}
     mixed = [name for name in PROVENANCE if recorded.get(name, ended[name]).nunique() > 1]
@@ -190,16 +190,29 @@ def pareto(trials: pd.DataFrame, tried: pd.DataFrame, objectives: Sequence[str])
 
 def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     """Test scores of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x
-    retrain seeds).
+    retrain seeds). `lacks`: the emotions without an utterance there, over which UA is no mean.
     """
     rows = _picked(trials, chosen)
-    rows = rows.assign(n_test=[pooled([text]).total for text in rows["test_confusion"]])
+    rows = rows.assign(
+        n_test=[pooled([text]).total for text in rows["test_confusion"]],
+        lacks=[_lacks(*texts) for texts in rows[["emotions", "test_confusion", "valid_confusion"]].values],
+    )
     grouped = rows.groupby(["arm", "fold"], sort=True)
-    table = grouped.agg(n_test=("n_test", "first"), runs=("test_ua", "size"))
+    table = grouped.agg(n_test=("n_test", "first"), runs=("test_ua", "size"), lacks=("lacks", "first"))
     for name in METRICS:  # no mean over only those runs that happen to have a score
         scores = grouped[f"test_{name}"]
         table[name] = scores.mean().where(scores.count() == table["runs"])
     return table.reset_index()[list(FOLD_COLUMNS)]
+
+
+def _lacks(emotions: str, test: str, valid: str) -> str:
+    """The emotions that the test and validation parts lack, in words."""
+    found = []
+    for part, text in (("test", test), ("validation", valid)):
+        names, counts = json.loads(emotions or "[]"), pooled([text]).confusion.sum(axis=1)
+        missing = [name for name, count in zip(names, counts, strict=False) if not count]
+        found += [f"{part}: {', '.join(missing)}"] * bool(missing)
+    return "; ".join(found)
 
 
 def arm_table(

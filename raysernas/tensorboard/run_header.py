@@ -51,9 +51,8 @@ def write_parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: M
     counts = {name: f"{facts[key]} utterances" for key, name in SIZES.items()}
     for role in ("valid", "test"):
         counts[SIZES[f"n_{role}"]] += f" of {', '.join(json.loads(facts[f'{role}_speakers']))}"
-    found = marks(
-        _config(trial, study), **{name: facts[f"n_{name}"] for name in ("unknown", "skipped", "unlike")}
-    )
+    counted = {name: facts[f"n_{name}"] for name in ("unknown", "skipped", "unlike", "confounded")}
+    found = marks(_config(trial, study), **counted)
     rows = {**counts, **{f"marked: {mark}": why for mark, why in found.items()}}
     events.text("parts", markdown_list(rows))
 

@@ -45,6 +45,8 @@ def facts_of(data: Data) -> dict[str, Any]:
     heard = [*data.split.weights, *data.split.alphas, *data.split.valid, *data.split.test]
     facts["n_unknown"] = sum(data.corpus.utterances[i].speaker == UNKNOWN_SPEAKER for i in heard)
     facts["n_unlike"], facts["unlike"] = len(data.corpus.unlike), json.dumps(data.corpus.unlike)
+    facts["n_confounded"] = len(data.corpus.confounded)
+    facts["confounded"] = json.dumps(data.corpus.confounded)
     facts["n_skipped"] = len(data.corpus.skipped)
     facts["skipped"] = json.dumps([f"{remark.subject} {remark.what}" for remark in data.corpus.skipped])
     for role in ("valid", "test"):

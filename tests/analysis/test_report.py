@@ -119,6 +119,13 @@ def test_the_score_of_a_fold_is_the_mean_of_the_rows_it_links_to(read: Page, fou
         assert np.mean([ua[i] for i in rows]) == pytest.approx(row["ua"], abs=1e-5)
 
 
+def test_a_fold_without_an_emotion_says_so_beside_its_scores(found: Results, read: Page) -> None:
+    lacking = found.folds.assign(lacks=np.where(found.folds["fold"] == 0, "test: fear", ""))
+    cells = [each.text for each in Page(page(changed(found, folds=lacking))).named("td")]
+    assert cells.count("test: fear") == 1
+    assert "emotions without utterances" not in {each.text for each in read.named("button")}
+
+
 def test_every_link_names_the_study_if_there_are_several(found: Results) -> None:
     other = by_hand(study="other", seed=1)
     both = together(found, other)

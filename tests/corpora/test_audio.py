@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def _wav(folder: Path, samples: np.ndarray = TONE, rate_hz: int = RATE_HZ, subty
     return path
 
 
-def _message(path: Path | str, **stretch: float) -> str:
+def _message(path: Path | str, **stretch: Any) -> str:
     with pytest.raises(Fault) as caught:
         audio.read(path, sample_rate_hz=RATE_HZ, **stretch)
     return str(caught.value)

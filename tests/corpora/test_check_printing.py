@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from raysernas.config.files import load
 from raysernas.corpora import __main__ as door
-from raysernas.corpora.check.printing import as_json, clean, first_study, print_report
+from raysernas.corpora.check import first_study
+from raysernas.corpora.check.printing import as_json, clean, print_report
 from raysernas.corpora.check.report import Bar, CorpusReport, Durations, EmotionCount, Scheme, SpeakerCount
 from raysernas.corpora.comparison import PublishedCount, PublishedTable
 from raysernas.corpora.corpus import Remark
@@ -27,6 +27,7 @@ REPORT = CorpusReport(
     corpus="emodb",
     root="/data/emodb",
     label="usual",
+    channel="mean",
     utterances=1_004,
     usable=1_003,
     files=1_004,
@@ -97,6 +98,7 @@ REPORT = CorpusReport(
         Scheme(name="random", usual=False, speaker_dependent=True, folds=("1", "2", "3", "4"), why_not=""),
     ),
     hindrance="",
+    confounded=(),
     notes=("The emotion is the one that was acted.",),
 )
 SCREEN = """
@@ -240,50 +242,6 @@ def test_what_can_be_printed_is_left_alone() -> None:
     assert clean("Ärger, 怒り, é\t\u202e") == "Ärger, 怒り, é\\t\\u202e"
 
 
-# --- the command
-
-
-@pytest.mark.parametrize(
-    "root",
-    [
-        "/data/a b",
-        "/a: b",
-        "/a #b",
-        "/it's",
-        '/"a"',
-        "/ü/[b]",
-        "/a,b",
-        "/a=b",
-        "/{a}",
-        "/new\nline",
-        "/$HOME",
-        "/a\\b",
-    ],
-)
-def test_the_command_means_the_root_for_the_shell_and_for_yaml(root: str) -> None:
-    assert load("emodb", overrides(first_study(replace(REPORT, root=root)))).corpus.root == root
-
-
-def test_the_command_asks_for_what_is_needed_and_no_more() -> None:
-    assert overrides(first_study(FINE)) == ["corpus.root=/data/emodb"]
-    assert overrides(first_study(replace(FINE, label="perceived"))) == [
-        "corpus.root=/data/emodb",
-        "corpus.label=perceived",
-    ]
-    mine = overrides(first_study(replace(FINE, corpus="manifest", root="/a.csv")))
-    assert mine == ["corpus.name=manifest", "study.name=manifest", "corpus.root=/a.csv"]
-    session, speaker, random = FINE.schemes
-    others = replace(FINE, schemes=(session, random))
-    assert overrides(first_study(others))[1:] == ["corpus.folds=random", "corpus.speaker_dependent=true"]
-    load("emodb", overrides(first_study(others)))
-    by_session = replace(
-        FINE, schemes=(replace(session, folds=("1", "2")), replace(speaker, folds=()), random)
-    )
-    assert overrides(first_study(by_session))[1:] == ["corpus.folds=session"]
-    assert first_study(replace(FINE, schemes=(session,))) == ""
-    assert screen(replace(FINE, schemes=(session,))).endswith("no study is possible: no folds can be made")
-
-
 # --- for programs
 
 
@@ -297,6 +255,7 @@ def test_json_holds_everything_in_ascii() -> None:
         "corpus",
         "root",
         "label",
+        "channel",
         "utterances",
         "usable",
         "files",
@@ -312,6 +271,7 @@ def test_json_holds_everything_in_ascii() -> None:
         "remarks",
         "schemes",
         "hindrance",
+        "confounded",
         "notes",
         "first_study",
     ]
@@ -331,7 +291,7 @@ def test_json_holds_everything_in_ascii() -> None:
         "published": 1_003,
         "found": 1_002,
     }
-    assert found["first_study"] == first_study(REPORT)
+    assert found["first_study"] == first_study.command(REPORT)
 
 
 # --- the door
@@ -365,6 +325,17 @@ def test_the_door_tells_good_from_bad_and_from_mistaken(
     assert door.main(["check", "manifest", str(table.parent / "gone.csv")]) == 2
     out, error = capsys.readouterr()
     assert (out, error.splitlines()[0]) == ("", f"corpus: there is no {table.parent / 'gone.csv'}")
+
+
+def test_the_door_checks_the_channel_that_is_asked_for(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(9).uniform(-0.1, 0.1, 8_000)
+    soundfile.write(table.parent / "0.wav", np.stack([noise, -noise], axis=1), 16_000)
+    assert door.main(["check", "manifest", str(table)]) == 1
+    assert "they cancel each other" in capsys.readouterr().out
+    assert door.main(["check", "manifest", str(table), "--channel", "left"]) == 0
+    assert "--channel left" in capsys.readouterr().out
 
 
 def test_json_is_all_that_is_on_stdout(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import catalogue, comparison
 from raysernas.corpora.comparison import PublishedCount
-from raysernas.corpora.corpus import Expected, Release, Utterance
+from raysernas.corpora.corpus import Expected, PublishedAudio, Release, Utterance
+from raysernas.corpora.inspection import Sound
 from raysernas.corpora.readers import msp_podcast
 from tests.support.trees import emodb as emodb_tree
 from tests.support.trees import msp_podcast as podcast_tree
@@ -72,3 +73,55 @@ def test_a_study_knows_that_its_corpus_is_not_as_published(tmp_path: Path) -> No
     )
     told = comparison.unlike(catalogue.release(config))
     assert [line.split(":")[1] for line in told] == [" 1 of 7 numbers differ", " 1 of 10 numbers differ"]
+
+
+# --- rates and durations
+
+AUDIO = PublishedAudio(
+    source="s", rates_hz=(16_000, 48_000), utterances=4, hours=10 / 3600, shortest_s=1.0, longest_s=4.0
+)
+
+
+def heard(
+    *lengths_s: float, rate_hz: int = 16_000, audio: PublishedAudio = AUDIO
+) -> dict[str, tuple[int, int]]:
+    """What differs for utterances of these lengths: its name -> published, found."""
+    rows = tuple(row(str(at), "anger") for at in range(len(lengths_s)))
+    sounds = {
+        each.path: Sound(each.key, rate_hz, 1, round(length_s * rate_hz), 0.5, 0.0)
+        for each, length_s in zip(rows, lengths_s, strict=True)
+    }
+    release = Release(name="x", utterances=rows, audio=audio, emotions=("anger",))
+    (table,) = comparison.of_audio(release, rows, sounds)
+    assert len(comparison.unlike(release, rows, sounds)) == bool(table.differing)
+    return {cell.values[0]: (cell.published, cell.found) for cell in table.differing}
+
+
+def test_the_sound_of_a_whole_copy_is_as_published() -> None:
+    assert heard(1, 2, 3, 4) == heard(1.01, 2, 3, 4.05, rate_hz=48_000) == {}
+
+
+def test_another_rate_differs() -> None:
+    assert heard(1, 2, 3, 4, rate_hz=8_000) == {"utterances with 16,000 or 48,000 Hz": (4, 0)}
+
+
+def test_utterances_that_were_cut_or_filled_up_differ() -> None:
+    assert heard(1, 2, 2, 2) == {"seconds in all": (10, 7), "ms of the longest": (4000, 2000)}
+    assert heard(4, 4, 4, 4) == {"seconds in all": (10, 16), "ms of the shortest": (1000, 4000)}
+
+
+def test_of_a_part_of_a_corpus_only_the_range_is_compared() -> None:
+    assert heard(2, 3) == {}
+    assert heard(0.5, 3, 5) == {"ms of the shortest": (1000, 500), "ms of the longest": (4000, 5000)}
+
+
+def test_where_no_durations_are_published_the_rate_is_compared() -> None:
+    only = PublishedAudio(source="s", rates_hz=(44_100,))
+    assert heard(1, 2, rate_hz=44_100, audio=only) == {}
+    assert heard(1, 2, audio=only) == {"utterances with 44,100 Hz": (2, 0)}
+
+
+def test_without_a_published_sound_or_a_usable_utterance_nothing_is_said() -> None:
+    release = Release(name="x", utterances=ROWS, audio=AUDIO)
+    assert comparison.of_audio(release, (), {}) == ()
+    assert comparison.of_audio(Release(name="x", utterances=ROWS), ROWS, {}) == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.corpus import Corpus
-from raysernas.corpora.folds import splits
+from raysernas.corpora.folds import schemes, splits
 from tests.support import toy
 from tests.support.faults import refusal, told
 from tests.support.toy import speakers
@@ -39,9 +39,14 @@ def test_groups_balance_genders() -> None:
         "08+09",
     )
     assert splits.names(corpus, CorpusConfig(folds="speaker_groups", groups=2)) == (
-        "00+03+04+07+1 more",
-        "01+02+05+06+1 more",
+        "00+03+04+07+08",
+        "01+02+05+06+09",
     )
+
+
+def test_a_long_name_never_hides_a_single_speaker() -> None:
+    for count, end in ((5, "+4"), (6, "+2 more"), (9, "+5 more")):
+        assert schemes.name([str(number) for number in range(count)]).endswith(end)
 
 
 def test_more_groups_than_speakers_are_refused() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from raysernas.corpora import tree
 from raysernas.corpora.corpus import Label
+from raysernas.corpora.readers import emodb
 from tests.support.faults import refusal, told
 
 
@@ -28,6 +29,16 @@ def _found(root: Path, *suffixes: str) -> list[str]:
 
 
 # which files
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".OGG"])
+def test_a_release_in_another_format_than_wav_gets_a_hint(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "wav").mkdir()
+    for name in ("03a01Fa", "03a01Wa"):
+        (tmp_path / "wav" / f"{name}{suffix}").touch()
+    told = refusal(lambda: emodb.read(tmp_path))
+    assert f"got: 0 recordings, and 2 files {suffix.lower()}\n" in told
+    assert "convert the recordings to WAV, or list them in a manifest" in told
 
 
 def test_recordings_of_any_depth_and_case_are_found_in_order(tmp_path: Path) -> None:

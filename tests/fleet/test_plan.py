@@ -1,6 +1,7 @@
 """Laws of the plan: what is resolved, refused and written before a study runs."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,18 @@ def test_utterances_of_unknown_speakers_are_counted(tmp_path: Path, monkeypatch:
     assert apart["unused"] == "8 utterances are in no part of a fold"
 
 
+def test_folds_that_lack_an_emotion_and_confounded_emotions_are_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = planned(tmp_path, dry=True).corpus
+    lost = [row for row in whole.utterances if (row.speaker, row.emotion) != ("s01", whole.emotions[0])]
+    corpus = replace(whole, utterances=tuple(lost), confounded=("who speaks tells the emotion",))
+    monkeypatch.setattr("raysernas.corpora.catalogue.read", lambda *_: corpus)
+    text = header(planned(tmp_path, "corpus.folds=speaker", dry=True))
+    assert f"1 (s01) has no {whole.emotions[0]}" in text["lacking"]
+    assert "confounded" in text
+
+
 def test_the_folder_of_another_version_is_refused(tmp_path: Path) -> None:
     path = planned(tmp_path).files.config
     path.write_text("search: {old_key: 3}\ncompute: {precision: fp32}")
@@ -316,5 +329,5 @@ def test_a_corpus_that_is_not_as_published_is_marked_before_anything_runs(tmp_pa
         soundfile.write(tmp_path / f"{name}.wav", np.full(8_000, 0.01 * (number + 1)), 16_000)
     wanted = ("corpus.name=emodb", f"corpus.root={tmp_path}", "corpus.emotions=[anger,sadness]")
     text = header(planned(tmp_path / "results", *wanted, dry=True))
-    assert text["not as published"].startswith("the corpus does not fit 2 published tables of its counts; ")
+    assert text["not as published"].startswith("the corpus does not fit 3 published tables of its counts or ")
     assert "not as published" not in header(planned(tmp_path / "results", dry=True))

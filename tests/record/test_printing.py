@@ -1,5 +1,6 @@
 """The result tables on a terminal."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.record import ledger
 from raysernas.record.ledger import TrialRecord
+from raysernas.record.metrics import Evaluation
 from raysernas.record.printing import failures, print_tables
 from tests.support import records
 from tests.support.faults import refusal
@@ -38,6 +40,17 @@ def test_scores_are_percent_with_their_spread_over_folds(tmp_path: Path) -> None
         ["0", "30", "50.0", "-"],
         ["1", "30", "70.0", "-"],
     ]
+
+
+def test_a_fold_without_an_emotion_says_so_beside_its_ua(tmp_path: Path) -> None:
+    whole, part = records.record("cnn", fold=0), records.record("cnn", fold=1)
+    counts = records.confusion((5, 5, 5)).confusion.copy()
+    counts[1] = 0
+    lacking = replace(part, test=Evaluation(counts), valid=Evaluation(counts))
+    text = printed(tmp_path / "lacking", two_folds(), whole, lacking)
+    (row,) = [line for line in text.splitlines() if line.split()[:2] == ["1", "20"]]
+    assert row.strip().endswith("test: fear; validation: fear")
+    assert "emotions without utterances" not in printed(tmp_path / "whole", two_folds(), whole, part)
 
 
 def test_an_arm_without_a_result_is_told_and_why(tmp_path: Path) -> None:

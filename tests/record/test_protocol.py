@@ -41,7 +41,12 @@ def test_what_is_optimistic_stands_on_every_table(overrides: tuple[str, ...], tm
 
 @pytest.mark.parametrize(
     ("fact", "mark"),
-    [("n_skipped", "left-out files"), ("n_unknown", "unknown speakers"), ("n_unlike", "not as published")],
+    [
+        ("n_skipped", "left-out files"),
+        ("n_unknown", "unknown speakers"),
+        ("n_unlike", "not as published"),
+        ("n_confounded", "confounded"),
+    ],
 )
 def test_what_the_trials_have_found_stands_on_every_table(fact: str, mark: str, tmp_path: Path) -> None:
     _stands_on_every_table(mark, tmp_path, **{fact: 3})

@@ -195,6 +195,8 @@ def _found(plan: Plan, arm: str, trials: pd.DataFrame, rng: np.random.Generator)
             "n_unknown": 0,
             "n_unlike": 0,
             "unlike": "[]",
+            "n_confounded": 0,
+            "confounded": "[]",
             "n_skipped": 0,
             "skipped": "[]",
             "features_s": 0.5,

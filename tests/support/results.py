@@ -188,6 +188,7 @@ def _trials(
         failure=np.where(bad, "not_a_number", ""),
         reason=np.where(bad, reason, ""),
         n_test=50,
+        lacks="",
         genotype_digest="0a1b2c3d",
         planned=True,
         **{"corpus.name": "emodb"},
@@ -202,6 +203,7 @@ def _each(finished: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         "f1": ("test_wa", "mean"),
         "valid_ua": ("valid_ua", "mean"),
         "n_test": ("n_test", "first"),
+        "lacks": ("lacks", "first"),
     }
     table = finished.groupby(by, sort=False).agg(**scores).reset_index()
     return pd.concat([table.assign(selection=selection) for selection in SELECTIONS], ignore_index=True)

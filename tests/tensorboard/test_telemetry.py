@@ -34,6 +34,7 @@ FACTS = {
     "n_unknown": 3,
     "n_skipped": 0,
     "n_unlike": 0,
+    "n_confounded": 0,
 }
 
 

@@ -40,7 +40,7 @@ def _table(results: Results, study: str) -> Markup:
     """One row a fold, one column an arm: there are many folds and few arms."""
     rows = results.rows("folds", study, HEADLINE)
     wide = rows.pivot_table(index="fold", columns="arm", values="ua", aggfunc="mean", dropna=False)
-    sizes = rows.groupby("fold")["n_test"].first().rename("n_test").reset_index()
+    sizes = rows.groupby("fold")[["n_test", "lacks"]].first().reset_index()
     wide = sizes.merge(wide.reset_index(), on="fold").assign(study=study)
 
     def of_arm(arm: str) -> Column:
@@ -53,6 +53,7 @@ def _table(results: Results, study: str) -> Markup:
         Column("fold", "fold", values.count, rows=links.like_row(results, "fold", chosen=HEADLINE)),
         Column("n_test", "utterances", values.count),
         *map(of_arm, results.ranked(study)),
+        *[Column("lacks", "emotions without utterances")] * bool(sizes["lacks"].any()),
     ]
     name = f", {study}" if len(results.names) > 1 else ""
     return grid.table(results, f"Test UA of each fold{name}", wide, columns, head="fold", study=study)

@@ -5,7 +5,6 @@ a first study. Names come from disks and tables, so everything that cannot be pr
 """
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,8 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.config.fault import Fault
-from raysernas.config.files import load, shipped
+from raysernas.corpora.check import first_study
 from raysernas.corpora.check.report import CorpusReport, EmotionCount, Scheme, SpeakerCount
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
@@ -38,7 +36,9 @@ MEANING = {
 def as_json(report: CorpusReport) -> str:
     """Everything as one JSON document, in ASCII."""
     return json.dumps(
-        {"fits": report.fits, **asdict(report), "first_study": first_study(report)}, indent=2, allow_nan=False
+        {"fits": report.fits, **asdict(report), "first_study": first_study.command(report)},
+        indent=2,
+        allow_nan=False,
     )
 
 
@@ -51,6 +51,10 @@ def print_report(report: CorpusReport, console: Console) -> None:
     _print_published(console, report.published)
     for kind in MEANING:
         _print_problems(console, kind, [remark for remark in report.remarks if remark.kind == kind])
+    if report.confounded:
+        console.print(Text("\nconfounded (a score may not be about emotion)", style="bold red"))
+    for sentence in report.confounded:
+        _print_line(console, sentence, indent=2)
     if report.notes:
         console.print(Text("\nnotes", style="bold"))
     for note in report.notes:
@@ -62,33 +66,6 @@ def print_report(report: CorpusReport, console: Console) -> None:
 def clean(text: str) -> str:
     """Text for one line of a terminal: everything that cannot be printed becomes an escape."""
     return printable(text, keep="")
-
-
-def first_study(report: CorpusReport) -> str:
-    """The shell command of a first study on this corpus; "" if none is possible."""
-    own = (shipped() / f"{report.corpus}.yaml").is_file()
-    words = [report.corpus] if own else [f"corpus.name={report.corpus}", f"study.name={report.corpus}"]
-    wanted = load(report.corpus if own else None).corpus.folds
-    possible = [scheme for scheme in report.schemes if scheme.folds]
-    fitting = [scheme for scheme in possible if wanted == scheme.name or (wanted == "usual" and scheme.usual)]
-    if report.hindrance or not possible:
-        return ""
-    scheme = min(fitting or possible, key=lambda scheme: (scheme.speaker_dependent, not scheme.usual))
-    words.append(_assigned("corpus.root", report.root))
-    words += [f"corpus.label={report.label}"] * (report.label != "usual")
-    words += [f"corpus.folds={scheme.name}"] * (not fitting)
-    words += ["corpus.speaker_dependent=true"] * scheme.speaker_dependent
-    words += ["corpus.on_bad_file=skip"] * any(remark.kind == "bad" for remark in report.remarks)
-    return " ".join(["python -P -m raysernas.launch", *map(shlex.quote, words)])
-
-
-def _assigned(key: str, value: str) -> str:
-    """An override that YAML reads as this text."""
-    plain = f"{key}={value}"
-    try:
-        return plain if load(None, [plain]).corpus.root == value else f"{key}={json.dumps(value)}"
-    except Fault:
-        return f"{key}={json.dumps(value)}"
 
 
 def _verdict(report: CorpusReport) -> str:
@@ -114,6 +91,7 @@ def _verdict(report: CorpusReport) -> str:
         f"{differing} of {_many(tables, 'published table')} {'do' if differing > 1 else 'does'} not fit"
     ] * bool(differing)
     wrong += ["no study of the usual classes is possible"] * bool(report.hindrance)
+    wrong += ["emotions can be told without hearing them"] * bool(report.confounded)
     usable = f"{_number(report.usable)} of {_many(report.utterances, 'utterance')} can be used"
     return f"{report.corpus} is not fine: {', '.join(wrong)}; {usable}: {size}"
 
@@ -306,6 +284,8 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
             ["usual"] * scheme.usual
             + [dependent] * scheme.speaker_dependent
             + [scheme.why_not] * bool(scheme.why_not)
+            + list(scheme.lacking)
+            + ["fewer lack emotions with corpus.balance=emotions"] * (scheme.balance == "emotions")
         )
         style = "" if scheme.folds else "dim"
         table.add_row(
@@ -317,12 +297,14 @@ def _schemes(schemes: Sequence[Scheme]) -> Table:
 def _print_first_study(console: Console, report: CorpusReport) -> None:
     if report.hindrance:
         console.print(Text(report.hindrance, style="bold red"))
-    command = first_study(report)
+    command = first_study.command(report)
     if command:  # not wrapped, so that it can be copied
         console.print(Text("a first study", style="bold"))
         console.print(Text(clean(f"  {command}")), soft_wrap=True)
     elif not report.hindrance:
-        console.print(Text("no study is possible: no folds can be made", style="bold red"))
+        leaks = any(scheme.folds for scheme in report.schemes)
+        why = first_study.LEAKS if leaks else "no folds can be made"
+        console.print(Text(f"no study is possible: {why}", style="bold red"))
 
 
 def _many(count: int, one: str, more: str = "") -> str:

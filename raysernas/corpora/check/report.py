@@ -13,13 +13,14 @@ from typing import TypeVar, get_args, get_type_hints
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora import catalogue, comparison, inspection, selection, tree
+from raysernas.corpora import catalogue, comparison, confounding, inspection, selection, tree
 from raysernas.corpora.check import audio_warnings
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
-from raysernas.corpora.folds import splits
+from raysernas.corpora.folds import coverage, splits
+from raysernas.corpora.folds.fold_file import Fold
 from raysernas.corpora.inspection import Sound
-from raysernas.corpora.selection import stretch_s
+from raysernas.corpora.selection import Reason, stretch_s
 
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)  # widths of the bars of a histogram
 Counted = TypeVar("Counted", str, int)
@@ -75,6 +76,10 @@ class Scheme:
     speaker_dependent: bool  # possible only with corpus.speaker_dependent=true
     folds: tuple[str, ...]  # their names; empty if the scheme is not possible
     why_not: str
+    balance: str = "genders"  # the corpus.balance with which fewer folds lack an emotion
+    lacking: tuple[
+        str, ...
+    ] = ()  # with the default balance: a sentence on each part that lacks emotions in some folds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +89,7 @@ class CorpusReport:
     corpus: str
     root: str
     label: str
+    channel: str
     utterances: int  # that are labelled
     usable: int
     files: int
@@ -99,13 +105,15 @@ class CorpusReport:
     remarks: tuple[Remark, ...]
     schemes: tuple[Scheme, ...]
     hindrance: str  # why no study of the usual classes is possible; "" if one is
+    confounded: tuple[str, ...]  # a sentence on each property of the recordings that tells the emotion
     notes: tuple[str, ...]
 
     @property
     def fits(self) -> bool:
-        """Whether nothing is bad, all published numbers fit, and a study is possible."""
+        """Whether nothing is bad, all published numbers fit, a study is possible, and it is about emotion."""
         published = not any(comparison.differing for comparison in self.published)
-        return published and not self.hindrance and not any(remark.kind == "bad" for remark in self.remarks)
+        possible = not self.hindrance and not self.confounded
+        return published and possible and not any(remark.kind == "bad" for remark in self.remarks)
 
 
 def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda done, of: None) -> CorpusReport:
@@ -122,16 +130,18 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
     folder = root if root.is_dir() else root.parent  # the root of a manifest may be its table
     rows = sorted(release.utterances, key=lambda utterance: (utterance.key, utterance.path))
     sounds = inspection.inspect([utterance.path for utterance in rows], None, report)
-    flaws = selection.flaws(rows, sounds)
+    flaws = selection.flaws(rows, sounds, config.channel)
+    faults = selection.file_faults(sounds, config.channel)
     good = [utterance for at, utterance in enumerate(rows) if at not in flaws]
-    whole = {path: sound for path, sound in sounds.items() if not sound.fault}
-    bad = _bad(rows, sounds, flaws, folder)
-    warnings = audio_warnings.about(good, whole, folder)
-    schemes, hindrance = _schemes(release, config, sounds)
+    whole = {path: sound for path, sound in sounds.items() if path not in faults}
+    bad = _bad(rows, faults, flaws, folder)
+    warnings = audio_warnings.about(good, whole, folder, config.channel)
+    corpus = _corpus(release, config, sounds)
     return CorpusReport(
         corpus=release.name,
         root=str(root),
         label=config.label,
+        channel=config.channel,
         utterances=len(rows),
         usable=len(good),
         files=len(sounds),
@@ -143,10 +153,11 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         sample_rates_hz=_counts(sound.rate_hz for sound in whole.values()),
         channels=_counts(sound.channels for sound in whole.values()),
         durations=_durations(good, whole),
-        published=comparison.of(release),
+        published=(*comparison.of(release), *comparison.of_audio(release, good, sounds)),
         remarks=_in_order((*release.remarks, *bad, *warnings)),
-        schemes=schemes,
-        hindrance=hindrance,
+        schemes=_schemes(corpus, config),
+        hindrance=_hindrance(corpus),
+        confounded=confounding.of(corpus.utterances),
         notes=release.notes,
     )
 
@@ -215,27 +226,25 @@ def _bar(length_s: float, step_s: float) -> int:
 
 
 def _bad(
-    rows: Sequence[Utterance], sounds: Mapping[str, Sound], flaws: Mapping[int, tuple[str, str]], folder: Path
+    rows: Sequence[Utterance], faults: Mapping[str, Reason], flaws: Mapping[int, Reason], folder: Path
 ) -> Iterator[Remark]:
     """One remark on a bad file, however many utterances it holds, and one on each other bad row."""
     listed = Counter(row.path for row in rows)
-    for path in (path for path in listed if sounds[path].fault):
+    for path in (path for path in listed if path in faults):
+        what, fix = faults[path]
         more = f" ({listed[path]} utterances)" if listed[path] > 1 else ""
-        what = sounds[path].fault + more
-        yield Remark("bad", tree.relative(Path(path), folder), what, sounds[path].fix)
+        yield Remark("bad", tree.relative(Path(path), folder), what + more, fix)
     for at, (what, fix) in sorted(flaws.items()):
-        if not sounds[rows[at].path].fault:
+        if rows[at].path not in faults:
             yield Remark("bad", rows[at].key, what, fix)
 
 
-def _schemes(
-    release: Release, config: CorpusConfig, sounds: Mapping[str, Sound]
-) -> tuple[tuple[Scheme, ...], str]:
-    """The fold schemes of the usual classes, and why no study of them is possible."""
+def _corpus(release: Release, config: CorpusConfig, sounds: Mapping[str, Sound]) -> Corpus:
+    """What a study of the usual classes would learn from."""
     plain = CorpusConfig(name=config.name, root=config.root, label=config.label)
     chosen = selection.select(release, plain)
-    usable, _ = selection.usable(chosen.utterances, sounds)
-    corpus = Corpus(
+    usable, _ = selection.usable(chosen.utterances, sounds, config.channel)
+    return Corpus(
         name=release.name,
         emotions=chosen.emotions,
         utterances=usable,
@@ -243,15 +252,24 @@ def _schemes(
         merge=chosen.merge,
         folds=release.folds,
     )
-    hindrance = ""
+
+
+def _hindrance(corpus: Corpus) -> str:
+    """Why no study of the corpus is possible, or ""."""
     try:
         selection.check_emotions(corpus)
     except Fault as fault:
-        hindrance = str(fault)
+        return str(fault)
+    return ""
+
+
+def _schemes(corpus: Corpus, config: CorpusConfig) -> tuple[Scheme, ...]:
+    """All fold schemes, possible or not."""
+    plain = CorpusConfig(name=config.name, root=config.root, label=config.label)
     names = [
         name for name in get_args(get_type_hints(CorpusConfig)["folds"]) if name not in ("usual", "file")
     ]
-    return tuple(_scheme(corpus, replace(plain, folds=name)) for name in names), hindrance
+    return tuple(_scheme(corpus, replace(plain, folds=name)) for name in names)
 
 
 def _scheme(corpus: Corpus, config: CorpusConfig) -> Scheme:
@@ -268,6 +286,27 @@ def _scheme(corpus: Corpus, config: CorpusConfig) -> Scheme:
         else:
             names = tuple(fold.name for fold in found)
             return Scheme(
-                name=config.folds, usual=usual, speaker_dependent=dependent, folds=names, why_not=""
+                name=config.folds,
+                usual=usual,
+                speaker_dependent=dependent,
+                folds=names,
+                why_not="",
+                balance=_better_balance(corpus, allowed, found),
+                lacking=tuple(coverage.sentences(corpus, dict(enumerate(found)))),
             )
     return Scheme(name=config.folds, usual=usual, speaker_dependent=False, folds=(), why_not=why_not)
+
+
+def _better_balance(corpus: Corpus, config: CorpusConfig, found: Sequence[Fold]) -> str:
+    """`emotions` if parts of these folds lack emotions, and fewer of them do if emotions are balanced."""
+    plain = coverage.missing(corpus, found)
+    if not plain:
+        return config.balance
+    try:
+        other = replace(config, balance="emotions")
+        balanced = splits.of(corpus, other)
+        for number, fold in enumerate(balanced):
+            splits.halved(corpus, other, fold, number, seed=0)
+    except Fault:
+        return config.balance
+    return other.balance if coverage.missing(corpus, balanced) < plain else config.balance

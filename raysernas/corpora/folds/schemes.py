@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
-from raysernas.corpora.folds import published
+from raysernas.corpora.folds import balance, published
 
 Indices = NDArray[np.int64]  # into corpus.utterances, ascending
 
 FEWEST = 3  # speakers or sessions: one to test, one to validate, one to train on
-LONGEST_NAME = 4  # speakers in the name of a fold
+LONGEST_NAME = 5  # speakers in the name of a fold
 NOBODY = -1  # the number of an unknown speaker
 WHERE = "folds"
 DEALING_SEED = 0  # of the folds of `random`; fixed, so that trials of other seeds have the same folds
@@ -101,8 +101,10 @@ def genders(corpus: Corpus) -> dict[str, str]:
 
 def name(speakers: Sequence[str]) -> str:
     """A readable name of a group of speakers."""
-    more = f"+{len(speakers) - LONGEST_NAME} more" if len(speakers) > LONGEST_NAME else ""
-    return "+".join(speakers[:LONGEST_NAME]) + more
+    if len(speakers) <= LONGEST_NAME:
+        return "+".join(speakers)
+    shown = LONGEST_NAME - 1  # "+1 more" would hide one in the room of its name
+    return f"{'+'.join(speakers[:shown])}+{len(speakers) - shown} more"
 
 
 def _numbers(values: Sequence[str], known: Sequence[str]) -> Indices:
@@ -124,6 +126,8 @@ def _by_group(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
             expected="at least one speaker in each group",
             fix=f"set corpus.groups to at most {len(speakers)}",
         )
+    if config.balance == "emotions":
+        return _apart(corpus, balance.groups(corpus, config.groups))
     gender = genders(corpus)
     # dealt in turn, gender by gender
     dealt = sorted(speakers, key=lambda speaker: (gender[speaker], speaker))

@@ -68,7 +68,10 @@ def rule(corpus: Corpus, config: CorpusConfig) -> str:
     chosen = _rule(corpus, config, _outer(corpus, config))
     if chosen == GIVEN:
         return "given by the corpus" if scheme(corpus, config) == "official" else "given by the list"
-    return f"{chosen}({config.valid_fraction:g})" if chosen in ("speakers", "utterances") else chosen
+    balanced = ", emotions balanced" if chosen == "speakers" and config.balance == "emotions" else ""
+    return (
+        f"{chosen}({config.valid_fraction:g}){balanced}" if chosen in ("speakers", "utterances") else chosen
+    )
 
 
 def resolved(config: CorpusConfig, corpus: Corpus) -> CorpusConfig:

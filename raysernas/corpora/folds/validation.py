@@ -12,7 +12,7 @@ import numpy as np
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.corpus import Corpus
-from raysernas.corpora.folds import schemes
+from raysernas.corpora.folds import balance, schemes
 from raysernas.corpora.folds.schemes import NOBODY, WHERE, Indices, Outer
 
 # scheme -> rule; all others: `speakers`
@@ -57,6 +57,7 @@ def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> l
     count = max(1, round(config.valid_fraction * len(speakers)))
     gender = schemes.genders(corpus)
     genders = [gender[speaker] for speaker in speakers]
+    has = balance.counts(corpus)
     used: Counter[int] = Counter()
     found: list[Indices] = []
     for fold in folds:
@@ -66,7 +67,10 @@ def _speakers(corpus: Corpus, config: CorpusConfig, folds: Sequence[Outer]) -> l
             raise too_few(corpus, f"{len(speakers)}, of whom {len(tested)} are tested and {count} validate")
         first = tested[0] if tested else 0
         ring = [number for number in (*range(first, len(speakers)), *range(first)) if number in offered]
-        chosen = _least_used(ring, genders, used, count)
+        if config.balance == "emotions":
+            chosen = balance.validating(has, genders, ring, [used[at] for at in range(len(speakers))], count)
+        else:
+            chosen = _least_used(ring, genders, used, count)
         used.update(chosen)
         found.append(fold.rest[np.isin(numbers[fold.rest], chosen)])
     return found

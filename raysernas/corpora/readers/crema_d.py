@@ -21,6 +21,7 @@ from raysernas.corpora.corpus import (
     NO_AGREEMENT,
     Gender,
     Label,
+    PublishedAudio,
     Release,
     Remark,
     Utterance,
@@ -71,6 +72,14 @@ PERCEIVED = {
     "sadness": 370,
     NO_AGREEMENT: 644,
 }
+SOUND = PublishedAudio(
+    source="EmoBox (github.com/emo-box/EmoBox), its list of CREMA-D",
+    rates_hz=(16_000,),
+    utterances=7_435,
+    hours=5.252,
+    shortest_s=1.27,
+    longest_s=5.0,
+)
 TITLES: dict[Label, str] = {
     "intended": "acted emotions",
     "perceived": "majorities of those who heard the sound alone",
@@ -127,6 +136,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks=tuple(remarks),
         notes=(NOTES[label], *_unknown({utterance.speaker for utterance in utterances} - genders.keys())),
         expected=(expected_by("emotion", title, "counted in the release", counts),),
+        audio=SOUND,
     )
 
 

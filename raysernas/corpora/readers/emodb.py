@@ -11,7 +11,7 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Gender, Label, Release, Utterance, expected_by
+from raysernas.corpora.corpus import Gender, Label, PublishedAudio, Release, Utterance, expected_by
 from raysernas.corpora.readers import file_names
 
 NAME = "emodb"
@@ -61,6 +61,9 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, BY_EMOTION),
     expected_by("speaker", "speakers", SOURCE, BY_SPEAKER),
 )
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(16_000,), utterances=535, hours=0.4131, shortest_s=1.23, longest_s=8.98
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -79,6 +82,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS.values(),
         notes=NOTES,
         expected=EXPECTED,
+        audio=AUDIO,
         files=tree.audio_files(folder, ".wav") if folder.is_dir() else (),
         fix="take the file out of the folder, or read the folder as a manifest",
     )

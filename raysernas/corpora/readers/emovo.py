@@ -9,7 +9,7 @@ Source: Costantini et al., EMOVO corpus: an Italian emotional speech database, L
 import re
 from pathlib import Path
 
-from raysernas.corpora.corpus import Gender, Label, Release, Utterance, expected_by
+from raysernas.corpora.corpus import Gender, Label, PublishedAudio, Release, Utterance, expected_by
 from raysernas.corpora.readers import file_names
 
 NAME = "emovo"
@@ -31,6 +31,9 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 84)),
     expected_by("speaker", "actors", SOURCE, dict.fromkeys(SPEAKERS, 98)),
 )
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(48_000,), utterances=588, hours=0.5098, shortest_s=1.29, longest_s=13.99
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -48,6 +51,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS.values(),
         notes=NOTES,
         expected=EXPECTED,
+        audio=AUDIO,
     )
 
 

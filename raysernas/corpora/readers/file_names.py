@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Expected, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import Expected, Label, PublishedAudio, Release, Remark, Utterance
 
 CORRECT_NAME = "correct the name, or take the file out of the folder"
 
@@ -19,6 +19,7 @@ def read(
     emotions: Iterable[str],
     notes: tuple[str, ...],
     expected: tuple[Expected, ...],
+    audio: PublishedAudio,
     files: Sequence[Path] | None = None,
     other: Callable[[Path], bool] = lambda file: False,
     key: Callable[[Path], str] | None = None,
@@ -54,4 +55,5 @@ def read(
         remarks=(*(Remark("bad", tree.relative(file, root), what, fix) for file in unnamed), *copies),
         notes=notes,
         expected=expected,
+        audio=audio,
     )

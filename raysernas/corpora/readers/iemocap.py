@@ -14,7 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import NO_AGREEMENT, OTHER, Expected, Gender, Label, Release, Remark, Utterance
+from raysernas.corpora.corpus import (
+    NO_AGREEMENT,
+    OTHER,
+    Expected,
+    Gender,
+    Label,
+    PublishedAudio,
+    Release,
+    Remark,
+    Utterance,
+)
 
 NAME = "iemocap"
 SESSIONS = ("1", "2", "3", "4", "5")
@@ -72,6 +82,9 @@ BY_SPEAKER = {
     "05M": 651,
 }
 SOURCE = "EmoBox (github.com/emo-box/EmoBox), its list of IEMOCAP"
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(16_000,), utterances=5_531, hours=6.989, shortest_s=0.58, longest_s=34.14
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -119,6 +132,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks=tuple(remarks),
         notes=(*NOTES, *missing),
         expected=expected(),
+        audio=AUDIO,
     )
 
 

@@ -3,8 +3,9 @@
 In: a CSV or Parquet file, or a folder with one; or a corpus in audformat. Columns: `file`, `emotion`,
 `speaker`; optional are `session`, `gender` (female, male), `split` (train, valid, test, or the names of MSP
 and audformat), `scenario`, `start` and `end` (seconds, or times as pandas writes them; an empty end is the
-end of the file). Files are named relative to the folder of the table. Other columns are ignored. Out: the
-release. A mistake in one row is a remark on that row; a mistake in the whole table is a fault.
+end of the file). Files lie in the folder of the table and are named relative to it, or absolutely. Other
+columns are ignored. Out: the release. A mistake in one row is a remark on that row; a mistake in the whole
+table is a fault.
 """
 
 import math
@@ -12,14 +13,15 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import get_args
 
-from raysernas.corpora import tree
+from raysernas.corpora import audio, tree
 from raysernas.corpora.corpus import (
     NO_AGREEMENT,
     OTHER,
+    UNKNOWN_SPEAKER,
     Gender,
     Label,
     OfficialPart,
@@ -28,18 +30,17 @@ from raysernas.corpora.corpus import (
     Utterance,
     usual_emotions,
 )
-from raysernas.corpora.readers import audformat, table
+from raysernas.corpora.readers import audformat, spelling, table
 from raysernas.corpora.readers.table import TableRow
 
 REQUIRED = ("file", "emotion", "speaker")
 OPTIONAL = ("session", "gender", "split", "scenario", "start", "end")
-AUDIO = (".wav", ".flac", ".ogg", ".mp3")
+UNKNOWN = "unknown"  # a speaker in a cell
 NAMED = 3  # unlisted files that a remark names; it counts the rest
 MOST_HELD_OUT = 12  # with more speakers, the usual folds test groups of them
 TIME = re.compile(
     r"(?:(?P<days>\d+) days?,? ?)?(?:(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?))?"
 )  # as pandas writes
-GENDERS: dict[str, Gender] = {"": "unknown", "female": "female", "male": "male", "unknown": "unknown"}
 SPLITS: dict[str, OfficialPart] = {
     "": "",
     "train": "train",
@@ -63,21 +64,21 @@ def read(root: Path, label: Label = "usual") -> Release:
     folder, name, rows, notes = _rows(root.absolute(), label)
     utterances, bad, listed = [], [], []
     for row in rows:
-        cells = _cells(row)
+        cells = _cells(row, folder)
         listed.append(str(_on_disk(folder, cells["file"])))
         if mistake := _mistake(cells, listed[-1]):
             bad.append(Remark(kind="bad", subject=row.subject, what=mistake[0], fix=mistake[1]))
         else:
             utterances.append(_utterance(cells, listed[-1], row.cells["emotion"]))
-    _check_genders(folder / name, utterances)
+    utterances, odd = _of_one_gender(name, utterances, [row.cells.get("gender", "") for row in rows])
     scheme, more = _folds(utterances)
     return Release(
         name="manifest",
         utterances=tuple(utterances),
         emotions=usual_emotions(utterances),
         folds=scheme,
-        remarks=(*bad, *_spellings(name, utterances), *_unlisted(folder, name, listed)),
-        notes=(*notes, *more, *_no_classes(utterances)),
+        remarks=(*bad, *odd, *_spellings(name, utterances), *_unlisted(folder, name, listed)),
+        notes=(*notes, *more, *_unknown_speakers(rows), *_no_classes(utterances)),
     )
 
 
@@ -120,30 +121,48 @@ def _only_table(folder: Path) -> Path:
     return tables[0]
 
 
-def _cells(row: TableRow) -> dict[str, str]:
-    """The known columns, without outer blanks. Accents in the name of a file stay as they are on disk."""
+def _cells(row: TableRow, folder: Path) -> dict[str, str]:
+    """The known columns, without outer blanks; what says that it is empty is empty, an unknown speaker is
+    UNKNOWN. Accents in the name of a file stay as they are on disk.
+    """
     cells = {column: tree.plain(row.cells.get(column, "")) for column in (*REQUIRED, *OPTIONAL)}
-    return cells | {"file": row.cells["file"].strip()}
+    if spelling.is_unknown(cells["speaker"]):
+        cells["speaker"] = UNKNOWN
+    if spelling.is_empty(cells["emotion"]):
+        cells["emotion"] = ""
+    return cells | {"file": _inside(row.cells["file"].strip(), folder)}
+
+
+def _inside(file: str, folder: Path) -> str:
+    """The name of a file relative to the folder, if it is absolute or leads out of the folder and back."""
+    if "\0" in file or not (os.path.isabs(file) or ".." in PurePosixPath(file).parts):
+        return file
+    for base in (folder, folder.resolve()):
+        place = Path(os.path.normpath(base / file))
+        if place.is_relative_to(base):
+            return place.relative_to(base).as_posix()
+    return file
 
 
 def _mistake(cells: dict[str, str], path: str) -> tuple[str, str] | None:
     """What is wrong with a row, and what to do."""
     if empty := [column for column in REQUIRED if not cells[column]]:
-        return f"has no {empty[0]}", "fill the cell, or remove the row"
+        unknown = " (unknown, if nobody knows)" if empty[0] == "speaker" else ""
+        return f"has no {empty[0]}", f"fill the cell{unknown}, or remove the row"
     file = PurePosixPath(cells["file"])
     if file.is_absolute() or ".." in file.parts or "\0" in cells["file"]:
         return (
             f"names {tree.printable(cells['file'])}, which lies outside the table's folder",
-            "put table and recordings into one folder, and name each file relative to it",
+            "put the table into a folder that holds all recordings",
         )
     if "\\" in cells["file"] and not os.path.lexists(path):
         return (
             f"separates the folders of {cells['file']} by backslashes",
             "write wav/a.wav, with forward slashes",
         )
-    if cells["gender"].lower() not in GENDERS:
+    if spelling.gender(cells["gender"]) is None:
         return (
-            f"has the gender {cells['gender']!r}, not {', '.join(get_args(Gender))}",
+            f"has the gender {cells['gender']!r}, not {spelling.GENDERS_TOLD}",
             "write one of them, or leave the cell empty",
         )
     if cells["split"].lower() not in SPLITS:
@@ -171,9 +190,9 @@ def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
         key=f"{tree.plain(str(PurePosixPath(cells['file'])))}{segment}",
         path=path,
         emotion=cells["emotion"],
-        speaker=cells["speaker"],
+        speaker=UNKNOWN_SPEAKER if cells["speaker"] == UNKNOWN else cells["speaker"],
         raw_label=raw_label,
-        gender=GENDERS[cells["gender"].lower()],
+        gender=spelling.gender(cells["gender"]) or "unknown",
         session=cells["session"],
         scenario=cells["scenario"],
         start_s=start_s,
@@ -204,35 +223,59 @@ def _on_disk(folder: Path, file: str) -> Path:
     return next((folder / form for form in forms if os.path.lexists(folder / form)), folder / file)
 
 
-def _check_genders(path: Path, utterances: Iterable[Utterance]) -> None:
-    first: dict[str, Utterance] = {}
-    for utterance in utterances:
-        other = first.setdefault(utterance.speaker, utterance)
-        if other.gender != utterance.gender:
-            raise table.fault(
-                path,
-                f"speaker {utterance.speaker} has two genders",
-                got=f"{other.gender} and {utterance.gender}",
-                expected="one",
-                fix=f"correct {other.key} or {utterance.key}",
-            )
+def _of_one_gender(
+    name: str, utterances: Sequence[Utterance], written: Iterable[str]
+) -> tuple[list[Utterance], list[Remark]]:
+    """The utterances, every speaker with one gender, and a remark on each with two, who then has none."""
+    found: dict[str, Counter[Gender]] = defaultdict(Counter)
+    for each in utterances:
+        if each.speaker != UNKNOWN_SPEAKER and each.gender != "unknown":
+            found[each.speaker][each.gender] += 1
+    odd = {speaker: counts for speaker, counts in found.items() if len(counts) > 1}
+    remarks = [
+        Remark(
+            "bad",
+            name,
+            f"gives speaker {speaker} two genders: "
+            f"{', '.join(f'{gender} ({count})' for gender, count in sorted(counts.items()))}",
+            "correct the gender, or the speaker",
+        )
+        for speaker, counts in sorted(odd.items())
+    ]
+    if spelling.ambiguous(written):
+        what = "writes the genders h and m, where m may be a woman (mujer)"
+        remarks.append(Remark("bad", name, what, "write female and male"))
+    gender: dict[str, Gender] = {speaker: next(iter(counts)) for speaker, counts in found.items()}
+    gender |= dict.fromkeys(odd, "unknown")
+    return [replace(each, gender=gender.get(each.speaker, each.gender)) for each in utterances], remarks
 
 
 def _spellings(name: str, utterances: Sequence[Utterance]) -> list[Remark]:
-    """Warnings about words that differ only in capitals: they count as two."""
-    remarks = []
+    """Warnings about words that differ only in capitals, blanks or zeros: they count as two."""
     one_person = "if it is one person, write the name in one way, so that nobody is trained on and tested"
-    columns = {"emotion": "write it in one way, or join them by corpus.merge", "speaker": one_person}
-    for column, fix in columns.items():
-        alike: dict[str, Counter[str]] = defaultdict(Counter)
-        for utterance in utterances:
-            word = getattr(utterance, column)
-            alike[word.casefold()][word] += 1
-        for words in alike.values():
-            if len(words) > 1:
-                ways = ", ".join(f"{word} ({count})" for word, count in sorted(words.items()))
-                remarks.append(Remark("warning", name, f"writes one {column} in several ways: {ways}", fix))
-    return remarks
+    columns = {
+        "emotion": "write it in one way, or join them by corpus.merge",
+        "speaker": one_person,
+        "session": "if it is one session, write it in one way",
+    }
+    return [
+        Remark("warning", name, f"writes one {column} in several ways: {_ways(ways)}", fix)
+        for column, fix in columns.items()
+        for ways in spelling.variants(getattr(each, column) for each in utterances)
+    ]
+
+
+def _ways(ways: Mapping[str, int]) -> str:
+    return ", ".join(f"{word} ({count})" for word, count in ways.items())
+
+
+def _unknown_speakers(rows: Iterable[TableRow]) -> tuple[str, ...]:
+    """A note on talkers that the table calls unknown."""
+    words = Counter(
+        word for row in rows if spelling.is_unknown(word := tree.plain(row.cells.get("speaker", "")))
+    )
+    told = f"{words.total()} utterances have unknown speakers and are in no fold by speaker: {_ways(words)}."
+    return (told,) if words else ()
 
 
 def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
@@ -242,10 +285,12 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
     for place in sorted({os.path.dirname(path) for path in known}):
         if not (Path(place).is_relative_to(folder) and os.path.isdir(place)):
             continue
-        audio = sorted(
-            each for each in os.listdir(place) if each.lower().endswith(AUDIO) and not each.startswith(".")
+        beside = sorted(
+            each
+            for each in os.listdir(place)
+            if each.lower().endswith(audio.SUFFIXES) and not each.startswith(".")
         )
-        if unlisted := [tree.printable(each) for each in audio if os.path.join(place, each) not in known]:
+        if unlisted := [tree.printable(each) for each in beside if os.path.join(place, each) not in known]:
             more = f" and {len(unlisted) - NAMED} more" if len(unlisted) > NAMED else ""
             what = f"holds recordings that {name} does not list: {', '.join(unlisted[:NAMED])}{more}"
             subject = tree.relative(Path(place), folder)
@@ -256,7 +301,7 @@ def _unlisted(folder: Path, name: str, listed: Iterable[str]) -> list[Remark]:
 def _folds(utterances: Sequence[Utterance]) -> tuple[str, tuple[str, ...]]:
     """The usual scheme, and notes: the official split if every utterance has a part, else by speaker."""
     splits = Counter(utterance.split for utterance in utterances)
-    speakers = len({utterance.speaker for utterance in utterances})
+    speakers = len({utterance.speaker for utterance in utterances} - {UNKNOWN_SPEAKER})
     by_speaker = "speaker" if speakers <= MOST_HELD_OUT else "speaker_groups"
     if not splits[""] and splits["train"] and splits["test"]:
         return "official", ()

@@ -22,6 +22,7 @@ from raysernas.corpora.corpus import (
     Expected,
     Gender,
     Label,
+    PublishedAudio,
     Release,
     Remark,
     Utterance,
@@ -97,6 +98,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks=tuple(remarks),
         notes=(PERCEIVED_NOTE if kind == "perceived" else INTENDED_NOTE, SPEAKER_NOTE),
         expected=expected(kind),
+        audio=PublishedAudio(source="two public descriptions", rates_hz=(44_100, 48_000)),
     )
 
 

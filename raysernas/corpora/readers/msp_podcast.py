@@ -23,6 +23,7 @@ from raysernas.corpora.corpus import (
     Gender,
     Label,
     OfficialPart,
+    PublishedAudio,
     Release,
     Remark,
     Utterance,
@@ -109,6 +110,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks=tuple(remarks),
         notes=(*NOTES, *(OLD_NOTE,) * old),
         expected=expected() if old else (),
+        audio=PublishedAudio(source=SOURCE, rates_hz=(16_000, 44_100)),
     )
 
 

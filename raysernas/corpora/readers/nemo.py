@@ -12,7 +12,7 @@ from pathlib import Path
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Gender, Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.corpus import Gender, Label, PublishedAudio, Release, Remark, Utterance, expected_by
 from raysernas.corpora.readers.file_names import CORRECT_NAME
 
 NAME = "nemo"
@@ -75,6 +75,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         remarks=(*remarks, *(each for each in found if isinstance(each, Remark))),
         notes=(*NOTES, NO_TABLE) if table is None else NOTES,
         expected=EXPECTED,
+        audio=PublishedAudio(source=SOURCE, rates_hz=(24_000,)),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Gender, Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.corpus import Gender, Label, PublishedAudio, Release, Remark, Utterance, expected_by
 from raysernas.corpora.readers import file_names
 
 NAME = "ravdess"
@@ -47,6 +47,9 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 192) | {"neutral": 96}),
     expected_by("speaker", "actors", SOURCE, dict.fromkeys(SPEAKERS, 60)),
 )
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(48_000,), utterances=1_440, hours=1.4803, shortest_s=2.94, longest_s=5.27
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -65,6 +68,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS.values(),
         notes=NOTES,
         expected=EXPECTED,
+        audio=AUDIO,
         files=files,
         other=_is_other,
         key=lambda file: file.stem,

@@ -9,7 +9,7 @@ Source: Haq and Jackson, Multimodal emotion recognition, in: Machine Audition, 2
 import re
 from pathlib import Path
 
-from raysernas.corpora.corpus import Label, Release, Utterance, expected_by
+from raysernas.corpora.corpus import Label, PublishedAudio, Release, Utterance, expected_by
 from raysernas.corpora.readers import file_names
 
 NAME = "savee"
@@ -34,6 +34,9 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 60) | {"neutral": 120}),
     expected_by("speaker", "speakers", SOURCE, dict.fromkeys(SPEAKERS, 120)),
 )
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(44_100,), utterances=480, hours=0.5119, shortest_s=1.63, longest_s=7.14
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -51,6 +54,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS.values(),
         notes=NOTES,
         expected=EXPECTED,
+        audio=AUDIO,
     )
 
 

@@ -16,6 +16,7 @@ from raysernas.config.fault import Fault
 
 SUFFIXES = (".csv", ".tsv", ".parquet")  # of tables; one with tabs is then refused with an explanation
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+MARKED = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a workbook, such as Excel writes"}
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -51,6 +52,8 @@ def read(path: Path) -> Table:
             fix="set corpus.root=PATH/TO/TABLE",
         )
     try:
+        if path.suffix.lower() != ".parquet":
+            _check_text(path)
         columns, cells = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     except (ValueError, OSError, pa.ArrowException) as error:  # pandas' errors of parsing are ValueErrors
         if isinstance(error, Fault):
@@ -77,16 +80,16 @@ def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None
         also: optional columns, for the text of the fault.
 
     Raises:
-        Fault: with the first missing column.
+        Fault: with the missing columns.
     """
     if missing := [column for column in columns if column not in table.columns]:
         wanted = f" (and {', '.join(also)} where wanted)" if also else ""
         raise fault(
             table.path,
-            f"has no column {missing[0]!r}",
+            f"has no column {', '.join(map(repr, missing))}",
             got=f"the columns {', '.join(table.columns)}",
             expected=f"{', '.join(columns)}{wanted}",
-            fix="add the column, or correct its name",
+            fix=f"add the column{'s' * (len(missing) > 1)}, or correct the name",
         )
     if not table.rows:
         raise fault(
@@ -101,6 +104,28 @@ def need(table: Table, columns: Sequence[str], also: Sequence[str] = ()) -> None
 def fault(path: Path, what: str, *, got: str, expected: str, fix: str) -> Fault:
     """The fault of a table, or of a folder without one."""
     return Fault("manifest", f"{path.name} {what}", got=got, expected=expected, fix=fix)
+
+
+def _check_text(path: Path) -> None:
+    """Refuse a table in another encoding than UTF-8, which Excel and older programs write."""
+    data = path.read_bytes()
+    encoding = next((name for start, name in MARKED.items() if data.startswith(start)), "")
+    if not encoding and data.count(0) > len(data) // 4:
+        encoding = "UTF-16"
+    if not encoding:
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            encoding = f"another encoding (line {line} has the byte 0x{data[error.start]:02x})"
+    if encoding:
+        raise fault(
+            path,
+            "is not written in UTF-8",
+            got=encoding,
+            expected="CSV (UTF-8, commas) or Parquet",
+            fix="save it as CSV UTF-8",
+        )
 
 
 def _csv(path: Path) -> tuple[list[str], list[list[str]]]:

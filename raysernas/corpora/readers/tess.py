@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raysernas.corpora import tree
-from raysernas.corpora.corpus import Label, Release, Remark, Utterance, expected_by
+from raysernas.corpora.corpus import Label, PublishedAudio, Release, Remark, Utterance, expected_by
 from raysernas.corpora.readers import file_names
 
 NAME = "tess"
@@ -39,6 +39,9 @@ EXPECTED = (
     expected_by("emotion", "emotions", SOURCE, dict.fromkeys(EMOTIONS.values(), 400)),
     expected_by("speaker", "speakers", SOURCE, dict.fromkeys(SPEAKERS, 1400)),
 )
+AUDIO = PublishedAudio(
+    source=SOURCE, rates_hz=(24_414, 96_000), utterances=2_800, hours=1.5984, shortest_s=1.25, longest_s=2.98
+)
 
 
 def read(root: Path, label: Label = "usual") -> Release:
@@ -56,6 +59,7 @@ def read(root: Path, label: Label = "usual") -> Release:
         emotions=EMOTIONS.values(),
         notes=NOTES,
         expected=EXPECTED,
+        audio=AUDIO,
         key=_key,
     )
     paths = [Path(utterance.path) for utterance in release.utterances]

@@ -186,6 +186,11 @@ def listed(*more: dict[str, str]) -> Callable[[Path], object]:
     return lambda folder: write(folder, [*rows(), *more])
 
 
+def two_genders(folder: Path) -> None:
+    """A woman in one row, a man in the others."""
+    write(folder, [*({**each, "gender": "male"} for each in rows()), row(gender="f")])
+
+
 def same_sound(folder: Path) -> None:
     """One recording under two names and two speakers."""
     (folder / "wav/y.wav").write_bytes((folder / FILE).read_bytes())

@@ -27,8 +27,8 @@ COPY, PLACE, STRETCH = (
     "put the recording in its place",
     "correct start and end of this utterance",
 )
-FILL, WORD = "fill the cell, or remove the row", "write one of them, or leave the cell empty"
-APART = "put table and recordings into one folder, and name each file relative to it"
+FILL, WORD = "or remove the row", "write one of them, or leave the cell empty"
+APART = "put the table into a folder"
 SIX, TWO = (
     np.stack([TONE * share for share in shares], axis=1) for shares in ([1, 0, 0, 0, 0, 0.5], [1, 0.5])
 )
@@ -194,13 +194,21 @@ BAD = [  # is told, and the corpus is read without it if the study says so
         what="lies outside its file, which is 0.250 s long: from 3.0 s on",
         fix=STRETCH,
     ),
+    Case(
+        name="two genders",
+        make=bad.two_genders,
+        subjects=(TABLE,),
+        what="gives speaker s0 two genders",
+        fix="correct the gender, or the speaker",
+        kept=True,
+    ),
     *(
         Case(name=name, make=listed(wrong), subjects=("labels.csv row 17",), what=what, fix=fix)
         for name, wrong, what, fix in (
             ("no emotion", row(emotion=" "), "has no emotion", FILL),
             ("no speaker", row(speaker=""), "has no speaker", FILL),
             ("no file", row(""), "has no file", FILL),
-            ("unknown gender", row(gender="m"), "has the gender 'm', not female, male", WORD),
+            ("unknown gender", row(gender="1"), "has the gender '1', not female, male", WORD),
             ("unknown split", row(split="fold1"), "has the split 'fold1', not train", WORD),
             ("no time", row(start="soon"), "has the start 'soon', which is no time", "write seconds"),
             ("negative time", row(end="-1"), "has the end '-1', which is no time", "write seconds"),
@@ -235,9 +243,9 @@ REFUSED = [  # nothing can be read of it
     Case(
         name="latin-1",
         make=bad.text(lambda lines: lines.replace("calm", "Ruhe, gel\u00f6st"), "latin-1"),
-        what="cannot be read",
+        what="is not written in UTF-8",
     ),
-    Case(name="UTF-16", make=bad.text(str, "utf-16"), what="cannot be read"),
+    Case(name="UTF-16", make=bad.text(str, "utf-16"), what="is not written in UTF-8"),
     Case(
         name="missing column",
         make=bad.text(lambda lines: lines.replace("speaker", "talker")),
@@ -257,7 +265,6 @@ REFUSED = [  # nothing can be read of it
     Case(name="header only", make=bad.text(lambda lines: lines.splitlines()[0]), what="lists no utterances"),
     Case(name="nothing", make=bad.text(lambda lines: ""), what="cannot be read"),
     Case(name="torn Parquet", make=bad.torn, root="labels.parquet", what="labels.parquet cannot be read"),
-    Case(name="two genders", make=listed(row(gender="female")), what="speaker s0 has two genders"),
     Case(
         name="no table",
         make=lambda folder: (folder / TABLE).unlink(),
