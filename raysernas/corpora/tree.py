@@ -93,7 +93,7 @@ def unlike(corpus: str, root: Path, *, got: str, expected: str) -> Fault:
     suffixes = sorted({file.suffix.lower() for file in others})
     fix = "set corpus.root=PATH/TO/THE/RELEASE"
     if others:
-        got = f"{got}, and {len(others)} files {', '.join(suffixes)}"
+        got = f"{got}, and {len(others)} {'file' if len(others) == 1 else 'files'} {', '.join(suffixes)}"
         fix += "; or convert the recordings to WAV, or list them in a manifest"
     return Fault("corpus", f"{root} does not hold {corpus}", got=got, expected=expected, fix=fix)
 

@@ -261,7 +261,8 @@ def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_crema_d_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        Fault, match=r"does not hold crema_d\n  got: 0 recordings\n  expected: actor, sentence"
+        Fault,
+        match=r"does not hold crema_d\n  got: 0 recordings, and 1 file .mp3\n  expected: actor, sentence",
     ):
         crema_d.read(tree.write(tmp_path, []))
     with pytest.raises(Fault, match="no folder"):

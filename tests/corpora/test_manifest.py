@@ -75,7 +75,7 @@ def test_an_m_beside_an_h_may_be_a_woman(folder: Path) -> None:
 def test_a_talker_whom_nobody_knows_is_no_speaker(folder: Path, word: str) -> None:
     release = _manifest(folder, SHORT + f"wav/a.wav,joy,{word}\nwav/b.wav,joy,4\n")
     assert [u.speaker for u in release.utterances] == [UNKNOWN_SPEAKER, "4"]
-    told = f"1 utterances have unknown speakers and are in no fold by speaker: {word} (1)."
+    told = f"The speakers of some utterances are unknown; these are in no fold by speaker: {word} (1)."
     assert (release.remarks, release.notes) == ((), (told,))
 
 

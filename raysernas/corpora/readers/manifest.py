@@ -274,7 +274,7 @@ def _unknown_speakers(rows: Iterable[TableRow]) -> tuple[str, ...]:
     words = Counter(
         word for row in rows if spelling.is_unknown(word := tree.plain(row.cells.get("speaker", "")))
     )
-    told = f"{words.total()} utterances have unknown speakers and are in no fold by speaker: {_ways(words)}."
+    told = f"The speakers of some utterances are unknown; these are in no fold by speaker: {_ways(words)}."
     return (told,) if words else ()
 
 
