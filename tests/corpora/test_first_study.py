@@ -52,7 +52,7 @@ def test_command_and_file_mean_the_root_for_the_shell_and_for_yaml(root: str) ->
     assert load("emodb", overrides(first_study.command(report))).corpus.root == root
     own = replace(OWN, root=root)
     assert parse(first_study.as_yaml(own), "mine").corpus.root == root
-    assert shlex.split(first_study.command(own))[5] == root
+    assert shlex.split(first_study.command(own))[6] == root
 
 
 def test_a_shipped_study_is_run_with_what_is_needed_and_no_more() -> None:
@@ -66,8 +66,8 @@ def test_a_shipped_study_is_run_with_what_is_needed_and_no_more() -> None:
 
 def test_a_corpus_without_a_shipped_study_gets_a_file_of_its_own() -> None:
     assert first_study.command(OWN) == (
-        "python -m raysernas.corpora study manifest /data/anna/labels.csv > anna.yaml && "
-        "python -m raysernas.launch anna.yaml"
+        "python -P -m raysernas.corpora study manifest /data/anna/labels.csv > anna.yaml && "
+        "python -P -m raysernas.launch anna.yaml"
     )
     config, trained = parse(first_study.as_yaml(OWN), "anna.yaml"), load("emodb")
     assert (config.study.name, config.study.folds, config.corpus.folds) == ("anna", (), "speaker")
