@@ -184,14 +184,14 @@ def test_what_runs_nothing_answers_at_once(option: str) -> None:
 
 
 def test_an_interrupt_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run", interrupted)
     assert main(arguments(tmp_path)) == 130
-    assert capsys.readouterr().err == "\nstopped; the same command continues this study\n"
+    assert capfd.readouterr().err == "\nstopped; the same command continues this study\n"
 
 
 def test_the_command_itself(tmp_path: Path) -> None:

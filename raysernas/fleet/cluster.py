@@ -2,30 +2,34 @@
 
 In: a plan. Out: a function that says how many trials may run at once; it is called again and again, because a
 cluster grows and shrinks. Without an address Ray is started here: on loopback, without a dashboard, behind a
-secret token, in a folder that is deleted at the end, or by the next launch if this one is killed.
+secret token, in a folder that only this user can open. Its processes are deaf to the signals of the launch.
 """
 
-import fcntl
 import functools
 import logging
 import os
 import secrets
+import select
 import shutil
-import socket
-import tempfile
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from raysernas.config.fault import Fault
+from raysernas.fleet import joining
 from raysernas.fleet.plan import StudyPlan, cpus
+from raysernas.runtime.interrupts import SIGNALS, Interrupts
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
-ANSWER_S = 10.0  # timeout of a connection to a cluster
+SHARED_MEMORY = Path("/dev/shm")
+START_S, JOIN_S = 60.0, 20.0  # after which Ray counts as silent
+WATCH_S = 0.1
 SIZE_S = 2.0  # between two looks at the size of the cluster
-LONGEST_TEMPORARY = 30  # characters: Ray puts sockets into this folder, whose paths may have 107
-PREFIX, OWNER = "rsn-", "owner"  # of temporary folders; the file in each that its launch locks
 QUIET = {  # Ray's own switches, for this process and its children
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even when silenced
@@ -46,24 +50,114 @@ Slots = Callable[[], int]  # how many trials may run at once, now
 
 
 @contextmanager
-def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
+def running(plan: StudyPlan, folder: Path, stops: Interrupts) -> Iterator[Slots]:
     """A Ray cluster for the time of the study.
+
+    Args:
+        folder: of this launch, deleted after it.
 
     Raises:
         Fault: when there is none to join.
     """
     address = plan.config.study.resources.address
-    with environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}):
+    with ExitStack() as stack:
+        stack.enter_context(environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}))
         import ray
 
-        try:
+        end = ray.shutdown if address else functools.partial(_end, folder)
+        stack.callback(end)
+        stack.enter_context(stops.ending(functools.partial(_end_now, folder)))
+        with _watched(stops, JOIN_S if address else START_S, address or "here"):
             if address:
-                _join(address)
+                joining.join(address)
             else:
                 _start_here(plan, folder)
-            yield slots(plan, ray.cluster_resources)
-        finally:
-            ray.shutdown()
+        yield slots(plan, ray.cluster_resources)
+
+
+@contextmanager
+def _watched(stops: Interrupts, limit_s: float, place: str) -> Iterator[None]:
+    """While Ray starts, or is joined, signals are blocked, and a thread ends the process at a signal, or when
+    Ray is silent for too long.
+
+    Ray's processes inherit the blocked signals. `timeout`, Slurm and systemd send a signal to every process
+    of a launch, but Ray has to go on until the trials have written their checkpoints.
+    """
+    over, end_s, (heard, write) = threading.Event(), time.monotonic() + limit_s, os.pipe()
+    os.set_blocking(write, False)
+
+    def watch() -> None:
+        done = False
+        while not done:
+            done = over.is_set()  # a last look, for a signal that has ended the block
+            came = (
+                set(os.read(heard, 64))
+                if select.select([heard], [], [], 0 if done else WATCH_S)[0]
+                else set()
+            )
+            if number := min((came | signal.sigpending()) & stops.heeded, default=0):
+                stops.number = number
+                return stops.force()
+            if not done and time.monotonic() > end_s:
+                return stops.leave(2, str(silent(place, limit_s)))
+
+    thread = threading.Thread(target=watch, name="ray-watchdog", daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    others = signal.set_wakeup_fd(write)  # threads from before have not blocked them
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signal.set_wakeup_fd(others)
+        os.close(heard)
+        os.close(write)
+        stops.listen()  # Ray has a handler of its own
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def silent(place: str, for_s: float) -> Fault:
+    """The error of a Ray that does not answer; `place` is its address, or "here"."""
+    return Fault(
+        "cluster",
+        f"Ray {'here' if place == 'here' else f'at {place}'} does not answer",
+        got=f"no answer for {for_s:.0f} s",
+        expected="an answer within seconds",
+        fix="look whether the machine has memory, disk space and processes left (ulimit -u); then run the "
+        "same command again: it continues",
+    )
+
+
+def _end(folder: Path) -> None:
+    """End the Ray that was started here at once: its processes block the SIGTERM that Ray would try first."""
+    import ray
+
+    everyone = _children()
+    node: Any = import_module("ray._private.worker")._global_node
+    if node is not None:
+        kill = node.kill_all_processes
+        node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False)
+    ray.shutdown()
+    _kill(everyone)  # Ray's agents would look for it for a minute
+    shutil.rmtree(folder / "ray", ignore_errors=True)
+
+
+def _end_now(folder: Path) -> None:
+    """The same without waiting, whatever Ray does."""
+    _kill(_children())
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _children() -> list[Any]:
+    """All processes that this one has started, and theirs."""
+    return import_module("psutil").Process().children(recursive=True)  # it comes with Ray
+
+
+def _kill(processes: list[Any]) -> None:
+    for process in processes:
+        with suppress(Exception):  # it has ended
+            process.kill()
 
 
 def slots(
@@ -96,46 +190,7 @@ def trials_that_fit(plan: StudyPlan, found: Mapping[str, float]) -> int:
     return int(most + 1e-9)
 
 
-def _join(address: str) -> None:
-    import ray
-
-    if address.startswith("ray://"):
-        raise Fault(
-            "cluster",
-            "a study cannot run through Ray Client",
-            got=address,
-            expected="auto, or HOST:PORT of a head",
-            fix="launch on a node of the cluster: `ray job submit -- python -m raysernas.launch ...`",
-        )
-    _close_token()
-    try:
-        _require_answer(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except OSError as error:  # no connection, no such host, no answer in time
-        raise Fault(
-            "cluster",
-            f"Ray at {address} does not answer",
-            got=str(error).splitlines()[0],
-            expected="a running Ray cluster",
-            fix="check study.resources.address, or leave it empty to run here",
-        ) from error
-
-
-def _close_token() -> None:
-    """Ray leaves the file of its token readable for everybody."""
-    token = Path.home() / ".ray" / "auth_token"
-    if token.is_file() and token.stat().st_uid == os.getuid() and token.stat().st_mode & 0o077:
-        token.chmod(0o600)
-
-
-def _require_answer(address: str) -> None:
-    """Fail early: Ray itself would try for many minutes."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
-
-
-def _start_here(plan: StudyPlan, folder: str) -> None:
+def _start_here(plan: StudyPlan, folder: Path) -> None:
     import ray
 
     if ray.util.get_node_ip_address() != "127.0.0.1":
@@ -154,49 +209,20 @@ def _start_here(plan: StudyPlan, folder: str) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.CRITICAL,
-        _temp_dir=folder,
+        _temp_dir=str(folder / "ray"),  # Ray opens it to everybody; `folder` is closed
+        _plasma_directory=None if _has_room(SHARED_MEMORY) else str(folder),
     )
+
+
+def _has_room(place: Path) -> bool:
+    """Whether the object store fits there."""
+    return os.access(place, os.W_OK) and shutil.disk_usage(place).free > OBJECT_STORE_BYTES
 
 
 @functools.cache
 def _token() -> str:
     """One token for this process, because Ray reads it only once. It is never written to disk."""
     return secrets.token_hex(32)
-
-
-@contextmanager
-def temporary() -> Iterator[str]:
-    """A folder for Ray that no other user can read. Folders that killed launches left behind are deleted."""
-    parent = Path("/tmp" if len(tempfile.gettempdir()) > LONGEST_TEMPORARY else tempfile.gettempdir())
-    sweep(parent)
-    made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
-    with made as folder, Path(folder, OWNER).open("w") as owner:
-        fcntl.flock(owner, fcntl.LOCK_EX)  # ends with the process, however that ends
-        yield folder
-
-
-def sweep(parent: Path) -> None:
-    """Delete the temporary folders of launches that no longer run."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        try:
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-                continue
-            with (folder / OWNER).open("r") as owner:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _clear(folder)
-        except OSError:
-            continue  # locked, not yet locked, or already gone
-
-
-def _clear(folder: Path) -> None:
-    """Delete the owner's file last: Ray's agents outlive their cluster by a minute and keep writing."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != OWNER:
-            path.unlink()
-    if {path.name for path in folder.iterdir()} == {OWNER}:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

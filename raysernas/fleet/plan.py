@@ -20,6 +20,7 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.folds import fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
+from raysernas.fleet import joining
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
 from raysernas.record.protocol import marks
@@ -93,6 +94,8 @@ def resolve(
     Raises:
         Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
     """
+    if address := config.study.resources.address:
+        joining.checked(address)
     # absolute: trials run in other folders
     places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}
     config = replace(config, corpus=replace(config.corpus, **places))
