@@ -8,6 +8,7 @@ secret token, in a folder that only this user can open. Its processes are deaf t
 import functools
 import logging
 import os
+import re
 import secrets
 import select
 import shutil
@@ -30,7 +31,10 @@ SHARED_MEMORY = Path("/dev/shm")
 START_S, JOIN_S = 60.0, 20.0  # after which Ray counts as silent
 WATCH_S = 0.1
 SIZE_S = 2.0  # between two looks at the size of the cluster
+# variables that would change how Ray and Tune behave; where Ray is started here also those of other clusters
+HIDDEN, HIDDEN_HERE = re.compile("TUNE_|RAY_(AIR|STORAGE|TRAIN|TUNE)"), re.compile("TUNE_|RAY_[A-Z]")
 QUIET = {  # Ray's own switches, for this process and its children
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would copy the current folder to every trial
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even when silenced
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -61,7 +65,8 @@ def running(plan: StudyPlan, folder: Path, stops: Interrupts) -> Iterator[Slots]
     """
     address = plan.config.study.resources.address
     with ExitStack() as stack:
-        stack.enter_context(environment(QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}))
+        switches = QUIET if address else QUIET | LOCAL | {"RAY_AUTH_TOKEN": _token()}
+        stack.enter_context(environment(switches, HIDDEN if address else HIDDEN_HERE))
         import ray
 
         end = ray.shutdown if address else functools.partial(_end, folder)
@@ -226,15 +231,18 @@ def _token() -> str:
 
 
 @contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables, and restore them at the end."""
-    before = {name: os.environ.get(name) for name in values}
+def environment(values: dict[str, str], hidden: re.Pattern[str]) -> Iterator[None]:
+    """Set environment variables, remove those whose names begin with `hidden`, and restore all at the end."""
+    removed = [name for name in os.environ if hidden.match(name)]
+    before = {name: os.environ.get(name) for name in [*removed, *values]}
+    for name in removed:
+        del os.environ[name]
     os.environ.update(values)
     try:
         yield
     finally:
         for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
+            if value is not None:
                 os.environ[name] = value
+            elif name in os.environ:
+                del os.environ[name]

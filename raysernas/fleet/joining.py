@@ -16,7 +16,8 @@ from raysernas.config.fault import Fault
 ANSWER_S = 5.0  # timeout of a connection
 # HTTP/2 as in RFC 9113: what a client says first, the same as a frame of settings; and the type of that frame
 PREFACE, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 4
-BAD_TOKEN = ("InvalidAuthToken", "Unauthenticated", "authentication token")
+NO_RAY = "what listens there is something else"
+BAD_TOKEN = ("InvalidAuthToken", "Unauthenticated", "authentication token was found")
 
 
 def join(address: str) -> None:
@@ -91,29 +92,35 @@ def require_ray(place: str) -> None:
         except TimeoutError:
             answer = b""
     if len(answer) < 9 or answer[3] != SETTINGS:
-        raise ConnectionError("what listens there is not Ray")
+        raise ConnectionError(NO_RAY)
 
 
 def _require_token(place: str) -> None:
-    """Ask for anything that needs the token: Ray's own way of joining tries for 20 s."""
+    """Ask for anything that needs the token: Ray itself would try for 20 s with a wrong one, and crash the
+    process without one.
+    """
+    setup: Any = import_module("ray._private.authentication.authentication_token_setup")
+    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    setup.ensure_token_if_auth_enabled(create_token_if_missing=False)
     client: Any = import_module("ray._raylet").GcsClient(address=place)
     client.internal_kv_get(b"none", b"none", timeout=ANSWER_S)
 
 
 def refused(address: str, error: Exception) -> Fault:
     """The Fault of a cluster that could not be joined."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    got = "; ".join(lines) if "ersion mismatch" in str(error) else next(iter(lines), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    got = lines[0].partition(". ")[0]
     what, expected = f"Ray at {address} does not answer", "a running Ray cluster"
     fix = "check study.resources.address, or leave it empty to run here"
     if any(sign in str(error) for sign in BAD_TOKEN):
         what, expected = f"Ray at {address} does not take this token", "the token of that cluster"
         fix = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file of the cluster's token"
     elif "ersion mismatch" in str(error):
-        what, expected = f"Ray at {address} is of another version", "the same Ray and Python on every machine"
+        what, got = f"Ray at {address} is of another version", "; ".join(lines)
+        expected = "the same Ray and Python on every machine"
         fix = "install them here, or launch on a node: `ray job submit -- python -m raysernas.launch ...`"
-    elif isinstance(error, ConnectionError) and "not Ray" in got:
-        what = f"Ray is not what listens at {address}"
+    elif NO_RAY in got:
+        what = f"{address} is not the address of a Ray cluster"
     return Fault("cluster", what, got=got, expected=expected, fix=fix)
 
 

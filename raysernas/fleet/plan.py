@@ -22,9 +22,9 @@ from raysernas.corpora.folds import fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.fleet import joining
 from raysernas.record import ledger, storage
+from raysernas.record.cores import cores
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
 from raysernas.record.protocol import marks
-from raysernas.record.provenance import cores
 from raysernas.record.storage import StorageFault
 
 CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user sets

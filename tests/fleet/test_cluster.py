@@ -3,6 +3,7 @@ Ray.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.fleet import cluster
-from raysernas.fleet.cluster import QUIET, environment, slots, trials_that_fit
+from raysernas.fleet.cluster import HIDDEN, HIDDEN_HERE, QUIET, environment, slots, trials_that_fit
 from raysernas.runtime.interrupts import CONTINUES, Interrupts
 
 
@@ -61,11 +62,27 @@ def test_on_this_machine_the_plan_says_how_many_trials_run_at_once() -> None:
     assert slots(plan(Config(), slots=2), dict)() == 2
 
 
-def test_environment_variables_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
+@pytest.mark.parametrize("hidden", [HIDDEN, HIDDEN_HERE])
+def test_variables_of_the_user_change_nothing_and_are_restored(
+    monkeypatch: pytest.MonkeyPatch, hidden: re.Pattern[str]
+) -> None:
+    """Tune refuses to run beside some of those that it once had."""
+    given = ("TUNE_RESULT_DIR", "RAY_AIR_LOCAL_CACHE_DIR", "RAY_STORAGE", "RAY_TUNE_CALLBACKS")
+    for name in (
+        "RAY_AIR_NEW_OUTPUT",
+        "RAY_ADDRESS",
+        "RAY_BACKEND_LOG_LEVEL",
+        "RAY_memory_usage_threshold",
+        *given,
+    ):
+        monkeypatch.setenv(name, "1")
     before = dict(os.environ)
-    with environment(QUIET):
+    with environment(QUIET, hidden):
         assert os.environ.items() >= QUIET.items()
+        assert not os.environ.keys() & {*given}
+        for name in ("RAY_ADDRESS", "RAY_BACKEND_LOG_LEVEL"):
+            assert (name in os.environ) == (hidden is HIDDEN)  # a cluster may need them
+        assert "RAY_memory_usage_threshold" in os.environ
     assert dict(os.environ) == before
 
 

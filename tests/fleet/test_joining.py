@@ -109,7 +109,7 @@ def test_what_is_not_ray_is_told_at_once(
     monkeypatch.setattr(joining, "ANSWER_S", 0.2)
     with listening(answer) as address:
         reason = refusal(lambda: join(address))
-    assert reason.startswith(f"cluster: Ray is not what listens at {address}\n")
+    assert reason.startswith(f"cluster: {address} is not the address of a Ray cluster\n")
 
 
 def test_a_server_of_http_2_may_be_ray() -> None:
