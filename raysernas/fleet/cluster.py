@@ -24,10 +24,15 @@ from typing import Any
 from raysernas.config.fault import Fault
 from raysernas.fleet import joining
 from raysernas.fleet.plan import StudyPlan, cpus
+from raysernas.record.limits import processes_left
 from raysernas.runtime.interrupts import SIGNALS, Interrupts
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
 SHARED_MEMORY = Path("/dev/shm")
+PROCESSES, PROCESSES_EACH = (
+    180,
+    30,
+)  # with their threads: of Ray, and of a trial (236 for 2 trials on 2 cores)
 START_S, JOIN_S = 60.0, 20.0  # after which Ray counts as silent
 WATCH_S = 0.1
 SIZE_S = 2.0  # between two looks at the size of the cluster
@@ -69,10 +74,9 @@ def running(plan: StudyPlan, folder: Path, stops: Interrupts) -> Iterator[Slots]
         stack.enter_context(environment(switches, HIDDEN if address else HIDDEN_HERE))
         import ray
 
-        end = ray.shutdown if address else functools.partial(_end, folder)
-        stack.callback(end)
+        stack.callback(_end, stops, None if address else folder)
         stack.enter_context(stops.ending(functools.partial(_end_now, folder)))
-        with _watched(stops, JOIN_S if address else START_S, address or "here"):
+        with watched(stops, JOIN_S if address else START_S, address or "here"):
             if address:
                 joining.join(address)
             else:
@@ -81,9 +85,9 @@ def running(plan: StudyPlan, folder: Path, stops: Interrupts) -> Iterator[Slots]
 
 
 @contextmanager
-def _watched(stops: Interrupts, limit_s: float, place: str) -> Iterator[None]:
-    """While Ray starts, or is joined, signals are blocked, and a thread ends the process at a signal, or when
-    Ray is silent for too long.
+def watched(stops: Interrupts, limit_s: float = START_S, place: str = "here") -> Iterator[None]:
+    """While Ray starts, is joined or ends, signals are blocked, and a thread ends the process at a signal, or
+    when Ray is silent for too long.
 
     Ray's processes inherit the blocked signals. `timeout`, Slurm and systemd send a signal to every process
     of a launch, but Ray has to go on until the trials have written their checkpoints.
@@ -134,18 +138,24 @@ def silent(place: str, for_s: float) -> Fault:
     )
 
 
-def _end(folder: Path) -> None:
-    """End the Ray that was started here at once: its processes block the SIGTERM that Ray would try first."""
+def _end(stops: Interrupts, folder: Path | None) -> None:
+    """Leave the cluster. One that was started here, with its folder, ends at once: its processes block the
+    SIGTERM that Ray would try first.
+    """
     import ray
 
-    everyone = _children()
-    node: Any = import_module("ray._private.worker")._global_node
-    if node is not None:
-        kill = node.kill_all_processes
-        node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False)
-    ray.shutdown()
-    _kill(everyone)  # Ray's agents would look for it for a minute
-    shutil.rmtree(folder / "ray", ignore_errors=True)
+    with watched(stops):
+        if folder is None:
+            ray.shutdown()
+            return
+        everyone = _children()
+        node: Any = import_module("ray._private.worker")._global_node
+        if node is not None:
+            kill = node.kill_all_processes
+            node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False)
+        ray.shutdown()
+        _kill(everyone)  # Ray's agents would look for it for a minute
+        shutil.rmtree(folder / "ray", ignore_errors=True)
 
 
 def _end_now(folder: Path) -> None:
@@ -198,6 +208,15 @@ def trials_that_fit(plan: StudyPlan, found: Mapping[str, float]) -> int:
 def _start_here(plan: StudyPlan, folder: Path) -> None:
     import ray
 
+    needed = PROCESSES + PROCESSES_EACH * plan.slots
+    if (left := processes_left()) < needed:
+        raise Fault(
+            "cluster",
+            "too few processes and threads may be started here",
+            got=f"{max(0, left):.0f} are left",
+            expected=f"about {needed} for Ray and {plan.slots} trials at once",
+            fix="raise the limit (ulimit -u, docker run --pids-limit), or set study.resources.trials_at_once",
+        )
     if ray.util.get_node_ip_address() != "127.0.0.1":
         raise Fault(
             "cluster",

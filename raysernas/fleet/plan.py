@@ -22,8 +22,8 @@ from raysernas.corpora.folds import fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.fleet import joining
 from raysernas.record import ledger, storage
-from raysernas.record.cores import cores
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files
+from raysernas.record.limits import cores
 from raysernas.record.protocol import marks
 from raysernas.record.storage import StorageFault
 

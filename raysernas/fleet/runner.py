@@ -80,14 +80,16 @@ def _tune(
     from raysernas.fleet.stop_signal import StopWriter
 
     limit_s = plan.config.study.resources.no_progress_s
-    launch = LaunchState(queue, display, slots=slots, write=StopWriter().write, no_progress_s=limit_s)
+    with cluster.watched(stops):
+        write, slots_now = StopWriter().write, slots()
+    launch = LaunchState(queue, display, slots=slots, write=write, no_progress_s=limit_s)
     extra = {
         "root": str(plan.files.root),
         "cache": cache_text(plan.config),
         "gpus_per_trial": plan.gpus_per_trial,
         "plan": fingerprint(storage.text(plan.files.config) or ""),
     }
-    display.expect(queue.left(), queue.done(), slots=slots())
+    display.expect(queue.left(), queue.done(), slots=slots_now)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),
         tune_config=tune.TuneConfig(

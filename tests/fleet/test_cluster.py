@@ -103,7 +103,7 @@ class Left:
 
 def test_a_ray_that_is_silent_ends_the_launch_with_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
     left = Left()
-    with cluster._watched(left.stops, 0.05, "here"):
+    with cluster.watched(left.stops, 0.05, "here"):
         assert left.wait() == [2]
     assert capfd.readouterr().err.startswith("cluster: Ray here does not answer\n  got: no answer for 0 s\n")
 
@@ -113,7 +113,7 @@ def test_a_signal_while_ray_starts_ends_the_launch_although_ray_has_a_handler_of
     interruptible: None, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     left = Left()
-    with left.stops, cluster._watched(left.stops, 60.0, "here"):
+    with left.stops, cluster.watched(left.stops, 60.0, "here"):
         signal.signal(number, lambda *_: None)  # as Ray does with SIGTERM
         os.kill(os.getpid(), number)  # whichever thread hears it
         assert left.wait() == [128 + number]
@@ -125,7 +125,7 @@ def test_what_ray_starts_is_deaf_to_the_signals_of_a_launch_and_the_launch_is_no
     """Also what its processes start: a blocked signal is inherited."""
     code = "import subprocess; subprocess.run(['cat', '/proc/self/status'])"
     with Interrupts() as stops:
-        with cluster._watched(stops, 60.0, "here"):
+        with cluster.watched(stops, 60.0, "here"):
             said = subprocess.run(
                 [sys.executable, "-c", code], capture_output=True, text=True, check=True
             ).stdout
@@ -139,7 +139,7 @@ def test_what_ray_starts_is_deaf_to_the_signals_of_a_launch_and_the_launch_is_no
 
 def test_a_start_that_ends_in_time_is_left_alone() -> None:
     left = Left()
-    with cluster._watched(left.stops, 60.0, "here"):
+    with cluster.watched(left.stops, 60.0, "here"):
         pass
     assert not [thread for thread in threading.enumerate() if thread.name == "ray-watchdog"]
     assert left.codes == []
