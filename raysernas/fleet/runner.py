@@ -8,13 +8,13 @@ lets every trial write its checkpoint; a second one does not wait.
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raysernas.features import augment, cache, loading
-from raysernas.fleet import cluster, journal, private_folder
+from raysernas.fleet import cluster, journal, lost_actors, private_folder
 from raysernas.fleet.plan import StudyPlan
 from raysernas.fleet.progress import Display
 from raysernas.fleet.queue import Queue
@@ -111,8 +111,11 @@ def _tune(
     def answer(number: int) -> None:
         launch.stop(f"the launch was stopped by {signal.Signals(number).name}")
 
-    # stdout: Ray prints every failure
-    with redirect_stdout(StringIO()), stops.answered(answer), _driver_watched(launch, limit_s, stops):
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(StringIO()))  # Ray prints every failure
+        stack.enter_context(lost_actors.counted())
+        stack.enter_context(stops.answered(answer))
+        stack.enter_context(_driver_watched(launch, limit_s, stops))
         tuner.fit()
     if launch.error is not None:
         raise launch.error
