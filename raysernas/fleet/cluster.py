@@ -180,11 +180,11 @@ def slots(
 ) -> Slots:
     """How many trials to start, those that wait for a machine included.
 
-    `study.resources.trials_at_once` if it is set. Else, on this machine, as many as fit; on a cluster one
-    more than fit: it waits, and so shows an autoscaler that a machine is missing (also the first one).
+    As the plan says. If that leaves it open, on a cluster, one more than fit: it waits, and so shows an
+    autoscaler that a machine is missing (also the first one).
     """
-    if fixed := plan.config.study.resources.trials_at_once or plan.slots:
-        return lambda: fixed
+    if plan.slots:
+        return lambda: plan.slots
     last: list[float] = []  # time, slots
 
     def now() -> int:

@@ -49,7 +49,7 @@ class StudyPlan:
     config: Config
     corpus: Corpus
     folds: dict[int, str]  # index -> who is held out
-    slots: int  # trials at once; 0 = as many as the cluster has room for
+    slots: int  # trials at once; 0 = as many as the cluster has room for, if none is set
     cpus_per_trial: int
     gpus_per_trial: float
     device: str  # for people
@@ -243,11 +243,12 @@ def _slots(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     if remote:
         where = f"the cluster at {config.study.resources.address}"
     text = f"{threads} thread{'s' if threads > 1 else ''} a trial"
+    wanted, fit = config.study.resources.trials_at_once, here // each
+    if share:
+        fit = max(1, min(int(1 / share) * gpus if share <= 1 else int(gpus // share), fit))
+    slots = wanted if remote else min(fit, wanted or fit)
     if not share:
-        slots = 0 if remote else here // each
         return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": 0.0, "device": f"{where}, {text}"}
-    fit = int(1 / share) * gpus if share <= 1 else int(gpus // share)
-    slots = 0 if remote else max(1, min(fit, here // each))
     where = where if remote else f"{gpus} x {gpu}"
     return {
         "slots": slots,

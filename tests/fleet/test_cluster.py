@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.fleet import cluster
 from raysernas.fleet.cluster import HIDDEN, HIDDEN_HERE, QUIET, environment, slots, trials_that_fit
@@ -53,12 +52,7 @@ def test_a_trial_more_than_fits_waits_so_that_a_cluster_without_workers_grows() 
     assert asked() == 1
 
 
-def test_trials_at_once_may_be_set_for_clusters_that_grow_by_many() -> None:
-    asked = slots(plan(load(None, ["study.resources.trials_at_once=64"])), dict)
-    assert asked() == 64
-
-
-def test_on_this_machine_the_plan_says_how_many_trials_run_at_once() -> None:
+def test_the_plan_says_how_many_trials_run_at_once() -> None:
     assert slots(plan(Config(), slots=2), dict)() == 2
 
 
