@@ -114,7 +114,7 @@ def _renewed(lease: "Lease | LockedFile") -> Iterator[Hold]:
 
 
 class LockedFile:
-    """One launch's locked file. If it is removed, the lock stands, but another launch would lock a new file."""
+    """One launch's locked file. If it is removed, the lock stands, but the next launch locks another file."""
 
     def __init__(self, descriptor: int, files: StudyFiles):
         self.files, self.lost = files, False

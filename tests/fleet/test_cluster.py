@@ -103,7 +103,7 @@ def test_a_ray_that_is_silent_ends_the_launch_with_a_fault(capfd: pytest.Capture
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_ray_starts_ends_the_launch_although_ray_has_a_handler_of_its_own(
+def test_a_signal_while_ray_starts_ends_the_launch_whatever_ray_does_with_it(
     interruptible: None, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     left = Left()
