@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Fault as fault:
             print(fault, file=sys.stderr)
             return 2
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError) as error:
+            if isinstance(error, OSError) and not stops.number:
+                raise  # else the signal came with the end of the terminal
             interrupts.say(interrupts.CONTINUES)
             return 128 + (stops.number or signal.SIGINT)
 

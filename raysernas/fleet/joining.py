@@ -17,7 +17,7 @@ ANSWER_S = 5.0  # timeout of a connection
 # HTTP/2 as in RFC 9113: what a client says first, the same as a frame of settings; and the type of that frame
 PREFACE, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 4
 NO_RAY = "what listens there is something else"
-BAD_TOKEN = ("InvalidAuthToken", "Unauthenticated", "authentication token was found")
+BAD_TOKEN = ("RAY_AUTH_TOKEN", "InvalidAuthToken", "Unauthenticated", "authentication token was found")
 
 
 def join(address: str) -> None:

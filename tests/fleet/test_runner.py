@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from raysernas.fleet import cluster, runner
+from raysernas.fleet.joining import located
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
 from raysernas.runtime.interrupts import Interrupts
+from tests.support.faults import refusal
 from tests.support.raylets import NOT_TRIALS, WORKING, descendants, kill, title
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +109,7 @@ def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: 
     launch = launched(tmp_path)
     wait_for_records(launch, tmp_path, 1)
     addresses = listening(descendants(launch.pid))
+    assert "there is no Ray cluster on this machine" in refusal(lambda: located("auto"))  # it is private
     status, out, err = ended(launch)
     assert (status, err) == (0, "")
     assert len(addresses) > 3  # Ray's own are among them
