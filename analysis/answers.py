@@ -19,7 +19,7 @@ CHOSEN = {
     "nested": "the candidate of each fold was chosen by validation UA on that fold alone",
     "flat": "one candidate for each arm, chosen by mean validation UA over all folds",
 }
-DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+DEVICES = {"cpu": "CPU threads", "cuda": "GPUs"}
 SMALLEST_SHARE = 0.05  # of the cost: a purpose below this is not named
 DIGITS = 12  # of a score; the rest is rounding error
 Sentences = Iterator[tuple[str, str, str]]  # kind, arm, sentence
@@ -159,7 +159,8 @@ def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
 
 
 def _took(seconds: float, device: str) -> str:
-    return f"{duration(seconds)} of {DEVICES[device]} time" if device in DEVICES else duration(seconds)
+    taken = duration(seconds)
+    return f"{taken} (wall-clock time x {DEVICES[device]})" if device in DEVICES else taken
 
 
 def _cautions(arms: pd.DataFrame) -> Sentences:

@@ -5,7 +5,8 @@
     python -m raysernas.launch --settings [SECTION] | --version
 
 In: a configuration (`laptop` if none is named) and overrides. Out: the study's folder and its result tables.
-What a study needs is imported when there is one to run, so that `--help` and `--settings` answer at once.
+What a command needs is imported when it runs: `--help` and `--settings` answer at once, and a signal is
+answered from the first moment.
 """
 
 import argparse
@@ -15,19 +16,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from raysernas.config.fault import Fault
-from raysernas.config.identity import flatten, trial_config
-from raysernas.config.schema import Config
-from raysernas.config.setting import declared
-from raysernas.record.terminal import console as standard_output
-from raysernas.record.terminal import lenient_streams, print_error, printable
+from raysernas.runtime import interrupts
+from raysernas.runtime.interrupts import Interrupts
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from raysernas.config.schema import Config
     from raysernas.estimate import Estimate
     from raysernas.fleet.plan import StudyPlan
     from raysernas.record.files import StudyFiles
@@ -37,24 +33,32 @@ DEFAULT = "laptop"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all has finished; 1: a trial failed; 2: a mistake of the user; 130 or 143: stopped by a signal."""
+    """0: all has finished; 1: a trial failed; 2: a mistake of the user; 130, 143 or 129: stopped by SIGINT,
+    SIGTERM or SIGHUP.
+    """
+    with Interrupts() as stops:
+        try:
+            return _run(_parse(arguments), stops)
+        except (KeyboardInterrupt, OSError) as error:
+            if isinstance(error, OSError) and not stops.number:
+                raise  # else the signal came with the end of the terminal
+            interrupts.say(interrupts.CONTINUES)
+            return 128 + (stops.number or signal.SIGINT)
+
+
+def _run(parsed: argparse.Namespace, stops: Interrupts) -> int:
+    from raysernas.record.terminal import lenient_streams, print_error
+
     with lenient_streams("nobody reads the output any more; the study goes on without it"):
         try:
-            return _run(_parse(arguments))
+            if parsed.version:
+                return _print_version()
+            if parsed.settings is not None:
+                return _print_settings(parsed.settings)
+            return _study(parsed, stops)
         except Fault as fault:
             print_error(fault)
             return 2
-        except KeyboardInterrupt as stop:
-            print_error("\nstopped; the same command continues this study")
-            return 128 + getattr(stop, "number", signal.SIGINT)
-
-
-def _run(parsed: argparse.Namespace) -> int:
-    if parsed.version:
-        return _print_version()
-    if parsed.settings is not None:
-        return _print_settings(parsed.settings)
-    return _study(parsed)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -94,6 +98,15 @@ def _print_version() -> int:
 
 def _print_settings(prefix: str) -> int:
     """A row for each setting: its key, default, allowed values and meaning."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from raysernas.config.identity import flatten
+    from raysernas.config.schema import Config
+    from raysernas.config.setting import declared
+    from raysernas.record.terminal import console
+
     settings, defaults = declared(Config), flatten(Config())
     shown = {key: setting for key, setting in settings.items() if key.startswith(prefix)}
     if not shown:
@@ -107,7 +120,7 @@ def _print_settings(prefix: str) -> int:
         condition = f"; only with {'='.join(setting.only_if)}" if setting.only_if else ""
         texts = (_yaml(defaults[key]), setting.allowed, f"{setting.meaning}{condition}")
         table.add_row(key, *map(Text, texts))
-    standard_output().print(table)
+    console().print(table)
     return 0
 
 
@@ -118,7 +131,7 @@ def _yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value) or "''"
 
 
-def _study(parsed: argparse.Namespace) -> int:
+def _study(parsed: argparse.Namespace, stops: Interrupts) -> int:
     from raysernas.record import ledger, leftovers, lock, storage
     from raysernas.record.files import configuration, continued, study_files
 
@@ -135,7 +148,7 @@ def _study(parsed: argparse.Namespace) -> int:
     if parsed.compact:
         return _compact(config)
     if parsed.dry_run:
-        return _launch(config, None)
+        return _launch(config, None, stops)
     if sys.flags.optimize > 1:
         what, fix = "Python was started without docstrings, and Ray needs them", "unset PYTHONOPTIMIZE"
         expected = "PYTHONOPTIMIZE=1 at most, and no -OO"
@@ -143,7 +156,7 @@ def _study(parsed: argparse.Namespace) -> int:
     with lock.held(study_files(config)) as hold:
         ledger.compact_many(study_files(config))
         leftovers.clean(study_files(config))
-        return _launch(config, hold)
+        return _launch(config, hold, stops)
 
 
 def _words(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -155,7 +168,7 @@ def _words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return names, [word for word in words if "=" in word]
 
 
-def _clear(config: Config) -> int:
+def _clear(config: "Config") -> int:
     from raysernas.features import cache
     from raysernas.record.files import cache_folder
 
@@ -164,9 +177,10 @@ def _clear(config: Config) -> int:
     return 0
 
 
-def _compact(config: Config) -> int:
+def _compact(config: "Config") -> int:
     from raysernas.record import ledger, lock
     from raysernas.record.files import need_config, study_files
+    from raysernas.record.terminal import printable
 
     files = study_files(config)
     need_config(files)
@@ -177,13 +191,14 @@ def _compact(config: Config) -> int:
     return 0
 
 
-def _launch(config: Config, hold: "Hold | None") -> int:
+def _launch(config: "Config", hold: "Hold | None", stops: Interrupts) -> int:
     """Run a study whose lock is held; without the lock only say what would run."""
     from raysernas.fleet import plan as planning
     from raysernas.fleet import runner
     from raysernas.fleet.progress import Display
     from raysernas.record.printing import print_tables
     from raysernas.record.progress_bar import progress_bar
+    from raysernas.record.terminal import console as standard_output
 
     console = standard_output()
     with progress_bar("looking at the audio files") as report:
@@ -192,7 +207,7 @@ def _launch(config: Config, hold: "Hold | None") -> int:
     if hold is None:
         _print_estimate(plan, console)
         return 0
-    runner.run(plan, Display(console, slots=plan.slots), hold.check)
+    runner.run(plan, Display(console, slots=plan.slots), hold.check, stops)
     root = plan.files.root
     failed = print_tables(root, console)
     commands = {
@@ -218,8 +233,9 @@ def _curves(files: "StudyFiles") -> str:
     return f"{fetch} {place} {here} && tensorboard --logdir {here}"
 
 
-def _print_estimate(plan: "StudyPlan", console: Console) -> None:
+def _print_estimate(plan: "StudyPlan", console: "Console") -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
+    from raysernas.config.identity import trial_config
     from raysernas.estimate import estimate
     from raysernas.fleet.progress import duration
 
@@ -244,7 +260,12 @@ def _steps(expected: "Estimate") -> list[str]:
     return [f"{name} {1000 * seconds:.0f} ms" for name, seconds in steps.items() if seconds]
 
 
-def _print_pairs(console: Console, pairs: dict[str, str]) -> None:
+def _print_pairs(console: "Console", pairs: dict[str, str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from raysernas.record.terminal import printable
+
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", min_width=9, no_wrap=True)
     grid.add_column(overflow="fold")

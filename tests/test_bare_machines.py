@@ -41,9 +41,9 @@ def test_where_a_home_is_needed_its_lack_is_a_fault(homeless: None) -> None:
 
 
 def test_ray_is_given_a_home_where_there_is_none(homeless: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cluster.home("/private") == {"HOME": "/private"}
+    assert cluster.home(Path("/private")) == {"HOME": "/private"}
     monkeypatch.setenv("HOME", "/mine")
-    assert cluster.home("/private") == {}
+    assert cluster.home(Path("/private")) == {}
 
 
 def test_ray_starts_outside_the_users_folder_but_inside_a_clone(
@@ -51,11 +51,11 @@ def test_ray_starts_outside_the_users_folder_but_inside_a_clone(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "/one:/other")
-    assert cluster.importable("/private") == "/private"
+    assert cluster.importable(Path("/private")) == Path("/private")
     monkeypatch.setenv("PYTHONPATH", "/one:../clone")
-    assert cluster.importable("/private") == str(tmp_path)
+    assert cluster.importable(Path("/private")) == tmp_path
     monkeypatch.chdir(Path(cluster.__file__).parents[2])
-    assert cluster.importable("/private") == os.getcwd()
+    assert cluster.importable(Path("/private")) == Path.cwd()
 
 
 @pytest.mark.parametrize("writable", [True, False])

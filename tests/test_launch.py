@@ -1,6 +1,8 @@
 """The door: what it accepts, what it says when something is wrong, and what it returns. Starts no Ray."""
 
+import errno
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from raysernas.fleet import plan as planning
 from raysernas.fleet import runner
 from raysernas.launch import main
 from raysernas.record.files import cache_folder
+from raysernas.runtime.interrupts import Interrupts
 from tests.support import fleet
 from tests.support.faults import told
 
@@ -183,15 +186,28 @@ def test_what_runs_nothing_answers_at_once(option: str) -> None:
     assert not loaded & {"torch", "ray", "optuna", "pandas", "scipy", "yaml"}
 
 
+def test_a_terminal_that_hangs_up_stops_a_launch_and_is_no_error_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_plan: object, _display: object, _check: object, stops: Interrupts) -> None:
+        with stops.answered(lambda number: None):
+            signal.raise_signal(signal.SIGHUP)
+        raise OSError(errno.EIO, "the display has no terminal")
+
+    monkeypatch.setattr(runner, "run", run)
+    assert main(arguments(tmp_path)) == 129
+    assert capfd.readouterr().err == "\nstopped; the same command continues this study\n"
+
+
 def test_an_interrupt_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run", interrupted)
     assert main(arguments(tmp_path)) == 130
-    assert capsys.readouterr().err == "\nstopped; the same command continues this study\n"
+    assert capfd.readouterr().err == "\nstopped; the same command continues this study\n"
 
 
 def test_the_command_itself(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from raysernas.features.extraction import Extract
 from raysernas.features.front_end import Clip, Float32Array
 from raysernas.features.threads import workers
 from raysernas.record import seal, storage
-from raysernas.record.provenance import cores
+from raysernas.record.limits import cores
 
 SHARD = 512  # utterances in one file
 # utterances per task of a thread: it reads them all, then extracts them all, and waits less for Python's lock

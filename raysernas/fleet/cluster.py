@@ -2,31 +2,44 @@
 
 In: a plan. Out: a function that says how many trials may run at once; it is called again and again, because a
 cluster grows and shrinks. Without an address Ray is started here: on loopback, without a dashboard, behind a
-secret token, in a folder that is deleted at the end, or by the next launch if this one is killed.
+secret token, in a folder that only this user can open. Its processes are deaf to the signals of the launch.
 """
 
-import fcntl
 import functools
 import logging
 import os
+import re
 import secrets
+import select
 import shutil
-import socket
-import tempfile
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from raysernas.config.fault import Fault
+from raysernas.fleet import joining
 from raysernas.fleet.plan import StudyPlan, cpus
+from raysernas.record.limits import processes_left
+from raysernas.runtime.interrupts import SIGNALS, Interrupts
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only scalars go through it
-ANSWER_S = 10.0  # timeout of a connection to a cluster
+SHARED_MEMORY = Path("/dev/shm")
+PROCESSES, PROCESSES_EACH = (
+    180,
+    30,
+)  # with their threads: of Ray, and of a trial (236 for 2 trials on 2 cores)
+START_S, JOIN_S = 60.0, 20.0  # after which Ray counts as silent
+WATCH_S = 0.1
 SIZE_S = 2.0  # between two looks at the size of the cluster
-LONGEST_TEMPORARY = 30  # characters: Ray puts sockets into this folder, whose paths may have 107
-PREFIX, OWNER = "rsn-", "owner"  # of temporary folders; the file in each that its launch locks
+# variables that would change how Ray and Tune behave; where Ray is started here also those of other clusters
+HIDDEN, HIDDEN_HERE = re.compile("TUNE_|RAY_(AIR|STORAGE|TRAIN|TUNE)"), re.compile("TUNE_|RAY_[A-Z]")
 QUIET = {  # Ray's own switches, for this process and its children
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would copy the current folder to every trial
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even when silenced
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -46,40 +59,135 @@ Slots = Callable[[], int]  # how many trials may run at once, now
 
 
 @contextmanager
-def running(plan: StudyPlan, folder: str) -> Iterator[Slots]:
+def running(plan: StudyPlan, folder: Path, stops: Interrupts) -> Iterator[Slots]:
     """A Ray cluster for the time of the study.
+
+    Args:
+        folder: of this launch, deleted after it.
 
     Raises:
         Fault: when there is none to join.
     """
     address = plan.config.study.resources.address
-    here = {} if address else LOCAL | {"RAY_AUTH_TOKEN": _token()}
-    with environment(QUIET | here | home(folder)):
+    with ExitStack() as stack:
+        switches = QUIET | home(folder) | ({} if address else LOCAL | {"RAY_AUTH_TOKEN": _token()})
+        stack.enter_context(environment(switches, HIDDEN if address else HIDDEN_HERE))
         import ray
 
-        try:
+        stack.callback(_end, stops, None if address else folder)
+        stack.enter_context(stops.ending(functools.partial(_end_now, folder)))
+        with watched(stops, JOIN_S if address else START_S, address or "here"):
             if address:
-                _join(address)
+                joining.join(address)
             else:
                 with chdir(importable(folder)):
                     _start_here(plan, folder)
-            yield slots(plan, ray.cluster_resources)
-        finally:
+        yield slots(plan, ray.cluster_resources)
+
+
+@contextmanager
+def watched(stops: Interrupts, limit_s: float = START_S, place: str = "here") -> Iterator[None]:
+    """While Ray starts, is joined or ends, signals are blocked, and a thread ends the process at a signal, or
+    when Ray is silent for too long.
+
+    Ray's processes inherit the blocked signals. `timeout`, Slurm and systemd send a signal to every process
+    of a launch, but Ray has to go on until the trials have written their checkpoints.
+    """
+    over, end_s, (heard, write) = threading.Event(), time.monotonic() + limit_s, os.pipe()
+    os.set_blocking(write, False)
+
+    def watch() -> None:
+        done = False
+        while not done:
+            done = over.is_set()  # a last look, for a signal that has ended the block
+            came = (
+                set(os.read(heard, 64))
+                if select.select([heard], [], [], 0 if done else WATCH_S)[0]
+                else set()
+            )
+            if number := min((came | signal.sigpending()) & stops.heeded, default=0):
+                stops.number = number
+                return stops.force()
+            if not done and time.monotonic() > end_s:
+                return stops.leave(2, str(silent(place, limit_s)))
+
+    thread = threading.Thread(target=watch, name="ray-watchdog", daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    others = signal.set_wakeup_fd(write)  # threads from before have not blocked them
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signal.set_wakeup_fd(others)
+        os.close(heard)
+        os.close(write)
+        stops.listen()  # Ray has a handler of its own
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def silent(place: str, for_s: float) -> Fault:
+    """The error of a Ray that does not answer; `place` is its address, or "here"."""
+    return Fault(
+        "cluster",
+        f"Ray {'here' if place == 'here' else f'at {place}'} does not answer",
+        got=f"no answer for {for_s:.0f} s",
+        expected="an answer within seconds",
+        fix="look whether the machine has memory, disk space and processes left (ulimit -u); then run the "
+        "same command again: it continues",
+    )
+
+
+def _end(stops: Interrupts, folder: Path | None) -> None:
+    """Leave the cluster. One that was started here, with its folder, ends at once: its processes block the
+    SIGTERM that Ray would try first.
+    """
+    import ray
+
+    with watched(stops):
+        if folder is None:
             ray.shutdown()
+            return
+        everyone = _children()
+        node: Any = import_module("ray._private.worker")._global_node
+        if node is not None:
+            kill = node.kill_all_processes
+            node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False)
+        ray.shutdown()
+        _kill(everyone)  # Ray's agents would look for it for a minute
+        shutil.rmtree(folder / "ray", ignore_errors=True)
 
 
-def home(folder: str) -> dict[str, str]:
+def _end_now(folder: Path) -> None:
+    """The same without waiting, whatever Ray does."""
+    _kill(_children())
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _children() -> list[Any]:
+    """All processes that this one has started, and theirs."""
+    return import_module("psutil").Process().children(recursive=True)  # it comes with Ray
+
+
+def _kill(processes: list[Any]) -> None:
+    for process in processes:
+        with suppress(Exception):  # it has ended
+            process.kill()
+
+
+def home(folder: Path) -> dict[str, str]:
     """A home for Ray, which wants one, where the user of a container has none."""
-    return {"HOME": folder} if os.path.expanduser("~") == "~" else {}
+    return {"HOME": str(folder)} if os.path.expanduser("~") == "~" else {}
 
 
-def importable(folder: str) -> str:
+def importable(folder: Path) -> Path:
     """Where to start Ray: its workers import from there before anything else, and a random.py of the user's
     folder must not be taken for Python's. Of a clone that is not installed, they must find the package.
     """
     here, listed = Path.cwd(), filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     found_from_here = here == Path(__file__).parents[2] or not all(map(os.path.isabs, listed))
-    return str(here) if found_from_here else folder
+    return here if found_from_here else folder
 
 
 def slots(
@@ -87,11 +195,11 @@ def slots(
 ) -> Slots:
     """How many trials to start, those that wait for a machine included.
 
-    `study.resources.trials_at_once` if it is set. Else, on this machine, as many as fit; on a cluster one
-    more than fit: it waits, and so shows an autoscaler that a machine is missing (also the first one).
+    As the plan says. If that leaves it open, on a cluster, one more than fit: it waits, and so shows an
+    autoscaler that a machine is missing (also the first one).
     """
-    if fixed := plan.config.study.resources.trials_at_once or plan.slots:
-        return lambda: fixed
+    if plan.slots:
+        return lambda: plan.slots
     last: list[float] = []  # time, slots
 
     def now() -> int:
@@ -112,48 +220,18 @@ def trials_that_fit(plan: StudyPlan, found: Mapping[str, float]) -> int:
     return int(most + 1e-9)
 
 
-def _join(address: str) -> None:
+def _start_here(plan: StudyPlan, folder: Path) -> None:
     import ray
 
-    if address.startswith("ray://"):
+    needed = PROCESSES + PROCESSES_EACH * plan.slots
+    if (left := processes_left()) < needed:
         raise Fault(
             "cluster",
-            "a study cannot run through Ray Client",
-            got=address,
-            expected="auto, or HOST:PORT of a head",
-            fix="launch on a node of the cluster: `ray job submit -- python -m raysernas.launch ...`",
+            "too few processes and threads may be started here",
+            got=f"{max(0, left):.0f} are left",
+            expected=f"about {needed} for Ray and {plan.slots} trials at once",
+            fix="raise the limit (ulimit -u, docker run --pids-limit), or set study.resources.trials_at_once",
         )
-    _close_token()
-    try:
-        _require_answer(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except OSError as error:  # no connection, no such host, no answer in time
-        raise Fault(
-            "cluster",
-            f"Ray at {address} does not answer",
-            got=str(error).splitlines()[0],
-            expected="a running Ray cluster",
-            fix="check study.resources.address, or leave it empty to run here",
-        ) from error
-
-
-def _close_token() -> None:
-    """Ray leaves the file of its token readable for everybody."""
-    token = Path.home() / ".ray" / "auth_token"
-    if token.is_file() and token.stat().st_uid == os.getuid() and token.stat().st_mode & 0o077:
-        token.chmod(0o600)
-
-
-def _require_answer(address: str) -> None:
-    """Fail early: Ray itself would try for many minutes."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
-
-
-def _start_here(plan: StudyPlan, folder: str) -> None:
-    import ray
-
     if ray.util.get_node_ip_address() != "127.0.0.1":
         raise Fault(
             "cluster",
@@ -170,8 +248,14 @@ def _start_here(plan: StudyPlan, folder: str) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.CRITICAL,
-        _temp_dir=folder,
+        _temp_dir=str(folder / "ray"),  # Ray opens it to everybody; `folder` is closed
+        _plasma_directory=None if _has_room(SHARED_MEMORY) else str(folder),
     )
+
+
+def _has_room(place: Path) -> bool:
+    """Whether the object store fits there."""
+    return os.access(place, os.W_OK) and shutil.disk_usage(place).free > OBJECT_STORE_BYTES
 
 
 @functools.cache
@@ -181,50 +265,18 @@ def _token() -> str:
 
 
 @contextmanager
-def temporary() -> Iterator[str]:
-    """A folder for Ray that no other user can read. Folders that killed launches left behind are deleted."""
-    parent = Path("/tmp" if len(tempfile.gettempdir()) > LONGEST_TEMPORARY else tempfile.gettempdir())
-    sweep(parent)
-    made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
-    with made as folder, Path(folder, OWNER).open("w") as owner:
-        fcntl.flock(owner, fcntl.LOCK_EX)  # ends with the process, however that ends
-        yield folder
-
-
-def sweep(parent: Path) -> None:
-    """Delete the temporary folders of launches that no longer run."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        try:
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-                continue
-            with (folder / OWNER).open("r") as owner:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _clear(folder)
-        except OSError:
-            continue  # locked, not yet locked, or already gone
-
-
-def _clear(folder: Path) -> None:
-    """Delete the owner's file last: Ray's agents outlive their cluster by a minute and keep writing."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != OWNER:
-            path.unlink()
-    if {path.name for path in folder.iterdir()} == {OWNER}:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables, and restore them at the end."""
-    before = {name: os.environ.get(name) for name in values}
+def environment(values: dict[str, str], hidden: re.Pattern[str]) -> Iterator[None]:
+    """Set environment variables, remove those whose names begin with `hidden`, and restore all at the end."""
+    removed = [name for name in os.environ if hidden.match(name)]
+    before = {name: os.environ.get(name) for name in [*removed, *values]}
+    for name in removed:
+        del os.environ[name]
     os.environ.update(values)
     try:
         yield
     finally:
         for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
+            if value is not None:
                 os.environ[name] = value
+            elif name in os.environ:
+                del os.environ[name]

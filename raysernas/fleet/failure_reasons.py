@@ -15,6 +15,7 @@ WATCHDOG_EXIT = 70  # exit code of a process that its watchdog has ended
 SLACK_S = 3.0  # between the last poll of the stop signal and such an end
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 HOST_MEMORY = ("running low on memory", "memory pressure (OOM)", "OutOfMemoryError")
+PROCESS_MEMORY = ("MemoryError", "Cannot allocate memory", *HOST_MEMORY)  # also as the process itself says it
 AMONG_CAUSES = "Some common causes include"  # Ray lists possible causes after this, memory among them
 NODE = (
     *("node was terminated", "node is dead", "node died", "its node has died"),
@@ -47,7 +48,9 @@ def failure_reason(message: str, *, idle_s: float, no_progress_s: float) -> Fail
     starts = [number for number, line in enumerate(lines) if line.startswith("Failure #")]
     last = lines[starts[-1] + 1 :] if starts else lines
     text = "\n".join(last)
-    if "error raised in its creation task" in text:
+    unmade = "error raised in its creation task" in text
+    starved = unmade and any(word in text for word in PROCESS_MEMORY)
+    if unmade and not starved:
         raise Fault(
             "node",
             "a node cannot start trials",
@@ -58,7 +61,7 @@ def failure_reason(message: str, *, idle_s: float, no_progress_s: float) -> Fail
     if last and last[0].startswith("ray::"):
         return FailureReason("lost" if "reset_config" in text else "error", last[-1])
     sure = text.partition(AMONG_CAUSES)[0]
-    if any(word in sure for word in HOST_MEMORY):
+    if starved or any(word in sure for word in HOST_MEMORY):
         killed = "its process was killed because its machine was running out of memory"
         return FailureReason("out_of_memory", killed)
     hung = idle_s > no_progress_s / 2 and idle_s + SLACK_S > no_progress_s

@@ -20,10 +20,11 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.folds import coverage, fold_file, splits
 from raysernas.corpora.folds.fold_file import Fold
+from raysernas.fleet import joining
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files, write_study_config
+from raysernas.record.limits import cores
 from raysernas.record.protocol import marks
-from raysernas.record.provenance import cores
 from raysernas.record.storage import StorageFault
 
 CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user sets
@@ -48,7 +49,7 @@ class StudyPlan:
     config: Config
     corpus: Corpus
     folds: dict[int, str]  # index -> who is held out
-    slots: int  # trials at once; 0 = as many as the cluster has room for
+    slots: int  # trials at once; 0 = as many as the cluster has room for, if none is set
     cpus_per_trial: int
     gpus_per_trial: float
     device: str  # for people
@@ -94,6 +95,8 @@ def resolve(
     Raises:
         Fault: for a corpus, a fold, a device or a folder that does not fit the configuration.
     """
+    if address := config.study.resources.address:
+        joining.checked(address)
     # absolute: trials run in other folders
     places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}
     config = replace(config, corpus=replace(config.corpus, **places))
@@ -247,11 +250,12 @@ def _slots(config: Config, gpus: int, gpu: str) -> dict[str, Any]:
     if remote:
         where = f"the cluster at {config.study.resources.address}"
     text = f"{threads} thread{'s' if threads > 1 else ''} a trial"
+    wanted, fit = config.study.resources.trials_at_once, here // each
+    if share:
+        fit = max(1, min(int(1 / share) * gpus if share <= 1 else int(gpus // share), fit))
+    slots = wanted if remote else min(fit, wanted or fit)
     if not share:
-        slots = 0 if remote else here // each
         return {"slots": slots, "cpus_per_trial": each, "gpus_per_trial": 0.0, "device": f"{where}, {text}"}
-    fit = int(1 / share) * gpus if share <= 1 else int(gpus // share)
-    slots = 0 if remote else max(1, min(fit, here // each))
     where = where if remote else f"{gpus} x {gpu}"
     return {
         "slots": slots,

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+LEAST_SHARE = 0.1  # of its time so far that a running trial is expected to need yet
 SHOWN = 5  # last results on the live display
 
 
@@ -60,8 +61,15 @@ class StudyProgress:
         mean = {arm: sum(found) / len(found) for arm, found in self.seconds.items()}
         waiting = sum(count * mean.get(arm, overall) for arm, count in self.waiting.items())
         running = self.running.values()
-        rests = [max(0.0, mean.get(one.arm, overall) - (now_s - one.since_s)) for one in running]
+        rests = [rest_s(mean.get(one.arm, overall), now_s - one.since_s) for one in running]
         return max([(waiting + sum(rests)) / self.slots, *rests])
+
+
+def rest_s(mean_s: float, passed_s: float) -> float:
+    """Expected seconds until a trial ends that has run for `passed_s`: what is left of the mean. A trial that
+    is late by some seconds is expected to take as many more.
+    """
+    return max(abs(mean_s - passed_s), LEAST_SHARE * passed_s)
 
 
 class Display:

@@ -51,7 +51,7 @@ class LaunchState:
         self.queue, self.display, self.slots = queue, display, slots
         self.live: dict[str, TrialKey] = {}  # by Ray's trial id, until its end is known
         self.error: Exception | None = None
-        self.signal = 0
+        self.in_ray = True  # Tune's loop is in Ray's code, not in ours, which may wait for a store
         self.no_progress_s = no_progress_s
         self._write, self._clock = write, clock
         # by Ray's trial id: processes cut off from us that may still live
@@ -67,12 +67,15 @@ class LaunchState:
 
     def guard(self, step: Callable[[], Any]) -> Any:
         """The result of a step. If it raises, the launch stops and the result is None."""
+        self.in_ray = False
         try:
             return step()
         except Exception as error:
             self.error = self.error or error
             self.stop("the launch has failed")
             return None
+        finally:
+            self.in_ray = True
 
     def stop(self, reason: str) -> None:
         """Have all trials write their checkpoints and stop."""

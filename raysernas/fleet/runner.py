@@ -1,30 +1,27 @@
 """The runner: every trial of a plan that has no record yet, each as a Ray trial of its own.
 
 In: a plan. Out: records in the ledger. Ray's own state is never reused: a new launch rebuilds the queue from
-the ledger and the candidates. The queue decides whether a lost trial is retried, never Tune. A first SIGINT
-or SIGTERM lets every trial write its checkpoint; a second one does not wait.
+the ledger and the candidates. The queue decides whether a lost trial is retried, never Tune. A first signal
+lets every trial write its checkpoint; a second one does not wait.
 """
 
-import os
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from raysernas.features import augment, cache, loading
-from raysernas.fleet import cluster, journal
+from raysernas.fleet import cluster, journal, lost_actors, private_folder
 from raysernas.fleet.plan import StudyPlan
 from raysernas.fleet.progress import Display
 from raysernas.fleet.queue import Queue
 from raysernas.fleet.trainable import fingerprint, trainable
 from raysernas.record import storage
 from raysernas.record.files import cache_folder, cache_text
+from raysernas.runtime.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:  # it loads Ray, which must see its environment variables first
     from raysernas.fleet.proposer import LaunchState
@@ -32,35 +29,33 @@ if TYPE_CHECKING:  # it loads Ray, which must see its environment variables firs
 CHECK_S = 5.0  # between two checks that the driver's own loop still runs
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal has ended the launch; the same command continues the study."""
-
-    def __init__(self, number: int):
-        super().__init__()
-        self.number = number
-
-
-def run(plan: StudyPlan, display: Display, check_held: Callable[[], object] = lambda: None) -> None:
+def run(
+    plan: StudyPlan,
+    display: Display,
+    check_held: Callable[[], object] = lambda: None,
+    stops: Interrupts | None = None,
+) -> None:
     """Run what is left of a study that this process holds. If nothing is left, nothing starts.
 
     Args:
         check_held: raises a Fault when the process no longer holds the study.
+        stops: the signals of the launch.
 
     Raises:
         Fault: for audio that cannot be read, a record that cannot be written, a cluster that cannot be
             reached or makes no progress.
         Stopped: after a signal, once the trials have stopped.
     """
-    config, files = plan.config, plan.files
+    config, files, stops = plan.config, plan.files, stops or Interrupts()
     with journal.opened(files.journal) as opened:
         queue = Queue(config, files, opened, check_held)
         if not sum(queue.left().values()):
             return
         display.expect(queue.left(), queue.done())
-        with display, cluster.temporary() as folder:
+        with display, private_folder.opened() as folder:
             _compute_features(plan)  # once for all trials, and its faults before Ray starts
-            with cluster.running(plan, folder) as slots:
-                _tune(plan, queue, display, slots, Path(folder))
+            with cluster.running(plan, folder, stops) as slots:
+                _tune(plan, queue, display, slots, folder, stops)
 
 
 def _compute_features(plan: StudyPlan) -> None:
@@ -75,7 +70,9 @@ def _compute_features(plan: StudyPlan) -> None:
     cache.trim(folder, config.study.resources.cache_gb, keep=keep)
 
 
-def _tune(plan: StudyPlan, queue: Queue, display: Display, slots: cluster.Slots, folder: Path) -> None:
+def _tune(
+    plan: StudyPlan, queue: Queue, display: Display, slots: cluster.Slots, folder: Path, stops: Interrupts
+) -> None:
     """Let Ray Tune run the queue."""
     from ray import tune
 
@@ -83,14 +80,16 @@ def _tune(plan: StudyPlan, queue: Queue, display: Display, slots: cluster.Slots,
     from raysernas.fleet.stop_signal import StopWriter
 
     limit_s = plan.config.study.resources.no_progress_s
-    launch = LaunchState(queue, display, slots=slots, write=StopWriter().write, no_progress_s=limit_s)
+    with cluster.watched(stops):
+        write, slots_now = StopWriter().write, slots()
+    launch = LaunchState(queue, display, slots=slots, write=write, no_progress_s=limit_s)
     extra = {
         "root": str(plan.files.root),
         "cache": cache_text(plan.config),
         "gpus_per_trial": plan.gpus_per_trial,
         "plan": fingerprint(storage.text(plan.files.config) or ""),
     }
-    display.expect(queue.left(), queue.done(), slots=slots())
+    display.expect(queue.left(), queue.done(), slots=slots_now)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}),
         tune_config=tune.TuneConfig(
@@ -108,46 +107,38 @@ def _tune(plan: StudyPlan, queue: Queue, display: Display, slots: cluster.Slots,
             stop=OverdueStopper(launch),
         ),
     )
-    # stdout: Ray prints every failure
-    with redirect_stdout(StringIO()), _signals(launch), _driver_watched(launch, limit_s):
+
+    def answer(number: int) -> None:
+        launch.stop(f"the launch was stopped by {signal.Signals(number).name}")
+
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(StringIO()))  # Ray prints every failure
+        stack.enter_context(lost_actors.counted())
+        stack.enter_context(stops.answered(answer))
+        stack.enter_context(_driver_watched(launch, limit_s, stops))
         tuner.fit()
     if launch.error is not None:
         raise launch.error
-    if launch.signal:
-        raise Stopped(launch.signal)
+    if stops.number:
+        raise Stopped(stops.number)
 
 
 @contextmanager
-def _signals(launch: "LaunchState") -> Iterator[None]:
-    """The first signal asks the trials to stop, the second one ends everything at once."""
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        if launch.signal:
-            raise Stopped(number)
-        launch.signal = number
-        launch.stop(f"the launch was stopped by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, answer in before.items():
-            signal.signal(number, answer)
-
-
-@contextmanager
-def _driver_watched(
-    launch: "LaunchState", limit_s: float, leave: Callable[[int], object] = os._exit
-) -> Iterator[None]:
-    """End the process if its own loop hangs: Ray sometimes waits for ever for a process that is gone."""
+def _driver_watched(launch: "LaunchState", limit_s: float, stops: Interrupts) -> Iterator[None]:
+    """End the process if its own loop hangs: Ray sometimes waits for ever for a process that is gone. Checks
+    are counted, not seconds, so that a launch that was suspended may go on.
+    """
     over = threading.Event()
 
     def check() -> None:
+        seen_s, silent_s = 0.0, 0.0
         while not over.wait(CHECK_S):
-            if time.monotonic() - launch.stepped_s > limit_s + CHECK_S:
-                print(launch.no_progress(limit_s), file=sys.stderr, flush=True)
-                leave(2)
-                return
+            silent_s = silent_s + CHECK_S if launch.stepped_s == seen_s else 0.0
+            seen_s = launch.stepped_s
+            if launch.in_ray and silent_s > min(cluster.START_S, limit_s):
+                return stops.leave(2, str(cluster.silent("here", silent_s)))
+            if silent_s > limit_s:
+                return stops.leave(2, str(launch.no_progress(silent_s)))
 
     thread = threading.Thread(target=check, name="driver-watchdog", daemon=True)
     thread.start()

@@ -1,11 +1,11 @@
 """One launch of a study at a time (or one process of a single trial), and no lock that outlives its owner.
 
 In: a study. Out: a `Hold`; while it is open, no other launch runs the study. A local folder is held by a
-locked file, and the lock ends with the process. A bucket has no locks. There each launch creates the next
-lease exclusively (000001.json, 000002.json ...) and renews it; the highest number holds the study. A lease
-that is not renewed for LEASE_S, by the clock of whoever watches it, may be followed by the next one. So only
-one of two followers succeeds, clocks need not agree, and a launch that was asleep finds a higher number than
-its own when it wakes, and ends.
+locked file, and the lock ends with the process; if the file is removed, the launch ends. A bucket has no
+locks. There each launch creates the next lease exclusively (000001.json, 000002.json ...) and renews it; the
+highest number holds the study. A lease that is not renewed for LEASE_S, by the clock of whoever watches it,
+may be followed by the next one. So only one of two followers succeeds, clocks need not agree, and a launch
+that was asleep finds a higher number than its own when it wakes, and ends.
 """
 
 import _thread
@@ -70,20 +70,16 @@ def held(
     Raises:
         Fault: when another launch runs it, or takes it over meanwhile; when the folder cannot be written.
     """
-    if storage.is_local(files.root):
-        descriptor = _locked(files)
-        if descriptor is not None:
-            try:
-                yield Hold()
-            finally:
-                os.close(descriptor)
-            return
-    lease = Lease(files)
-    lease.take(say)
+    descriptor = _locked(files) if storage.is_local(files.root) else None
+    if descriptor is not None:
+        holder = LockedFile(descriptor, files)
+    else:
+        holder = Lease(files)
+        holder.take(say)
     try:
-        yield from _renewed(lease)
+        yield from _renewed(holder)
     finally:
-        lease.give_back()
+        holder.give_back()
 
 
 def _locked(files: Lockable) -> int | None:
@@ -107,8 +103,8 @@ def _locked(files: Lockable) -> int | None:
     return descriptor
 
 
-def _renewed(lease: "Lease") -> Iterator[Hold]:
-    """Renew the lease in a thread. When the lease is lost, the main thread is interrupted."""
+def _renewed(lease: "Lease | LockedFile") -> Iterator[Hold]:
+    """Renew a lease, or look after a file, in a thread. When it is lost, the main thread is interrupted."""
     done, main = threading.Event(), threading.current_thread() is threading.main_thread()
 
     def renew() -> None:
@@ -133,6 +129,47 @@ def _renewed(lease: "Lease") -> Iterator[Hold]:
         thread.join()
     if lease.lost:
         raise lease.fault()
+
+
+class LockedFile:
+    """One launch's locked file. If it is removed, the lock stands, but the next launch locks another file."""
+
+    def __init__(self, descriptor: int, files: Lockable):
+        self.files, self.lost = files, False
+        self._descriptor = descriptor
+
+    def renew(self) -> None:
+        """Look whether the file is still the one that another launch would lock."""
+        try:
+            self.lost = self.lost or not os.path.samestat(os.fstat(self._descriptor), self.files.lock.stat())
+        except FileNotFoundError:
+            self.lost = True
+        except OSError:  # a file server that does not answer now
+            return
+
+    def check(self) -> None:
+        """Check that the study is still held.
+
+        Raises:
+            Fault: when it is not.
+        """
+        self.renew()
+        if self.lost:
+            raise self.fault()
+
+    def give_back(self) -> None:
+        """End the lock."""
+        os.close(self._descriptor)
+
+    def fault(self) -> Fault:
+        """The error of a launch whose file is gone."""
+        return Fault(
+            "study",
+            f"{self.files.lock} was removed while this launch ran",
+            got="another launch may run the study",
+            expected="that file left alone: it ends with its launch",
+            fix="stop the other launch, if there is one, then run the same command again: it continues",
+        )
 
 
 class Lease:

@@ -1,7 +1,6 @@
 """Where a result comes from: code, versions, machine."""
 
 import json
-import os
 import platform
 import subprocess
 from functools import cache
@@ -34,11 +33,6 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "cpu": _processor(),
     }
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def package_version(package: str) -> str:

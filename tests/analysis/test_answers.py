@@ -142,7 +142,8 @@ def test_times_of_different_devices_are_not_added() -> None:
     )
     told = said(answers(*frames({"darts": GOOD}), spent), "cost")
     assert told[0].startswith(
-        "darts took 2.0 h of CPU time and 50 s of GPU time in all (search 62 %, retrain 38 %)."
+        "darts took 2.0 h (wall-clock time x CPU threads) and 50 s (wall-clock time x GPUs) in all "
+        "(search 62 %, retrain 38 %)."
     )
     nowhere = said(answers(*frames({"darts": GOOD}), spent.assign(device="", device_s=math.nan)), "cost")
     assert nowhere[0].startswith("darts took 3 min in all")

@@ -26,7 +26,7 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus, Utterance
 from raysernas.features import cache, extraction, loading
 from raysernas.features.cache import FrameStore
-from raysernas.record import provenance
+from raysernas.record import limits
 
 ROUNDS = 8
 RATE_HZ, SECONDS = 16_000, 3.0
@@ -96,8 +96,7 @@ def main() -> None:
                 variant()
                 best[name] = min(best[name], time.perf_counter() - start)
     print(
-        f"torch {torch.__version__}, {provenance.cores()} cores, {count} clips of {SECONDS} s, best of "
-        f"{ROUNDS}"
+        f"torch {torch.__version__}, {limits.cores()} cores, {count} clips of {SECONDS} s, best of {ROUNDS}"
     )
     print(f"greatest difference to librosa {apart:.1e}")
     for name, seconds in best.items():

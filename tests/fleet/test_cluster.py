@@ -1,20 +1,23 @@
-"""Laws of Ray for the time of a study: how many trials run at once, what is cleaned up, what is refused.
-Starts no Ray.
+"""Laws of Ray for the time of a study: how many trials run at once, what ends a start that hangs. Starts no
+Ray.
 """
 
-import fcntl
 import os
-from pathlib import Path
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from raysernas.config.files import load
 from raysernas.config.schema import Config
 from raysernas.fleet import cluster
-from raysernas.fleet.cluster import OWNER, QUIET, environment, slots, sweep, temporary, trials_that_fit
-from tests.support.faults import refusal
+from raysernas.fleet.cluster import HIDDEN, HIDDEN_HERE, QUIET, environment, slots, trials_that_fit
+from raysernas.runtime.interrupts import CONTINUES, Interrupts
 
 
 def plan(config: Config, slots: int = 0, cpus: int = 1, gpus: float = 0.0) -> Any:
@@ -49,78 +52,88 @@ def test_a_trial_more_than_fits_waits_so_that_a_cluster_without_workers_grows() 
     assert asked() == 1
 
 
-def test_trials_at_once_may_be_set_for_clusters_that_grow_by_many() -> None:
-    asked = slots(plan(load(None, ["study.resources.trials_at_once=64"])), dict)
-    assert asked() == 64
-
-
-def test_on_this_machine_the_plan_says_how_many_trials_run_at_once() -> None:
+def test_the_plan_says_how_many_trials_run_at_once() -> None:
     assert slots(plan(Config(), slots=2), dict)() == 2
 
 
-def test_ray_client_is_refused() -> None:
-    assert "launch on a node of the cluster" in refusal(lambda: cluster._join("ray://head:10001"))
-
-
-def test_an_address_that_does_not_answer_is_a_fault() -> None:
-    fault = refusal(lambda: cluster._join("127.0.0.1:1"))
-    assert fault.startswith("cluster: Ray at 127.0.0.1:1 does not answer\n  got: ")
-
-
-def test_no_other_user_can_read_the_token_of_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    token = tmp_path / ".ray" / "auth_token"
-    token.parent.mkdir()
-    token.write_text("secret")
-    token.chmod(0o644)
-    refusal(lambda: cluster._join("127.0.0.1:1"))
-    assert token.stat().st_mode & 0o777 == 0o600
-
-
-def test_folders_of_killed_launches_are_deleted_and_those_of_running_ones_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("hidden", [HIDDEN, HIDDEN_HERE])
+def test_variables_of_the_user_change_nothing_and_are_restored(
+    monkeypatch: pytest.MonkeyPatch, hidden: re.Pattern[str]
 ) -> None:
-    monkeypatch.setattr(cluster, "LONGEST_TEMPORARY", 1000)
-    monkeypatch.setattr(cluster.tempfile, "tempdir", str(tmp_path))
-    left, other = tmp_path / "rsn-left", tmp_path / "rsn-unknown"
-    for folder in (left, other):
-        (folder / "session").mkdir(parents=True)
-    (left / OWNER).write_text("")
-    with temporary() as held:
-        assert not left.exists()
-        assert other.exists()  # nobody has said that it is a launch's
-        sweep(tmp_path)
-        assert Path(held).exists()
-        with Path(held, OWNER).open() as owner, pytest.raises(BlockingIOError):
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert not Path(held).exists()
-
-
-def test_a_folder_that_is_still_written_to_is_left_for_a_later_launch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ray's agents outlive a killed cluster by a minute, and put their logs there again."""
-    left = tmp_path / "rsn-left"
-    (left / "session").mkdir(parents=True)
-    (left / OWNER).write_text("")
-    remove = cluster.shutil.rmtree
-
-    def removed(path: Path, *, ignore_errors: bool) -> None:
-        remove(path, ignore_errors=ignore_errors)
-        if path.name == "session":
-            path.mkdir()
-
-    monkeypatch.setattr(cluster.shutil, "rmtree", removed)
-    sweep(tmp_path)
-    assert (left / OWNER).exists()
-    monkeypatch.undo()
-    sweep(tmp_path)
-    assert not left.exists()
-
-
-def test_environment_variables_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
+    """Tune refuses to run beside some of those that it once had."""
+    given = ("TUNE_RESULT_DIR", "RAY_AIR_LOCAL_CACHE_DIR", "RAY_STORAGE", "RAY_TUNE_CALLBACKS")
+    for name in (
+        "RAY_AIR_NEW_OUTPUT",
+        "RAY_ADDRESS",
+        "RAY_BACKEND_LOG_LEVEL",
+        "RAY_memory_usage_threshold",
+        *given,
+    ):
+        monkeypatch.setenv(name, "1")
     before = dict(os.environ)
-    with environment(QUIET):
+    with environment(QUIET, hidden):
         assert os.environ.items() >= QUIET.items()
+        assert not os.environ.keys() & {*given}
+        for name in ("RAY_ADDRESS", "RAY_BACKEND_LOG_LEVEL"):
+            assert (name in os.environ) == (hidden is HIDDEN)  # a cluster may need them
+        assert "RAY_memory_usage_threshold" in os.environ
     assert dict(os.environ) == before
+
+
+class Left:
+    """A launch whose forced end is only noted."""
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self.stops = Interrupts(leave=self.codes.append)
+
+    def wait(self) -> list[int]:
+        """The exit codes, after a while at most."""
+        end = time.monotonic() + 30
+        while not self.codes and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.codes
+
+
+def test_a_ray_that_is_silent_ends_the_launch_with_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
+    left = Left()
+    with cluster.watched(left.stops, 0.05, "here"):
+        assert left.wait() == [2]
+    assert capfd.readouterr().err.startswith("cluster: Ray here does not answer\n  got: no answer for 0 s\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_ray_starts_ends_the_launch_whatever_ray_does_with_it(
+    interruptible: None, capfd: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    left = Left()
+    with left.stops, cluster.watched(left.stops, 60.0, "here"):
+        signal.signal(number, lambda *_: None)  # as Ray does with SIGTERM
+        os.kill(os.getpid(), number)  # whichever thread hears it
+        assert left.wait() == [128 + number]
+        left.stops.number = -1  # so that it is not answered again
+    assert capfd.readouterr().err == f"{CONTINUES}\n"
+
+
+def test_what_ray_starts_is_deaf_to_the_signals_of_a_launch_and_the_launch_is_not() -> None:
+    """Also what its processes start: a blocked signal is inherited."""
+    code = "import subprocess; subprocess.run(['cat', '/proc/self/status'])"
+    with Interrupts() as stops:
+        with cluster.watched(stops, 60.0, "here"):
+            said = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) & {*stops.heeded} == set()
+        assert signal.getsignal(signal.SIGTERM) == stops.receive
+    if "SigBlk" not in said:
+        pytest.skip("only Linux says which signals a process blocks")
+    blocked = int(said.partition("SigBlk:")[2].split()[0], 16)
+    assert all(blocked >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+
+
+def test_a_start_that_ends_in_time_is_left_alone() -> None:
+    left = Left()
+    with cluster.watched(left.stops, 60.0, "here"):
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name == "ray-watchdog"]
+    assert left.codes == []

@@ -58,6 +58,11 @@ UNMADE = (
         (EXITED, 0.0, "no_progress"),
         (CROWDED, 0.0, "out_of_memory"),
         (CROWDED, 599.5, "out_of_memory"),
+        (
+            UNMADE.replace("ModuleNotFoundError: No module named 'raysernas'", "MemoryError"),
+            0.0,
+            "out_of_memory",
+        ),
         (NODE, 0.0, "lost"),
         (RAISED, 0.0, "error"),
         (RAISED + GONE, 0.0, "lost"),  # the last one counts

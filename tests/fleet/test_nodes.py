@@ -139,12 +139,33 @@ folder = resolved.files.root / noop.MEETING
 folder.mkdir()
 (folder / "wanted").write_text("4")
 runner.trainable = noop.meeting
-with cluster.environment(cluster.QUIET | cluster.LOCAL):
+with cluster.environment(cluster.QUIET | cluster.LOCAL, cluster.HIDDEN_HERE):
     import ray
     start = ray.init
     ray.init = lambda **given: start(**given | {"num_gpus": 1})  # a made-up GPU
     runner.run(resolved, Display(Console(), slots=4))
 """
+
+
+@pytest.mark.parametrize("token", [{"RAY_AUTH_TOKEN": "b" * 64}, {"RAY_AUTH_TOKEN_PATH": "/nowhere"}])
+def test_a_cluster_whose_token_is_not_known_is_refused_within_seconds(
+    folder: Path, tmp_path: Path, token: dict[str, str]
+) -> None:
+    with Raylets(folder, 0) as cluster:
+        environment = {**cluster.environment, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+        del environment["RAY_AUTH_TOKEN"]
+        settings = (f"study.resources.address={cluster.address}", f"study.storage={tmp_path}")
+        launch = subprocess.run(
+            [sys.executable, "-m", "raysernas.launch", *STUDY, *settings],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env=environment | token,
+        )
+    assert launch.returncode == 2
+    assert f"cluster: Ray at {cluster.address} does not take this token\n  got: " in launch.stderr
+    assert "Traceback" not in launch.stderr
 
 
 def test_four_trials_with_a_quarter_of_a_gpu_share_one_and_a_fifth_waits(

@@ -67,7 +67,11 @@ def test_everything_that_the_machine_and_the_corpus_decide_is_resolved(tmp_path:
         (("compute.threads=3",), 1, 3, 1.0),
         (("compute.threads=9",), 1, 4, 1.0),
         (("compute.device=cpu",), 4, 1, 0.0),
+        (("study.resources.trials_at_once=1",), 1, 1, 1.0),
+        (("study.resources.trials_at_once=64",), 2, 1, 1.0),  # no more than fit here
+        (("compute.device=cpu", "study.resources.trials_at_once=3"), 3, 1, 0.0),
         (("study.resources.address=1.2.3.4:6379",), 0, 1, 1.0),
+        (("study.resources.address=1.2.3.4:6379", "study.resources.trials_at_once=64"), 64, 1, 1.0),
     ],
 )
 def test_trials_at_once(

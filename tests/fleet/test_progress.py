@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from raysernas.fleet.progress import Display, StudyProgress, duration
+from raysernas.fleet.progress import Display, RunningTrial, StudyProgress, duration
 
 
 class Clock:
@@ -105,6 +105,14 @@ def test_an_arm_without_a_result_counts_with_the_mean_of_the_others() -> None:
         StudyProgress(slots=1, left={"lstm": 1}, seconds={"darts": [100.0], "cnn": [20.0]}).left_s(0.0)
         == 60.0
     )
+
+
+def test_what_runs_is_never_expected_to_end_now() -> None:
+    """The last trial may be of an arm that takes longer than those that have ended."""
+    progress = StudyProgress(slots=2, left={"darts": 1}, seconds={"cnn": [12.0]})
+    progress.running["darts-c000-f0-s0"] = RunningTrial("darts", 0.0)
+    left_s = [progress.left_s(now_s) for now_s in (0.0, 6.0, 12.0, 20.0, 180.0)]
+    assert left_s == pytest.approx([12.0, 6.0, 1.2, 8.0, 168.0])
 
 
 def test_there_is_no_estimate_before_the_first_result() -> None:

@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from raysernas.fleet import runner
-from raysernas.fleet.runner import Stopped
+from raysernas.fleet import cluster, runner
+from raysernas.fleet.joining import located
 from raysernas.record import ledger
 from raysernas.record.files import StudyFiles
+from raysernas.runtime.interrupts import Interrupts
+from tests.support.faults import refusal
 from tests.support.raylets import NOT_TRIALS, WORKING, descendants, kill, title
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +109,7 @@ def test_a_study_runs_on_loopback_alone_and_its_relaunch_runs_nothing(tmp_path: 
     launch = launched(tmp_path)
     wait_for_records(launch, tmp_path, 1)
     addresses = listening(descendants(launch.pid))
+    assert "there is no Ray cluster on this machine" in refusal(lambda: located("auto"))  # it is private
     status, out, err = ended(launch)
     assert (status, err) == (0, "")
     assert len(addresses) > 3  # Ray's own are among them
@@ -164,19 +167,28 @@ def test_a_killed_launch_is_continued_by_the_same_command_and_leaves_nothing_beh
 
 @pytest.mark.slow
 @pytest.mark.chaos
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "to"),
+    [
+        (signal.SIGINT, 130, "launch"),
+        (signal.SIGTERM, 143, "launch"),
+        (signal.SIGHUP, 129, "launch"),
+        (signal.SIGTERM, 143, "every process"),  # as Slurm and systemd do
+    ],
+)
 def test_a_launch_that_is_stopped_ends_with_one_line_and_without_a_record(
-    tmp_path: Path, interruptible: None, number: int, code: int
+    tmp_path: Path, interruptible: None, number: int, code: int, to: str
 ) -> None:
     launch = launched(tmp_path, "retrain.epochs=100000")  # so that it cannot end by itself
     end = time.monotonic() + 240
     while len(list(tmp_path.glob("tiny/tensorboard/**/events.*"))) < 2 and time.monotonic() < end:
         time.sleep(0.1)
     began, everyone = time.monotonic(), descendants(launch.pid)
-    launch.send_signal(number)
+    for pid in everyone if to == "every process" else [launch.pid]:
+        os.kill(pid, number)
     try:
         status, out, err = ended(launch)
-        left = gone(everyone, within_s=60)
+        left = gone(everyone, within_s=5)
     finally:
         for pid in everyone:
             kill(pid)
@@ -218,44 +230,101 @@ def test_a_study_whose_trials_hang_ends_with_a_fault(tmp_path: Path) -> None:
     assert "the same command again: it continues" in err
 
 
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.parametrize("moment", ["imports", "the start of Ray"])
+def test_a_launch_that_is_stopped_while_it_starts_ends_at_once_and_leaves_nothing(
+    tmp_path: Path, interruptible: None, moment: str
+) -> None:
+    launch = launched(tmp_path)
+    end = time.monotonic() + 240
+    if moment == "imports":
+        time.sleep(0.3)
+    while moment != "imports" and time.monotonic() < end:
+        if any("gcs_server" in title(pid) for pid in descendants(launch.pid)):
+            break
+    began, everyone = time.monotonic(), descendants(launch.pid)
+    launch.send_signal(signal.SIGINT)
+    status, _, err = ended(launch)
+    assert (status, err.strip()) == (130, "stopped; the same command continues this study")
+    assert time.monotonic() - began < 10
+    assert gone(everyone, within_s=5) == []
+    assert not list(Path(os.environ["TMPDIR"]).glob("rsn-*"))
+
+
+@pytest.fixture
+def nobody() -> int:
+    """The id of a user with no rights."""
+    if os.getuid():
+        pytest.skip("only root can act as another user")
+    return 65534
+
+
+@pytest.mark.slow
+def test_no_other_user_can_list_read_or_make_anything_in_the_folder_of_ray(
+    tmp_path: Path, nobody: int
+) -> None:
+    os.chmod(os.environ["TMPDIR"], 0o777)  # as /tmp is
+    launch = launched(tmp_path)
+    try:
+        wait_for_records(launch, tmp_path, 1)
+        (folder,) = Path(os.environ["TMPDIR"]).glob("rsn-*")
+        log, socket = (
+            next(folder.glob(f"ray/session_latest/{name}")) for name in ("logs/*.out", "sockets/*")
+        )
+        attempts = {
+            "list": ["ls", folder],
+            "read": ["cat", log],
+            "make a file": ["touch", folder / "ray" / "stranger"],
+            "replace the sockets": ["mv", socket, f"{socket}.away"],
+        }
+        for what, command in attempts.items():
+            tried = subprocess.run(command, user=nobody, group=nobody, extra_groups=[], capture_output=True)
+            assert tried.returncode, what
+            assert b"Permission denied" in tried.stderr, what
+    finally:
+        status, _, err = ended(launch)
+    assert (status, err) == (0, "")
+
+
 def launch_state(**more: Any) -> Any:
-    """The part of a LaunchState that signals and the driver's watchdog use."""
-    return SimpleNamespace(signal=0, reasons=[], stepped_s=time.monotonic(), **more)
+    """The part of a LaunchState that the driver's watchdog uses."""
+    says = {"no_progress": lambda for_s: f"no trial has made progress for {for_s:.1f} s"}
+    return SimpleNamespace(stepped_s=time.monotonic(), in_ray=False, **says, **more)
 
 
-def test_the_second_signal_does_not_wait() -> None:
-    one = launch_state()
-    one.stop = one.reasons.append
-    before = signal.getsignal(signal.SIGTERM)
-    with runner._signals(one):
-        signal.raise_signal(signal.SIGINT)
-        assert (one.signal, one.reasons) == (signal.SIGINT, ["the launch was stopped by SIGINT"])
-        with pytest.raises(Stopped) as caught:
-            signal.raise_signal(signal.SIGTERM)
-    assert caught.value.number == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) == before
+def watched(state: Any, limit_s: float, watch_s: float) -> list[int]:
+    """The exit codes of a driver that makes no step, watched for so long at most."""
+    left: list[int] = []
+    with runner._driver_watched(state, limit_s, Interrupts(leave=left.append)):
+        end = time.monotonic() + watch_s
+        while not left and time.monotonic() < end:
+            time.sleep(0.01)
+    return left
 
 
 def test_a_driver_that_hangs_ends_itself(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runner, "CHECK_S", 0.02)
-    left: list[int] = []
-    one = launch_state(no_progress=lambda for_s: f"no trial has made progress for {for_s} s")
-    with runner._driver_watched(one, 0.1, left.append):
-        end = time.monotonic() + 30
-        while not left and time.monotonic() < end:
-            time.sleep(0.02)
-    assert left == [2]
-    assert capfd.readouterr().err == "no trial has made progress for 0.1 s\n"
+    assert watched(launch_state(), 0.1, 30) == [2]
+    assert capfd.readouterr().err.startswith("no trial has made progress for 0.1 s\n")
+
+
+def test_a_driver_that_waits_for_ray_ends_itself_sooner(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "CHECK_S", 0.02)
+    monkeypatch.setattr(cluster, "START_S", 0.1)
+    state = launch_state()
+    state.in_ray = True
+    assert watched(state, 3600.0, 30) == [2]
+    assert capfd.readouterr().err.startswith("cluster: Ray here does not answer\n")
 
 
 def test_a_driver_that_makes_steps_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CHECK_S", 0.01)
-    left: list[int] = []
-    with runner._driver_watched(launch_state(), 3600.0, left.append):
-        time.sleep(0.1)
-    assert left == []
+    assert watched(launch_state(), 3600.0, 0.1) == []
 
 
 @pytest.fixture

@@ -74,6 +74,39 @@ def test_one_process_does_not_hold_a_folder_twice(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_launch_whose_lock_file_is_removed_or_replaced_ends(tmp_path: Path, replaced: bool) -> None:
+    files = StudyFiles(tmp_path)
+
+    def runs() -> None:
+        with lock.held(files) as hold:
+            hold.check()
+            files.lock.unlink()
+            if replaced:
+                files.lock.touch()
+            hold.check()
+            raise AssertionError("it would write now")
+
+    assert f"{files.lock} was removed while this launch ran" in refusal(runs)
+
+
+def test_it_ends_although_it_has_nothing_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruptible: None
+) -> None:
+    monkeypatch.setattr(lock, "RENEW_S", 0.02)
+    files = StudyFiles(tmp_path)
+
+    def waits() -> None:
+        with lock.held(files):
+            files.lock.unlink()
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                time.sleep(0.01)
+            raise AssertionError("it still runs")
+
+    assert "was removed while this launch ran" in refusal(waits)
+
+
 def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     text = refusal(lambda: lock.held(StudyFiles(tmp_path / "file" / "study")).__enter__())
