@@ -1,7 +1,6 @@
 """Machines that lack what a desktop has: a home folder, folders that may be written, docstrings."""
 
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
