@@ -135,9 +135,9 @@ def _driver_watched(launch: "LaunchState", limit_s: float, stops: Interrupts) ->
         while not over.wait(CHECK_S):
             silent_s = silent_s + CHECK_S if launch.stepped_s == seen_s else 0.0
             seen_s = launch.stepped_s
-            if launch.in_ray and silent_s > min(cluster.START_S, limit_s):
+            if launch.in_ray and silent_s > cluster.START_S:
                 return stops.leave(2, str(cluster.silent("here", silent_s)))
-            if silent_s > limit_s:
+            if silent_s > limit_s + CHECK_S:
                 return stops.leave(2, str(launch.no_progress(silent_s)))
 
     thread = threading.Thread(target=check, name="driver-watchdog", daemon=True)
