@@ -105,6 +105,7 @@ def test_stopped_after_nearly_every_step_a_trial_is_the_undisturbed_one(undistur
     assert (pd.read_parquet(whole.record)["attempts"] == 1).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=2)  # of thousands, others each time
 @given(gaps=st.lists(st.integers(1, 25), min_size=1, max_size=3), every_s=st.sampled_from([0.0, 60.0]))
 def test_stopped_after_any_steps_a_trial_is_the_undisturbed_one(undisturbed, tmp_path_factory, gaps, every_s):
@@ -153,7 +154,9 @@ def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):
     assert kept["cost"][0] < rows["search_s"].iloc[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", None])
+@pytest.mark.parametrize(
+    "content", [b"torn", *(pytest.param(each, marks=pytest.mark.slow) for each in (b"", None))]
+)
 def test_a_torn_checkpoint_or_one_of_other_settings_costs_time_and_nothing_else(
     undisturbed, tmp_path, content, capfd
 ):
@@ -170,6 +173,7 @@ def test_a_torn_checkpoint_or_one_of_other_settings_costs_time_and_nothing_else(
     assert "search starts over" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_of_checkpoints_is_a_fault_and_no_record(tmp_path):
     trial = planned("search")
     files = TrialFiles(tmp_path / "again", TrialKey(arm="darts", candidate=0, fold=0, seed=0))
@@ -180,7 +184,13 @@ def test_a_disk_that_is_full_of_checkpoints_is_a_fault_and_no_record(tmp_path):
     assert (run(tmp_path / "again", trial)[0]["status"] == "finished").all()
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no room")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        pytest.param(MemoryError("no room"), marks=pytest.mark.slow),
+    ],
+)
 def test_memory_that_does_not_suffice_is_retryable_and_no_record(undisturbed, tmp_path, monkeypatch, error):
     """The shortage is made by hand, in the retraining; the second attempt goes on from the end of the
     search.

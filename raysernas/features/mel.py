@@ -86,7 +86,7 @@ def _can_be_made(folder: Path) -> bool:
 
 @functools.cache
 def _folder_of_this_process() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="rsn-numba-")
+    return tempfile.TemporaryDirectory(prefix="raysernas-numba-")
 
 
 def import_torchaudio() -> Any:

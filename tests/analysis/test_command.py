@@ -189,7 +189,17 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("plan", ODD.values(), ids=ODD)
+# every kind of page at once; the others, one by one, are slow
+QUICK = ("all failed", "nested", "two retrain seeds")
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(plan, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, plan in ODD.items()
+    ],
+)
 def test_odd_studies_have_a_report_without_broken_links(tmp_path: Path, plan: dict[str, Any]) -> None:
     root = simulated(tmp_path / "study", seeds=1, **plan).root
     assert main([str(root)]) == 0

@@ -126,7 +126,7 @@ def test_unequal_folds_use_their_own_sizes() -> None:
     assert only(pairs(told))["ratio"] == pytest.approx(expected)
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(scores=SCORES)
 def test_the_p_values_of_a_study_are_one_family(scores: list[list[float]]) -> None:
     """By names in their order; a pair without a p is not of the family."""
@@ -140,7 +140,7 @@ def test_the_p_values_of_a_study_are_one_family(scores: list[list[float]]) -> No
     assert found.loc[found["nb_p"].isna(), "holm_p"].isna().all()
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(scores=SCORES, order=st.randoms())
 def test_the_order_of_rows_does_not_matter(scores: list[list[float]], order) -> None:
     told = folds(dict(zip(ARMS, np.array(scores).T.tolist(), strict=True)))
@@ -149,7 +149,7 @@ def test_the_order_of_rows_does_not_matter(scores: list[list[float]], order) -> 
     pd.testing.assert_frame_equal(pairs(told, heard), pairs(*mixed))
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(scores=SCORES)
 def test_swapping_the_arms_changes_the_signs(scores: list[list[float]]) -> None:
     """Renamed, so that the second arm comes first: every number has its opposite, and the verdict names the

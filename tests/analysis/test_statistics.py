@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.statistics import bootstrap, effect_sizes, fewest_p, holm, interval, p_value, practical
@@ -61,6 +61,7 @@ def test_the_posterior_is_that_of_baycomp(values: list[float], rope: float) -> N
     assert worse + same + better == pytest.approx(1)
 
 
+@settings(max_examples=10)
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

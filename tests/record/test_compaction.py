@@ -23,7 +23,7 @@ from tests.support.records import failure, record, study
 STEPS = ("put", "write", "read", "listed", "states", "delete")
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", pytest.param("memory", marks=pytest.mark.slow)])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder, and a place of an object store (fsspec's, in memory)."""
     return (

@@ -118,7 +118,7 @@ def test_the_work_of_a_search_step_can_be_replayed(name):
     assert launch.replays
 
 
-@pytest.mark.parametrize("order", ["second_exact", "second_difference"])
+@pytest.mark.parametrize("order", ["second_exact", pytest.param("second_difference", marks=pytest.mark.slow)])
 def test_an_alpha_step_of_second_order_runs_kernel_by_kernel_and_its_weight_step_as_a_graph(order):
     launch = Replayed()
     assert equal(searched(launch, SMALLEST, order=order), searched(launch_eagerly, SMALLEST, order=order))

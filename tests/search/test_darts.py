@@ -136,6 +136,7 @@ def test_a_search_reports_every_epoch_and_its_last_genotype_is_its_result():
     torch.testing.assert_close(mixtures.sum(1), torch.ones(5))
 
 
+@pytest.mark.slow
 def test_alphas_leave_uniform_when_their_learning_rate_lets_them():
     fast = SearchConfig(epochs=6, batch=4, alphas_lr=0.3, alphas_decay=0.0)
     net = network("darts", chosen=False, config=SMALLEST)
@@ -220,6 +221,7 @@ def test_whatever_is_watched_changes_no_bit_of_the_search(order):
     assert all(("difference_error" in entry) == (order != "first") for entry in found[1].history)
 
 
+@pytest.mark.slow
 def test_orders_are_unlike_searches():
     found = [
         search(
@@ -309,8 +311,13 @@ def test_a_search_that_stops_by_the_curvature_returns_the_genotype_from_before_i
     assert "curvature" in found.history[-1]["warning"]
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("arm", [arm for arm in ARMS if ARMS[arm].searches])
+SEARCHED = [(arm, order) for arm in ARMS if ARMS[arm].searches for order in ORDERS]
+
+
+@pytest.mark.parametrize(
+    ("arm", "order"),
+    [*SEARCHED[:1], *(pytest.param(*each, marks=pytest.mark.slow) for each in SEARCHED[1:])],
+)
 def test_every_searched_space_has_every_order(arm, order):
     config = resolved(arm, SMALLEST)
     settings = SearchConfig(

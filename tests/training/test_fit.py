@@ -130,16 +130,16 @@ REGULARISERS = [
 ]
 
 
-@pytest.mark.parametrize("change", REGULARISERS)
-def test_every_regulariser_takes_part_in_the_training(change):
+def test_every_regulariser_takes_part_in_the_training():
     losses = []
-    for config in (QUICK, dataclasses.replace(QUICK, **change)):
+    for change in ({}, *REGULARISERS):
+        config = dataclasses.replace(QUICK, **{"epochs": 2, **change})
         net = network("random", seed=4)
         fitted = fit(
             net, noise_part("train"), noise_part("valid", seed=1), config, seed=0, report=lambda _: None
         )
         losses.append(fitted.history[-1]["loss"])
-    assert losses[0] != losses[1]
+    assert len(set(losses)) == len(losses)
 
 
 def test_rare_classes_weigh_more_in_the_training():

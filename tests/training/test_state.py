@@ -71,7 +71,9 @@ def own(kept: SavedState | None) -> SavedState:
     return kept | {"random": kept["random"] | {"python": ""}}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", ["plain", *(pytest.param(each, marks=pytest.mark.slow) for each in SETTINGS if each != "plain")]
+)
 def test_a_training_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(name):
     net, fitted, checkpoint, told = trained(name)
     for kept in checkpoint.states:
@@ -85,6 +87,7 @@ def test_a_training_resumed_after_any_step_is_the_uninterrupted_one_bit_for_bit(
         ]
 
 
+@pytest.mark.slow
 def test_no_batch_that_was_taken_is_taken_again():
     """Only an evaluation begins anew: it has one batch here, after which there is nothing that the step
     before had not kept.

@@ -53,7 +53,7 @@ def stored(path, arm: Any = "cnn_lstm_attention", normalised_by: Any = "train"):
     return trial, data, network
 
 
-@pytest.mark.parametrize("arm", ["random", "cnn_lstm_attention"])
+@pytest.mark.parametrize("arm", [pytest.param("random", marks=pytest.mark.slow), "cnn_lstm_attention"])
 def test_a_fresh_process_without_the_corpus_gives_the_same_posteriors(tmp_path, arm):
     path = tmp_path / "model.pt"
     _, data, network = stored(path, arm)
