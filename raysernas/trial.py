@@ -121,7 +121,7 @@ def _attempt(
         with metered(device) as cost:
             data = prepare(trial, cache)
         facts = {**provenance(), "instructions": instructions(), **outcome.facts_of(data)}
-        facts |= {"features_s": cost.seconds}
+        facts |= cost.row("features")
         telemetry.parts(facts, data.corpus.emotions)
         checkpoints.poll()
 
@@ -129,7 +129,7 @@ def _attempt(
         with metered(device, earlier) as cost:
             reporter = telemetry.stage("search", arm.reports(trial))
             found = arm.architecture(trial, data, reporter, checkpoints.stage)
-        facts |= {**found.row, "search_s": cost.seconds, "search_mb": cost.peak_mb}
+        facts |= {**found.row, **cost.row("search")}
         _store(found, files, telemetry)
 
         # how good the search itself was, if that is asked for (validation speakers only)
@@ -137,7 +137,7 @@ def _attempt(
             if found.searched:
                 reporter = telemetry.stage("checks", audit.count(trial, found.searched))
                 facts |= audit.checks(trial, data, found.searched, reporter, checkpoints.stage)
-        facts |= {"checks_s": cost.seconds}
+        facts |= cost.row("checks")
 
         # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
         retrained: list[Retrained] = []
@@ -147,13 +147,12 @@ def _attempt(
                 checkpoint = checkpoints.stage(f"retrain-{seed}")
                 model = arm.fit(trial, data, found.genotype, str(seed), reporter, checkpoint)
             stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
-            costs = {"retrain_s": cost.seconds, "retrain_mb": cost.peak_mb}
-            retrained.append(Retrained(seed, model, costs))
+            retrained.append(Retrained(seed, model, cost.row("retrain")))
 
         # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
         with metered(device) as cost:
             predictions = [_test(each.model, data, checkpoints.poll) for each in retrained]
-        facts |= {"test_s": cost.seconds / len(retrained), "test_mb": cost.peak_mb}
+        facts |= cost.row("test", runs=len(retrained))
         outcome.write_predictions(files, data, retrained, predictions)
         mean = float(np.mean([each.model.valid.ua for each in retrained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))

@@ -55,6 +55,7 @@ def shadowed(own: Path) -> Path:
     return own
 
 
+@pytest.mark.slow
 def test_the_printed_commands_run_nothing_of_the_users(study: Path, shadowed: Path) -> None:
     assert run("-m", "raysernas", "analysis", study, cwd=shadowed).returncode == 1
     ran = run("-P", "-m", "raysernas", "analysis", study, cwd=shadowed)

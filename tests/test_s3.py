@@ -302,6 +302,7 @@ def test_hostile_names_of_a_real_store_are_refused_and_odd_ones_are_not(
     assert not list(tmp_path.rglob("evil.wav"))
 
 
+@pytest.mark.slow
 def test_a_bucket_and_a_folder_give_the_same_analysis(tmp_path: Path, endpoint: str, client: Any) -> None:
     here, machine = tmp_path / "study", Machine(tmp_path / "machine", endpoint)
     simulated(here, folds=2, seeds=1, predictions=True, histories=True)

@@ -144,6 +144,7 @@ def test_pictures_change_no_number(undisturbed):
     assert {tag.split("/")[0] for tag in Run(files.tensorboard).images} == {"genotype", "result"}
 
 
+@pytest.mark.slow
 def test_seconds_of_a_stage_add_up_over_the_attempts(undisturbed, tmp_path):
     trial = planned("search")
     with pytest.raises(Interrupted):

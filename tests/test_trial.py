@@ -39,6 +39,7 @@ from raysernas.runtime import checkpoint_file
 from raysernas.search import darts
 from raysernas.training import fit, stored_model
 from tests.support import toy
+from tests.support.marks import slow_after
 
 TINY = Config(
     corpus=CorpusConfig(synthetic_speakers=5, synthetic_takes=2),
@@ -73,7 +74,7 @@ def searched(tmp_path_factory) -> tuple[pd.DataFrame, TrialFiles, list[trial_roo
     return *run(tmp_path_factory.mktemp("searched"), resolved(), report=reported.append), reported
 
 
-@pytest.mark.parametrize("arm", ["darts", "random", "cnn_lstm_attention"])
+@pytest.mark.parametrize("arm", slow_after(1, ["darts", "random", "cnn_lstm_attention"]))
 def test_equal_trials_give_equal_genotypes_weights_and_predictions_bit_for_bit(tmp_path, arm, searched):
     first, one, _ = searched if arm == "darts" else (*run(tmp_path, resolved(arm), "one"), [])
     second, two = run(tmp_path, resolved(arm), "two")
@@ -244,6 +245,7 @@ def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(
     assert not kept.equals(moved)
 
 
+@pytest.mark.slow
 def test_every_fold_draws_another_random_genotype(tmp_path):
     trial = resolved("random")
     drawn = {run(tmp_path, dataclasses.replace(trial, fold=fold))[0]["genotype"].iloc[0] for fold in range(3)}

@@ -219,6 +219,7 @@ def _reason(error: Exception) -> str:
 
 def _represented(dumper: Any, text: str) -> yaml.Node:
     style = None if isinstance(resolved(Unquoted(text)), str) else "'"
+    style = style if text.isprintable() else '"'  # a line break of Unicode is kept only as an escape
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

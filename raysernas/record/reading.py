@@ -22,7 +22,7 @@ from raysernas.record import parquet, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.seal import DamagedFault
 
-SCHEMA_VERSION = 3  # of the columns; 2 added `failure` and `attempts`, 3 `checksums` and `instructions`
+SCHEMA_VERSION = 3  # of the columns; 2 added `failure` and `attempts`, 3 `checksums` and others
 KEY = ("arm", "candidate", "fold", "seed")
 ORDER = [*KEY, "retrain_seed"]
 NEEDED = (*KEY, "retrain_seed", "status", "digest", "schema_version")

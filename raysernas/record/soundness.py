@@ -26,13 +26,15 @@ TEXTS = (
     *("commit", "versions", "host", "cpu", "instructions"),
 )
 SCORES = tuple(f"{part}_{name}" for part in ("valid", "test") for name in METRICS)
-SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")
+SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")  # of wall-clock time
+CPU_SECONDS = tuple(name.replace("_s", "_cpu_s") for name in SECONDS)
 NUMBERS = (
     *("candidate", "fold", "seed", "retrain_seed", "schema_version", "attempts", "epoch", "parameters"),
     *("latency_ms", "n_weights", "n_alphas", "n_valid", "n_test", "n_unknown", "n_unlike", "n_skipped"),
     *("n_confounded", "search_entropy", "search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
     *SCORES,
     *SECONDS,
+    *CPU_SECONDS,
     "failed_s",
 )
 WHOLE = ("candidate", "fold", "seed", "retrain_seed")

@@ -173,6 +173,7 @@ class StoredCheckpoint:
         self.complete: bool = bool(found and found["ended"])
         self._trial, self._stage, self._earlier = trial, stage, earlier
         self._began = self._last = time.monotonic()
+        self._cpu_began_s = time.process_time()
 
     def step(self, capture: Capture) -> None:
         """Write a checkpoint if it is time.
@@ -196,9 +197,10 @@ class StoredCheckpoint:
 
     def _write(self, capture: Capture, *, ended: bool, wait: bool) -> None:
         self._last = time.monotonic()
-        cost = Cost(self._last - self._began, peak_mb(self._trial.device))
+        cpu_s = time.process_time() - self._cpu_began_s
+        cost = Cost(self._last - self._began, peak_mb(self._trial.device), cpu_s)
         cost.add(self._earlier)
-        content = {"state": capture(), "ended": ended, "cost": [cost.seconds, cost.peak_mb]}
+        content = {"state": capture(), "ended": ended, "cost": [cost.seconds, cost.peak_mb, cost.cpu_s]}
         self._trial.write(self._stage, content, wait=wait)
 
 

@@ -1,4 +1,4 @@
-"""What a stage costs: wall-clock seconds and peak memory."""
+"""What a stage costs: wall-clock seconds, processor seconds and peak memory."""
 
 import resource
 import sys
@@ -13,15 +13,24 @@ import torch
 
 @dataclass(slots=True)
 class Cost:
-    """Of one stage; `peak_mb` is device memory on a GPU, else resident memory of the process."""
+    """Of one stage. `cpu_s` is of all threads of the process; `peak_mb` is device memory on a GPU, else
+    resident memory of the process.
+    """
 
     seconds: float = 0.0
     peak_mb: float = 0.0
+    cpu_s: float = 0.0  # not in checkpoints of earlier versions
 
     def add(self, other: "Cost") -> None:
         """Seconds add up; of peaks the higher one stays."""
         self.seconds += other.seconds
         self.peak_mb = max(self.peak_mb, other.peak_mb)
+        self.cpu_s += other.cpu_s
+
+    def row(self, stage: str, runs: int = 1) -> dict[str, float]:
+        """Columns of a record; seconds are shared among so many runs."""
+        seconds = {f"{stage}_s": self.seconds / runs, f"{stage}_cpu_s": self.cpu_s / runs}
+        return {**seconds, f"{stage}_mb": self.peak_mb}
 
 
 @contextmanager
@@ -34,17 +43,17 @@ def metered(device: torch.device, earlier: Cost | None = None) -> Iterator[Cost]
     """
     cost = Cost()
     _reset_peak(device)
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     try:
         yield cost
     finally:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        cost.seconds = time.perf_counter() - start
+        cost.seconds, cost.cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
         cost.peak_mb = peak_mb(device)
         if earlier is not None:
             cost.add(earlier)
-            earlier.seconds = earlier.peak_mb = 0.0
+            earlier.seconds = earlier.peak_mb = earlier.cpu_s = 0.0
 
 
 def _reset_peak(device: torch.device) -> None:

@@ -207,6 +207,7 @@ def test_a_simulated_study_is_answered(tmp_path: Path) -> None:
 
 @settings(max_examples=5)
 @given(seeds=st.integers(1, 4))
+@pytest.mark.slow
 def test_seeds_that_repeat_scores_change_no_p(tmp_path_factory: pytest.TempPathFactory, seeds: int) -> None:
     """From the trials to the p values: they are the runs of folds, and no folds themselves."""
     simulated(root := tmp_path_factory.mktemp("one"), seeds=1)

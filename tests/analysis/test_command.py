@@ -96,6 +96,7 @@ def test_a_study_without_trials_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 # --- what is written
 
 
+@pytest.mark.slow
 def test_the_report_goes_to_the_given_path(results: Path, tmp_path: Path) -> None:
     assert main([str(results), "--out", str(tmp_path / "elsewhere" / "page.html")]) == 0
     assert not (results / "report.html").exists()
@@ -238,6 +239,7 @@ def test_without_histories_and_predictions_the_report_says_so(tmp_path: Path) ->
     assert "are missing" in parts["protocol"]
 
 
+@pytest.mark.slow
 def test_studies_of_unlike_protocols_need_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roots = [
         str(simulated(tmp_path / name, arms=("cnn",), folds=folds).root)
@@ -250,6 +252,7 @@ def test_studies_of_unlike_protocols_need_mixed(tmp_path: Path, capsys: pytest.C
     assert all("mixed protocols" in caption.text for caption in page.named("caption"))
 
 
+@pytest.mark.slow
 def test_figures_of_similarly_named_studies_do_not_overwrite_each_other(tmp_path: Path) -> None:
     roots = [
         simulated(tmp_path / name, arms=("darts",), folds=2, histories=True).root
@@ -269,6 +272,7 @@ def test_every_figure_of_the_page_is_a_file(tmp_path: Path) -> None:
     assert len(pages.figures(found)) == len(list(page.named("figure")))
 
 
+@pytest.mark.slow
 def test_costs_link_to_their_trials(tmp_path: Path) -> None:
     """Also to those that study.yaml no longer plans."""
     files = simulated(tmp_path, arms=("darts", "cnn"), folds=2, candidates=3, failed=0.2, seed=4)
@@ -301,6 +305,7 @@ def test_an_unreadable_history_does_not_stop_the_report(tmp_path: Path) -> None:
     assert "cannot read" in (root / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_names_of_folders_are_not_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roots = [simulated(tmp_path / "a[/x]" / name, arms=("cnn",), folds=2).root for name in ("s", "t")]
     assert main([*map(str, roots), "--mixed", "--out", str(tmp_path / "report.html")]) == 0

@@ -76,6 +76,7 @@ def test_one_file_or_many_hold_the_same_study(tmp_path: Path, failed: float) -> 
     pd.testing.assert_frame_equal(one[columns], many[columns], check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_bucket_is_read_like_a_folder(tmp_path: Path) -> None:
     plan = SMALL | {"predictions": True, "histories": True}
     simulated(tmp_path / "here", **plan)

@@ -24,6 +24,7 @@ from raysernas.search.audit import Searched
 from raysernas.training import scratch
 from raysernas.training.data import Data, prepare
 from raysernas.training.model import predict
+from tests.support.marks import slow_after
 from tests.support.small import SMALLEST, design, network, noise_part
 from tests.test_trial import TINY, resolved
 
@@ -97,6 +98,7 @@ def test_the_budget_of_random_search_is_counted_in_multiply_adds_times_steps():
     assert dear.multiply_adds == 2 * cheap.multiply_adds
 
 
+@pytest.mark.slow
 def test_alpha_steps_count_in_the_budget_and_warm_up_epochs_have_none():
     spent = []
     for change in ({}, {"warmup_epochs": 1}, {"order": "second_exact"}):
@@ -105,7 +107,7 @@ def test_alpha_steps_count_in_the_budget_and_warm_up_epochs_have_none():
     assert spent[1] < spent[0] < spent[2]
 
 
-@pytest.mark.parametrize("order", ["first", "second_exact"])
+@pytest.mark.parametrize("order", slow_after(1, ["first", "second_exact"]))
 @pytest.mark.parametrize(("weights", "alphas"), [(13, 11), (9, 17), (5, 4)])
 def test_the_utterances_of_a_search_are_those_that_were_drawn(weights, alphas, order, monkeypatch):
     """Counted again here, batch by batch: halves are cut evenly, so few batches are full."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raysernas.config.arms import ARMS
@@ -304,8 +304,9 @@ VALUES = {key: values_of(key, setting) for key, setting in declared(Config).item
 ANY = st.fixed_dictionaries({}, optional=VALUES).map(allowed).filter(fits_together)
 
 
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(flat=ANY)
+@example(flat={"corpus.emotions": ("\x85", "a\u2028b")})  # line breaks, to YAML
 def test_what_is_shown_loads_to_the_same_configuration(
     flat: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

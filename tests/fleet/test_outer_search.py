@@ -18,6 +18,7 @@ from raysernas.record.files import CandidateGroup, StudyFiles, TrialKey
 from tests.fleet.test_plan import planned
 from tests.support.faults import refusal
 from tests.support.fleet import drain, fail, finish, opened, proposed, scored, states, study
+from tests.support.marks import slow_after
 from tests.support.runs import Run
 
 RACE = (
@@ -57,7 +58,7 @@ def _act(root: Path, queue: Queue, rng: random.Random) -> None:
 
 @hypothesis.settings(max_examples=2)  # other seeds in every run
 @given(seed=st.integers(0, 10_000))
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", slow_after(1, ["tpe", "nsga2"]))
 def test_with_generations_any_interleaving_gives_equal_candidates(
     sampler: str, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -76,7 +77,7 @@ def test_with_generations_any_interleaving_gives_equal_candidates(
         assert len(proposed(root / "one", line)) == 15
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "nsga2"])
+@pytest.mark.parametrize("sampler", slow_after(1, ["tpe", "gp", "random", "nsga2"]))
 def test_a_relaunch_proposes_what_one_launch_would_have(sampler: str, tmp_path: Path) -> None:
     config = study(
         f"study.sampler={sampler}",
@@ -225,7 +226,7 @@ def test_every_candidate_has_its_own_order_of_folds_and_seeds_change_last(tmp_pa
     assert [key.seed for key in ran if key.candidate == 2] == 4 * [0] + 4 * [1]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", slow_after(1, range(4)))
 def test_whatever_happens_a_raced_study_ends_with_one_record_for_every_trial(
     seed: int, tmp_path: Path
 ) -> None:

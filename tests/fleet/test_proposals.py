@@ -9,9 +9,10 @@ import pytest
 
 from raysernas.record.files import TrialKey
 from tests.support.fleet import drain, params, study
+from tests.support.marks import slow_after
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", slow_after(1, ["tpe", "random"]))
 def test_a_candidate_depends_on_seed_and_number_when_the_history_is_equal(
     tmp_path: Path, sampler: str
 ) -> None:

@@ -29,6 +29,7 @@ from raysernas.record.genotype import (
     sources,
     space,
 )
+from tests.support.marks import slow_after
 from tests.support.sequences import chosen_cell
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, design, network, resolved
 
@@ -195,7 +196,7 @@ def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_after(1, range(3)))
 @pytest.mark.parametrize("training", [True, False])
 def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, seed, training):
     config = SPACES[name]
@@ -234,8 +235,8 @@ def test_every_weight_and_mixing_weight_of_a_supernet_has_an_influence(name):
 
 
 @pytest.mark.parametrize("chosen", [True, False])
-@pytest.mark.parametrize("count", [1, 4])
-@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("count", slow_after(1, [4, 1]))
+@pytest.mark.parametrize("memory_format", slow_after(1, [torch.channels_last, torch.contiguous_format]))
 @pytest.mark.parametrize("recurrent", ["lstm_attention", "searched"])
 def test_gradients_are_those_of_differences_where_one_band_is_left(chosen, count, memory_format, recurrent):
     """Memory formats look alike there, and the batch norm of torch (2.14, CPU) confuses them if it meets

@@ -18,6 +18,7 @@ from raysernas.search.darts import SearchResult, search
 from raysernas.training.fit import fit
 from tests.support.checkpoints import RecordingCheckpoint
 from tests.support.faults import refusal
+from tests.support.marks import slow_after
 from tests.support.reference_cells import reference
 from tests.support.searches import objective, softmax
 from tests.support.small import design, noise_part
@@ -63,7 +64,7 @@ def step(
     return loss.detach(), to_alphas, to_weights
 
 
-@pytest.mark.parametrize("name", SUPERNETS)
+@pytest.mark.parametrize("name", slow_after(1, SUPERNETS))
 def test_a_bf16_step_is_as_exact_as_the_plain_operations_under_autocast(name):
     exact, low, plain = supernet(name).double(), supernet(name), reference(supernet(name))
     low.precision = plain.precision = "bf16"
@@ -96,6 +97,7 @@ def test_fp32_is_the_plain_call(name):
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_curvature_is_measured_in_fp32_and_the_precision_restored():
     _, config, (time, bands) = SUPERNETS["ordered"]
     torch.manual_seed(1)

@@ -17,6 +17,7 @@ from raysernas.launch import main
 from raysernas.record import compaction, ledger, reading, storage
 from raysernas.record.files import StudyFiles
 from tests.support.faults import refusal
+from tests.support.marks import slow_after
 from tests.support.records import failure, record, study
 
 # everything by which compaction touches its store
@@ -80,7 +81,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool) -> Cal
     return lambda: count
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", slow_after(1, [False, True]))
 def test_killed_at_any_step_it_loses_nothing_and_counts_nothing_twice(root: Path, after: bool) -> None:
     """And the next one, not killed, brings the files together."""
     step, ended, files = 0, False, whole(root)

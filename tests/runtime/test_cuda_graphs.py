@@ -18,6 +18,7 @@ from raysernas.runtime.determinism import pin
 from raysernas.search import darts
 from raysernas.training.fit import fit
 from tests.support.checkpoints import RecordingCheckpoint
+from tests.support.marks import slow_after
 from tests.support.searches import equal
 from tests.support.small import SMALLEST, network, noise_part
 
@@ -111,14 +112,14 @@ def own(checkpoint: RecordingCheckpoint) -> Any:
     return checkpoint.last | {"random": checkpoint.last["random"] | {"python": ""}, "timings": []}
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", slow_after(2, SPACES))
 def test_the_work_of_a_search_step_can_be_replayed(name):
     launch = Replayed()
     assert equal(searched(launch, SPACES[name]), searched(launch_eagerly, SPACES[name]))
     assert launch.replays
 
 
-@pytest.mark.parametrize("order", ["second_exact", pytest.param("second_difference", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("order", slow_after(1, ["second_exact", "second_difference"]))
 def test_an_alpha_step_of_second_order_runs_kernel_by_kernel_and_its_weight_step_as_a_graph(order):
     launch = Replayed()
     assert equal(searched(launch, SMALLEST, order=order), searched(launch_eagerly, SMALLEST, order=order))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from raysernas.runtime.resource_meter import metered
+from raysernas.runtime.resource_meter import Cost, metered
 
 
 def test_seconds_and_peak_belong_to_the_block():
@@ -31,3 +31,18 @@ def test_cost_is_known_even_if_the_block_fails():
     with pytest.raises(KeyError):
         fail()
     assert costs[0].peak_mb > 0
+
+
+def test_sleep_takes_time_and_no_processor():
+    with metered(torch.device("cpu")) as cost:
+        time.sleep(0.2)
+    assert cost.cpu_s < cost.seconds / 2
+    with metered(torch.device("cpu"), Cost(1.0, 1.0, 2.0)) as again:
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
+    assert again.cpu_s >= 2.05
+
+
+def test_a_record_shares_seconds_among_runs_but_no_memory():
+    assert Cost(6.0, 100.0, 9.0).row("test", runs=3) == {"test_s": 2.0, "test_cpu_s": 3.0, "test_mb": 100.0}

@@ -63,6 +63,7 @@ def test_a_flat_loss_has_no_curvature():
     assert largest_eigenvalue(torch.zeros_like, 5, torch.float32) == 0
 
 
+@pytest.mark.slow
 def test_measuring_is_repeatable_and_leaves_no_trace():
     config = replace(with_dropout(0.3), nodes=1)
     net, alphas = network("darts", chosen=False, config=config).double().train(), double_alphas(config)
