@@ -61,7 +61,7 @@ def known(rows: pd.DataFrame) -> pd.DataFrame:
     }
     texts = {name: rows[name].fillna("").astype(str) if name in rows else "" for name in TEXTS}
     kinds = dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(TEXTS, str) | dict.fromkeys(WHOLE, "int64")
-    frame = rows.assign(**numbers, **texts).astype(kinds)
+    frame = rows.assign(**numbers, **texts).astype(kinds).copy()  # else in a hundred pieces, which is slow
     each = zip(*(frame[name] for name in KEY), strict=True)
     names = [TrialKey(arm=arm, candidate=c, fold=fold, seed=seed).name for arm, c, fold, seed in each]
     return frame.assign(
