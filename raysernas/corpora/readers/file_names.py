@@ -19,7 +19,7 @@ def read(
     emotions: Iterable[str],
     notes: tuple[str, ...],
     expected: tuple[Expected, ...],
-    audio: PublishedAudio,
+    audio: PublishedAudio | None = None,
     files: Sequence[Path] | None = None,
     other: Callable[[Path], bool] = lambda file: False,
     key: Callable[[Path], str] | None = None,
@@ -30,6 +30,7 @@ def read(
     Args:
         understood: gives the utterance of a file, None for a name of another shape.
         shape: what a name looks like, for people.
+        audio: rate, hours and durations of the release, where they were published.
         files: that could be recordings; all *.wav below `root` if not given.
         other: whether a file is something else, which needs no remark.
         key: of a file. Given where copies of the release hold files twice: the second ones are left out.
