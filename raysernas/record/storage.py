@@ -6,14 +6,15 @@ store are never cached, because another machine may have written since. Only fai
 missing or forbidden objects are reported at once.
 """
 
+import errno
 import os
 import re
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -33,6 +34,8 @@ ATTEMPTS = 4  # of each request, in addition to the retries of the store's libra
 PAUSE_S = 0.5  # before the second attempt, doubled each time
 # attributes that identify the version of an object, by the names that stores give them
 VERSION = ("size", "ETag", "etag", "generation", "LastModified", "mtime", "created")
+# what file systems say to a request that they do not know; EACCES: of a folder that may not be listed
+UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES)
 THREADS = 16  # for requests to a store
 
 Result = TypeVar("Result")
@@ -98,7 +101,8 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         fill(part)
         _sync(part)
         os.replace(part, path)
-        _sync(path.parent)
+        with _tolerant():
+            _sync(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -147,7 +151,7 @@ def create(path: Path, content: bytes) -> bool:
         part = _part_of(path)
         write(part, lambda each: each.write_bytes(content))
         try:
-            os.link(part, path)  # fails if the name is taken, and never shows half a file
+            _link(part, path)
         finally:
             part.unlink()
     except FileExistsError:
@@ -348,6 +352,29 @@ def _request(
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).splitlines()[0]
+
+
+@contextmanager
+def _tolerant() -> Iterator[None]:
+    """Pass over what a file system does not know: CIFS, shares of virtual machines and FUSE cannot sync a
+    folder, and some of them cannot link files.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def _link(part: Path, path: Path) -> None:
+    """Give a file a second name; fails if the name is taken, and never shows half a file where files can be
+    linked.
+    """
+    with _tolerant():
+        os.link(part, path)
+        return
+    with path.open("xb") as file:
+        file.write(part.read_bytes())
 
 
 def _sync(path: Path) -> None:

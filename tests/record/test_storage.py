@@ -1,7 +1,9 @@
 """Writing that cannot tear, on folders and disks that refuse it."""
 
+import errno
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from raysernas.record import storage
+from raysernas.record.storage import StorageFault
 from tests.support.faults import refusal, told
 
 
@@ -117,3 +120,30 @@ def test_a_read_only_disk_is_refused(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     path = disk / "file.txt"
     assert refusal(lambda: storage.write_text(path, "x")) == writing(path, "Read-only file system")
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_cannot_sync_folders_or_link_files_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """CIFS, VirtualBox and several FUSE file systems."""
+    fsync = os.fsync
+
+    def of_files_only(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(handle)
+
+    def no_link(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", of_files_only)
+    monkeypatch.setattr(os, "link", no_link)
+    storage.put(tmp_path / "a", b"x")
+    assert storage.create(tmp_path / "b", b"mine")
+    assert not storage.create(tmp_path / "b", b"yours")
+    assert [storage.read(tmp_path / name) for name in "ab"] == [b"x", b"mine"]
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(StorageFault):
+        storage.put(tmp_path / "c", b"x")
