@@ -234,11 +234,11 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     trial = trial_config(config, arm=chosen["arm"], fold=fold, seed=seed)
     key = TrialKey(arm=trial.arm, candidate=0, fold=trial.fold, seed=trial.seed)
     files = study_files(config).single(key)
-    with lock.held(files):
-        _need_alike(files, digest(trial))
-        rows = run(
-            trial, study=config.study, files=files, cache=cache, report=_print, should_stop=should_stop
-        )
+    rows = _finished(files, digest(trial))  # also in a folder that cannot be written any more
+    if rows is None:
+        with lock.held(files):
+            signals = {"report": _print, "should_stop": should_stop}
+            rows = run(trial, study=config.study, files=files, cache=cache, **signals)
     row = rows.iloc[0]
     if row["status"] == "failed":
         print_error(f"{key.name} failed: {row['reason']}")
@@ -261,10 +261,16 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     return 0
 
 
-def _need_alike(files: TrialFiles, wanted: str) -> None:
-    """Raises: Fault: when the same trial has finished under other settings; its record is not replaced."""
+def _finished(files: TrialFiles, wanted: str) -> pd.DataFrame | None:
+    """The record of a trial that has finished under these settings; None if it has not.
+
+    Raises:
+        Fault: when it has finished under other settings; its record is not replaced.
+    """
     done = ledger.read(files)
-    if done is not None and (done["status"] == "finished").any() and (done["digest"] != wanted).any():
+    if done is None or (done["status"] != "finished").any():
+        return None
+    if (done["digest"] != wanted).any():
         raise Fault(
             "trial",
             f"{files.record} holds this trial under other settings",
@@ -272,6 +278,7 @@ def _need_alike(files: TrialFiles, wanted: str) -> None:
             expected=f"digest {wanted}",
             fix="set another study.name, or move that file away",
         )
+    return done
 
 
 def _number(name: str, chosen: dict[str, str]) -> int:

@@ -74,7 +74,8 @@ def shown(root: Path, kind: str = "") -> Shown:
         remarks = [*results.members[0].remarks, *odd, *torn, *ledger.remarks(files)]
         numbers: dict[str, Any] = {"trials": results.trials, "decisions": decisions, "epochs": epochs}
         numbers |= {"config": results.configs, "validation": ledger.validation(files)}
-        numbers |= {"candidates": candidates.load(files)}
+        for group, found in candidates.load(files).items():
+            numbers |= {f"{group}-{number}.json": each for number, each in found.items()}
         if kind in WEIGHTS:
             paths = sorted((root / kind).iterdir())
             numbers |= {path.name: checkpoint_file.load(path) for path in paths}
@@ -84,8 +85,12 @@ def shown(root: Path, kind: str = "") -> Shown:
 
 
 def is_silent(before: Shown, now: Shown) -> bool:
-    """Whether numbers differ and nothing is said about it."""
-    return now[1] == before[1] and not _equal(before[0], now[0])
+    """Whether numbers differ and nothing is said about it. Weights that are gone are no numbers, and a launch
+    refuses records whose candidate is gone.
+    """
+    gone = [name for name in before[0] if name.endswith((".pt", ".json")) and name not in now[0]]
+    kept = {name: each for name, each in before[0].items() if name not in gone}
+    return now[1] == before[1] and not _equal(kept, now[0])
 
 
 def _equal(one: Any, other: Any) -> bool:

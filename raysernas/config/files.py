@@ -6,6 +6,7 @@ refused unless it is whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from raysernas.config.space import check_space
 from raysernas.config.values import check_ranges, merge, with_values
 
 END = "# all {} settings of the study stand above this line"  # the last line of a study.yaml
-LAST = "compute.precision"  # the last setting of a study.yaml, in older versions too
+LAST = "compute.precision"  # the last setting of a study.yaml that has no END
+OLDER_LAST = "compute.threads"  # of one that is older than LAST, and so lacks what came after LAST
+AFTER_LAST = {"compute.cuda_graph", "study.cache", "search.relaxation"}
 
 
 class Torn(Fault):
@@ -39,10 +42,13 @@ def shipped() -> Path:
 
 def find(name: str) -> Path:
     """The file that CONFIG names: a path, or else a shipped study (`laptop`, `configs/laptop.yaml`)."""
-    candidates = [Path(name), shipped() / Path(name).name, shipped() / f"{Path(name).name}.yaml"]
+    path, candidates = Path(name), [Path(name)]
+    if path.parent in (Path(), Path("configs")):
+        candidates += [shipped() / path.name, shipped() / f"{path.name}.yaml"]
     for path in candidates:
-        if path.is_file():
-            return path
+        with suppress(OSError):  # a name that no disk can have, a folder that may not be entered
+            if path.is_file():
+                return path
     known = ", ".join(sorted(path.stem for path in shipped().glob("*.yaml")))
     what, expected = f"there is no configuration {name!r}", f"a YAML file, or one of: {known}"
     raise Fault("config", what, got=name, expected=expected, fix="check the path")
@@ -124,7 +130,10 @@ def from_study_yaml(text: str, name: str) -> Config:
     named = _settings_in(layer)
     lines = text.rstrip("\n").splitlines()
     count = len(declared(Config))
-    whole = lines[-1] == END.format(len(named)) if lines and lines[-1].startswith(END[:6]) else LAST in named
+    if lines and lines[-1].startswith(END[:6]):
+        whole = lines[-1] == END.format(len(named))
+    else:
+        whole = LAST in named or (OLDER_LAST in named and not named & AFTER_LAST)
     if not whole:
         raise torn(f"{name} is not whole", f"{len(named)} of {count} settings")
     return checked(merge(Config(), _renamed(layer)))

@@ -309,10 +309,10 @@ def _folders(folder: Path) -> list[Path]:
 
 def _is_ours(path: Path) -> bool:
     """Whether `_write` wrote this file: its name is that of a shard, and its mark names it."""
-    if not SHARD_NAME.fullmatch(path.name):
-        return False
-    with path.open("rb") as file:
-        return f"{path.parent.name} {int(path.stem)} ".encode() in file.read(MARK_WITHIN)
+    if SHARD_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+        with suppress(OSError), path.open("rb") as file:
+            return f"{path.parent.name} {int(path.stem)} ".encode() in file.read(MARK_WITHIN)
+    return False
 
 
 def _is_foreign(path: Path) -> bool:

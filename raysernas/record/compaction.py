@@ -35,7 +35,11 @@ def compact(study: StudyFiles) -> int:
     """
     before = storage.states(study.trials, SUFFIX)
     found = reading.gather(study, None)
-    settled = len(found.compacted) == 2 and found.compacted[1] == reading.copy_of(found.compacted[0])
+    settled = (
+        len(found.compacted) == 2
+        and found.compacted[1] == reading.copy_of(found.compacted[0])
+        and reading.rows_in(found.compacted[0]) == reading.rows_in(found.compacted[1])
+    )
     if not found.singles and (settled or not found.compacted) and not found.replaced:
         return 0
     path = study.trials / f"{MANY}{_number(before):04d}-{uuid.uuid4().hex[:8]}{SUFFIX}"

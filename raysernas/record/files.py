@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -281,10 +282,17 @@ def continued(root: Path, overrides: Sequence[str] = ()) -> Config:
         Fault: when the folder is not a study's, and as `load`.
     """
     config = need_config(StudyFiles(root))
-    if study_files(config).root != root:
+    if not _lies_in(config, root):
         moved = replace(config.study, storage=str(root.parent), name=root.name)
         config = replace(config, study=moved)
     return overridden(config, overrides)
+
+
+def _lies_in(config: Config, root: Path) -> bool:
+    """Whether a configuration names this folder; not if its place cannot be reached from here."""
+    with suppress(Fault):
+        return study_files(config).root == root
+    return False
 
 
 def cache_text(config: Config) -> str:

@@ -183,7 +183,8 @@ def validation_and_remarks(study: StudyFiles) -> tuple[pd.DataFrame, list[str]]:
 def validation_of(files: TrialFiles) -> pd.DataFrame | None:
     """`validation` of one trial, from its record alone; None if it has not ended."""
     rows = reading.one(files)
-    return None if rows is None else _validated(rows.reindex(columns=[*VALIDATION, EVIDENCE]))[0]
+    valid = None if rows is None else _validated(rows.reindex(columns=[*VALIDATION, EVIDENCE]))[0]
+    return None if valid is None or valid.empty else valid
 
 
 def _validated(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

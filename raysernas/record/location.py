@@ -10,6 +10,7 @@ from raysernas.config.fault import Fault, without_secrets
 
 STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "webhdfs", "http", "https", "file")
 COLON = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!//)(.*)", re.DOTALL)
+WITHOUT_BUCKET = ("file:", "memory:", "hdfs:", "dbfs:")  # their URIs may begin with three slashes
 VARIABLE = re.compile(r"(?:^|/)(\$[A-Za-z_({][^/]*)")
 
 
@@ -50,7 +51,7 @@ def _mistake(text: str) -> tuple[str, str] | None:
         )
     if uri and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         return "has a URI inside it", "write the URI alone, without spaces before it"
-    if uri and re.fullmatch(r"[^:]*://(/.*)?", text) and not text.lower().startswith(("file:", "memory:")):
+    if uri and re.fullmatch(r"[^:]*://(/.*)?", text) and not text.lower().startswith(WITHOUT_BUCKET):
         return "names no bucket", "write s3://bucket/prefix"
     if os.path.expanduser(text).startswith("~"):
         return "names a home folder that is not there", "write the folder itself"

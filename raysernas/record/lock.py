@@ -120,7 +120,7 @@ def _renewed(lease: "Lease | LockedFile") -> Iterator[Hold]:
     thread.start()
     try:
         yield Hold(lease.check)
-    except KeyboardInterrupt as error:
+    except BaseException as error:
         if lease.lost:
             raise lease.fault() from error
         raise

@@ -32,7 +32,7 @@ MANY = "compacted-"  # prefix of a file of many trials; no arm has such a name
 LOT = 500  # tables joined at once: ten thousand small ones at once would take gigabytes
 # errors of one local file; any other error is one of the disk or the network
 STATUSES = {"finished", "failed", "raced"}
-LARGEST = 1_000, 16 * 10**6  # rows and uncompressed bytes of one trial's file; more is no record
+LARGEST = 1_000, 256 * 10**6  # rows and uncompressed bytes of one trial's file; more is no record
 LARGEST_OF_MANY = 2 * 10**6, 4 * 10**9
 BROKEN = (errno.EACCES, errno.EISDIR, errno.EIO)
 COPY = "-copy"  # ends the name of the second copy of a file of many
@@ -101,10 +101,17 @@ def one(files: TrialFiles) -> pd.DataFrame | None:
     Raises:
         Fault: as `gather`.
     """
-    try:
+    for _ in range(READS):
+        try:
+            return _one(files)
+        except _Vanished:  # the launch puts records together
+            continue
+    raise storage.unreadable(files.record, OSError("its files vanish while they are read"))
+
+
+def _one(files: TrialFiles) -> pd.DataFrame | None:
+    if storage.exists(files.record):
         return _rows_of(_named(_opened(files.record, None)), [])
-    except _Vanished:
-        pass
     folder = StudyFiles(files.root).trials
     for path in reversed([each for each in storage.listed(folder, SUFFIX) if each.name.startswith(MANY)]):
         if files.key.name in _names_in(path):

@@ -10,13 +10,14 @@ harms nothing else.
 import hashlib
 import mmap
 from pathlib import Path
+from typing import BinaryIO
 
 from raysernas.config.fault import Fault
 
 PREFIX = b"raysernas-sha256:"
 BLANK = PREFIX + b"0" * 64
 
-Content = bytes | bytearray | mmap.mmap
+Content = bytes | mmap.mmap
 
 
 class DamagedFault(Fault):
@@ -38,9 +39,8 @@ def seal(content: bytes) -> bytes:
     Raises:
         ValueError: for content without a BLANK.
     """
-    filled = bytearray(content)
-    _fill(filled)
-    return bytes(filled)
+    start = _blank(content)
+    return content[:start] + _digest(content, start) + content[start + 64 :]
 
 
 def seal_file(path: Path) -> None:
@@ -49,8 +49,12 @@ def seal_file(path: Path) -> None:
     Raises:
         ValueError: for a file without a BLANK.
     """
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        _fill(content)
+    with path.open("r+b") as file:
+        with _mapped(file) as content:
+            start = _blank(content)
+            digest = _digest(content, start)
+        file.seek(start)
+        file.write(digest)
 
 
 def is_sound(content: Content) -> bool:
@@ -71,7 +75,7 @@ def is_sound_file(path: Path) -> bool:
     with path.open("rb") as file:
         if not path.stat().st_size:
             return True  # an empty file cannot be mapped
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with _mapped(file) as content:
             return is_sound(content)
 
 
@@ -80,11 +84,16 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _fill(content: bytearray | mmap.mmap) -> None:
+def _mapped(file: BinaryIO) -> mmap.mmap:
+    """Read-only and private: not every file system can share pages."""
+    return mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+
+
+def _blank(content: Content) -> int:
+    """Where the digits of a blank seal begin."""
     if (at := content.rfind(BLANK)) < 0:
         raise ValueError("content without a blank seal")
-    start = at + len(PREFIX)
-    content[start : start + 64] = _digest(content, start)
+    return at + len(PREFIX)
 
 
 def _digest(content: Content, start: int) -> bytes:

@@ -8,6 +8,7 @@ with a failed, raced or missing trial has no mean.
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,9 +208,11 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 def _lacks(emotions: str, test: str, valid: str) -> str:
     """The emotions that the test and validation parts lack, in words."""
-    found = []
+    found, names = [], list[str]()
     for part, text in (("test", test), ("validation", valid)):
-        names, counts = json.loads(emotions or "[]"), pooled([text]).confusion.sum(axis=1)
+        with suppress(ValueError):
+            names = list(json.loads(emotions or "[]"))
+        counts = pooled([text]).confusion.sum(axis=1)
         missing = [name for name, count in zip(names, counts, strict=False) if not count]
         found += [f"{part}: {', '.join(missing)}"] * bool(missing)
     return "; ".join(found)

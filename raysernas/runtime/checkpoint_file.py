@@ -4,12 +4,15 @@ import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from raysernas.record import seal, storage
+
+HEAD, UNSEALED = 4096, (b"format", b"digest", b"stage")  # by which a checkpoint without a seal is known
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -29,16 +32,24 @@ def load(path: Path) -> dict[str, Any]:
     content = storage.read(path)
     if not seal.is_sound(content):
         raise seal.DamagedFault(path)
-    return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise  # it holds something else than plain data
+    except Exception as error:  # torch has no exception of its own for a torn file
+        raise seal.DamagedFault(path) from error
 
 
 def is_ours(path: Path) -> bool:
-    """Whether `save` wrote this file: its name ends in `.pt`, and a local one ends with a seal."""
+    """Whether `save` wrote this file: its name ends in `.pt`, and a local one ends with a seal, or is a
+    checkpoint of an earlier version.
+    """
     if path.suffix != ".pt" or not storage.is_local(path):
         return path.suffix == ".pt"
     with path.open("rb") as file:
+        head = file.read(HEAD)
         file.seek(-min(path.stat().st_size, 2 * len(seal.BLANK)), os.SEEK_END)
-        return seal.PREFIX in file.read()
+        return seal.PREFIX in file.read() or (head.startswith(b"PK") and all(key in head for key in UNSEALED))
 
 
 def copied(value: Any) -> Any:

@@ -163,6 +163,15 @@ def test_a_line_taken_out_of_a_study_yaml_is_seen() -> None:
     assert "is not whole" in refusal(lambda: from_study_yaml(without, "study.yaml"))
 
 
+def test_a_study_yaml_that_ends_with_an_older_last_setting_is_read() -> None:
+    younger = ("precision", "cuda_graph", "cache", "relaxation", "channel", "balance")
+    lines = [line for line in study_yaml(Config()).splitlines() if not line.strip().startswith(younger)]
+    text = "\n".join(lines[:-1]) + "\n"
+    assert from_study_yaml(text, "study.yaml") == Config()
+    cut = text[: text.index("  threads")]
+    assert "is not whole" in refusal(lambda: from_study_yaml(cut, "study.yaml"))
+
+
 def test_a_study_yaml_of_an_older_version_is_read() -> None:
     """It has no last line, lacks settings that it did not know, and calls racing's switch `on`."""
     text = (Path(__file__).parents[1] / "golden" / "ledger" / "study.yaml").read_text(encoding="utf-8")
