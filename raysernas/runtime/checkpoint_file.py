@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from raysernas.record import seal, storage
 
+# torch has no exception of its own for a torn file; what is no plain data is an UnpicklingError
+TORN = (RuntimeError, ValueError, LookupError, EOFError, OSError)
 HEAD, UNSEALED = 4096, (b"format", b"digest", b"stage")  # by which a checkpoint without a seal is known
 
 
@@ -34,9 +35,7 @@ def load(path: Path) -> dict[str, Any]:
         raise seal.DamagedFault(path)
     try:
         return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise  # it holds something else than plain data
-    except Exception as error:  # torch has no exception of its own for a torn file
+    except TORN as error:
         raise seal.DamagedFault(path) from error
 
 
