@@ -2,7 +2,7 @@
 
 In: rows as the files hold them. Out: the same columns whatever an older version did not record or a file has
 lost (an unknown number is NaN, an unknown text is empty), without what contradicts itself, and a remark on
-everything that was left out. A score counts only if it follows from its own confusion.
+everything that was left out. A score that its own confusion contradicts does not count.
 """
 
 import hashlib
