@@ -18,7 +18,7 @@ from raysernas.config.identity import trial_config
 from raysernas.config.schema import Config
 from raysernas.record import storage
 from raysernas.record.files import StudyFiles, TrialKey
-from raysernas.record.genotype import PartSpace, space
+from raysernas.record.genotype import PartSpace, space_of
 from raysernas.record.soundness import few, fits
 
 COLUMNS = columns("study trial arm candidate fold seed stage retrain_seed epoch")
@@ -82,7 +82,7 @@ def alphas(lines: dict[str, list[HistoryLine]], trials: pd.DataFrame, config: Co
     for of, line in _each(lines, trials):
         has_genotype = of["arm"] in ARMS and ARMS[of["arm"]].has_genotype
         for part, values in (line.get("mixing") or {}).items() if has_genotype else ():
-            choice = space(trial_config(config, arm=of["arm"], fold=0, seed=0).network).get(part)
+            choice = space_of(trial_config(config, arm=of["arm"], fold=0, seed=0)).get(part)
             weights = np.asarray(values, dtype=float)
             if choice is not None and weights.shape == (len(choice.edges), len(choice.operations)):
                 found.append(_table(weights, choice).assign(**of, epoch=line.get("epoch"), part=part))

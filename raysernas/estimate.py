@@ -23,7 +23,7 @@ from raysernas.features.cache import in_memory
 from raysernas.features.front_end import Clip
 from raysernas.features.parts import Part, Role
 from raysernas.model.network import Design, Network, build
-from raysernas.record.genotype import Genotype, draw, space
+from raysernas.record.genotype import Genotype, draw, space_of
 from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import device_of, pin
 from raysernas.search import darts
@@ -88,7 +88,7 @@ def estimate(trial: TrialConfig, corpus: Corpus) -> Estimate:
 
 def search_times(trial: TrialConfig, design: Design, classes: int) -> SearchTimes:
     """Times the steps of a search on a supernet; the curvature once, where it is asked for."""
-    device, parts_of, rng = device_of(trial), space(trial.network), np.random.default_rng(0)
+    device, parts_of, rng = device_of(trial), space_of(trial), np.random.default_rng(0)
     noise = _noise(trial, "alphas", trial.search.batch, classes)
     alpha_batches = EndlessBatches(noise, len(noise), rng)
     batch = next(alpha_batches)
@@ -115,7 +115,7 @@ def training_times(trial: TrialConfig, arm: Arm, classes: int) -> TrainingTimes:
     """Times a step of training and an evaluation of as many windows, without variations of the sound."""
     assert arm.design is not None
     device = device_of(trial)
-    genotype = draw(np.random.default_rng(0), space(trial.network)) if arm.design.front == "cells" else None
+    genotype = draw(np.random.default_rng(0), space_of(trial)) if arm.design.front == "cells" else None
     network = _network(trial, arm.design, classes, genotype)
     noise = _noise(trial, "train", trial.retrain.batch, classes)
     unvaried = replace(trial.retrain, speeds=(), pitches_st=(), noise_snr_db=(), shift_s=0.0, versions=0)
@@ -137,8 +137,9 @@ def _counts(config: SearchConfig, weights: int) -> tuple[int, int, int]:
 
 
 def _network(trial: TrialConfig, design: Design, classes: int, genotype: Genotype | None) -> Network:
-    network = build(design, trial.network, _size(trial), classes, genotype, trial.compute.precision)
-    return network.to(device_of(trial))
+    layers = extraction.front_end(trial.features).layers
+    given = (design, trial.network, _size(trial), classes, genotype, trial.compute.precision, layers)
+    return build(*given).to(device_of(trial))
 
 
 def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:

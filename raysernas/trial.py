@@ -28,6 +28,7 @@ from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
+from raysernas.features import extraction
 from raysernas.record import attempts, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
 from raysernas.record.ledger import TrialRecord
@@ -169,7 +170,7 @@ def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None
 
 
 def resolve(config: Config, corpus: Corpus) -> Config:
-    """The configuration with everything fixed that the machine and the corpus decide."""
+    """The configuration with everything fixed that the machine, the corpus and the front end decide."""
     device = config.compute.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -182,7 +183,8 @@ def resolve(config: Config, corpus: Corpus) -> Config:
             fix="set compute.device=cpu",
         )
     chosen = splits.resolved(catalogue.resolved(config.corpus, corpus), corpus)
-    return replace(assign(config, {"compute.device": device}), corpus=chosen)
+    features = extraction.resolved(config.features, cache_folder(config))
+    return replace(assign(config, {"compute.device": device}), corpus=chosen, features=features)
 
 
 def _test(model: TrainedModel, data: Data, after: Callable[[], object]) -> Prediction:

@@ -5,7 +5,7 @@ import numpy as np
 from raysernas.arms.arm import Architecture, NetworkArm
 from raysernas.config.schema import TrialConfig
 from raysernas.model.cost import multiply_adds
-from raysernas.record.genotype import Genotype, draw, space
+from raysernas.record.genotype import Genotype, draw, space_of
 from raysernas.record.history import ReportEpoch
 from raysernas.runtime.checkpointing import OpenCheckpoint, mark_restored
 from raysernas.runtime.determinism import stream
@@ -20,7 +20,7 @@ class DrawnArm(NetworkArm):
         self, trial: TrialConfig, data: Data, report: ReportEpoch, open_checkpoint: OpenCheckpoint
     ) -> Architecture:
         rng = np.random.default_rng([stream(trial, "draw"), trial.fold])
-        return Architecture(draw(rng, space(trial.network)))
+        return Architecture(draw(rng, space_of(trial)))
 
 
 class BestDrawnArm(NetworkArm):
@@ -33,7 +33,7 @@ class BestDrawnArm(NetworkArm):
         epochs, utterances = trial.checks.draw_epochs, len(data.part("train"))
         spent, best_ua, best = 0, -1.0, Genotype()
         for number in range(trial.checks.draws):
-            genotype, purpose = draw(rng, space(trial.network)), f"draw {number}"
+            genotype, purpose = draw(rng, space_of(trial)), f"draw {number}"
             checkpoint = open_checkpoint(f"draw-{number}")
             model = scratch.train(
                 trial, data, self.design, genotype, purpose, checkpoint=checkpoint, epochs=epochs

@@ -10,7 +10,7 @@ from torch import Tensor
 from raysernas.arms.arm import Architecture, Arm, NetworkArm
 from raysernas.config.schema import TrialConfig
 from raysernas.features.parts import Batch
-from raysernas.record.genotype import Genotype, all_skip, space
+from raysernas.record.genotype import Genotype, all_skip, space_of
 from raysernas.record.history import ReportEpoch
 from raysernas.record.metrics import Evaluation
 from raysernas.runtime.checkpointing import OpenCheckpoint, StageCheckpoint
@@ -25,7 +25,7 @@ class AllSkipArm(NetworkArm):
     def architecture(
         self, trial: TrialConfig, data: Data, report: ReportEpoch, open_checkpoint: OpenCheckpoint
     ) -> Architecture:
-        return Architecture(all_skip(space(trial.network)))
+        return Architecture(all_skip(space_of(trial)))
 
 
 class MajorityArm(Arm):

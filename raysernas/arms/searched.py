@@ -4,7 +4,7 @@ from raysernas.arms.arm import Architecture, NetworkArm
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.features.parts import batch_sizes
 from raysernas.model.cost import multiply_adds
-from raysernas.record.genotype import space
+from raysernas.record.genotype import space_of
 from raysernas.record.history import ReportEpoch
 from raysernas.runtime.checkpointing import OpenCheckpoint
 from raysernas.runtime.cuda_graphs import step_launcher
@@ -32,7 +32,7 @@ class SearchedArm(NetworkArm):
             weights,
             alphas,
             trial.search,
-            space(trial.network),
+            space_of(trial),
             seed=stream(trial, "search"),
             report=report,
             checkpoint=open_checkpoint("search"),

@@ -11,6 +11,8 @@ EVERY_ARM = ("arm", "fold", "seed", "corpus.", "compute.")
 TRAINING = (  # of a network on frames; `retrain.drop_path` belongs to the cells
     "features.",
     "network.dropout",
+    "network.projection",
+    "network.time_pooling",
     "retrain.seeds",
     "retrain.epochs",
     "retrain.batch",
@@ -41,8 +43,9 @@ CELLS = (
 )
 FREE_CELLS = (*CELLS, "retrain.drop_path")
 SEARCH = ("search.", "checks.draw_epochs", "checks.anytime_every", "checks.ranking")
-BLOCKS = ("network.designed_channels",)
-LSTM = ("network.hidden",)
+LAYER = ("network.layer",)  # of networks that neither search nor draw it
+BLOCKS = ("network.designed_channels", *LAYER)
+LSTM = ("network.hidden", *LAYER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

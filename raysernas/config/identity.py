@@ -16,9 +16,15 @@ INTRODUCED: dict[str, Any] = {
     "search.relaxation": "softmax",
     "corpus.channel": "mean",
     "corpus.balance": "genders",
+    "features.fingerprint": "",
+    "features.layers": (),
+    "features.layer_width": 0,
+    "network.projection": 64,
+    "network.layer": "mix",
+    "network.time_pooling": "usual",
 }
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
-PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; the hash of its content counts instead
+PLACES = ("corpus.root", "corpus.fold_file", "features.model")  # where something lies; the hash of its content counts instead
 FREE = (  # beginnings of keys that may change when a study is continued
     "study.name",
     "study.storage",

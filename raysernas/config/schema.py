@@ -41,7 +41,7 @@ FoldScheme = Literal[
     "file",
 ]
 ValidationScheme = Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"]
-FrontEndName = Literal["logmel", "mfcc"]
+FrontEndName = Literal["logmel", "mfcc", "pretrained"]
 RelaxationName = Literal["softmax"]
 
 
@@ -93,7 +93,19 @@ class CorpusConfig:
 class FeaturesConfig:
     """Waveform to [time, band]."""
 
-    kind: FrontEndName = setting("logmel", "the front end: log-mel spectrogram or MFCC")
+    kind: FrontEndName = setting(
+        "logmel", "the front end: log-mel spectrogram, MFCC, or the frozen layers of a pretrained encoder"
+    )
+    model: str = setting(
+        "",
+        "a pretrained encoder: its folder, or NAME[@REVISION] on the Hugging Face hub; no part of a trial's "
+        "identity",
+    )
+    fingerprint: str = setting("", "hash of that model; filled in by a study, checked if given")
+    layers: tuple[int, ...] = setting(
+        (), "layers of that model to choose from, 0 being what the first one reads; empty: all"
+    )
+    layer_width: int = setting(0, "numbers in one of these layers; filled in by a study")
     backend: Literal["torchaudio", "librosa"] = setting("torchaudio", "the library that computes it")
     sample_rate_hz: int = setting(16_000, "sample rate after resampling, in Hz", least=1000)
     n_fft: int = setting(640, "length of the Fourier transform, in samples", least=16)
@@ -105,7 +117,9 @@ class FeaturesConfig:
     pad: Literal["frames", "waveform"] = setting(
         "frames", "short clips: append silent frames, or append zeros to the sound and cut it at window_s"
     )
-    pool_frames: int = setting(1, "maximum over this many adjacent frames", least=1)
+    pool_frames: int = setting(
+        1, "this many adjacent frames become one: their maximum, of layers their mean", least=1
+    )
     normalisation: Literal["train", "utterance", "speaker", "none"] = setting(
         "train", "whose mean and deviation scale a band; speaker uses test speakers too and marks the tables"
     )
@@ -152,6 +166,15 @@ class NetworkConfig:
         0.3, "dropout rate after the convolutions, the cells over time and before the output layer", below=1
     )
     designed_channels: int = setting(16, "channels of the first block of hand-designed networks", least=1)
+    projection: int = setting(64, "channels that a layer of frames (features.layers) is projected to", least=1)
+    layer: str = setting(
+        "mix",
+        "layer that hand-designed networks read, such as layer_2; mix: a trained mixture of all. Searched and "
+        "drawn ones choose theirs",
+    )
+    time_pooling: Literal["usual", "attention", "mean_deviation", "multi_attention"] = setting(
+        "usual", "how time is pooled; usual: by attention where the arm has it, else by the mean"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,10 +61,17 @@ def mask(
     config: RetrainConfig,
     generator: torch.Generator,
     fill: Float[Tensor, " width"],
+    *,
+    bands: bool = True,
 ) -> Float[Tensor, "batch time width"]:
     """Sets `masks` random stretches of each clip on each axis, at most mask_frames (mask_bands) long, to the
-    mean of the training data (`Part.fill`)."""
-    for axis, longest in ((1, config.mask_frames), (2, config.mask_bands)):
+    mean of the training data (`Part.fill`).
+
+    Args:
+        bands: whether neighbouring numbers of a frame belong together; those of layers do not.
+    """
+    axes = ((1, config.mask_frames), (2, config.mask_bands))
+    for axis, longest in axes if bands else axes[:1]:
         for _ in range(config.masks):
             features = torch.where(_stretch(features, axis, longest, generator), fill, features)
     return features

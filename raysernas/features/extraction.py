@@ -5,6 +5,8 @@ single bit, so that a cache can be shared.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,21 +15,28 @@ from einops import reduce
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
-from raysernas.features.front_end import Clip, Float32Array, FrontEnd
+from raysernas.features.front_end import Clip, Frames, FrontEnd
 from raysernas.features.logmel import LogMel
 from raysernas.features.mfcc import Mfcc
+from raysernas.features.pretrained.front_end import Pretrained
 
 Extract = Callable[[Samples], Clip]
 
 FRONT_ENDS: dict[str, type[FrontEnd]] = {
     "logmel": LogMel,
     "mfcc": Mfcc,
+    "pretrained": Pretrained,
 }
 
 
 def front_end(config: FeaturesConfig) -> FrontEnd:
     """The front end that `features.kind` names."""
     return FRONT_ENDS[config.kind](config)
+
+
+def resolved(config: FeaturesConfig, cache: Path | None) -> FeaturesConfig:
+    """The settings with all that the front end finds out (`FrontEnd.resolved`)."""
+    return FRONT_ENDS[config.kind].resolved(config, cache)
 
 
 def width(config: FeaturesConfig) -> int:
@@ -53,7 +62,7 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
     """The function from a waveform to its `Clip`.
 
     With `pad: waveform` the sound is first cut to the window, or filled up with zeros. Pooling takes the
-    maximum over adjacent frames; the last group is dropped if it is not full, unless it is the only one.
+    maximum (of layers: the mean) over adjacent frames; the last group is dropped if it is not full, unless it is the only one.
 
     Args:
         device: where to compute, if not on `features.device`; librosa always computes on the CPU.
@@ -82,8 +91,9 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
     def extract(wave: Samples) -> Clip:
         with torch.inference_mode():
             frames, silence = transform(_window(wave, config) if config.pad == "waveform" else wave)
-            values = _pooled(frames.cpu().numpy(), config.pool_frames)
-            return Clip(values, silence[0].cpu().numpy().copy(), true_frames(len(wave), len(values)))
+            values = _pooled(frames.cpu().numpy(), config.pool_frames, "mean" if chosen.layers else "max")
+            values = values.astype(chosen.stored, copy=False)
+            return Clip(values, silence[0].cpu().numpy().astype(chosen.stored), true_frames(len(wave), len(values)))
 
     return extract
 
@@ -95,10 +105,10 @@ def _window(wave: Samples, config: FeaturesConfig) -> Samples:
     return full
 
 
-def _pooled(values: Float32Array, group: int) -> Float32Array:
+def _pooled(values: Frames, group: int, how: Literal["max", "mean"]) -> Frames:
     groups = len(values) // group
     if group == 1:
         return values
     if not groups:
-        return values.max(axis=0, keepdims=True)
-    return reduce(values[: groups * group], "(time frame) width -> time width", "max", frame=group)
+        return values.mean(axis=0, keepdims=True) if how == "mean" else values.max(axis=0, keepdims=True)
+    return reduce(values[: groups * group], "(time frame) width -> time width", how, frame=group)

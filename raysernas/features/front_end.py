@@ -7,6 +7,7 @@ padding or pooling: `extraction` does those for all front ends alike.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
 
 Float32Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.floating]  # [time, width], in the precision in which they are kept
 # waveform [samples] -> its frames, and one frame in which nothing is heard
 Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor, "1 width"]]]
 
@@ -27,7 +29,7 @@ Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor,
 class Clip:
     """The frames of one utterance."""
 
-    values: Float32Array  # [time, width]
+    values: Frames
     silence: Float32Array  # [width], a frame in which nothing is heard
     true: int  # frames of `values` that hold the utterance; padding follows
 
@@ -40,6 +42,27 @@ class FrontEnd(ABC):
 
     version: ClassVar[int]  # of the arithmetic; a new one leaves old caches unused
     reads: ClassVar[tuple[str, ...]]  # the settings of its own that can change the frames
+    stored: ClassVar[type[np.floating]] = np.float32  # precision of the frames that are kept
+
+    @classmethod
+    def resolved(cls, config: FeaturesConfig, cache: Path | None) -> FeaturesConfig:
+        """The settings with all that something outside of them decides, such as the hash of a model.
+
+        Args:
+            cache: of this machine, for what has to be fetched.
+
+        Raises:
+            Fault: for what is missing or unusable.
+        """
+        del cache
+        return config
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Name -> numbers of each layer of a frame, in their order (see `config.front_ends`); none for a
+        map. Layers are pooled over time by the mean, and padded with the mean of training.
+        """
+        return {}
 
     @property
     @abstractmethod

@@ -2,7 +2,8 @@
 
 In: frames of a corpus, a split, a normalisation. Out: a `Part` for each role. Every input is one window long:
 longer utterances are cropped at random in training and covered by several windows at test; shorter ones are
-padded with the clip's own silence. In training the sound itself may vary from use to use.
+padded with the clip's own silence, or frames of layers with the mean of training. In training the sound
+itself may vary from use to use.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from raysernas.corpora.corpus import Corpus
 from raysernas.features import augment
 from raysernas.features.augment import Change
 from raysernas.features.cache import FrameStore
-from raysernas.features.extraction import window_frames
+from raysernas.features.extraction import front_end, window_frames
 from raysernas.features.front_end import Clip
 from raysernas.features.loading import Waveforms
 from raysernas.features.normalisation import Normalisation
@@ -56,6 +57,7 @@ class Part:
     window: int  # frames of every input
     device: torch.device
     waveforms: Waveforms | None = None
+    pads_with_mean: bool = False  # else with the silence of each clip
     versions: tuple[tuple[Clip, ...], ...] = ()  # of each utterance's sound; every use takes one of them
 
     def __len__(self) -> int:
@@ -138,14 +140,14 @@ class Part:
     def _batch(self, places: Sequence[int], clips: Sequence[Clip], starts: Sequence[int]) -> Batch:
         inputs = np.empty((len(clips), self.window, self.frames.width), np.float32)
         lengths = np.empty(len(clips), np.int64)
+        of = self.normalisation.of
+        moments = [of(self.indices[i], clip) for i, clip in zip(places, clips, strict=True)]
+        mean, deviation = (np.stack(each)[:, None] for each in zip(*moments, strict=True))
         for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
             cut = clip.values[start : start + self.window]
             lengths[row] = min(max(clip.true - start, 1), len(cut))
             inputs[row, : len(cut)] = cut
-            inputs[row, len(cut) :] = clip.silence
-        of = self.normalisation.of
-        moments = [of(self.indices[i], clip) for i, clip in zip(places, clips, strict=True)]
-        mean, deviation = (np.stack(each)[:, None] for each in zip(*moments, strict=True))
+            inputs[row, len(cut) :] = mean[row] if self.pads_with_mean else clip.silence
         arrays = ((inputs - mean) / deviation, lengths, self.emotion[list(places)])
         return Batch(*(sent(torch.from_numpy(array), self.device) for array in arrays))
 
@@ -164,8 +166,9 @@ def part(
     """The utterances of one role, scaled by the normalisation of the training split."""
     numbers = {emotion: i for i, emotion in enumerate(corpus.emotions)}
     emotion = np.array([numbers[corpus.utterances[i].emotion] for i in indices], dtype=np.int64)
-    window = window_frames(config)
-    return Part(role, frames, tuple(indices), emotion, normalisation, window, device, waveforms)
+    window, layers = window_frames(config), front_end(config).layers
+    given = (role, frames, tuple(indices), emotion, normalisation, window, device, waveforms)
+    return Part(*given, pads_with_mean=bool(layers))
 
 
 def sent(x: Tensor, device: torch.device) -> Tensor:

@@ -15,7 +15,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.files import Torn
 from raysernas.config.identity import differences, reads
 from raysernas.config.rules import check_together
-from raysernas.config.schema import Config, StudyConfig
+from raysernas.config.schema import Config, FeaturesConfig, StudyConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.folds import coverage, fold_file, splits
@@ -27,7 +27,8 @@ from raysernas.record.limits import cores
 from raysernas.record.protocol import marks
 from raysernas.record.storage import StorageFault
 
-CONTENT = ("corpus.fingerprint", "corpus.folds_hash")  # settings that no user sets
+# settings that no user sets
+CONTENT = ("corpus.fingerprint", "corpus.folds_hash", "features.fingerprint", "features.layer_width")
 NAMED = 3  # of the files that are left out; the ledger has all
 SCHEMES = {
     "speaker": "leave one speaker out",
@@ -106,6 +107,7 @@ def resolve(
     config = replace(
         config,
         corpus=splits.resolved(catalogue.resolved(config.corpus, corpus), corpus),
+        features=_features(config),
         compute=replace(config.compute, device=_device(config, gpus)),
         study=replace(config.study, folds=_folds(config, names)),
     )
@@ -124,6 +126,12 @@ def resolve(
     lacking = {"lacking": tuple(coverage.sentences(corpus, numbered))}
     more = _slots(config, gpus, gpu) | _unknown_and_unused(corpus, list(numbered.values())) | lacking
     return _plan(config, corpus, names, more)
+
+
+def _features(config: Config) -> FeaturesConfig:
+    from raysernas.features import extraction  # takes seconds to load
+
+    return extraction.resolved(config.features, cache_folder(config))
 
 
 def header(plan: StudyPlan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What needs no search: hand-designed convolution blocks, and the majority class."""
+"""What needs no search: hand-designed convolution blocks."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ class Blocks(nn.Module):
     [batch, 1, time, band] -> [batch, channel, time/4, band/16].
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, channels_in: int = 1) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 1
+        before = channels_in
         for i, width in enumerate(WIDTHS):
             channels = width * config.designed_channels
             convolution = nn.Conv2d(before, channels, 3, padding=1, bias=False)

@@ -1,5 +1,8 @@
 """The network: front -> frames in time -> recurrent part -> pooling over time -> emotions.
 
+Frames that consist of layers are first projected to channels over time (`layers`); the front is then the same,
+without bands.
+
 A `Design` names the front: cells (mixed edges in the supernet of a search, chosen ones with a genotype),
 hand-designed blocks, or none. All networks share the code behind the front, so they differ only where their
 designs do. A supernet receives its mixing weights and does not know where they come from.
@@ -20,7 +23,8 @@ from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.designed import Blocks
 from raysernas.model.fast.phases import Map, NewMap, dense
 from raysernas.model.ordered import OrderedPair
-from raysernas.model.recurrent import AttentionPooling, MeanPooling, Recurrence, true_steps
+from raysernas.model.layers import Layers, without_bands
+from raysernas.model.recurrent import TIME_POOLING, Recurrence, TimePooling, true_steps
 from raysernas.model.sequence import SearchedRecurrence
 from raysernas.record.genotype import CellKind, Genotype, GenotypePart
 
@@ -40,18 +44,20 @@ class Design:
 class Cells(nn.Module):
     """A stem and cells, chosen ones with a genotype, else searched ones.
 
-    Reduction cells double the channels and halve time, band or both.
+    Reduction cells double the channels and halve time, band or both; without bands, time.
     """
 
-    def __init__(self, config: NetworkConfig, genotype: Genotype | None) -> None:
+    def __init__(
+        self, config: NetworkConfig, genotype: Genotype | None, channels_in: int = 1, *, bands: bool = True
+    ) -> None:
         super().__init__()
         stem = config.stem_multiplier * config.channels
-        convolution = nn.Conv2d(1, stem, 3, 1 + config.stem_halves, padding=1, bias=False)
+        convolution = nn.Conv2d(channels_in, stem, 3, 1 + config.stem_halves, padding=1, bias=False)
         self.stem = nn.Sequential(convolution, nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
         self.cell_dropout, self.dropout = nn.Dropout(config.cell_dropout), nn.Dropout(config.dropout)
         self.drop_path = 0.0  # set by training, epoch by epoch
-        halves = HALVES[config.reduction_halves]
+        halves = HALVES[config.reduction_halves if bands else "time"]
         before, channels, halved = (stem, stem), config.channels, False
         for i, kind in enumerate(kinds(config)):
             channels *= 2 if kind == "reduction" else 1
@@ -96,14 +102,14 @@ class Cells(nn.Module):
 
 
 class Bands(nn.Module):
-    """No front: the bands of a frame are its channels."""
+    """No front: the bands of a frame (without bands, its channels) are the channels."""
 
-    def __init__(self, bands: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.channels, self.halvings = bands, 0
+        self.channels, self.halvings = channels, 0
 
     def forward(self, x: Map, _mixing: Mixing | None) -> NewMap:
-        return rearrange(x, "batch 1 time band -> batch band time 1")
+        return rearrange(x, "batch channel time band -> batch (channel band) time 1")
 
 
 class Network(nn.Module):
@@ -113,20 +119,20 @@ class Network(nn.Module):
         self,
         front: Cells | Blocks | Bands,
         recurrence: Recurrence | SearchedRecurrence | None,
+        pooling: TimePooling,
+        layers: Layers | None,
         *,
-        attention: bool,
         dropout: float,
-        channels: int,
         flatten: bool,
         classes: int,
         precision: Precision = "fp32",
     ) -> None:
         super().__init__()
         self.precision: Precision = precision
-        self.front, self.recurrence = front, recurrence
-        self.pooling = AttentionPooling(channels) if attention else MeanPooling()
+        self.layers = layers
+        self.front, self.recurrence, self.pooling = front, recurrence, pooling
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(channels, classes)
+        self.output = nn.Linear(pooling.channels, classes)
         self.flatten, self.classes = flatten, classes
 
     def forward(
@@ -141,8 +147,11 @@ class Network(nn.Module):
             return self._logits(features, frames, mixing).float()
 
     def _logits(self, features: Tensor, frames: Tensor, mixing: Mixing | None) -> Tensor:
-        x = dense(rearrange(features, "batch time band -> batch 1 time band"))
-        x = self.front(x, mixing)
+        if self.layers is None:
+            x = rearrange(features, "batch time band -> batch 1 time band")
+        else:
+            x = self.layers(features, None if mixing is None else mixing.get("layer"))
+        x = self.front(dense(x), mixing)
         if self.flatten:
             x = rearrange(x, "batch channel time band -> batch time (channel band)")
         else:
@@ -174,18 +183,23 @@ def build(
     classes: int,
     genotype: Genotype | None = None,
     precision: Precision = "fp32",
+    layers: Mapping[str, int] | None = None,
 ) -> Network:
     """A network with fresh weights. Without a genotype, cells are those of a supernet.
 
     Args:
         size: (time, band) of every input.
+        layers: name -> numbers of each layer of a frame, where it consists of layers and not of bands.
         precision: of maps and products. Weights, statistics of norms and logits always have single precision.
 
     Raises:
         Fault: when fewer than two time steps would be left for the recurrent part.
     """
     time, bands = size
-    front = _front(design, config, bands, genotype)
+    read = None
+    if layers:
+        read = Layers(layers, config.projection, _layer(design, config, genotype))
+    front = _front(design, config, bands, genotype, read)
     steps = -(-time // 2**front.halvings)
     if steps < 2:
         raise Fault(
@@ -197,32 +211,45 @@ def build(
         )
     flatten = isinstance(front, Cells) and config.band_pooling == "flatten"
     channels = front.channels
-    if isinstance(front, Cells) and flatten:
+    if isinstance(front, Cells) and flatten and read is None:
         channels *= -(-bands // 2**front.band_halvings)
     recurrence = _recurrence(design, config, channels, genotype)
+    usual = "attention" if design.attention else "mean"
+    pool = TIME_POOLING[usual if config.time_pooling == "usual" else config.time_pooling]
     network = Network(
         front,
         recurrence,
-        attention=design.attention,
+        pool(channels if recurrence is None else recurrence.channels),
+        read,
         dropout=config.dropout,
         flatten=flatten,
         classes=classes,
-        channels=channels if recurrence is None else recurrence.channels,
         precision=precision,
     )
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
+def _layer(design: Design, config: NetworkConfig, genotype: Genotype | None) -> str | None:
+    """The layer of the input that a network reads; None in a supernet."""
+    if design.front != "cells":
+        return config.layer
+    return genotype.layer[0][0].operation if genotype and genotype.layer else None
+
+
 def _front(
-    design: Design, config: NetworkConfig, bands: int, genotype: Genotype | None
+    design: Design, config: NetworkConfig, bands: int, genotype: Genotype | None, layers: Layers | None
 ) -> Cells | Blocks | Bands:
+    channels = 1 if layers is None else layers.channels
     match design.front:
         case "cells":
-            return Cells(config, genotype)
+            front: Cells | Blocks | Bands = Cells(config, genotype, channels, bands=layers is None)
         case "blocks":
-            return Blocks(config)
+            front = Blocks(config, channels)
         case "bands":
-            return Bands(bands)
+            front = Bands(bands if layers is None else channels)
+    if layers is not None:
+        without_bands(front)
+    return front
 
 
 def _recurrence(

@@ -3,6 +3,8 @@
 Time is always the second axis. Utterances of a batch do not affect each other.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
@@ -12,6 +14,7 @@ from raysernas.model.sequence_rnn import steps_of, turn, turning
 
 FrameSequence = Float[Tensor, "batch time channel"]
 Mask = Bool[Tensor, "batch time"]
+SMALLEST_VARIANCE = 1e-5  # keeps the root differentiable where a channel does not change
 
 
 def true_steps(frames: Int[Tensor, " batch"], halvings: int, steps: int) -> Mask:
@@ -43,11 +46,22 @@ class Recurrence(nn.Module):
         return rearrange(both, "time batch hidden -> batch time hidden")
 
 
-class AttentionPooling(nn.Module):
+class TimePooling(nn.Module, ABC):
+    """Frames in time -> one vector of `channels` numbers; padded steps do not reach it."""
+
+    channels: int
+
+    @abstractmethod
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel_made"]:
+        """The vector of each utterance."""
+
+
+class AttentionPooling(TimePooling):
     """Weighted mean over time with learnt weights (arXiv 1706.00612 for emotion), 0 for padded steps."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.score = nn.Sequential(nn.Linear(channels, channels // 2), nn.Tanh(), nn.Linear(channels // 2, 1))
 
     def weights(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch time"]:
@@ -59,9 +73,54 @@ class AttentionPooling(nn.Module):
         return einsum(self.weights(x, mask), x, "batch time, batch time channel -> batch channel")
 
 
-class MeanPooling(nn.Module):
+class MultiAttentionPooling(TimePooling):
+    """Several weighted means over time side by side, each with weights of its own (arXiv 1703.03130)."""
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.channels = heads * channels
+        self.score = nn.Sequential(
+            nn.Linear(channels, channels // 2), nn.Tanh(), nn.Linear(channels // 2, heads)
+        )
+
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel_made"]:
+        weights = self.score(x).masked_fill(~mask[:, :, None], float("-inf")).softmax(dim=1)
+        means = einsum(weights, x, "batch time head, batch time channel -> batch head channel")
+        return rearrange(means, "batch head channel -> batch (head channel)")
+
+
+class MeanPooling(TimePooling):
     """Mean over the true steps."""
 
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
     def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel"]:
-        weights = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True)
-        return einsum(weights, x, "batch time, batch time channel -> batch channel")
+        return _mean(x, mask)
+
+
+class MeanDeviationPooling(TimePooling):
+    """Mean and standard deviation over the true steps, side by side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = 2 * channels
+
+    def forward(self, x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel_made"]:
+        mean = _mean(x, mask)
+        square = _mean((x - mean[:, None]).square(), mask)
+        return torch.cat([mean, (square + SMALLEST_VARIANCE).sqrt()], dim=1)
+
+
+TIME_POOLING: dict[str, type[TimePooling]] = {
+    "attention": AttentionPooling,
+    "multi_attention": MultiAttentionPooling,
+    "mean": MeanPooling,
+    "mean_deviation": MeanDeviationPooling,
+}
+
+
+def _mean(x: FrameSequence, mask: Mask) -> Float[Tensor, "batch channel"]:
+    weights = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True)
+    return einsum(weights, x, "batch time, batch time channel -> batch channel")

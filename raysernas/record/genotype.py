@@ -4,12 +4,13 @@ from.
 `network.cnn=free` has two kinds of cell, `normal` and `reduction`. A cell has two input states (the outputs
 of the two cells before it), and node i can take from states 0 .. i+1. `network.cnn=ordered` has two chains,
 `conv` and `pool`, whose slot i belongs to cell i. `network.recurrent=searched` adds a `recurrent` cell with
-one input state, whose node i can take from states 0 .. i. Edges are numbered node by node, source by source.
+one input state, whose node i can take from states 0 .. i. A front end whose frames consist of layers adds a
+`layer`: a single edge whose operations are the layers. Edges are numbered node by node, source by source.
 Choosing follows DARTS (arXiv 1806.09055, section 2.4), from mixing weights; ties go to the lower number.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raysernas.config.fault import Fault
-from raysernas.config.schema import NetworkConfig
+from raysernas.config.front_ends import layer_names
+from raysernas.config.schema import NetworkConfig, TrialConfig
 
 OperationName = str
-GenotypePart = Literal["normal", "reduction", "conv", "pool", "recurrent"]
+GenotypePart = Literal["normal", "reduction", "conv", "pool", "recurrent", "layer"]
 CellKind = Literal["normal", "reduction"]
 PARTS: tuple[GenotypePart, ...] = get_args(GenotypePart)
 KINDS: tuple[CellKind, ...] = get_args(CellKind)
@@ -62,6 +64,7 @@ class Genotype:
     conv: Cell = ()
     pool: Cell = ()
     recurrent: Cell = ()
+    layer: Cell = ()
 
     @property
     def parts(self) -> dict[GenotypePart, Cell]:
@@ -117,8 +120,12 @@ def sources(nodes: int, inputs: int = 2) -> list[tuple[int, int]]:
     return [(node, source) for node in range(nodes) for source in range(node + inputs)]
 
 
-def space(config: NetworkConfig) -> Space:
-    """What the architectures of a network are chosen from."""
+def space(config: NetworkConfig, layers: Sequence[str] = ()) -> Space:
+    """What the architectures of a network are chosen from.
+
+    Args:
+        layers: names of the layers of a frame (`config.front_ends`).
+    """
     if config.cnn == "free":
         cell = PartSpace(tuple(sources(config.nodes)), CELL_OPERATIONS)
         found: dict[GenotypePart, PartSpace] = {"normal": cell, "reduction": cell}
@@ -127,7 +134,14 @@ def space(config: NetworkConfig) -> Space:
         found = {"conv": PartSpace(chain, CONVOLUTIONS, kept=1), "pool": PartSpace(chain, POOLS, kept=1)}
     if config.recurrent == "searched":
         found["recurrent"] = PartSpace(tuple(sources(config.recurrent_nodes, inputs=1)), SEQUENCE_OPERATIONS)
+    if len(layers) > 1:
+        found["layer"] = PartSpace(((0, 0),), tuple(layers), kept=1)
     return found
+
+
+def space_of(trial: TrialConfig) -> Space:
+    """What the architectures of a trial are chosen from."""
+    return space(trial.network, layer_names(trial.features))
 
 
 def from_json(text: str) -> Genotype:
@@ -141,7 +155,7 @@ def from_json(text: str) -> Genotype:
         read = {part: tuple(_node(part, i, node) for i, node in enumerate(cells[part])) for part in cells}
         genotype = Genotype(**read)
         if set(genotype.parts) != set(cells) or not _whole(genotype):
-            raise ValueError("it needs two cells or two chains of one size")
+            raise ValueError("it needs two cells or two chains of one size, and at most one layer")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
             "genotype",
@@ -157,7 +171,7 @@ def _whole(genotype: Genotype) -> bool:
     pairs = [
         pair for pair in ((genotype.normal, genotype.reduction), (genotype.conv, genotype.pool)) if any(pair)
     ]
-    return len(pairs) == 1 and len(pairs[0][0]) == len(pairs[0][1])
+    return len(pairs) == 1 and len(pairs[0][0]) == len(pairs[0][1]) and len(genotype.layer) <= 1
 
 
 def _node(part: GenotypePart, i: int, genes: list[tuple[int, OperationName]]) -> tuple[Gene, ...]:
@@ -167,6 +181,7 @@ def _node(part: GenotypePart, i: int, genes: list[tuple[int, OperationName]]) ->
         "conv": (range(i, i + 1), CONVOLUTIONS),
         "pool": (range(i, i + 1), POOLS),
         "recurrent": (range(i + 1), SEQUENCE_OPERATIONS),
+        "layer": (range(1 - i), None),  # any name: which there are is the front end's matter
     }[part]
     node, kept = tuple(Gene(source, operation) for source, operation in genes), min(KEPT, len(possible))
     states = [gene.source for gene in node]
@@ -175,8 +190,10 @@ def _node(part: GenotypePart, i: int, genes: list[tuple[int, OperationName]]) ->
         or not len(set(states)) == len(node) == kept
     ):
         raise ValueError(f"node {i} of {part} has to take from {kept} different states before it")
-    if any(gene.operation not in operations or gene.operation == "none" for gene in node):
-        raise ValueError(f"node {i} of {part} has an unknown operation")
+    for gene in node:
+        known = type(gene.operation) is str if operations is None else gene.operation in operations
+        if not known or gene.operation == "none":
+            raise ValueError(f"node {i} of {part} has an unknown operation")
     return tuple(sorted(node))
 
 
@@ -232,11 +249,14 @@ def draw(rng: np.random.Generator, space: Space) -> Genotype:
 
 
 def all_skip(space: Space) -> Genotype:
-    """The genotype whose nodes take their first states by skip connections, for spaces that have them."""
+    """The genotype whose nodes take their first states by skip connections, for spaces that have them; of
+    layers it takes the last.
+    """
 
     def cell(part: PartSpace) -> Cell:
+        name = "skip_connect" if "skip_connect" in part.operations else part.operations[-1]
         nodes = (part.into(node)[: part.kept] for node in range(part.nodes))
-        return tuple(tuple(Gene(source, "skip_connect") for _, source in edges) for edges in nodes)
+        return tuple(tuple(Gene(source, name) for _, source in edges) for edges in nodes)
 
     return Genotype(**{name: cell(part) for name, part in space.items()})
 

@@ -13,7 +13,7 @@ from scipy.stats import kendalltau
 
 from raysernas.config.schema import TrialConfig
 from raysernas.model.network import Network
-from raysernas.record.genotype import Genotype, draw, from_json, one_hot, space
+from raysernas.record.genotype import Genotype, draw, from_json, one_hot, space_of
 from raysernas.record.history import HistoryEntry, ReportEpoch
 from raysernas.runtime.checkpointing import NoCheckpoint, OpenCheckpoint, StageCheckpoint, mark_restored
 from raysernas.runtime.determinism import stream
@@ -110,7 +110,7 @@ def ranking(
     open_checkpoint: OpenCheckpoint = NoCheckpoint,
 ) -> Rankings:
     """Drawn genotypes, scored by the supernet with one-hot mixing weights and by a short training each."""
-    rng, parts = np.random.default_rng([stream(trial, "ranking"), trial.fold]), space(trial.network)
+    rng, parts = np.random.default_rng([stream(trial, "ranking"), trial.fold]), space_of(trial)
     scored = Rankings([], [])
     for number in range(trial.checks.ranking):
         genotype = draw(rng, parts)

@@ -20,7 +20,7 @@ from raysernas.config.schema import StudyConfig, TrialConfig
 from raysernas.drawing import pictures
 from raysernas.record import storage
 from raysernas.record.files import TrialFiles
-from raysernas.record.genotype import Genotype, from_json, space
+from raysernas.record.genotype import Genotype, from_json, space_of
 from raysernas.record.history import HistoryEntry, ReportEpoch
 from raysernas.tensorboard import run_header
 from raysernas.tensorboard.events import Events
@@ -63,7 +63,7 @@ class Telemetry:
         """
         storage.delete_own(files.tensorboard, lambda path: EVENTS.fullmatch(path.name) is not None)
         self.files, self.trial, self.study, self.report = files, trial, study, report
-        self.space, self.emotions = space(trial.network), tuple[str, ...]()
+        self.space, self.emotions = space_of(trial), tuple[str, ...]()
         self.lines: list[str] = []
         self.remarks = 0
         self.mirror = Mirror(files.tensorboard)

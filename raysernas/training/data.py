@@ -49,6 +49,11 @@ class Data:
         """(time, width) of every input."""
         return extraction.window_frames(self.config), extraction.width(self.config)
 
+    @property
+    def layers(self) -> dict[str, int]:
+        """Name -> numbers of each layer of a frame; none for a map."""
+        return extraction.front_end(self.config).layers
+
 
 def prepare(trial: TrialConfig, cache: Path | None) -> Data:
     """Corpus, split and frames of a trial."""

@@ -101,7 +101,8 @@ class TrainingState:
         """A batch, masked, and mixed where the settings ask: then also the partners' emotions and the
         shares.
         """
-        features = mask(batch.features, self.config, self.generator, self.train.fill)
+        bands, fill = self.network.layers is None, self.train.fill
+        features = mask(batch.features, self.config, self.generator, fill, bands=bands)
         if not self.config.mixup:
             return features, batch.frames, batch.emotion
         features, partner, share = mixed(features, self.config.mixup, self.streams["mixing"])

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig, NetworkConfig, Precision, TrialConfig
+from raysernas.features import extraction
 from raysernas.model.network import Design, Network, build
 from raysernas.record import genotype as genotypes
 from raysernas.record.genotype import Genotype
@@ -139,7 +140,8 @@ def restored(model: StoredModel) -> Network:
         raise Fault(
             "stored model", "this arm trains no network", got=model.arm, expected="a network", fix=fix
         )
-    classes = len(model.classes)
-    network = build(model.design, model.network, model.size, classes, model.genotype, model.precision)
+    classes, layers = len(model.classes), extraction.front_end(model.features).layers
+    given = (model.design, model.network, model.size, classes, model.genotype, model.precision, layers)
+    network = build(*given)
     network.load_state_dict(model.weights)
     return network.eval()

@@ -1,6 +1,6 @@
 """Depthwise convolutions that are fast on a CPU, with the results of PyTorch's.
 
-In: maps [batch, channel, time, band], channels last, and kernels of 3x3 or 5x5. Out: the convolved map. What
+In: maps [batch, channel, time, band], channels last, and kernels of 3x3, 5x5, 3x1 or 5x1. Out: the convolved map. What
 is slow in oneDNN is expressed by what is fast there: a dilation of 2 becomes a dense convolution on the
 phases of the map (space to batch, see `phases`), and the weight gradient of a 5x5 kernel is taken in two
 blocks of three columns, because oneDNN (3.12) is only fast up to that width.
@@ -48,7 +48,8 @@ class _DepthwiseFunction(torch.autograd.Function):
 
 def apply(x: Map, weight: Kernel, stride: Stride) -> NewMap:
     """The convolution by PyTorch, in the precision of the map."""
-    return functional.conv2d(x, weight.to(x.dtype), None, stride, weight.shape[2] // 2, 1, x.shape[1])
+    padding = (weight.shape[2] // 2, weight.shape[3] // 2)
+    return functional.conv2d(x, weight.to(x.dtype), None, stride, padding, 1, x.shape[1])
 
 
 def input_gradient(x: Map, weight: Kernel, gradient: NewMap, stride: Stride) -> Map:

@@ -36,8 +36,12 @@ def dense(x: Map) -> Map:
 
 
 def phases_of(size: tuple[int, int], stride: Stride) -> Phases:
-    """The phases in which a convolution of dilation 2 is dense: two at stride 1, the even one at stride 2."""
-    return Phases(3 - stride[0], 3 - stride[1], (-(-size[0] // stride[0]), -(-size[1] // stride[1])))
+    """The phases in which a convolution of dilation 2 is dense: two at stride 1, the even one at stride 2.
+
+    A single band is one phase.
+    """
+    bands = 1 if size[1] == 1 else 3 - stride[1]
+    return Phases(3 - stride[0], bands, (-(-size[0] // stride[0]), -(-size[1] // stride[1])))
 
 
 def split(x: Map, phases: Phases) -> NewMap:
