@@ -5,9 +5,10 @@ genotype counts once for each search (candidate, fold, seed), however often it w
 genes means nothing by itself, so it comes with the share among genotypes drawn at random from the same space.
 """
 
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from analysis.frames import Configs, columns, finished, is_nested
 from analysis.statistics import FloatArray
 from analysis.wording import counted
 from raysernas.config.fault import Fault
-from raysernas.config.schema import NetworkConfig
+from raysernas.config.front_ends import LAYERS, layer_names
+from raysernas.config.schema import FeaturesConfig, NetworkConfig
 from raysernas.record import genotype
 from raysernas.record.genotype import Genotype, GenotypePart, MixingWeights, PartSpace, Space
 
@@ -125,13 +127,13 @@ def expected(space: Space) -> tuple[float, float]:
     return equal / kept, variance / kept**2
 
 
-def space_of(found: Genotype) -> Space:
-    """The space of a genotype, as far as its parts show it."""
+def shown_space(found: Genotype, layers: Sequence[str]) -> Space:
+    """The space of a genotype, as far as its parts show it, and the layers that it could have chosen."""
     cnn = "free" if found.normal else "ordered"
     parts: dict[str, Any] = {"nodes": len(found.normal)} if found.normal else {"cells": len(found.conv)}
     if found.recurrent:
         parts |= {"recurrent": "searched", "recurrent_nodes": len(found.recurrent)}
-    return genotype.space(NetworkConfig(cnn=cnn, **parts))
+    return genotype.space(NetworkConfig(cnn=cnn, **parts), layers if found.layer else ())
 
 
 def _arms(trials: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Searches]]:
@@ -157,8 +159,18 @@ def _searches(rows: pd.DataFrame, texts: Mapping[str, "Genotype | None"], note: 
         for i, each in enumerate(read)
         for part, node, gene in each.genes
     ]
-    spaces = {shape: space_of(each) for shape, each in zip(shapes, read, strict=True)}
+    layers = _layers(rows.iloc[0])
+    spaces = {shape: shown_space(each, layers) for shape, each in zip(shapes, read, strict=True)}
     return Searches(table.assign(shape=shapes), pd.DataFrame(long, columns=["search", *GENE]), spaces, note)
+
+
+def _layers(row: "pd.Series[Any]") -> tuple[str, ...]:
+    """The layers that a trial could choose from, by its settings in the ledger."""
+    settings = {name: row.get(f"features.{name}") for name in ("kind", "layers")}
+    if settings["kind"] not in LAYERS:
+        return ()
+    layers = tuple(json.loads(settings["layers"])) if isinstance(settings["layers"], str) else ()
+    return layer_names(FeaturesConfig(kind=settings["kind"], layers=layers))
 
 
 def _read(text: str) -> Genotype | None:

@@ -237,9 +237,16 @@ def _print_estimate(plan: "StudyPlan", console: "Console") -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
     from raysernas.config.identity import trial_config
     from raysernas.estimate import estimate
+    from raysernas.features import loading
     from raysernas.fleet.progress import duration
+    from raysernas.record.files import cache_folder
 
-    study, seconds = plan.config.study, 0.0
+    study = plan.config.study
+    frames = loading.expected(plan.corpus, plan.config.features, cache_folder(plan.config))
+    if frames.size:
+        size = f"{frames.size / 1e6:,.0f} MB of frames to compute"
+        _print_pairs(console, {"features": f"{size}, {duration(frames.seconds)}"})
+    seconds = frames.seconds * max(1, plan.slots)
     for arm in study.arms:
         trial = trial_config(plan.config, arm=arm, fold=study.folds[0], seed=study.seeds[0])
         expected, left = estimate(trial, plan.corpus), plan.left(arm)

@@ -24,7 +24,11 @@ INTRODUCED: dict[str, Any] = {
     "network.time_pooling": "usual",
 }
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
-PLACES = ("corpus.root", "corpus.fold_file", "features.model")  # where something lies; the hash of its content counts instead
+PLACES = (
+    "corpus.root",
+    "corpus.fold_file",
+    "features.model",
+)  # where something lies; the hash of its content counts instead
 FREE = (  # beginnings of keys that may change when a study is continued
     "study.name",
     "study.storage",

@@ -166,11 +166,12 @@ class NetworkConfig:
         0.3, "dropout rate after the convolutions, the cells over time and before the output layer", below=1
     )
     designed_channels: int = setting(16, "channels of the first block of hand-designed networks", least=1)
-    projection: int = setting(64, "channels that a layer of frames (features.layers) is projected to", least=1)
+    projection: int = setting(
+        64, "channels that a layer of frames (features.layers) is projected to", least=1
+    )
     layer: str = setting(
         "mix",
-        "layer that hand-designed networks read, such as layer_2; mix: a trained mixture of all. Searched and "
-        "drawn ones choose theirs",
+        "layer that hand-designed networks read, such as layer_2; mix: a trained mixture of all",
     )
     time_pooling: Literal["usual", "attention", "mean_deviation", "multi_attention"] = setting(
         "usual", "how time is pooled; usual: by attention where the arm has it, else by the mean"

@@ -124,7 +124,8 @@ def alphas(
     left = MARGIN + max(width(name, TYPE, mono) for name in down) + GAP
     top = MARGIN + LINE + max(width(name, SMALL, not mono) for name in beside) + GAP
     grid = Grid(left, top, 36.0, 24.0, len(down), len(beside))
-    title = f"softmaxed alphas of the {part} {'cell' if part in INPUTS else 'chain'}"
+    kind = "cell" if part in INPUTS else "of the frames" if part == "layer" else "chain"
+    title = f"softmaxed alphas of the {part} {kind}"
     shapes = [Words(MARGIN, MARGIN + TYPE / 2, title, size=TYPE, bold=True), *grid.shaded(values)]
     for row, name in enumerate(down):
         shapes.append(Words(left - GAP, grid.middle(row, 0)[1], name, "ink", TYPE, "end", mono))
@@ -141,7 +142,9 @@ def alphas(
 
 
 def edge_names(part: GenotypePart, choice: PartSpace) -> list[str]:
-    """`node 1 from input 0`, or `slot 2` of a chain."""
+    """`node 1 from input 0`, `slot 2` of a chain, or the `input` of layers."""
+    if part == "layer":
+        return ["input"]
     if part not in INPUTS:
         return [f"slot {node}" for node, _ in choice.edges]
     return [f"node {node} from {state_name(source, INPUTS[part])}" for node, source in choice.edges]

@@ -16,10 +16,10 @@ __all__ = ["Picture", "alphas", "cells", "confusion", "png", "svg"]
 
 def cells(genotype: Genotype) -> dict[str, Picture]:
     """A picture for each cell: `normal` and `reduction`, or `chain` for both chains of an ordered genotype;
-    and `recurrent`.
+    `recurrent`; and `layer` where one was chosen.
     """
     found = {"chain": wiring.chain(genotype)} if genotype.conv else {}
     for part, nodes in genotype.parts.items():
         if part in wiring.INPUTS:
             found[part] = wiring.cell(part, nodes)
-    return found
+    return found | ({"layer": wiring.layer(genotype)} if genotype.layer else {})

@@ -6,11 +6,12 @@ beside the states, on the left to the left operation and on the right to the rig
 right angles, and never cross a box.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from raysernas.drawing.palette import series
 from raysernas.drawing.shapes import Box, Line, Picture, Point, Shape, Words, width
-from raysernas.record.genotype import CellKind, Gene, Genotype, GenotypePart
+from raysernas.record.genotype import CellKind, Gene, Genotype, GenotypePart, OperationName
 
 MARGIN = 8.0
 STATE_WIDTH, OUTPUT_WIDTH, STATE_HEIGHT = 64.0, 122.0, 26.0
@@ -93,18 +94,28 @@ def chain(genotype: Genotype) -> Picture:
         for node in pair
         for gene in node
     ]
+    return _in_a_row(slots, "conv and pool chain")
+
+
+def layer(genotype: Genotype) -> Picture:
+    """The layer of the front end's frames that a genotype reads."""
+    return _in_a_row([gene.operation for node in genotype.layer for gene in node], "layer of the frames")
+
+
+def _in_a_row(slots: Sequence[OperationName], heading: str) -> Picture:
+    """Input, operations and output from top to bottom; the two of a pair are closer."""
     wide = max(max(width(each, TEXT, mono=True) for each in slots) + SIDES, STATE_WIDTH)
     y = MARGIN + STATE_HEIGHT / 2
     shapes: list[Shape] = [*_state("input", y, STATE_WIDTH)]
     for number, name in enumerate([*slots, "output"]):
-        step = 40.0 if number % 2 == 0 else 34.0  # the two of a pair are closer
+        step = 40.0 if number % 2 == 0 else 34.0
         shapes.append(_wire(((0, y + STATE_HEIGHT / 2), (0, y + step - STATE_HEIGHT / 2)), arrow=True))
         y += step
         shapes += _state(name, y, STATE_WIDTH) if number == len(slots) else _box(name, 0, y, wide)
     across = max(wide, NARROWEST) / 2 + MARGIN
-    about = f"Conv and pool chain: input, then {', '.join(slots)}, then output."
+    about = f"{heading.capitalize()}: input, then {', '.join(slots)}, then output."
     moved = [_moved(each, across) for each in shapes]
-    return Picture(2 * across, y + STATE_HEIGHT / 2 + MARGIN, "conv and pool chain", moved, about)
+    return Picture(2 * across, y + STATE_HEIGHT / 2 + MARGIN, heading, moved, about)
 
 
 def state_name(state: int, inputs: int) -> str:

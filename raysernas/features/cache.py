@@ -100,6 +100,7 @@ def load(
     read: Read,
     extractor: Callable[[], Extract],
     threads: int | None = None,
+    report: Callable[[int, int], object] = lambda done, of: None,
 ) -> FrameStore:
     """The clips of a corpus from the cache; missing ones are computed and kept.
 
@@ -108,6 +109,7 @@ def load(
         read: gives the sound of an utterance.
         extractor: gives the function from sound to clip; called only if something is missing.
         threads: one for each core by default; no value depends on their number.
+        report: called with the number of utterances that have been computed, and of those to compute.
 
     Raises:
         Fault: for audio that cannot be read: how many files, and the names of the first ones.
@@ -115,19 +117,25 @@ def load(
     sizes = [min(SHARD, len(corpus.utterances) - first) for first in range(0, len(corpus.utterances), SHARD)]
     count = threads or cores()
     if folder is None:
-        made = _made(corpus, range(len(sizes)), read, extractor(), count)
+        made = _made(corpus, range(len(sizes)), read, extractor(), count, report)
         return FrameStore(tuple(shard for _, shard in made))
     shards = _opened(folder, sizes)
     if None in shards:
         with _alone(folder):
             shards = _opened(folder, sizes)  # another process may have made them meanwhile
             missing = [number for number, shard in enumerate(shards) if shard is None]
-            for number, shard in _made(corpus, missing, read, extractor(), count) if missing else ():
+            made = _made(corpus, missing, read, extractor(), count, report) if missing else ()
+            for number, shard in made:
                 _write(folder, number, shard)
                 shards[number] = _open(folder, number, sizes[number]) or shard
     with suppress(OSError):  # a cache of another user can be read but not marked
         os.utime(folder)  # last used now
     return FrameStore(tuple(shard for shard in shards if shard is not None))
+
+
+def is_whole(corpus: Corpus, folder: Path) -> bool:
+    """Whether all clips of a corpus are in a folder; what is damaged is found when it is read."""
+    return all(_path(folder, number).exists() for number in range(-(-len(corpus.utterances) // SHARD)))
 
 
 def trim(folder: Path, cap_gb: float, keep: Collection[Path] = ()) -> int:
@@ -168,10 +176,16 @@ def clear(folder: Path) -> int:
 
 
 def _made(
-    corpus: Corpus, numbers: Sequence[int], read: Read, extract: Extract, threads: int
+    corpus: Corpus,
+    numbers: Sequence[int],
+    read: Read,
+    extract: Extract,
+    threads: int,
+    report: Callable[[int, int], object],
 ) -> Iterator[tuple[int, Shard]]:
     """Shards by number; the next is computed while one is written. Bad files are reported at the end."""
     faults: list[Fault] = []
+    done, of = 0, sum(len(corpus.utterances[number * SHARD : (number + 1) * SHARD]) for number in numbers)
 
     def heard(utterance: Utterance) -> Samples | Fault:
         try:
@@ -184,8 +198,12 @@ def _made(
         return [sound if isinstance(sound, Fault) else extract(sound) for sound in sounds]
 
     def finished() -> Iterator[tuple[int, Shard]]:
+        nonlocal done
         number, results = begun.popleft()
-        made = [each for run in results for each in run]
+        made: list[Clip | Fault] = []
+        for run in results:
+            made += run
+            report(done := done + len(run), of)
         clips = [each for each in made if isinstance(each, Clip)]
         faults.extend(each for each in made if isinstance(each, Fault))
         if not faults:

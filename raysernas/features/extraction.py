@@ -15,7 +15,7 @@ from einops import reduce
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
-from raysernas.features.front_end import Clip, Frames, FrontEnd
+from raysernas.features.front_end import Clip, FrameArray, FrontEnd
 from raysernas.features.logmel import LogMel
 from raysernas.features.mfcc import Mfcc
 from raysernas.features.pretrained.front_end import Pretrained
@@ -45,7 +45,7 @@ def width(config: FeaturesConfig) -> int:
 
 
 def window_frames(config: FeaturesConfig) -> int:
-    """Frames of one network input, after pooling."""
+    """FrameArray of one network input, after pooling."""
     chosen = front_end(config)
     frames = round(config.window_s * config.sample_rate_hz / chosen.samples_per_frame)
     if config.pad == "waveform":
@@ -62,7 +62,8 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
     """The function from a waveform to its `Clip`.
 
     With `pad: waveform` the sound is first cut to the window, or filled up with zeros. Pooling takes the
-    maximum (of layers: the mean) over adjacent frames; the last group is dropped if it is not full, unless it is the only one.
+    maximum (of layers: the mean) over adjacent frames; the last group is dropped if it is not full, unless it
+    is the only one.
 
     Args:
         device: where to compute, if not on `features.device`; librosa always computes on the CPU.
@@ -83,7 +84,7 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
     transform = chosen.transform(place)
 
     def true_frames(samples: int, frames: int) -> int:
-        """Frames that hold sound of the utterance; a pooled one does if any frame of its group does."""
+        """FrameArray that hold sound of the utterance; a pooled one does if any frame of its group does."""
         if config.pad != "waveform":
             return frames
         return min(frames, -(-chosen.frames(samples) // config.pool_frames))
@@ -93,7 +94,9 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
             frames, silence = transform(_window(wave, config) if config.pad == "waveform" else wave)
             values = _pooled(frames.cpu().numpy(), config.pool_frames, "mean" if chosen.layers else "max")
             values = values.astype(chosen.stored, copy=False)
-            return Clip(values, silence[0].cpu().numpy().astype(chosen.stored), true_frames(len(wave), len(values)))
+            return Clip(
+                values, silence[0].cpu().numpy().astype(chosen.stored), true_frames(len(wave), len(values))
+            )
 
     return extract
 
@@ -105,7 +108,7 @@ def _window(wave: Samples, config: FeaturesConfig) -> Samples:
     return full
 
 
-def _pooled(values: Frames, group: int, how: Literal["max", "mean"]) -> Frames:
+def _pooled(values: FrameArray, group: int, how: Literal["max", "mean"]) -> FrameArray:
     groups = len(values) // group
     if group == 1:
         return values

@@ -20,7 +20,7 @@ from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
 
 Float32Array = npt.NDArray[np.float32]
-Frames = npt.NDArray[np.floating]  # [time, width], in the precision in which they are kept
+FrameArray = npt.NDArray[np.floating]  # [time, width], in the precision in which they are kept
 # waveform [samples] -> its frames, and one frame in which nothing is heard
 Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor, "1 width"]]]
 
@@ -29,7 +29,7 @@ Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor,
 class Clip:
     """The frames of one utterance."""
 
-    values: Frames
+    values: FrameArray
     silence: Float32Array  # [width], a frame in which nothing is heard
     true: int  # frames of `values` that hold the utterance; padding follows
 
@@ -76,7 +76,7 @@ class FrontEnd(ABC):
 
     @abstractmethod
     def frames(self, samples: int) -> int:
-        """Frames of a waveform of so many samples."""
+        """FrameArray of a waveform of so many samples."""
 
     @abstractmethod
     def transform(self, device: torch.device) -> Transform:
@@ -88,7 +88,7 @@ class FrontEnd(ABC):
 
     @property
     def frames_per_s(self) -> float:
-        """Frames per second, before pooling."""
+        """FrameArray per second, before pooling."""
         return self.config.sample_rate_hz / self.samples_per_frame
 
     @property

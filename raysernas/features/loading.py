@@ -6,6 +6,8 @@ after everything that can change the numbers in it.
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,19 @@ from raysernas.features import cache, extraction
 from raysernas.features.cache import FrameStore
 from raysernas.features.extraction import Extract
 from raysernas.features.front_end import Clip
+from raysernas.features.threads import one_thread
+from raysernas.record.limits import cores
 
+SAMPLED = 10  # utterances, spread over the corpus, that a cost is measured on
 WAVEFORM_VERSION = 2  # of how a waveform is read; a new one leaves old caches unused
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedFrames:
+    """The cost of frames that are not in the cache; 0 for those that are."""
+
+    seconds: float
+    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +45,37 @@ class Waveforms:
     extract: Extract
 
 
-def load(corpus: Corpus, config: FeaturesConfig, folder: Path | None) -> FrameStore:
+def load(
+    corpus: Corpus,
+    config: FeaturesConfig,
+    folder: Path | None,
+    report: Callable[[int, int], object] = lambda done, of: None,
+) -> FrameStore:
     """Frames of every utterance, from the cache if they are there; else computed and, with a cache, kept.
+
+    Args:
+        report: see `cache.load`.
 
     Raises:
         Fault: for audio that cannot be read: how many files, and the names of the first ones.
     """
     place = folder and folders(corpus, config, folder)[0]
-    return cache.load(corpus, place, _reader(config), lambda: extraction.extractor(config))
+    return cache.load(corpus, place, _reader(config), lambda: extraction.extractor(config), report=report)
+
+
+def expected(corpus: Corpus, config: FeaturesConfig, folder: Path) -> ExpectedFrames:
+    """What computing the frames of a corpus takes, from a few utterances; nothing is written."""
+    everyone, place = corpus.utterances, folders(corpus, config, folder)[0]
+    if cache.is_whole(corpus, place):
+        return ExpectedFrames(0.0, 0)
+    extract, read = extraction.extractor(config), _reader(config)
+    some = everyone[:: -(-len(everyone) // SAMPLED)]
+    with one_thread():
+        began_s = time.perf_counter()
+        size = sum(extract(read(utterance)).values.nbytes for utterance in some)
+        seconds = time.perf_counter() - began_s
+    share = len(everyone) / len(some)
+    return ExpectedFrames(share * seconds / cores(), round(share * size))
 
 
 def waveforms(corpus: Corpus, config: FeaturesConfig, folder: Path | None, device: torch.device) -> Waveforms:

@@ -148,7 +148,9 @@ class Part:
             lengths[row] = min(max(clip.true - start, 1), len(cut))
             inputs[row, : len(cut)] = cut
             inputs[row, len(cut) :] = mean[row] if self.pads_with_mean else clip.silence
-        arrays = ((inputs - mean) / deviation, lengths, self.emotion[list(places)])
+        inputs -= mean  # in place: inputs of many layers are large
+        inputs /= deviation
+        arrays = (inputs, lengths, self.emotion[list(places)])
         return Batch(*(sent(torch.from_numpy(array), self.device) for array in arrays))
 
 

@@ -21,6 +21,7 @@ from raysernas.fleet.queue import Queue
 from raysernas.fleet.trainable import fingerprint, trainable
 from raysernas.record import storage
 from raysernas.record.files import cache_folder, cache_text
+from raysernas.record.progress_bar import progress_bar
 from raysernas.runtime.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:  # it loads Ray, which must see its environment variables first
@@ -52,10 +53,9 @@ def run(
         if not sum(queue.left().values()):
             return
         display.expect(queue.left(), queue.done())
-        with display, private_folder.opened() as folder:
-            _compute_features(plan)  # once for all trials, and its faults before Ray starts
-            with cluster.running(plan, folder, stops) as slots:
-                _tune(plan, queue, display, slots, folder, stops)
+        _compute_features(plan)  # once for all trials, and its faults before Ray starts
+        with display, private_folder.opened() as folder, cluster.running(plan, folder, stops) as slots:
+            _tune(plan, queue, display, slots, folder, stops)
 
 
 def _compute_features(plan: StudyPlan) -> None:
@@ -63,7 +63,8 @@ def _compute_features(plan: StudyPlan) -> None:
     import torch
 
     config, folder = plan.config, cache_folder(plan.config)
-    loading.load(plan.corpus, config.features, folder)
+    with progress_bar("computing the frames") as report:
+        loading.load(plan.corpus, config.features, folder, report)
     if augment.changes_sound(config.retrain):
         loading.waveforms(plan.corpus, config.features, folder, torch.device("cpu"))
     keep = loading.folders(plan.corpus, config.features, folder)

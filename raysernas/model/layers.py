@@ -1,9 +1,9 @@
 """Frames that consist of layers -> channels over time: which layer is read, and kernels without bands.
 
 The layers of a pretrained encoder hold very different things, so the one to read is part of the architecture:
-mixed by alphas in a supernet, one in a genotype. A hand-designed network reads a named one or trains a mixture
-of all. Every layer has a projection and a norm of its own, each frame for itself: neither the batch nor
-padding reaches a frame.
+a supernet mixes all by alphas, a genotype names one. A hand-designed network reads a named one or trains a
+mixture. Every layer has a projection and a norm of its own, and each frame is normed for itself: neither the
+batch nor padding reaches it.
 """
 
 from collections.abc import Mapping
@@ -68,9 +68,10 @@ class Layers(nn.Module):
 
 
 def without_bands(network: nn.Module) -> None:
-    """Give every convolution of a network for [batch, channel, time, 1] a kernel over time, with fresh weights.
+    """Give every convolution of a network a kernel over time alone, with fresh weights.
 
-    On maps of one band, all columns of a square kernel but the middle one meet padding only.
+    On maps of one band [batch, channel, time, 1], all columns of a square kernel but the middle one meet
+    padding only.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and layer.kernel_size[1] > 1:

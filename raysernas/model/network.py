@@ -1,7 +1,7 @@
 """The network: front -> frames in time -> recurrent part -> pooling over time -> emotions.
 
-Frames that consist of layers are first projected to channels over time (`layers`); the front is then the same,
-without bands.
+Frames that consist of layers are first projected to channels over time (`layers`); the front is then the
+same, without bands.
 
 A `Design` names the front: cells (mixed edges in the supernet of a search, chosen ones with a genotype),
 hand-designed blocks, or none. All networks share the code behind the front, so they differ only where their
@@ -22,8 +22,8 @@ from raysernas.config.schema import NetworkConfig, Precision
 from raysernas.model.cells import ChosenCell, SearchCell
 from raysernas.model.designed import Blocks
 from raysernas.model.fast.phases import Map, NewMap, dense
-from raysernas.model.ordered import OrderedPair
 from raysernas.model.layers import Layers, without_bands
+from raysernas.model.ordered import OrderedPair
 from raysernas.model.recurrent import TIME_POOLING, Recurrence, TimePooling, true_steps
 from raysernas.model.sequence import SearchedRecurrence
 from raysernas.record.genotype import CellKind, Genotype, GenotypePart

@@ -58,6 +58,14 @@ def marks(
         found["transductive"] = (
             "candidates may normalise with all utterances of each speaker, test utterances included"
         )
+    if "pretrained" in (
+        config.features.kind,
+        *config.study.space.get("features.kind", {}).get("choices", ()),
+    ):
+        found["pretrained front end"] = (
+            "the frames are states of an encoder that was trained on other recordings; whether these were "
+            "among them is not known"
+        )
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (

@@ -21,7 +21,7 @@ from analysis.architectures import (
     agreement,
     expected,
     genes,
-    space_of,
+    shown_space,
     typical,
 )
 from raysernas.config.files import assign
@@ -58,7 +58,7 @@ def among(frame: pd.DataFrame, what: str) -> Any:
 
 @pytest.mark.parametrize("config", SPACES, ids=range(4))
 def test_a_genotype_shows_its_space(config: NetworkConfig) -> None:
-    assert all(space_of(each) == space(config) for each in drawn(config, 3))
+    assert all(shown_space(each, ()) == space(config) for each in drawn(config, 3))
 
 
 @pytest.mark.parametrize("config", SPACES, ids=range(4))
@@ -158,7 +158,7 @@ def test_the_typical_cell_belongs_to_the_space(seed: int, count: int, which: int
     frame = typical(trials(found))
     cell = from_json(frame["genotype"].iloc[0])
     assert list(frame.columns) == list(TYPICAL_COLUMNS)
-    assert space_of(cell) == space(SPACES[which])
+    assert shown_space(cell, ()) == space(SPACES[which])
     assert frame["shared"].iloc[0] == pytest.approx(np.mean([share(cell, each) for each in found]))
     if count == 1:
         assert cell == found[0]

@@ -107,6 +107,7 @@ def test_the_content_of_corpus_and_fold_file_is_part_of_identity_and_their_paths
     assert {key for key in SETTINGS if not any(reads(arm, key) for arm in ARMS)} == {
         "corpus.root",
         "corpus.fold_file",
+        "features.model",
     }
     for place in ("corpus.root", "corpus.fold_file"):
         assert differences(Config(), _with(place, "/elsewhere")) == []

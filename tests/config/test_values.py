@@ -96,10 +96,16 @@ WRONG = {  # override -> the text of its refusal
         "search is a section", "5, a whole number", "a mapping of settings", "write search.epochs: ..."
     ),
     "features.kind=fbank": told(
-        "features.kind cannot be 'fbank'", "'fbank', text", "logmel, mfcc", "set features.kind to one of them"
+        "features.kind cannot be 'fbank'",
+        "'fbank', text",
+        "logmel, mfcc, pretrained",
+        "set features.kind to one of them",
     ),
     "features.kind=1": told(
-        "features.kind cannot be '1'", "'1', text", "logmel, mfcc", "set features.kind to one of them"
+        "features.kind cannot be '1'",
+        "'1', text",
+        "logmel, mfcc, pretrained",
+        "set features.kind to one of them",
     ),
     "study.arms=darts": told(
         "study.arms has the wrong type", "'darts', text", "a list", "write study.arms=[darts]"

@@ -31,8 +31,9 @@ from raysernas.record.genotype import (
 )
 from tests.support.marks import slow_after
 from tests.support.sequences import chosen_cell
-from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, design, network, resolved
+from tests.support.small import BANDS, CLASSES, LAYERS, NETWORK, WINDOW, design, network, resolved
 
+INPUTS = {"bands": None, "layers": LAYERS}
 NETWORKS = [arm for arm in ARMS if arm != "majority"]
 
 
@@ -41,9 +42,10 @@ def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(count, WINDOW, BANDS, dtype=torch.float64), torch.randint(1, WINDOW + 1, (count,))
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_logits_of_an_utterance_are_the_same_alone_and_in_any_batch(arm):
-    net = network(arm).double().eval()
+def test_logits_of_an_utterance_are_the_same_alone_and_in_any_batch(arm, layers):
+    net = network(arm, layers=layers).double().eval()
     x, frames = inputs(7)
     together = net(x, frames)
     alone = torch.cat([net(x[i : i + 1], frames[i : i + 1]) for i in range(7)])
@@ -52,10 +54,11 @@ def test_logits_of_an_utterance_are_the_same_alone_and_in_any_batch(arm):
     torch.testing.assert_close(net(x[order], frames[order]), together[order], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("arm", NETWORKS)
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 16])
-def test_any_batch_size_trains(arm, count):
-    net = network(arm).double().train()
+@pytest.mark.parametrize("count", slow_after(3, [1, 2, 5, 3, 16]))
+def test_any_batch_size_trains(arm, count, layers):
+    net = network(arm, layers=layers).double().train()
     x, frames = inputs(count)
     net(x, frames).sum().backward()
     assert all(
@@ -63,9 +66,10 @@ def test_any_batch_size_trains(arm, count):
     )
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_recurrent_networks_see_the_order_of_time_and_only_bands_are_pooled(arm):
-    net = network(arm).double().eval()
+def test_every_frame_reaches_the_logits(arm, layers):
+    net = network(arm, layers=layers).double().eval()
     x, _ = inputs(1)
     x.requires_grad_()
     whole = torch.tensor([WINDOW])
@@ -93,9 +97,10 @@ def mask_counts(front: Cells | Blocks | Bands, time: int, steps: int) -> None:
     assert true_steps(torch.tensor([time]), front.halvings, steps + 5).sum() == steps
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("arm", NETWORKS)
-def test_padded_steps_get_no_gradient_in_the_pooling(arm):
-    net = network(arm).double().eval()
+def test_padded_steps_get_no_gradient_in_the_pooling(arm, layers):
+    net = network(arm, layers=layers).double().eval()
     x, frames = inputs(1)[0], torch.tensor([4])
     seen = []
     net.pooling.register_forward_pre_hook(
@@ -155,9 +160,10 @@ SPACES = {
 }
 
 
-def inject(genotype: Genotype, config: NetworkConfig) -> dict[GenotypePart, torch.Tensor]:
+def inject(genotype: Genotype, config: NetworkConfig, layers: Any = None) -> dict[GenotypePart, torch.Tensor]:
     """The mixing weights of a genotype: 1 for its genes, else 0."""
-    return {part: torch.from_numpy(values) for part, values in one_hot(genotype, space(config)).items()}
+    choices = space(config, tuple(layers or ()))
+    return {part: torch.from_numpy(values) for part, values in one_hot(genotype, choices).items()}
 
 
 def fill(target: Any, source: Any) -> None:
@@ -169,6 +175,9 @@ def fill(target: Any, source: Any) -> None:
 
 def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
     """Give a derived network the supernet's weights."""
+    if genotype.layer:
+        number = list(LAYERS).index(genotype.layer[0][0].operation)
+        fill(derived.layers.projections[0], supernet.layers.projections[number])
     fill(derived.pooling, supernet.pooling)
     fill(derived.output, supernet.output)
     fill(derived.front.stem, supernet.front.stem)
@@ -195,27 +204,31 @@ def copy_weights(supernet: Any, derived: Any, genotype: Genotype) -> None:
         derived.recurrence.cells[i] = chosen_cell(mixed, genotype.recurrent)
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("seed", slow_after(1, range(3)))
 @pytest.mark.parametrize("training", [True, False])
-def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, seed, training):
+def test_supernet_with_injected_mixing_weights_equals_the_derived_network(name, seed, training, layers):
     config = SPACES[name]
-    genotype = draw(np.random.default_rng(seed), space(config))
-    supernet = network("darts", chosen=False, config=config).double()
-    derived = build(Design(front="cells"), config, (WINDOW, BANDS), CLASSES, genotype).double()
+    genotype = draw(np.random.default_rng(seed), space(config, tuple(layers or ())))
+    mixing = inject(genotype, config, layers)
+    supernet = network("darts", chosen=False, config=config, layers=layers).double()
+    size, design = (WINDOW, BANDS), Design(front="cells")
+    derived = build(design, config, size, CLASSES, genotype, layers=layers).double()
     x, frames = inputs(6)
-    supernet.train()(x, frames, inject(genotype, config))  # so that running statistics are not trivial
+    supernet.train()(x, frames, mixing)  # so that running statistics are not trivial
     copy_weights(supernet, derived, genotype)
     supernet.train(training)
     derived.train(training)
-    expected = supernet(x, frames, inject(genotype, config))
+    expected = supernet(x, frames, mixing)
     torch.testing.assert_close(derived(x, frames), expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("layers", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("name", SPACES)
-def test_every_weight_and_mixing_weight_of_a_supernet_has_an_influence(name):
-    config = SPACES[name]
-    net = network("darts", chosen=False, config=config).double().train()
+def test_every_weight_and_mixing_weight_of_a_supernet_has_an_influence(name, layers):
+    config, choices = SPACES[name], space(SPACES[name], tuple(layers or ()))
+    net = network("darts", chosen=False, config=config, layers=layers).double().train()
     mixing: dict[GenotypePart, torch.Tensor] = {
         part: torch.full(
             (len(each.edges), len(each.operations)),
@@ -223,14 +236,14 @@ def test_every_weight_and_mixing_weight_of_a_supernet_has_an_influence(name):
             dtype=torch.float64,
             requires_grad=True,
         )
-        for part, each in space(config).items()
+        for part, each in choices.items()
     }
     net(*inputs(4), mixing).square().sum().backward()
     idle = {name for name, value in net.named_parameters() if value.grad is None or not value.grad.any()}
     assert idle <= {"pooling.score.2.bias"}, "a softmax does not see what all its scores have in common"
     for part, shares in mixing.items():
         assert shares.grad is not None
-        real = space(config)[part].real
+        real = choices[part].real
         assert (shares.grad[:, real] != 0).all(), part
 
 

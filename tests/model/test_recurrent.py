@@ -28,7 +28,7 @@ def test_padded_steps_get_no_attention_and_the_rest_sums_to_one():
 
 def test_mean_pooling_is_the_mean_of_the_true_steps():
     x = torch.randn(2, 5, 3, dtype=torch.float64)
-    pooled = MeanPooling()(x, true_steps(torch.tensor([5, 2]), 0, 5))
+    pooled = MeanPooling(3)(x, true_steps(torch.tensor([5, 2]), 0, 5))
     torch.testing.assert_close(pooled, torch.stack([x[0].mean(0), x[1, :2].mean(0)]))
 
 
@@ -43,7 +43,7 @@ def test_the_recurrence_runs_along_time_and_not_across_the_batch():
 
 def test_order_of_frames_matters_to_the_recurrence():
     torch.manual_seed(0)
-    recurrence, pooling = Recurrence(4, 5).double(), MeanPooling()
+    recurrence, pooling = Recurrence(4, 5).double(), MeanPooling(10)
     x, mask = torch.randn(1, 6, 4, dtype=torch.float64), torch.ones(1, 6, dtype=torch.bool)
     assert not torch.allclose(pooling(recurrence(x, mask), mask), pooling(recurrence(x.flip(1), mask), mask))
 

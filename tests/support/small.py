@@ -1,7 +1,7 @@
 """Small inputs for the tests: a corpus part made of noise, and a network of every arm."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from raysernas.record.genotype import draw, space
 from raysernas.training.evaluation import Prediction, evaluate, network_posteriors
 
 BANDS, WINDOW, CLASSES = 8, 16, 3
+LAYERS = {"layer_0": 5, "layer_1": 2, "layer_2": 1}  # a frame of as many numbers, in layers
 SYNTHETIC = CorpusConfig(synthetic_speakers=4, synthetic_takes=1)
 NETWORK = NetworkConfig(
     cells=3, nodes=2, channels=2, stem_halves=False, hidden=4, dropout=0.0, designed_channels=2
@@ -59,12 +60,20 @@ def altered(frames: FrameStore, change: Callable[[int, Float32Array], Float32Arr
     )
 
 
-def network(arm: str, *, chosen: bool = True, config: NetworkConfig = NETWORK, seed: int = 0) -> Network:
-    """A network of any arm but `majority`, with a drawn genotype where the arm has one (or the supernet)."""
+def network(
+    arm: str,
+    *,
+    chosen: bool = True,
+    config: NetworkConfig = NETWORK,
+    seed: int = 0,
+    layers: Mapping[str, int] | None = None,
+) -> Network:
+    """A network of any arm that has one, with a drawn genotype where the arm has one (or the supernet)."""
     torch.manual_seed(seed)
-    config = resolved(arm, config)
-    genotype = draw(np.random.default_rng(seed), space(config)) if chosen and ARMS[arm].has_genotype else None
-    return build(design(arm), config, (WINDOW, BANDS), CLASSES, genotype)
+    config, genotype = resolved(arm, config), None
+    if chosen and ARMS[arm].has_genotype:
+        genotype = draw(np.random.default_rng(seed), space(config, tuple(layers or ())))
+    return build(design(arm), config, (WINDOW, BANDS), CLASSES, genotype, layers=layers)
 
 
 def design(arm: str) -> Design:

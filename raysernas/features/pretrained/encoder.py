@@ -62,7 +62,7 @@ class Encoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class EncoderShape:
     """What an encoder gives, measured."""
 
     layers: int  # states that can be chosen from
@@ -93,19 +93,21 @@ def load(folder: Path, device: torch.device) -> Encoder:
     except Fault:
         raise
     except Exception as error:  # of safetensors, transformers, torch or the disk: all mean an unusable folder
-        raise _unusable(folder, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}") from error
+        raise _unusable(
+            folder, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        ) from error
     _check_whole(folder, model, module, report)
     return Encoder(module.eval().requires_grad_(False).to(device), prepare, device)
 
 
-def measured(encoder: Encoder) -> Shape:
+def measured(encoder: Encoder) -> EncoderShape:
     """What an encoder gives for noise."""
     rate_hz = encoder.sample_rate_hz
     noise = np.random.default_rng(0).standard_normal(3 * rate_hz).astype(np.float32)
     with torch.inference_mode():
         short, long = encoder.states(noise[:rate_hz]), encoder.states(noise)
     hop = round(2 * rate_hz / (long.shape[1] - short.shape[1]))
-    return Shape(len(long), long.shape[2], hop, rate_hz)
+    return EncoderShape(len(long), long.shape[2], hop, rate_hz)
 
 
 def _check_whole(folder: Path, model: Any, module: Any, report: Any) -> None:

@@ -1,12 +1,11 @@
 """The folder of a pretrained model: where it lies, and the hash of what is in it.
 
-`features.model` is a folder, a bucket, or a name on the Hugging Face hub, with `@REVISION` if wanted. A name is
-fetched once, when a study is planned; trials read local files only. Weights are safetensors: nothing is
+`features.model` is a folder, a bucket, or a name on the Hugging Face hub, with `@REVISION` if wanted. A name
+is fetched once, when a study is planned; trials read local files only. Weights are safetensors, so nothing is
 unpickled. The hash is part of every digest; where the folder lies is not.
 """
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ READ = 1 << 22  # bytes at a time
 
 
 def import_transformers() -> Any:
-    """transformers, or a Fault that says how to get it. It sends nothing and asks nobody."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    """transformers, or a Fault that says how to get it."""
     try:
         import transformers
     except ImportError as error:
@@ -106,7 +104,7 @@ def _missing(model: str, what: str, error: Exception | None = None) -> Fault:
         "features",
         what,
         got=f"{model!r}{reason}",
-        expected="a folder with config.json, preprocessor_config.json and *.safetensors, or a name on the hub",
+        expected="a name on the hub, or a folder with config.json, preprocessor_config.json, *.safetensors",
         fix="set features.model=FOLDER; without network, run 'hf download NAME' where there is one and bring "
         "the folder",
     )

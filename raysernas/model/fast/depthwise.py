@@ -1,8 +1,8 @@
 """Depthwise convolutions that are fast on a CPU, with the results of PyTorch's.
 
-In: maps [batch, channel, time, band], channels last, and kernels of 3x3, 5x5, 3x1 or 5x1. Out: the convolved map. What
-is slow in oneDNN is expressed by what is fast there: a dilation of 2 becomes a dense convolution on the
-phases of the map (space to batch, see `phases`), and the weight gradient of a 5x5 kernel is taken in two
+In: maps [batch, channel, time, band], channels last, and kernels of 3x3, 5x5, 3x1 or 5x1. Out: the convolved
+map. What is slow in oneDNN is expressed by what is fast there: a dilation of 2 becomes a dense convolution on
+the phases of the map (space to batch, see `phases`), and the weight gradient of a 5x5 kernel is taken in two
 blocks of three columns, because oneDNN (3.12) is only fast up to that width.
 """
 
