@@ -23,7 +23,7 @@ from raysernas.config.fault import Fault
 from raysernas.corpora.audio import Samples
 from raysernas.corpora.corpus import Corpus, Utterance
 from raysernas.features.extraction import Extract
-from raysernas.features.front_end import Clip, Float32Array
+from raysernas.features.front_end import Clip, FrameArray
 from raysernas.features.threads import workers
 from raysernas.record import seal, storage
 from raysernas.record.limits import cores
@@ -45,9 +45,9 @@ Read = Callable[[Utterance], Samples]
 class Shard:
     """Clips one after another: utterance i has rows `offsets[i]:offsets[i+1]` of `values`."""
 
-    values: Float32Array  # [sum of frames, width]
+    values: FrameArray  # [sum of frames, width]
     offsets: npt.NDArray[np.int64]  # [utterance + 1]
-    silence: Float32Array  # [utterance, width]
+    silence: FrameArray  # [utterance, width]
     true: npt.NDArray[np.int64]  # [utterance]
 
 
@@ -65,12 +65,12 @@ class FrameStore:
         """Numbers in one frame."""
         return self.shards[0].values.shape[1]
 
-    def of(self, index: int) -> Float32Array:
+    def of(self, index: int) -> FrameArray:
         """Frames [time, width] of one utterance with its padding, read-only."""
         shard, i = self._at(index)
         return shard.values[shard.offsets[i] : shard.offsets[i + 1]]
 
-    def silence_of(self, index: int) -> Float32Array:
+    def silence_of(self, index: int) -> FrameArray:
         """A silent frame [width] of that utterance."""
         shard, i = self._at(index)
         return shard.silence[i]

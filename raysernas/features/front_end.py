@@ -20,7 +20,7 @@ from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
 
 Float32Array = npt.NDArray[np.float32]
-FrameArray = npt.NDArray[np.floating]  # [time, width], in the precision in which they are kept
+FrameArray = npt.NDArray[np.floating]  # numbers of frames, in the precision in which they are kept
 # waveform [samples] -> its frames, and one frame in which nothing is heard
 Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor, "1 width"]]]
 
@@ -29,8 +29,8 @@ Transform = Callable[[Samples], tuple[Float[Tensor, "time width"], Float[Tensor,
 class Clip:
     """The frames of one utterance."""
 
-    values: FrameArray
-    silence: Float32Array  # [width], a frame in which nothing is heard
+    values: FrameArray  # [time, width]
+    silence: FrameArray  # [width], a frame in which nothing is heard
     true: int  # frames of `values` that hold the utterance; padding follows
 
 

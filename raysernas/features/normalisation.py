@@ -15,7 +15,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.features.cache import FrameStore
-from raysernas.features.front_end import Clip, Float32Array
+from raysernas.features.front_end import Clip, Float32Array, FrameArray
 
 SMALLEST_DEVIATION = 1e-5
 
@@ -66,7 +66,7 @@ def unscaled(width: int, *, by_clip: bool = False, fill: Float32Array | None = N
     return Normalisation(zeros, zeros + 1, by_clip=by_clip, fill=fill)
 
 
-def moments(clips: Sequence[Float32Array]) -> tuple[Float32Array, Float32Array]:
+def moments(clips: Sequence[FrameArray]) -> tuple[Float32Array, Float32Array]:
     """Mean and deviation [width] over all frames of some clips, read clip by clip: a corpus may not fit into
     memory.
     """
@@ -98,5 +98,5 @@ def _by_speaker(frames: FrameStore, corpus: Corpus, used: Sequence[int]) -> Norm
     return Normalisation(np.stack(means), np.stack(deviations), rows)
 
 
-def _true(frames: FrameStore, index: int) -> Float32Array:
+def _true(frames: FrameStore, index: int) -> FrameArray:
     return frames.of(index)[: frames.true_frames(index)]

@@ -44,6 +44,15 @@ def test_what_is_masked_is_the_mean_of_its_band():
     assert torch.equal(masked, torch.where(masked == 0, 0, fill))
 
 
+def test_frames_without_bands_are_masked_over_time_only():
+    config = RetrainConfig(masks=2, mask_frames=5, mask_bands=9)
+    masked = mask(
+        torch.ones(8, 20, 10), config, torch.Generator().manual_seed(2), torch.zeros(10), bands=False
+    )
+    assert (masked == 0).any()
+    assert torch.equal((masked == 0).any(dim=2), (masked == 0).all(dim=2))
+
+
 def test_clips_are_masked_independently():
     masked = mask(
         torch.ones(8, 50, 20),

@@ -27,6 +27,7 @@ def test_the_cache_gives_back_the_same_features(tmp_path):
 
 PUBLISHED: FeaturesConfig = PRESETS["features"]["published"]
 DEFAULT, MFCC, PADDED = FeaturesConfig(), FeaturesConfig(kind="mfcc"), FeaturesConfig(pad="waveform")
+ENCODER = FeaturesConfig(kind="pretrained", fingerprint="a", layers=(0, 1), layer_width=4)
 READ = [
     (DEFAULT, "kind", "mfcc"),
     (DEFAULT, "backend", "librosa"),
@@ -40,12 +41,17 @@ READ = [
     (DEFAULT, "device", "cuda"),
     (MFCC, "coefficients", 20),
     (PADDED, "window_s", 1.0),
+    (ENCODER, "fingerprint", "b"),
+    (ENCODER, "layers", (1,)),
 ]
 UNREAD = [
     (DEFAULT, "window_s", 1.0),
     (DEFAULT, "normalisation", "none"),
     (DEFAULT, "coefficients", 20),
     (PADDED, "normalisation", "none"),
+    (ENCODER, "model", "elsewhere"),
+    (ENCODER, "layer_width", 5),
+    (DEFAULT, "layers", (1,)),
 ]
 
 

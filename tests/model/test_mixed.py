@@ -65,17 +65,16 @@ def test_search_cells_equal_the_plain_operations(
 @pytest.mark.parametrize("kind", ["normal", "reduction"])
 @pytest.mark.parametrize(("channels", "steps"), [(1, 2), (3, 7), (8, 12), (33, 5)])
 @pytest.mark.parametrize("training", [True, False])
-def test_cells_over_time_equal_the_plain_operations_with_kernels_of_one_column(
-    kind, channels, steps, training
-):
+def test_cells_over_time_equal_the_plain_operations(kind, channels, steps, training):
     torch.manual_seed(0)
-    cell = SearchCell(kind, 2, (3, 5), channels, halved_before=False, halves=(2, 1)).double().train(training)
+    cell = SearchCell(kind, 2, (3, 5), channels, halved_before=False, halves=(2, 1))
     without_bands(cell)
     assert {layer.kernel_size[1] for layer in cell.modules() if isinstance(layer, nn.Conv2d)} == {1}
+    plain = reference(cell.double().train(training))
     maps = [torch.randn(3, width, steps, 1, dtype=torch.float64) for width in (3, 5)]
     maps = [x.contiguous(memory_format=torch.channels_last) for x in maps]
     mixing = torch.rand(len(sources(2)), len(CELL_OPERATIONS), dtype=torch.float64)
-    assert_same(everything(cell, maps, mixing), everything(reference(cell), maps, mixing), 1e-10)
+    assert_same(everything(cell, maps, mixing), everything(plain, maps, mixing), 1e-10)
 
 
 @pytest.mark.parametrize("halves", STRIDES[1:])
