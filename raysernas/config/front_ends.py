@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from raysernas.config.schema import FeaturesConfig
 
+MIX = "mix"  # in place of a layer's name: all of them, mixed
 LAYERS: dict[str, Callable[[FeaturesConfig], tuple[str, ...]]] = {
     "pretrained": lambda config: tuple(f"layer_{number}" for number in config.layers),
 }

@@ -6,7 +6,7 @@ In: a configuration whose settings are in their ranges one by one. The first rul
 import re
 
 from raysernas.config.fault import Fault
-from raysernas.config.front_ends import LAYERS
+from raysernas.config.front_ends import LAYERS, MIX
 from raysernas.config.schema import Config
 
 FEWEST_RANKED = 8  # genotypes of a rank correlation
@@ -94,6 +94,10 @@ def _check_features(config: Config) -> None:
     if features.kind in LAYERS and features.pad == "waveform":
         what = f"features.pad=waveform, but the frames of features.kind={features.kind} are padded themselves"
         raise Fault("config", what, got="pad: waveform", expected="frames", fix="set features.pad=frames")
+    if features.kind not in LAYERS and config.network.layer != MIX:
+        what = f"network.layer names a layer, but the frames of features.kind={features.kind} have none"
+        fix = "set network.layer=mix, or features.kind=pretrained"
+        raise Fault("config", what, got=config.network.layer, expected=MIX, fix=fix)
     if features.kind == "mfcc" and features.coefficients > features.bands:
         what, expected = "features.coefficients is more than features.bands", f"at most {features.bands}"
         fix = "set features.coefficients or features.bands"

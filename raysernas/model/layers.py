@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from raysernas.config.fault import Fault
+from raysernas.config.front_ends import MIX
 from raysernas.model.fast.phases import NewMap
 
 # A weight of the trained mixture moves by about the learning rate in a step. Multiplied by this, its softmax
 # leaves uniform within a few epochs; without, it stays there (0.21 to 0.34 for four layers on EmoDB).
 SHARPNESS = 30.0
-MIX = "mix"
 
 
 class Layers(nn.Module):

@@ -19,6 +19,7 @@ PACKAGES = (
     "optuna",
     "soundfile",
     "soxr",
+    "transformers",
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from raysernas.config.fault import Fault
 from raysernas.corpora import fetched
+from raysernas.record.files import STATE
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(@[\w.-]+)?")
 PATTERNS = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
@@ -39,7 +40,7 @@ def local(model: str, cache: Path | None, *, fetch: bool = False) -> Path:
     """The folder on this machine.
 
     Args:
-        cache: where a bucket is copied to.
+        cache: where a bucket is copied to, if not to the state folder of this machine.
         fetch: whether a name on the hub may be fetched.
 
     Raises:
@@ -47,8 +48,8 @@ def local(model: str, cache: Path | None, *, fetch: bool = False) -> Path:
     """
     if not model:
         raise _missing(model, "features.model is not set")
-    if "://" in model and cache is not None:
-        return fetched.local(model, cache)
+    if "://" in model:
+        return fetched.local(model, cache or STATE)
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder

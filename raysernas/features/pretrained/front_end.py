@@ -57,7 +57,7 @@ class Pretrained(FrontEnd):
             )
         return replace(
             config,
-            model=str(place.absolute()),
+            model=config.model if "://" in config.model else str(place.absolute()),
             fingerprint=found,
             layers=config.layers or tuple(range(shape.layers)),
             layer_width=shape.width,
