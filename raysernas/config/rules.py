@@ -91,6 +91,12 @@ def _check_features(config: Config) -> None:
         what = "features.device=cuda, but librosa computes on the CPU only"
         fix = "set features.backend=torchaudio or features.device=cpu"
         raise Fault("config", what, got="backend: librosa", expected="torchaudio", fix=fix)
+    if features.kind == "pretrained" and not features.model:
+        what, expected = (
+            "features.kind=pretrained, but features.model is not set",
+            "a folder, or NAME[@REVISION]",
+        )
+        raise Fault("config", what, got=repr(features.model), expected=expected, fix="set features.model")
     if features.kind in LAYERS and features.pad == "waveform":
         what = f"features.pad=waveform, but the frames of features.kind={features.kind} are padded themselves"
         raise Fault("config", what, got="pad: waveform", expected="frames", fix="set features.pad=frames")

@@ -9,6 +9,7 @@ from typing import Any
 
 from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
+from raysernas.config.front_ends import LAYERS
 from raysernas.config.identity import flatten, reads
 from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, Value
@@ -16,7 +17,10 @@ from raysernas.config.setting import declared
 from raysernas.config.values import check_ranges, with_values
 
 # the corpus decides who validates: candidates would be compared on different speakers
-NOT_SEARCHED = ("study.", "compute.", "features.device", "corpus.")
+NOT_SEARCHED = (
+    *("study.", "compute.", "corpus.", "features.device"),
+    *("features.model", "features.fingerprint", "features.layer_width"),
+)
 
 
 def check_space(config: Config) -> None:
@@ -54,6 +58,10 @@ def _check_axis(config: Config, key: str, axis: Any) -> None:
         )
     _check_effect(config, key)
     offered = _choices(key, axis) if "choices" in axis else _edges(key, axis, flat[key])
+    if key == "features.kind" and config.features.kind not in LAYERS and LAYERS.keys() & {*offered}:
+        what = "study.space.features.kind offers frames of layers, but the configuration as written has none"
+        expected = "the front end with layers in features.kind, the others in the space"
+        raise Fault("config", what, got=offered, expected=expected, fix="set features.kind")
     for value in offered:
         if fault := _refused(config, {key: value}):
             what = f"study.space offers a value that the setting refuses: {fault.what}"

@@ -241,11 +241,14 @@ def values_of(key: str, setting: Setting) -> st.SearchStrategy[Any]:
 
 
 def allowed(flat: dict[str, Any]) -> dict[str, Any]:
-    """Speaker-dependent folds with the permission that they need; without what needs a varied sound, or free
-    cells.
+    """Speaker-dependent folds with the permission that they need; without what needs a varied sound, free
+    cells, or frames of layers.
     """
     varied = any(flat.get(f"retrain.{name}") for name in ("speeds", "pitches_st", "noise_snr_db", "shift_s"))
+    layered = flat.get("features.kind") == "pretrained"
     unfit = {"retrain.versions": not varied, "retrain.drop_path": flat.get("network.cnn") == "ordered"}
+    unfit |= {"network.layer": not layered, "features.pad": layered}
+    flat = flat | ({"features.model": "folder"} if layered else {})
     flat = {key: value for key, value in flat.items() if not unfit.get(key)}
     dependent = flat.get("corpus.folds") == "random" or flat.get("corpus.valid") == "utterances"
     return flat | {"corpus.speaker_dependent": True} if dependent else flat

@@ -37,6 +37,16 @@ RACE = "study.racing.enabled=true"
             "study.points.a lies outside the range of",
         ),
         (
+            ("features.model=m", "study.space={features.kind: {choices: [logmel, pretrained]}}"),
+            "study.space.features.kind offers frames of layers, but the configuration as written has none",
+        ),
+        (("features.kind=pretrained",), "features.kind=pretrained, but features.model is not set"),
+        (
+            ("features.kind=pretrained", "features.model=m", "features.pad=waveform"),
+            "features.pad=waveform, but the frames of features.kind=pretrained are padded themselves",
+        ),
+        (("network.layer=layer_2",), "network.layer names a layer, but the frames of features.kind=logmel"),
+        (
             (SPACE, "study.points={a: {search.alphas_lr: 0.002}}"),
             "study.points are more than study.candidates leaves room for",
         ),
