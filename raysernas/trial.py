@@ -30,6 +30,7 @@ from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.record import attempts, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
+from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
@@ -139,13 +140,12 @@ def _attempt(
                 facts |= audit.checks(trial, data, found.searched, reporter, checkpoints.stage)
         facts |= cost.row("checks")
 
-        # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
+        # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers; if that is
+        # asked for, once more on all of these people, for that many epochs
         retrained: list[Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
-                reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
-                checkpoint = checkpoints.stage(f"retrain-{seed}")
-                model = arm.fit(trial, data, found.genotype, str(seed), reporter, checkpoint)
+                model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
             stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
             retrained.append(Retrained(seed, model, cost.row("retrain")))
 
@@ -157,6 +157,24 @@ def _attempt(
         mean = float(np.mean([each.model.valid.ua for each in retrained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return outcome.finished(trial, study.name, files.key, data, retrained, predictions, facts)
+
+
+def _retrained(
+    trial: TrialConfig,
+    data: Data,
+    genotype: Genotype | None,
+    seed: int,
+    telemetry: Telemetry,
+    checkpoints: TrialCheckpoints,
+) -> TrainedModel:
+    """The model that is tested: that of the chosen epoch, or with `retrain.on=all_but_test` its successor."""
+    arm, purpose = MEMBERS[trial.arm], str(seed)
+    reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
+    chosen = arm.fit(trial, data, genotype, purpose, reporter, checkpoints.stage(f"retrain-{seed}"))
+    if trial.retrain.on == "train":
+        return chosen
+    reporter = telemetry.stage("refit", chosen.epoch, seed)
+    return arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoints.stage(f"refit-{seed}"))
 
 
 def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None:

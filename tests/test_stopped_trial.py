@@ -41,6 +41,7 @@ ARMS: dict[str, tuple[str, dict]] = {
         {"retrain.speeds": [0.9, 1.1], "retrain.versions": 2, "retrain.mixup": 0.5, "retrain.average": 0.9},
     ),
     "designed": ("cnn_lstm", {"retrain.shift_s": 0.1}),
+    "all but test": ("cnn", {"retrain.on": "all_but_test", "retrain.mixup": 0.5, "retrain.average": 0.9}),
 }
 
 

@@ -16,6 +16,7 @@ INTRODUCED: dict[str, Any] = {
     "search.relaxation": "softmax",
     "corpus.channel": "mean",
     "corpus.balance": "genders",
+    "retrain.on": "train",
 }
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
 PLACES = ("corpus.root", "corpus.fold_file")  # where something lies; the hash of its content counts instead

@@ -15,8 +15,9 @@ from raysernas.config.schema import Config, Value
 from raysernas.config.setting import declared
 from raysernas.config.values import check_ranges, with_values
 
-# the corpus decides who validates: candidates would be compared on different speakers
-NOT_SEARCHED = ("study.", "compute.", "features.device", "corpus.")
+# the corpus decides who validates: candidates would be compared on different speakers; and whether the tested
+# model has heard them too, they cannot judge
+NOT_SEARCHED = ("study.", "compute.", "features.device", "corpus.", "retrain.on")
 
 
 def check_space(config: Config) -> None:

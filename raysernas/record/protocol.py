@@ -58,6 +58,10 @@ def marks(
         found["transductive"] = (
             "candidates may normalise with all utterances of each speaker, test utterances included"
         )
+    if config.retrain.on == "all_but_test":
+        found["all but test"] = (
+            "the tested model was trained on the validation speakers too, for as many epochs as they chose"
+        )
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (

@@ -54,7 +54,7 @@ def believed(
 
 def known(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a ledger with all columns of TEXTS and NUMBERS, in the right types, and `trial`,
-    `genotype_digest` and `n_train`.
+    `genotype_digest` and `n_train` (utterances that the tested model was trained on).
     """
     numbers = {
         name: pd.to_numeric(rows[name], errors="coerce") if name in rows else np.nan for name in NUMBERS
@@ -62,12 +62,13 @@ def known(rows: pd.DataFrame) -> pd.DataFrame:
     texts = {name: rows[name].fillna("").astype(str) if name in rows else "" for name in TEXTS}
     kinds = dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(TEXTS, str) | dict.fromkeys(WHOLE, "int64")
     frame = rows.assign(**numbers, **texts).astype(kinds).copy()  # else in a hundred pieces, which is slow
+    refit = rows.get("retrain.on", pd.Series("", rows.index)) == "all_but_test"
     each = zip(*(frame[name] for name in KEY), strict=True)
     names = [TrialKey(arm=arm, candidate=c, fold=fold, seed=seed).name for arm, c, fold, seed in each]
     return frame.assign(
         trial=pd.Series(names, frame.index, str),
         genotype_digest=[_digest(text) for text in frame["genotype"]],
-        n_train=frame["n_weights"] + frame["n_alphas"],
+        n_train=frame["n_weights"] + frame["n_alphas"] + frame["n_valid"].where(refit, 0),
     )
 
 
