@@ -250,5 +250,5 @@ def test_the_ledger_of_before_is_read_beside_that_of_now(tmp_path):
         old.record, pd.read_parquet(old.record).drop(columns=["failure", "attempts"]).assign(schema_version=1)
     )
     table = ledger.table(study)
-    assert table["schema_version"].tolist() == [1, 3]
+    assert table["schema_version"].tolist() == [1, 4]
     assert table["failure"].isna().tolist() == [True, False]
