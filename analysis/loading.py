@@ -63,7 +63,7 @@ class Results:
 
         `trial` (its name), `planned` (whether study.yaml plans it: other rows count in the cost only), all
         columns of the ledger (settings dotted), `genotype_digest` (8 hexadecimal digits, empty without a
-        genotype), `n_train` (utterances of both halves).
+        genotype), `n_train` (utterances that the tested model was trained on).
         """
         return pd.concat([each.trials for each in self.members], ignore_index=True)
 

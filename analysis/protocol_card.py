@@ -97,7 +97,7 @@ def _counts(done: pd.DataFrame) -> str:
     """Utterances of a fold and of its parts, test speakers, and what was skipped."""
     if done.empty:
         return UNKNOWN
-    train, valid, test = (done[f"n_{part}"] for part in ("train", "valid", "test"))
+    train, valid, test = done["n_weights"] + done["n_alphas"], done["n_valid"], done["n_test"]
     sizes = f"training {_range(train)}, validation {_range(valid)}, test {_range(test)}"
     speakers = {one for text in done["test_speakers"].unique() for one in _json_list(text)}
     tested = f"; {len(speakers)} test speakers" if speakers else ""
@@ -168,7 +168,8 @@ def _retrain(config: Config) -> str:
     if not any(reads(arm, "retrain.epochs") for arm in config.study.arms):
         return ""
     retrain = config.retrain
-    return f"{retrain.epochs} epochs, batch {retrain.batch}; the epoch is chosen by validation UA"
+    anew = ", then trained anew on all but the test speakers" if retrain.on == "all_but_test" else ""
+    return f"{retrain.epochs} epochs, batch {retrain.batch}; the epoch is chosen by validation UA{anew}"
 
 
 def _versions(texts: pd.Series) -> str:

@@ -54,7 +54,7 @@ def folds(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     """FOLD_COLUMNS, one row for each arm and fold. Numbers are means over its `runs` (seeds x retrain seeds).
 
     `ua_seed_sd` is the deviation over the runs. A number that one of the runs lacks is NaN. `n_test` counts
-    the tested utterances, `n_train` those of both training halves.
+    the tested utterances, `n_train` those that the tested models were trained on.
     """
     rows = picked(trials, choice.chosen)
     best = {

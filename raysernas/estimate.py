@@ -82,7 +82,9 @@ def estimate(trial: TrialConfig, corpus: Corpus) -> Estimate:
     weight_steps, alpha_steps, measurements = _counts(trial.search, weights)
     searching = weight_steps * search.weight_step_s + alpha_steps * search.alpha_step_s
     epoch = -(-train // batch) * training.step_s + len(split.valid) / batch * training.evaluation_s
-    seconds = searching + measurements * search.curvature_s + arm.epochs(trial) * epoch
+    refit_epoch = -(-(train + len(split.valid)) // batch) * training.step_s  # validates nothing
+    retraining = arm.epochs(trial) * epoch + arm.refit_epochs(trial) * refit_epoch
+    seconds = searching + measurements * search.curvature_s + retraining
     return Estimate(search=search, training=training, seconds=seconds)
 
 

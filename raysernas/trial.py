@@ -29,8 +29,9 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.features import extraction
-from raysernas.record import attempts, ledger, lock, storage
+from raysernas.record import attempts, ensembles, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
+from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
@@ -140,17 +141,19 @@ def _attempt(
                 facts |= audit.checks(trial, data, found.searched, reporter, checkpoints.stage)
         facts |= cost.row("checks")
 
-        # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers
+        # 5. retrain from scratch on weights + alphas, the epoch chosen on the validation speakers; if that is
+        # asked for, once more on all of these people, for that many epochs
         retrained: list[Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
-                reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
-                checkpoint = checkpoints.stage(f"retrain-{seed}")
-                model = arm.fit(trial, data, found.genotype, str(seed), reporter, checkpoint)
+                chosen, model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
+                several = len(trial.retrain.seeds) > 1
+                valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
             stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
-            retrained.append(Retrained(seed, model, cost.row("retrain")))
+            retrained.append(Retrained(seed, model, valid, cost.row("retrain")))
 
-        # 6. test: every utterance of the held-out speakers, once, after everything has been chosen
+        # 6. test: every utterance of the held-out speakers, once, after everything has been chosen; the mean
+        # posteriors of several retrainings are scored as one model
         with metered(device) as cost:
             predictions = [_test(each.model, data, checkpoints.poll) for each in retrained]
         facts |= cost.row("test", runs=len(retrained))
@@ -158,6 +161,27 @@ def _attempt(
         mean = float(np.mean([each.model.valid.ua for each in retrained]))
         report(Progress(stage="test", epoch=1, epochs=1, valid_ua=mean))
         return outcome.finished(trial, study.name, files.key, data, retrained, predictions, facts)
+
+
+def _retrained(
+    trial: TrialConfig,
+    data: Data,
+    genotype: Genotype | None,
+    seed: int,
+    telemetry: Telemetry,
+    checkpoints: TrialCheckpoints,
+) -> tuple[TrainedModel, TrainedModel]:
+    """The model of the epoch that was chosen, and the one to be tested: with `retrain.on=all_but_test`
+    another, trained anew.
+    """
+    arm, purpose = MEMBERS[trial.arm], str(seed)
+    reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
+    chosen = arm.fit(trial, data, genotype, purpose, reporter, checkpoints.stage(f"retrain-{seed}"))
+    if trial.retrain.on == "train":
+        return chosen, chosen
+    reporter = telemetry.stage("refit", chosen.epoch, seed)
+    checkpoint = checkpoints.stage(f"refit-{seed}")
+    return chosen, arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoint)
 
 
 def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None:
@@ -252,6 +276,10 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     columns = {"valid_ua": METRICS["ua"], **{f"test_{name}": metric for name, metric in METRICS.items()}}
     scores = ", ".join(f"{name} {metric.text(rows[name].mean())}" for name, metric in columns.items())
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
+    if ensembles.MEMBERS in row:
+        columns = {f"ensemble_{name}": metric for name, metric in columns.items()}
+        scores = ", ".join(f"{name} {metric.text(row[name])}" for name, metric in columns.items())
+        print(f"mean posteriors of its {row[ensembles.MEMBERS]} retrainings: {scores}")
     marked = marks(
         assign(config, {"study.candidates": 1}),
         unknown=int(row["n_unknown"]),

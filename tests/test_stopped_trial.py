@@ -41,6 +41,7 @@ ARMS: dict[str, tuple[str, dict]] = {
         {"retrain.speeds": [0.9, 1.1], "retrain.versions": 2, "retrain.mixup": 0.5, "retrain.average": 0.9},
     ),
     "designed": ("cnn_lstm", {"retrain.shift_s": 0.1}),
+    "all but test": ("cnn", {"retrain.on": "all_but_test", "retrain.mixup": 0.5, "retrain.average": 0.9}),
 }
 
 
@@ -249,5 +250,5 @@ def test_the_ledger_of_before_is_read_beside_that_of_now(tmp_path):
         old.record, pd.read_parquet(old.record).drop(columns=["failure", "attempts"]).assign(schema_version=1)
     )
     table = ledger.table(study)
-    assert table["schema_version"].tolist() == [1, 3]
+    assert table["schema_version"].tolist() == [1, 4]
     assert table["failure"].isna().tolist() == [True, False]

@@ -204,7 +204,8 @@ def test_relabelling_the_test_speakers_changes_nothing_but_the_test_scores(tmp_p
 
     monkeypatch.setattr(catalogue, "read", relabelled)
     others, changed = run(tmp_path, trial, "relabelled")
-    touched = {"study", "test_ua", "test_wa", "test_f1", "test_confusion", "test_classes", "checksums"}
+    scores = [f"test_{name}" for name in ("ua", "wa", "f1", "confusion", "classes")]
+    touched = {"study", "checksums", *scores, *(f"ensemble_{name}" for name in scores)}
     kept = [name for name in rows if name not in touched and not str(name).endswith(ledger.MEASURED)]
     pd.testing.assert_frame_equal(rows[kept], others[kept])
     assert not rows["test_confusion"].equals(others["test_confusion"])
@@ -232,7 +233,7 @@ def test_other_sound_of_the_test_speakers_changes_nothing_but_the_test_scores(
 
     monkeypatch.setattr(loading, "load", other)
     others, changed = run(tmp_path, trial, "other")
-    for column in ("genotype", "search_entropy", "epoch", "valid_ua", "valid_confusion"):
+    for column in ("genotype", "search_entropy", "epoch", "valid_ua", "valid_confusion", "ensemble_valid_ua"):
         assert rows[column].tolist() == others[column].tolist()
     assert files.history.read_bytes() == changed.history.read_bytes()
     for seed in (0, 1):

@@ -40,6 +40,7 @@ WAYS = {
         "retrain.noise_snr_db=[10]",
         "retrain.shift_s=0.1",
     ),
+    "all but test": ("retrain.on=all_but_test", "retrain.speeds=[0.9,1.1]", "retrain.versions=2"),
     "merged": ("corpus.emotions=[anger,sadness]", "corpus.merge={happiness: anger, neutral: sadness}"),
 }
 

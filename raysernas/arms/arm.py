@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysernas.config.fault import Fault
 from raysernas.config.schema import TrialConfig
 from raysernas.model.network import Design
 from raysernas.record.genotype import Genotype
@@ -65,8 +66,15 @@ class Arm(ABC):
         return 0
 
     def epochs(self, trial: TrialConfig) -> int:
-        """Epochs of training from scratch that the whole trial takes, at most; a search is not one."""
+        """Epochs of training from scratch on weights + alphas that the whole trial takes, at most; a search
+        is not one.
+        """
         return len(trial.retrain.seeds) * trial.retrain.epochs
+
+    def refit_epochs(self, trial: TrialConfig) -> int:
+        """Epochs of training on all but the test speakers that the whole trial takes, at most."""
+        refits = trial.retrain.on == "all_but_test"
+        return len(trial.retrain.seeds) * trial.retrain.epochs if refits else 0
 
     @abstractmethod
     def fit(
@@ -84,6 +92,27 @@ class Arm(ABC):
             purpose: everything random depends on it, besides the trial's seed and fold.
             report: called after each epoch with its entry of the history.
         """
+
+    def refit(
+        self,
+        trial: TrialConfig,
+        data: Data,
+        genotype: Genotype | None,
+        purpose: str,
+        chosen: TrainedModel,
+        report: ReportEpoch,
+        checkpoint: StageCheckpoint,
+    ) -> TrainedModel:
+        """The model of `retrain.on=all_but_test`: trained anew on `data.part("all_but_test")`, with every
+        choice as the validation speakers made it for `chosen`, which `fit` gave for the same purpose. Its
+        `valid` is that of `chosen`.
+
+        Raises:
+            Fault: for an arm that has no such training.
+        """
+        del data, genotype, purpose, chosen, report, checkpoint
+        what, fix = f"the arm {trial.arm} cannot be trained on all but test", "set retrain.on=train"
+        raise Fault("arms", what, got="retrain.on: all_but_test", expected="an arm with `refit`", fix=fix)
 
 
 class NetworkArm(Arm):
@@ -106,6 +135,19 @@ class NetworkArm(Arm):
         checkpoint: StageCheckpoint,
     ) -> TrainedModel:
         return scratch.train(trial, data, self.design, genotype, purpose, report, checkpoint)
+
+    def refit(
+        self,
+        trial: TrialConfig,
+        data: Data,
+        genotype: Genotype | None,
+        purpose: str,
+        chosen: TrainedModel,
+        report: ReportEpoch,
+        checkpoint: StageCheckpoint,
+    ) -> TrainedModel:
+        assert isinstance(chosen, TrainedNetwork)
+        return scratch.train_anew(trial, data, self.design, genotype, purpose, chosen, report, checkpoint)
 
     def trainer(self, trial: TrialConfig, data: Data) -> Train:
         """The training of drawn and intermediate genotypes, whose epochs nobody is shown."""

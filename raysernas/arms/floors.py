@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raysernas.arms.arm import Architecture, Arm, NetworkArm
 from raysernas.config.schema import TrialConfig
-from raysernas.features.parts import Batch
+from raysernas.features.parts import Batch, Part
 from raysernas.record.genotype import Genotype, all_skip, space_of
 from raysernas.record.history import ReportEpoch
 from raysernas.record.metrics import Evaluation
@@ -43,11 +43,22 @@ class MajorityArm(Arm):
         report: ReportEpoch,
         checkpoint: StageCheckpoint,
     ) -> TrainedModel:
-        train, classes = data.part("train"), len(data.corpus.emotions)
-        counts = torch.bincount(torch.from_numpy(train.emotion), minlength=classes)
-        shares = counts.to(torch.get_default_dtype()) / len(train)
+        classes = len(data.corpus.emotions)
+        shares = _shares(data.part("train"), classes)
         valid = evaluate(lambda batch: _repeated(shares, batch), data.part("valid"), classes).evaluation
         return Majority(shares, valid)
+
+    def refit(
+        self,
+        trial: TrialConfig,
+        data: Data,
+        genotype: Genotype | None,
+        purpose: str,
+        chosen: TrainedModel,
+        report: ReportEpoch,
+        checkpoint: StageCheckpoint,
+    ) -> TrainedModel:
+        return Majority(_shares(data.part("all_but_test"), chosen.classes), chosen.valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,11 @@ class Majority:
 
     def state_dict(self) -> Mapping[str, Any]:
         return {"shares": self.shares}
+
+
+def _shares(part: Part, classes: int) -> Tensor:
+    counts = torch.bincount(torch.from_numpy(part.emotion), minlength=classes)
+    return counts.to(torch.get_default_dtype()) / len(part)
 
 
 def _repeated(shares: Tensor, batch: Batch) -> Posteriors:

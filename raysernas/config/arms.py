@@ -7,7 +7,7 @@ of an arm is in `raysernas/arms/`; what is declared here is what the settings an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-EVERY_ARM = ("arm", "fold", "seed", "corpus.", "compute.")
+EVERY_ARM = ("arm", "fold", "seed", "corpus.", "compute.", "retrain.on")
 TRAINING = (  # of a network on frames; `retrain.drop_path` belongs to the cells
     "features.",
     "network.dropout",

@@ -22,13 +22,11 @@ INTRODUCED: dict[str, Any] = {
     "network.projection": 64,
     "network.layer": "mix",
     "network.time_pooling": "usual",
+    "retrain.on": "train",
 }
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
-PLACES = (
-    "corpus.root",
-    "corpus.fold_file",
-    "features.model",
-)  # where something lies; the hash of its content counts instead
+# where something lies; the hash of its content counts instead
+PLACES = ("corpus.root", "corpus.fold_file", "features.model")
 FREE = (  # beginnings of keys that may change when a study is continued
     "study.name",
     "study.storage",

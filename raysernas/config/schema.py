@@ -250,6 +250,11 @@ class RetrainConfig:
     """Training of a chosen or hand-designed network from scratch; the same for every arm."""
 
     seeds: tuple[int, ...] = setting((0,), "one training per seed", needed=True)
+    on: Literal["train", "all_but_test"] = setting(
+        "train",
+        "whom the tested model is trained on; all_but_test: on the validation speakers too, in a second "
+        "training as long as they chose",
+    )
     epochs: int = setting(60, "epochs of a training", least=1)
     batch: int = setting(32, "utterances in a batch", least=2)
     lr: float = setting(2e-3, "highest learning rate (AdamW; warm-up, then cosine schedule)")

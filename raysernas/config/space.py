@@ -16,9 +16,10 @@ from raysernas.config.schema import Config, Value
 from raysernas.config.setting import declared
 from raysernas.config.values import check_ranges, with_values
 
-# the corpus decides who validates: candidates would be compared on different speakers
+# the corpus decides who validates: candidates would be compared on different speakers; and whether the tested
+# model has heard them too, they cannot judge
 NOT_SEARCHED = (
-    *("study.", "compute.", "corpus.", "features.device"),
+    *("study.", "compute.", "corpus.", "features.device", "retrain.on"),
     *("features.model", "features.fingerprint", "features.layer_width"),
 )
 

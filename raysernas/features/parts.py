@@ -28,7 +28,8 @@ from raysernas.features.loading import Waveforms
 from raysernas.features.normalisation import Normalisation
 from raysernas.features.threads import workers
 
-Role = Literal["weights", "alphas", "train", "valid", "test"]
+Role = Literal["weights", "alphas", "train", "valid", "all_but_test", "test"]
+TRAINED_ON: tuple[Role, ...] = ("train", "all_but_test")  # by a retraining; the sound of no other may vary
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Part:
         """Every utterance once, in random order and cropped at random; batch sizes differ by at most one.
 
         Args:
-            draw: called once for each utterance in turn, gives the change of its sound; only for `train`.
+            draw: called once for each utterance in turn, gives the change of its sound; only for TRAINED_ON.
             order: of the utterances, where it has been drawn before.
             taken: so many batches of that order are skipped, and nothing is drawn for them.
         """
@@ -120,12 +121,12 @@ class Part:
     def _changed(self, places: Sequence[int], draw: Callable[[], Change]) -> list[Clip]:
         """Clips of changed waveforms; those of an empty change equal `frames` bit for bit on one device."""
         waveforms = self.waveforms
-        if self.role != "train" or waveforms is None:
+        if self.role not in TRAINED_ON or waveforms is None:
             raise Fault(
                 "features",
                 "the sound of a part without waveforms was to be changed",
                 got=f"role {self.role!r}",
-                expected="the part 'train', from a trial whose retrain settings vary the sound",
+                expected="a part that is trained on, from a trial whose retrain settings vary the sound",
                 fix="ask Data.part for 'train'",
             )
         changes = [draw() for _ in places]

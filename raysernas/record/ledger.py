@@ -1,8 +1,8 @@
 """The record of every trial that has ended: written once, as its last step, and read as pandas tables.
 
 One Parquet file for each trial in `trials/`, until `compact` puts many into one; one row for each retrain
-seed (one row for a failed trial). Settings stand in dotted columns. Code that chooses anything reads
-`validation()`, which holds no test score.
+seed (one row for a failed trial), with the scores of their ensemble in columns of its own. Settings stand in
+dotted columns. Code that chooses anything reads `validation()`, which holds no test score.
 """
 
 import json
@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
-from raysernas.record import attempts, compaction, parquet, reading, seal, soundness, storage
+from raysernas.record import attempts, compaction, ensembles, parquet, reading, seal, soundness, storage
+from raysernas.record.ensembles import Ensemble
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.provenance import provenance
@@ -48,6 +49,7 @@ class TrialRecord:
     emotions: tuple[str, ...] = ()
     valid: Evaluation | None = None
     test: Evaluation | None = None
+    ensemble: Ensemble | None = None  # of all retrainings of the trial, if there are several
     # scalars: speakers, epoch, genotype, parameters, seconds, memory, versions
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class TrialRecord:
             "retrain_seed": self.retrain_seed,
             "digest": self.digest,
             **scores,
+            **_ensemble(self.ensemble),
             **self.facts,
         }
 
@@ -95,6 +98,13 @@ def _scores(part: str, evaluation: Evaluation | None) -> dict[str, Any]:
         f"{part}_classes": int(evaluation.present.sum()),
         f"{part}_confusion": json.dumps(evaluation.confusion.tolist()),
     }
+
+
+def _ensemble(found: Ensemble | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    scores = {**_scores("ensemble_valid", found.valid), **_scores("ensemble_test", found.test)}
+    return {ensembles.MEMBERS: found.members, **scores}
 
 
 def failure(trial: TrialConfig, study: str, key: TrialKey, reason: str, kind: Failure) -> TrialRecord:

@@ -3,7 +3,7 @@
 In: a study's folder. Out: text on a rich console, the same after a launch, a relaunch and in the analysis.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import METRICS, Metric
 
 NOTHING = "-"
+TableRow = dict[Hashable, Any]  # column -> value
 
 
 def print_tables(study_root: Path, console: Console) -> dict[str, str]:
@@ -34,9 +35,10 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
     rows, remarks = ledger.table_and_remarks(study)
     rows, odd = soundness.believed(rows, need_config(study).corpus.emotions)
     tables = summary.summary(study, rows)
+    arms = [each for arm in _rows(tables.arms) for each in (arm, *_ensembles(tables, arm["arm"]))]
     shown = {
-        "Test scores in percent, mean ± deviation over folds": _scores(tables.arms),
-        "What these are the scores of": _runs(tables.arms),
+        "Test scores in percent, mean ± deviation over folds": _scores(arms),
+        "What these are the scores of": _runs(arms),
     }
     if len(tables.folds):
         shown["Test UA of each fold"] = _folds(tables.folds, tables.arms["arm"].tolist())
@@ -49,6 +51,9 @@ def print_tables(study_root: Path, console: Console) -> dict[str, str]:
         console.print(table)
     for word, meaning in tables.marks.items():
         console.print(Padding(Text(f"{word}: {meaning}", style="bold yellow"), (0, 1)))
+    if len(tables.ensembles):
+        what = "an ensemble is the mean posterior of a trial's retrain seeds, scored as one model"
+        console.print(Padding(f"{what}; it counts in no score of its arm", (0, 1)))
     for row in tables.arms.to_dict("records"):
         if row["note"]:
             console.print(Padding(Text(f"{row['arm']}: {row['note']}", style="yellow"), (0, 1)))
@@ -70,24 +75,33 @@ def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
 
 
-def _scores(arms: pd.DataFrame) -> Table:
+def _rows(table: pd.DataFrame) -> list[TableRow]:
+    return table.to_dict("records")
+
+
+def _ensembles(tables: summary.Tables, arm: str) -> list[TableRow]:
+    """The row of an arm's ensembles, if it has them."""
+    return _rows(tables.ensembles[tables.ensembles["of"] == arm])
+
+
+def _scores(arms: Sequence[TableRow]) -> Table:
     table = _table()
     for metric in METRICS.values():
         table.add_column(metric.label, justify="right", no_wrap=True)
     for metric in METRICS.values():
         table.add_column(f"pooled {metric.label}", justify="right")
-    for row in arms.to_dict("records"):
+    for row in arms:
         spread = [_spread(metric, row[name], row[f"{name}_sd"]) for name, metric in METRICS.items()]
         pooled = [_score(metric, row[f"pooled_{name}"]) for name, metric in METRICS.items()]
         table.add_row(row["arm"], *spread, *pooled)
     return table
 
 
-def _runs(arms: pd.DataFrame) -> Table:
+def _runs(arms: Sequence[TableRow]) -> Table:
     table = _table()
     for heading in ("folds", "runs", "candidate", "valid UA", "parameters", "search s", "retrain s"):
         table.add_column(heading, justify="right")
-    for row in arms.to_dict("records"):
+    for row in arms:
         folds = NOTHING if pd.isna(row["folds"]) else f"{row['folds']:.0f}/{row['planned_folds']}"
         chosen = (
             f"each fold's, of {row['candidates']}"

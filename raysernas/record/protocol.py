@@ -66,6 +66,10 @@ def marks(
             "the frames are states of an encoder that was trained on other recordings; whether these were "
             "among them is not known"
         )
+    if config.retrain.on == "all_but_test":
+        found["all but test"] = (
+            "the tested model was trained on the validation speakers too, for as many epochs as they chose"
+        )
     study = config.study
     if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
         found["optimistic"] = (

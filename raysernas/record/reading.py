@@ -22,7 +22,8 @@ from raysernas.record import parquet, storage
 from raysernas.record.files import StudyFiles, TrialFiles, TrialKey
 from raysernas.record.seal import DamagedFault
 
-SCHEMA_VERSION = 3  # of the columns; 2 added `failure` and `attempts`, 3 `checksums` and others
+# of the columns; 2 added `failure` and `attempts`, 3 `checksums` and others, 4 the ensemble of retrain seeds
+SCHEMA_VERSION = 4
 KEY = ("arm", "candidate", "fold", "seed")
 ORDER = [*KEY, "retrain_seed"]
 NEEDED = (*KEY, "retrain_seed", "status", "digest", "schema_version")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from raysernas.record import ensembles
 from raysernas.record.files import TrialKey
 from raysernas.record.metrics import METRICS, scores
 from raysernas.record.reading import KEY
@@ -24,6 +25,7 @@ TEXTS = (
     *("arm", "status", "reason", "failure", "digest", "genotype", "emotions", "valid_confusion"),
     *("test_confusion", "test_speakers", "valid_speakers", "skipped", "unlike", "confounded", "checksums"),
     *("commit", "versions", "host", "cpu", "instructions"),
+    *ensembles.CONFUSIONS,
 )
 SCORES = tuple(f"{part}_{name}" for part in ("valid", "test") for name in METRICS)
 SECONDS = ("features_s", "search_s", "checks_s", "retrain_s", "test_s")  # of wall-clock time
@@ -36,7 +38,10 @@ NUMBERS = (
     *SECONDS,
     *CPU_SECONDS,
     "failed_s",
+    ensembles.MEMBERS,
+    *ensembles.SCORES,
 )
+PARTS = ("valid", "test", *ensembles.PARTS)
 WHOLE = ("candidate", "fold", "seed", "retrain_seed")
 CLOSE = 1e-6  # the most by which a score may differ from that of its confusion
 LONGEST = 10**6  # characters of a confusion: more than three hundred classes
@@ -44,7 +49,7 @@ NAMED = 3  # trials that a remark names; it counts the others
 
 
 def believed(
-    rows: pd.DataFrame, emotions: Sequence[str] = (), parts: Sequence[str] = ("valid", "test")
+    rows: pd.DataFrame, emotions: Sequence[str] = (), parts: Sequence[str] = PARTS
 ) -> tuple[pd.DataFrame, list[str]]:
     """`known`, `single` and `sound` of the rows of a ledger, and the remarks of the last two."""
     trials, twice = single(known(rows))
@@ -54,7 +59,7 @@ def believed(
 
 def known(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a ledger with all columns of TEXTS and NUMBERS, in the right types, and `trial`,
-    `genotype_digest` and `n_train`.
+    `genotype_digest` and `n_train` (utterances that the tested model was trained on).
     """
     numbers = {
         name: pd.to_numeric(rows[name], errors="coerce") if name in rows else np.nan for name in NUMBERS
@@ -62,12 +67,13 @@ def known(rows: pd.DataFrame) -> pd.DataFrame:
     texts = {name: rows[name].fillna("").astype(str) if name in rows else "" for name in TEXTS}
     kinds = dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(TEXTS, str) | dict.fromkeys(WHOLE, "int64")
     frame = rows.assign(**numbers, **texts).astype(kinds).copy()  # else in a hundred pieces, which is slow
+    refit = rows.get("retrain.on", pd.Series("", rows.index)) == "all_but_test"
     each = zip(*(frame[name] for name in KEY), strict=True)
     names = [TrialKey(arm=arm, candidate=c, fold=fold, seed=seed).name for arm, c, fold, seed in each]
     return frame.assign(
         trial=pd.Series(names, frame.index, str),
         genotype_digest=[_digest(text) for text in frame["genotype"]],
-        n_train=frame["n_weights"] + frame["n_alphas"],
+        n_train=frame["n_weights"] + frame["n_alphas"] + frame["n_valid"].where(refit, 0),
     )
 
 
@@ -82,7 +88,7 @@ def single(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def sound(
-    trials: pd.DataFrame, emotions: Sequence[str] = (), parts: Sequence[str] = ("valid", "test")
+    trials: pd.DataFrame, emotions: Sequence[str] = (), parts: Sequence[str] = PARTS
 ) -> tuple[pd.DataFrame, list[str]]:
     """The trials without impossible values, and remarks on those: scores outside 0..1 or unlike their
     confusion, torn confusions, and scores over other emotions than study.yaml names (if it names none: than
@@ -97,26 +103,69 @@ def sound(
         which = few(trials.loc[strange, "trial"])
         remarks.append(f"{which} have other emotions than the study; their scores count as unknown")
     for part in parts:
-        names, confusion = [f"{part}_{score}" for score in METRICS], f"{part}_confusion"
-        given, counted = trials[names].to_numpy(dtype=float), np.full((len(trials), len(METRICS)), np.nan)
-        counted[finished], torn = _scores(trials.loc[finished, confusion].tolist())
-        shares = given[:, [metric.is_share for metric in METRICS.values()]]
-        outside = finished & ((shares < 0) | (shares > 1)).any(axis=1)
-        unlike = finished & (np.abs(given - counted) > CLOSE).any(axis=1) & ~outside
-        torn = np.isin(np.arange(len(trials)), np.flatnonzero(finished)[torn])
-        for reason, bad in {"lie outside 0..1": outside, "do not fit their confusion": unlike}.items():
-            if bad.any():
-                trials.loc[bad, names] = np.nan
-                which = few(trials.loc[bad, "trial"])
-                remarks.append(f"{part} scores of {which} {reason} and count as unknown")
-        if torn.any():
-            which = few(trials.loc[torn, "trial"])
-            remarks.append(f"the {part} confusion of {which} cannot be read and is in no sum")
-        trials.loc[outside | unlike | torn | strange, confusion] = ""
-        trials.loc[strange, names] = np.nan
-        if (empty := finished & np.isnan(given[:, 0])).any():
-            remarks.append(f"{few(trials.loc[empty, 'trial'])} finished without a {part} UA")
-    return trials, remarks
+        remarks += _checked(trials, part, finished, strange)
+    return trials, [*remarks, *_fit_members(trials, [part for part in parts if part in ensembles.PARTS])]
+
+
+def _checked(
+    trials: pd.DataFrame, part: str, finished: npt.NDArray[np.bool_], strange: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Take out the impossible scores of one part; the remarks on them."""
+    remarks, names, confusion = list[str](), [f"{part}_{score}" for score in METRICS], f"{part}_confusion"
+    given, counted = trials[names].to_numpy(dtype=float), np.full((len(trials), len(METRICS)), np.nan)
+    counted[finished], torn = _scores(trials.loc[finished, confusion].tolist())
+    shares = given[:, [metric.is_share for metric in METRICS.values()]]
+    outside = finished & ((shares < 0) | (shares > 1)).any(axis=1)
+    unlike = finished & (np.abs(given - counted) > CLOSE).any(axis=1) & ~outside
+    torn = np.isin(np.arange(len(trials)), np.flatnonzero(finished)[torn])
+    for reason, bad in {"lie outside 0..1": outside, "do not fit their confusion": unlike}.items():
+        if bad.any():
+            trials.loc[bad, names] = np.nan
+            which = few(trials.loc[bad, "trial"])
+            remarks.append(f"{part} scores of {which} {reason} and count as unknown")
+    if torn.any():
+        which = few(trials.loc[torn, "trial"])
+        remarks.append(f"the {part} confusion of {which} cannot be read and is in no sum")
+    trials.loc[outside | unlike | torn | strange, confusion] = ""
+    trials.loc[strange, names] = np.nan
+    needed = finished & (part not in ensembles.PARTS or trials[ensembles.MEMBERS].notna().to_numpy())
+    if (empty := needed & np.isnan(given[:, 0])).any():
+        remarks.append(f"{few(trials.loc[empty, 'trial'])} finished without a {part} UA")
+    return remarks
+
+
+def _fit_members(trials: pd.DataFrame, parts: Sequence[str]) -> list[str]:
+    """Take out the ensembles that are not of the retrainings beside them (of another number of them, of other
+    utterances, or not the same in every row); the remark on those.
+    """
+    own = trials[(trials["status"] == "finished") & trials[ensembles.MEMBERS].notna()]
+    columns = [ensembles.MEMBERS, *(name for part in parts for name in _columns(part))]
+    each = own.groupby("trial")
+    fits = (each[columns].nunique(dropna=False) == 1).all(axis=1)
+    fits &= each[ensembles.MEMBERS].first() == each.size()
+    for part in parts:
+        together, alone = (
+            _support(own[f"{name}_confusion"]) for name in (part, part.removeprefix("ensemble_"))
+        )
+        unlike = [one != other and "" not in (one, other) for one, other in zip(together, alone, strict=True)]
+        fits &= ~fits.index.isin(own.loc[unlike, "trial"])
+    bad = trials["trial"].isin(fits.index[~fits])
+    if not parts or not bad.any():
+        return []
+    trials.loc[bad, [*columns[:1], *ensembles.SCORES]] = np.nan
+    trials.loc[bad, list(ensembles.CONFUSIONS)] = ""
+    return [
+        f"the ensembles of {few(trials.loc[bad, 'trial'])} do not fit their retrainings and count as unknown"
+    ]
+
+
+def _columns(part: str) -> list[str]:
+    return [*(f"{part}_{score}" for score in METRICS), f"{part}_confusion"]
+
+
+def _support(texts: pd.Series) -> list[str]:
+    """How many utterances of each emotion a confusion counts, as text; "" for what is none."""
+    return ["" if one is None else str(one.sum(axis=1).tolist()) for one in confusions(texts.tolist())]
 
 
 def fits(checksums: str, name: str, content: bytes) -> bool:

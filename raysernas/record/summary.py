@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from raysernas.config.schema import Config
-from raysernas.record import ledger, soundness
+from raysernas.record import ensembles, ledger, soundness
 from raysernas.record.files import StudyFiles, need_config
 from raysernas.record.metrics import METRICS, Evaluation
 from raysernas.record.protocol import PROVENANCE, marks
@@ -28,6 +28,7 @@ REPORTED = (
     *(f"test_{name}" for name in METRICS),
     *("test_confusion", "parameters", "latency_ms", "search_s", "retrain_s", "search_entropy"),
     *("n_skipped", "n_unknown", "n_unlike", "n_confounded", "emotions", "valid_confusion"),
+    *(ensembles.MEMBERS, *ensembles.SCORES, *ensembles.CONFUSIONS),
     *PROVENANCE,
 )
 ALL_FOLDS = -1  # stands for a fold in the rows of candidates that are compared over all folds
@@ -44,11 +45,12 @@ ARM_COLUMNS = (
     *SCORE_COLUMNS,
     *("parameters", "search_s", "retrain_s", "entropy", "searches", "uniform", "note"),
 )
+ENSEMBLE_COLUMNS = (*ARM_COLUMNS, "of", "members", "member_ua", "latency_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The results of a study so far, in CANDIDATE_COLUMNS, FOLD_COLUMNS and ARM_COLUMNS.
+    """The results of a study so far, in CANDIDATE_COLUMNS, FOLD_COLUMNS, ARM_COLUMNS and ENSEMBLE_COLUMNS.
 
     `pareto` holds the non-dominated candidates, by validation only, if the study has several objectives. Each
     table also has the column `marks`: short warnings about its scores, which `marks` explains.
@@ -57,6 +59,7 @@ class Tables:
     candidates: pd.DataFrame
     folds: pd.DataFrame
     arms: pd.DataFrame
+    ensembles: pd.DataFrame
     pareto: pd.DataFrame = field(default_factory=pd.DataFrame)
     marks: dict[str, str] = field(default_factory=dict)
 
@@ -93,10 +96,9 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     found = marks_of(config, trials)
     best = pareto(finished, tried, config.study.objectives)
-    marked = (
-        table.assign(marks=", ".join(found))
-        for table in (tried, fold_table(finished, winners(tried)), arms, best)
-    )
+    folds = fold_table(finished, winners(tried))
+    together = ensemble_table(finished, tried, arms)
+    marked = (table.assign(marks=", ".join(found)) for table in (tried, folds, arms, together, best))
     return Tables(*marked, marks=found)
 
 
@@ -193,7 +195,11 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
     """Test scores of each arm's chosen candidate on each fold, averaged over its `runs` (seeds x
     retrain seeds). `lacks`: the emotions without an utterance there, over which UA is no mean.
     """
-    rows = _picked(trials, chosen)
+    return _on_folds(_picked(trials, chosen))
+
+
+def _on_folds(rows: pd.DataFrame) -> pd.DataFrame:
+    """FOLD_COLUMNS of some runs."""
     rows = rows.assign(
         n_test=[pooled([text]).total for text in rows["test_confusion"]],
         lacks=[_lacks(*texts) for texts in rows[["emotions", "test_confusion", "valid_confusion"]].values],
@@ -247,6 +253,31 @@ def arm_table(
             row |= _scores(folds[folds["arm"] == arm], picked)
         rows.append(row | {"note": _note(row, trials[trials["arm"] == arm])})
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
+
+
+def ensemble_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
+    """ENSEMBLE_COLUMNS, one row for each arm with a result whose trials have ensembles: the scores of these.
+
+    The candidates are those of the arm, chosen by its single models. Seeds are averaged within a fold, and a
+    score is unknown if one trial has no ensemble. `of` is the arm, `member_ua` its UA; `parameters`,
+    `latency_ms` and `retrain_s` are sums over the `members`.
+
+    Args:
+        arms: what `arm_table` gives.
+    """
+    chosen, rows = winners(tried), []
+    for row in arms[arms["folds"].notna()].to_dict("records"):
+        picked = _picked(trials[trials["arm"] == row["arm"]], chosen)
+        members = picked[ensembles.MEMBERS].max()
+        if pd.isna(members):
+            continue
+        own = ensembles.as_runs(picked)
+        folds, valid = _on_folds(own), own.groupby("fold")["valid_ua"]
+        found = {"arm": ensembles.name(row["arm"], int(members)), "of": row["arm"], "members": int(members)}
+        found |= {"valid_ua": valid.mean().where(valid.count() == valid.size()).mean(skipna=False)}
+        found |= {"member_ua": row["ua"], "latency_ms": own["latency_ms"].mean(skipna=False), "note": ""}
+        rows.append({**row, **_scores(folds, own), **found})
+    return pd.DataFrame(rows, columns=list(ENSEMBLE_COLUMNS))
 
 
 def _group_name(row: Mapping[Hashable, Any]) -> str:

@@ -84,6 +84,14 @@ def write_end(events: Events, records: Sequence[TrialRecord]) -> None:
             if np.isfinite(score):
                 events.scalar(f"result/{role}_{name}", score, 0)
 
+    if (found := first.ensemble) is not None:
+        for role, scores in (("valid", found.valid), ("test", found.test)):
+            picture = pictures.confusion(scores.confusion, first.emotions, f"{ROLES[role]}, ensemble")
+            events.image(f"result/ensemble_{role}_confusion", picture, 0)
+            for name, score in scores.scores.items():
+                if np.isfinite(score):
+                    events.scalar(f"result/ensemble_{role}_{name}", score, 0)
+
 
 def markdown_list(rows: Mapping[str, Any]) -> str:
     """Names and values as a list; a table would break words."""
@@ -106,6 +114,9 @@ def _status(records: Sequence[TrialRecord]) -> str:
         epoch = record.facts.get("epoch", "unknown")
         scores = f"validation {record.valid}; test {record.test}"
         lines[f"retrain seed {record.retrain_seed}, epoch {epoch}"] = scores
+    if (found := first.ensemble) is not None:
+        scores = f"validation {found.valid}; test {found.test}"
+        lines[f"mean posteriors of {found.members} retrainings"] = scores
     return "**finished**\n\n" + markdown_list(lines)
 
 

@@ -26,7 +26,7 @@ from raysernas.tensorboard import run_header
 from raysernas.tensorboard.events import Events
 from raysernas.tensorboard.mirror import Mirror
 
-Stage = Literal["search", "checks", "retrain", "test"]
+Stage = Literal["search", "checks", "retrain", "refit", "test"]
 # not in the history: what differs between two runs of the same trial, and what other keys say already
 NOT_IN_HISTORY = ("timing", "shares", "confusion", "restored")
 NOT_SCALARS = ("epoch", "mixing", "confusion", "restored", "shares")

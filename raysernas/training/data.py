@@ -1,10 +1,16 @@
-"""What the stages of one trial learn from: corpus, split and normalised frames, handed out by role."""
+"""What the stages of one trial learn from: corpus, split and normalised frames, handed out by role.
+
+With `retrain.on=all_but_test` there is a second normalisation, over training and validation speakers. It
+scales what the tested model hears: the role `all_but_test`, which no trial has otherwise, and the test part.
+Whatever chooses hears the other roles, scaled by the training speakers alone.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
@@ -29,20 +35,34 @@ class Data:
     device: torch.device
     config: FeaturesConfig
     waveforms: Waveforms | None = None  # if the sound varies in retraining
+    refit: Normalisation | None = None  # of the tested model, if that is trained on all but test
 
     def part(self, role: Role) -> Part:
-        """The utterances of one role. `train` is weights and alphas together; only its sound may vary."""
-        train = tuple(sorted(self.split.weights + self.split.alphas))
+        """The utterances of one role. `train` is weights and alphas together, `all_but_test` validation too;
+        only the sound of these two may vary.
+
+        Raises:
+            Fault: for `all_but_test`, unless the trial retrains on it.
+        """
+        if role == "all_but_test" and self.refit is None:
+            what, fix = "the validation speakers are not trained on", "set retrain.on=all_but_test"
+            raise Fault("training", what, got=role, expected="the role 'train'", fix=fix)
+        of_tested_model = role in ("all_but_test", "test")
         return parts.part(
             role,
             self.frames,
             self.corpus,
-            train if role == "train" else getattr(self.split, role),
-            normalisation=self.normalisation,
+            indices(self.split, role),
+            normalisation=self.tested_normalisation if of_tested_model else self.normalisation,
             config=self.config,
             device=self.device,
-            waveforms=self.waveforms if role == "train" else None,
+            waveforms=self.waveforms if role in parts.TRAINED_ON else None,
         )
+
+    @property
+    def tested_normalisation(self) -> Normalisation:
+        """What scales the inputs of the tested model, in its training, its test and its later use."""
+        return self.refit or self.normalisation
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,15 +75,26 @@ class Data:
         return extraction.front_end(self.config).layers
 
 
+def indices(split: Split, role: Role) -> tuple[int, ...]:
+    """The utterances of one role, as numbers in the corpus."""
+    if role not in parts.TRAINED_ON:
+        return getattr(split, role)
+    valid = split.valid if role == "all_but_test" else ()
+    return tuple(sorted((*split.weights, *split.alphas, *valid)))
+
+
 def prepare(trial: TrialConfig, cache: Path | None) -> Data:
     """Corpus, split and frames of a trial."""
     corpus = catalogue.read(trial.corpus, cache)
     split = splits.split(corpus, trial.corpus, trial.fold, trial.seed)
     frames = loading.load(corpus, trial.features, cache)
-    train = sorted(split.weights + split.alphas)
-    used = (*train, *split.valid, *split.test)
-    normalised = normalisation.fitted(trial.features, frames, corpus, train, used)
+    used = (*split.weights, *split.alphas, *split.valid, *split.test)
+
+    def fitted(role: Role) -> Normalisation:
+        return normalisation.fitted(trial.features, frames, corpus, indices(split, role), used)
+
+    refit = fitted("all_but_test") if trial.retrain.on == "all_but_test" else None
     device = device_of(trial)
     varied = augment.changes_sound(trial.retrain)
     waveforms = loading.waveforms(corpus, trial.features, cache, device) if varied else None
-    return Data(corpus, frames, normalised, split, device, trial.features, waveforms)
+    return Data(corpus, frames, fitted("train"), split, device, trial.features, waveforms, refit)

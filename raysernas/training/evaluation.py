@@ -1,6 +1,6 @@
 """Evaluating a model on a part: every utterance once, over all of its windows; nothing is dropped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from raysernas.config.fault import Fault
 from raysernas.features.parts import Batch, Part, Role
 from raysernas.model.network import Mixing, Network
 from raysernas.record import metrics
+from raysernas.record.ensembles import mean_posteriors
 from raysernas.record.metrics import Evaluation
 from raysernas.training.losses import DivergedError
 
@@ -24,6 +25,13 @@ class Prediction:
 
     posteriors: Posteriors
     evaluation: Evaluation
+    emotion: npt.NDArray[np.int64]  # the true ones, as in the part
+
+    @classmethod
+    def of(cls, posteriors: Posteriors, emotion: npt.NDArray[np.int64]) -> "Prediction":
+        """Score posteriors: the answer is the emotion with the highest one."""
+        scores = metrics.evaluate(emotion, posteriors.argmax(axis=1), posteriors.shape[1])
+        return cls(posteriors, scores, emotion)
 
 
 def evaluate(
@@ -53,7 +61,12 @@ def evaluate(
     if not np.isfinite(posteriors).all():
         count = (~np.isfinite(posteriors)).sum()
         raise DivergedError("the network gives posteriors that are not finite", f"{count} of them")
-    return Prediction(posteriors, metrics.evaluate(part.emotion, posteriors.argmax(axis=1), classes))
+    return Prediction.of(posteriors, part.emotion)
+
+
+def averaged(predictions: Sequence[Prediction]) -> Prediction:
+    """The answers of several models on one part as those of their ensemble: the mean of their posteriors."""
+    return Prediction.of(mean_posteriors([each.posteriors for each in predictions]), predictions[0].emotion)
 
 
 def network_posteriors(network: Network, mixing: Mixing | None = None) -> PosteriorsOf:

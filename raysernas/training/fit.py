@@ -1,7 +1,7 @@
 """Training a network from scratch: the same code and budget for every arm that trains one.
 
-`fit` receives the training and the validation part and picks the epoch by validation UA. It cannot be given a
-test part.
+`fit` receives the training and the validation part and picks the epoch by validation UA. `refit` trains anew
+on both parts for that many epochs. Neither can be given a test part.
 """
 
 from raysernas.config.schema import RetrainConfig
@@ -45,14 +45,9 @@ def fit(
     require(train, "train")
     require(valid, "valid")
     checkpoint = checkpoint or NoCheckpoint()
-    state = TrainingState(network, train, config, seed, launcher_for(network, config, launch))
-    if checkpoint.restored is not None:
-        state.load_state_dict(checkpoint.restored)
-        replay([state.shown(number) for number in range(len(state.history))], report)
+    state = _begun(network, train, config, seed, launcher_for(network, config, launch), report, checkpoint)
     for epoch in range(len(state.history) + 1, config.epochs + 1):
-        if isinstance(network.front, Cells):
-            network.front.drop_path = config.drop_path * epoch / config.epochs
-        loss = state.train_epoch(checkpoint)
+        loss = _trained(state, epoch, checkpoint)
         posteriors = network_posteriors(state.validated)
         after = lambda: checkpoint.step(state.state_dict)  # noqa: E731
         state.finish_epoch(loss, evaluate(posteriors, valid, network.classes, after=after).evaluation)
@@ -61,6 +56,68 @@ def fit(
     assert state.best is not None
     network.load_state_dict(state.best.weights)
     return TrainedNetwork(network, state.best.epoch, state.best.valid, state.history)
+
+
+def refit(
+    network: Network,
+    heard: Part,
+    config: RetrainConfig,
+    chosen: TrainedNetwork,
+    *,
+    seed: int,
+    report: ReportEpoch,
+    checkpoint: StageCheckpoint | None = None,
+    launch: StepLauncher = launch_eagerly,
+) -> TrainedNetwork:
+    """Train on all but the test speakers, for as many epochs as the validation speakers chose before.
+
+    The schedule is that of `fit`, stopped at the chosen epoch: at each epoch the learning rate and drop-path
+    are what they were then. Without further utterances the weights would be those of `chosen`, bit for bit.
+
+    Args:
+        heard: of the role `all_but_test`.
+        chosen: the training that chose. Its epoch and its validation scores become those of the result, which
+            has no validation speakers left; the history is the new one, of losses alone.
+        seed, report, checkpoint, launch: as of `fit`.
+
+    Raises:
+        DivergedError: when a loss is not finite.
+        Fault: when a part of another role is given.
+    """
+    require(heard, "all_but_test")
+    checkpoint = checkpoint or NoCheckpoint()
+    state = _begun(network, heard, config, seed, launcher_for(network, config, launch), report, checkpoint)
+    for epoch in range(len(state.history) + 1, chosen.epoch + 1):
+        state.finish_epoch(_trained(state, epoch, checkpoint), None)
+        report(state.shown(-1))
+    checkpoint.finish(state.state_dict)
+    network.load_state_dict(state.validated.state_dict())
+    return TrainedNetwork(network, chosen.epoch, chosen.valid, state.history)
+
+
+def _begun(
+    network: Network,
+    train: Part,
+    config: RetrainConfig,
+    seed: int,
+    launch: StepLauncher,
+    report: ReportEpoch,
+    checkpoint: StageCheckpoint,
+) -> TrainingState:
+    """A new training, or an earlier attempt at it, whose epochs are reported again."""
+    state = TrainingState(network, train, config, seed, launch)
+    if checkpoint.restored is not None:
+        state.load_state_dict(checkpoint.restored)
+        replay([state.shown(number) for number in range(len(state.history))], report)
+    return state
+
+
+def _trained(state: TrainingState, epoch: int, checkpoint: StageCheckpoint) -> float:
+    """Train one epoch, counted from 1, or what is left of it; its loss."""
+    config, front = state.config, state.network.front
+    if isinstance(front, Cells):
+        front.drop_path = config.drop_path * epoch / config.epochs
+    return state.train_epoch(checkpoint)
 
 
 def launcher_for(network: Network, config: RetrainConfig, launch: StepLauncher) -> StepLauncher:

@@ -31,7 +31,9 @@ class TrainedModel(Protocol):
 
     @property
     def valid(self) -> Evaluation:
-        """Scores on the validation part."""
+        """Scores on the validation part. A model that was trained on that part too has the scores of the
+        model that chose its epoch.
+        """
         ...
 
     @property

@@ -18,10 +18,11 @@ from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 from raysernas.record import ledger
+from raysernas.record.ensembles import Ensemble
 from raysernas.record.files import TrialFiles, TrialKey
 from raysernas.record.ledger import Failure, TrialRecord
 from raysernas.training.data import Data
-from raysernas.training.evaluation import Prediction
+from raysernas.training.evaluation import Prediction, averaged
 from raysernas.training.losses import DivergedError
 from raysernas.training.model import TrainedModel
 
@@ -34,6 +35,7 @@ class Retrained:
 
     seed: int
     model: TrainedModel
+    valid: Prediction | None  # of the model that chose; None where there is no ensemble to be scored
     cost: dict[str, float]  # column of the record -> its value
 
 
@@ -83,8 +85,8 @@ def finished(
     predictions: Sequence[Prediction],
     facts: dict[str, Any],
 ) -> list[TrialRecord]:
-    """The records of a trial, one for each retraining."""
-    records = []
+    """The records of a trial, one for each retraining; if there are several, each has the ensemble too."""
+    records, ensemble = [], ensemble_of([each.valid for each in retrained], predictions)
     for each, prediction in zip(retrained, predictions, strict=True):
         model, latency = each.model, latency_ms(each.model, data)
         measured = {"epoch": model.epoch, "parameters": model.parameters, "latency_ms": latency}
@@ -98,10 +100,19 @@ def finished(
             emotions=data.corpus.emotions,
             valid=model.valid,
             test=prediction.evaluation,
+            ensemble=ensemble,
             facts={**facts, **each.cost, **measured},
         )
         records.append(record)
     return records
+
+
+def ensemble_of(valid: Sequence[Prediction | None], test: Sequence[Prediction]) -> Ensemble | None:
+    """The scores of the mean posteriors of several retrainings; None for a single one."""
+    known = [each for each in valid if each is not None]
+    if len(test) < 2 or len(known) < len(test):
+        return None
+    return Ensemble(len(test), averaged(known).evaluation, averaged(test).evaluation)
 
 
 def failed(trial: TrialConfig, study: str, key: TrialKey, error: Exception, seconds: float) -> TrialRecord:

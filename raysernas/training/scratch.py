@@ -12,7 +12,7 @@ from raysernas.runtime.checkpointing import StageCheckpoint
 from raysernas.runtime.cuda_graphs import step_launcher
 from raysernas.runtime.determinism import stream
 from raysernas.training.data import Data
-from raysernas.training.fit import fit
+from raysernas.training.fit import fit, refit
 from raysernas.training.model import TrainedNetwork
 
 
@@ -50,6 +50,33 @@ def train(
         data.part("train"),
         data.part("valid"),
         replace(trial.retrain, epochs=epochs or trial.retrain.epochs),
+        seed=stream(trial, f"retrain {purpose}"),
+        report=report,
+        checkpoint=checkpoint,
+        launch=step_launcher(trial.compute),
+    )
+
+
+def train_anew(
+    trial: TrialConfig,
+    data: Data,
+    design: Design,
+    genotype: Genotype | None,
+    purpose: str,
+    chosen: TrainedNetwork,
+    report: ReportEpoch = ignore,
+    checkpoint: StageCheckpoint | None = None,
+) -> TrainedNetwork:
+    """The training `chosen` once more from the same fresh weights, on all but test, up to its chosen epoch.
+
+    Args:
+        purpose: that of `chosen`.
+    """
+    return refit(
+        new_network(trial, data, design, genotype, f"network {purpose}"),
+        data.part("all_but_test"),
+        trial.retrain,
+        chosen,
         seed=stream(trial, f"retrain {purpose}"),
         report=report,
         checkpoint=checkpoint,

@@ -74,7 +74,9 @@ class TrainingState:
         self.running: EpochBatches | None = None
         self.losses: list[Tensor] = []  # of the running epoch
         self.history: list[HistoryEntry] = []
-        self.confusions: list[npt.NDArray[np.int64]] = []  # of the validation, one for each entry
+        self.confusions: list[
+            npt.NDArray[np.int64]
+        ] = []  # of the validation, if there is one, for each entry
         self.best: BestEpoch | None = None
 
     def train_epoch(self, checkpoint: StageCheckpoint) -> float:
@@ -120,20 +122,27 @@ class TrainingState:
             loss = own * loss + rest * self.loss_of(logits, partners_emotion)
         return loss.detach(), backpropagate(loss, self.network, self.config.clip)
 
-    def finish_epoch(self, loss: float, scores: Evaluation) -> None:
-        """Append the epoch to the history; keep its weights if they are the best so far."""
+    def finish_epoch(self, loss: float, scores: Evaluation | None) -> None:
+        """Append the epoch to the history; keep its weights if they are the best so far.
+
+        Args:
+            scores: of the validation; None in a training that nobody validates.
+        """
         epoch = len(self.history) + 1
-        by_metric = {f"valid_{name}": score for name, score in scores.scores.items()}
+        by_metric = {f"valid_{name}": score for name, score in scores.scores.items()} if scores else {}
         self.history.append({"epoch": epoch, "loss": loss, **by_metric})
+        self.running, self.losses = None, []
+        if scores is None:
+            return
         self.confusions.append(scores.confusion)
         if self.best is None or scores.ua > self.best.valid.ua:
             weights = {name: value.clone() for name, value in self.validated.state_dict().items()}
             self.best = BestEpoch(epoch, scores, weights)
-        self.running, self.losses = None, []
 
     def shown(self, number: int) -> HistoryEntry:
         """An entry of the history with what is only shown."""
-        return self.history[number] | {"confusion": self.confusions[number].tolist()}
+        confusion = {"confusion": self.confusions[number].tolist()} if self.confusions else {}
+        return self.history[number] | confusion
 
     def state_dict(self) -> SavedState:
         """A copy of everything, on the CPU."""

@@ -9,8 +9,8 @@ In: a trial, its data and the model trained on them. Out: one file of plain tens
     front_end  kind, settings: from a waveform to frames
     input      frames and width of every input, sample_rate_hz of the waveform
     moments    of (features.normalisation); for `train` also mean and deviation of each band, over the
-               training speakers. With `utterance` a recording is scaled by its own moments, with `speaker`
-               by those of its speaker's recordings, with `none` it is taken as it is.
+               speakers that the model was trained on. With `utterance` a recording is scaled by its own
+               moments, with `speaker` by those of its speaker's recordings, with `none` it is taken as it is.
 
 Studies of earlier versions hold the state dict alone.
 """
@@ -71,7 +71,7 @@ def contents(
     frames, width = data.size
     moments: dict[str, Any] = {"of": trial.features.normalisation}
     if trial.features.normalisation == "train":
-        found = data.normalisation
+        found = data.tested_normalisation
         mean, deviation = torch.from_numpy(found.mean[0]), torch.from_numpy(found.deviation[0])
         moments |= {"mean": mean, "deviation": deviation}
     return {

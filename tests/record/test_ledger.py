@@ -40,7 +40,7 @@ def test_a_row_carries_settings_identity_scores_and_facts() -> None:
         1,
         4,
     )
-    assert (row["schema_version"], row["status"], row["reason"], row["failure"]) == (3, "finished", "", "")
+    assert (row["schema_version"], row["status"], row["reason"], row["failure"]) == (4, "finished", "", "")
     assert (row["search.epochs"], row["retrain.seeds"], row["seconds"]) == (30, "[0]", 2.5)
     assert (row["valid_ua"], row["test_ua"], row["test_classes"]) == (0.5, pytest.approx(0.9), 3)
     assert json.loads(row["test_confusion"]) == [[9, 1, 0], [0, 9, 1], [1, 0, 9]]
