@@ -85,5 +85,7 @@ ARMS: dict[str, ArmSettings] = {
     "lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *LSTM)),
     "cnn_lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
     "cnn_lstm_attention": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
+    "svm": ArmSettings(reads=(*EVERY_ARM, "features.")),
+    "logistic": ArmSettings(reads=(*EVERY_ARM, "features.")),
     "majority": ArmSettings(reads=EVERY_ARM),
 }

@@ -50,6 +50,16 @@ class TrainedModel(Protocol):
         ...
 
 
+@runtime_checkable
+class HasChoices(Protocol):
+    """A model whose training had something to choose besides an epoch, on the validation speakers."""
+
+    @property
+    def choices(self) -> Mapping[str, Any]:
+        """Name -> what was chosen, in numbers and text."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A network after its training; `network` holds the weights of the best epoch."""

@@ -72,7 +72,7 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
     assert str(caught.value) == (
         "config: 'dart' is not an arm\n  got: dart\n"
         "  expected: darts, darts_ordered, darts_joint, random, random_search, all_skip, cnn, lstm, "
-        "cnn_lstm, cnn_lstm_attention, "
+        "cnn_lstm, cnn_lstm_attention, svm, logistic, "
         "majority\n  fix: name one of them"
     )
 
@@ -160,7 +160,7 @@ def test_only_searching_arms_read_the_search_and_only_designed_arms_read_the_des
     assert {arm for arm in ARMS if reads(arm, "network.channels")} == {
         arm for arm in ARMS if ARMS[arm].has_genotype
     }
-    assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn", "majority"}
+    assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn", "svm", "logistic", "majority"}
 
 
 @given(order=st.permutations(SETTINGS))
