@@ -275,9 +275,8 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     scores = ", ".join(f"{name} {metric.text(rows[name].mean())}" for name, metric in columns.items())
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
     if ensembles.MEMBERS in row:
-        columns = {f"ensemble_{name}": metric for name, metric in columns.items()}
-        scores = ", ".join(f"{name} {metric.text(row[name])}" for name, metric in columns.items())
-        print(f"mean posteriors of its {row[ensembles.MEMBERS]} retrainings: {scores}")
+        own = ", ".join(f"{name} {metric.text(row[f'ensemble_{name}'])}" for name, metric in columns.items())
+        print(f"mean posteriors of its {row[ensembles.MEMBERS]:.0f} retrainings: {own}")
     marked = marks(
         assign(config, {"study.candidates": 1}),
         unknown=int(row["n_unknown"]),
