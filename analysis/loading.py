@@ -153,7 +153,7 @@ class Results:
 
     @cached_property
     def ensembles(self) -> pd.DataFrame:
-        """Scores of the mean posteriors of retrain seeds: `tables.ensembles`. Reads the predictions."""
+        """Scores of the mean posteriors of retrain seeds: `tables.ensembles`. May read the predictions."""
         return self._all(self._ensembles, tables.ENSEMBLE_COLUMNS)
 
     @cached_property
@@ -360,9 +360,10 @@ class Results:
         return tables.arms(of.trials, choice, scores, of.config).assign(marks=marks)
 
     def _ensembles(self, of: Study, choice: CandidateSelection) -> pd.DataFrame:
-        marks = ", ".join(self.marks(of.name, choice.name))
-        believed = ensembles.without(of.trials, of.trials["trial"].isin(self._tested[2][of.name]))
-        return tables.ensembles(believed, choice, of.config).assign(marks=marks)
+        marks, trials = ", ".join(self.marks(of.name, choice.name)), of.trials
+        if trials[ensembles.MEMBERS].notna().any():
+            trials = ensembles.without(trials, trials["trial"].isin(self._tested[2][of.name]))
+        return tables.ensembles(trials, choice, of.config).assign(marks=marks)
 
     def _all(
         self, act: Callable[[Study, CandidateSelection], pd.DataFrame], names: Sequence[str]

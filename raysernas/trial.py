@@ -145,9 +145,7 @@ def _attempt(
         retrained: list[Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
-                chosen, model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
-                several = len(trial.retrain.seeds) > 1
-                valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
+                valid, model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
             stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
             retrained.append(Retrained(seed, model, valid, cost.row("retrain")))
 
@@ -169,18 +167,20 @@ def _retrained(
     seed: int,
     telemetry: Telemetry,
     checkpoints: TrialCheckpoints,
-) -> tuple[TrainedModel, TrainedModel]:
-    """The model of the epoch that was chosen, and the one to be tested: with `retrain.on=all_but_test`
-    another, trained anew.
+) -> tuple[Prediction | None, TrainedModel]:
+    """What the model of the chosen epoch answers on the validation part, where that is to be averaged over
+    seeds; and the model to be tested: with `retrain.on=all_but_test` another, trained anew.
     """
     arm, purpose = MEMBERS[trial.arm], str(seed)
     reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
     chosen = arm.fit(trial, data, genotype, purpose, reporter, checkpoints.stage(f"retrain-{seed}"))
+    several = len(trial.retrain.seeds) > 1
+    valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
     if trial.retrain.on == "train":
-        return chosen, chosen
+        return valid, chosen
     reporter = telemetry.stage("refit", chosen.epoch, seed)
     checkpoint = checkpoints.stage(f"refit-{seed}")
-    return chosen, arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoint)
+    return valid, arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoint)
 
 
 def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None:

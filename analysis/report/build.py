@@ -80,7 +80,7 @@ def write_tables(results: Results, folder: Path) -> int:
         Fault: if the scores cannot be computed.
         StorageFault: if the folder cannot be written.
     """
-    frames = {"headline": tables.headline(results.arms, results.ensembles), "trials": results.trials}
+    frames = {"headline": tables.headline(results.arms, results.rows("ensembles")), "trials": results.trials}
     frames |= {name: results.rows(name) for name in TABLES if name not in results.unavailable}
     cards = results.cards
     own = {name: card | {"marks": marks_line(results.marks(name, HEADLINE))} for name, card in cards.items()}
