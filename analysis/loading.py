@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -37,7 +36,7 @@ from analysis.selection import FLAT, HEADLINE, CandidateSelection
 from analysis.study import Study
 from raysernas.config.fault import Fault
 from raysernas.config.schema import Config
-from raysernas.record import storage, summary
+from raysernas.record import ensembles, storage, summary
 from raysernas.record.files import StudyFiles
 
 
@@ -73,7 +72,10 @@ class Results:
         `marks` (of the headline).
         """
         return pd.DataFrame(
-            [_row(each) | {"marks": ", ".join(self.marks(each.name, HEADLINE))} for each in self.members]
+            [
+                study.counts(each) | {"marks": ", ".join(self.marks(each.name, HEADLINE))}
+                for each in self.members
+            ]
         )
 
     @cached_property
@@ -148,6 +150,11 @@ class Results:
     def arms(self) -> pd.DataFrame:
         """Scores of each arm, mean and deviation over folds, and pooled: `tables.arms`."""
         return self._all(self._arms, tables.ARM_COLUMNS)
+
+    @cached_property
+    def ensembles(self) -> pd.DataFrame:
+        """Scores of the mean posteriors of retrain seeds: `tables.ensembles`. May read the predictions."""
+        return self._all(self._ensembles, tables.ENSEMBLE_COLUMNS)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -322,13 +329,15 @@ class Results:
         return self.histories_of(pd.concat([self._picked(of) for of in self.members], ignore_index=True))
 
     @cached_property
-    def _tested(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        frames, remarks = [], []
+    def _tested(self) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, list[str]]]:
+        """Decisions, remarks, and for each study the trials whose ensembles are refuted."""
+        frames, remarks, refuted = [], [], {}
         for of in self.members:
-            frame, found = predictions.decisions(StudyFiles(storage.place(of.root)), self._picked(of))
+            place = StudyFiles(storage.place(of.root))
+            frame, found, refuted[of.name] = predictions.decisions(place, self._picked(of))
             frames.append(frame.assign(study=of.name))
             remarks += [f"{of.name}: {remark}" for remark in found]
-        return joined(frames, ("study", *predictions.COLUMNS)), tuple(remarks)
+        return joined(frames, ("study", *predictions.COLUMNS)), tuple(remarks), refuted
 
     def _picked(self, of: Study) -> pd.DataFrame:
         return tables.picked(of.trials, self.headline(of.name).chosen)
@@ -349,6 +358,12 @@ class Results:
         marks = ", ".join(self.marks(of.name, choice.name))
         scores = tables.folds(of.trials, choice)
         return tables.arms(of.trials, choice, scores, of.config).assign(marks=marks)
+
+    def _ensembles(self, of: Study, choice: CandidateSelection) -> pd.DataFrame:
+        marks, trials = ", ".join(self.marks(of.name, choice.name)), of.trials
+        if trials[ensembles.MEMBERS].notna().any():
+            trials = ensembles.without(trials, trials["trial"].isin(self._tested[2][of.name]))
+        return tables.ensembles(trials, choice, of.config).assign(marks=marks)
 
     def _all(
         self, act: Callable[[Study, CandidateSelection], pd.DataFrame], names: Sequence[str]
@@ -376,22 +391,9 @@ def load(*roots: str | Path, mixed: bool = False) -> Results:
             expected="the folder of a study",
             fix='load("results/laptop")',
         )
-    found = _apart([study.read(storage.place(str(root))) for root in roots])
+    found = study.apart([study.read(storage.place(str(root))) for root in roots])
     return Results(found, protocol_card.together(_cards(found), mixed))
 
 
 def _cards(studies: Sequence[Study]) -> dict[str, Card]:
     return {each.name: protocol_card.card(each.config, each.trials) for each in studies}
-
-
-def _apart(found: Sequence[Study]) -> tuple[Study, ...]:
-    """Studies of the same name are called by their folders; a study that is named twice counts once."""
-    once = list({each.root: each for each in found}.values())
-    names = [each.name for each in once]
-    return tuple(study.renamed(each, each.root) if names.count(each.name) > 1 else each for each in once)
-
-
-def _row(of: Study) -> dict[str, Any]:
-    ended = of.trials.drop_duplicates("trial")["status"]
-    row = {"study": of.name, "root": of.root, "protocol": of.config.study.protocol, "trials": len(ended)}
-    return row | {status: int((ended == status).sum()) for status in ("finished", "failed", "raced")}

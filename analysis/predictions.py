@@ -2,7 +2,8 @@
 
 In: a study's folder and rows of its trials. Out: one row for each utterance and run, and a sentence for each
 kind of file that is missing or cannot be used. A file whose answers do not add up to the confusion of its
-record belongs to another attempt, and is not used.
+record belongs to another attempt, and is not used. An ensemble that does not follow from the posteriors of
+its members is refuted.
 """
 
 from io import BytesIO
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from analysis.frames import KEY, columns, joined
 from raysernas.record import storage
+from raysernas.record.ensembles import MEMBERS, mean_posteriors
 from raysernas.record.files import StudyFiles, TrialKey
 from raysernas.record.metrics import evaluate
 from raysernas.record.soundness import confusions, few, fits
@@ -24,8 +26,9 @@ NEEDED = ("key", "speaker", "emotion", "retrain_seed")
 POSTERIOR = "p_"
 
 
-def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """COLUMNS, one row for each test utterance of each run, and remarks; `emotion` is the truth.
+def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """COLUMNS, one row for each test utterance of each run; remarks; and the trials whose ensembles are
+    refuted. `emotion` is the truth.
 
     Args:
         rows: of the wanted trials, from `study.read`.
@@ -38,17 +41,23 @@ def decisions(study: StudyFiles, rows: pd.DataFrame) -> tuple[pd.DataFrame, list
     contents = storage.each(_bytes, paths)
     read = [_read(content, one["checksums"]) for content, one in zip(contents, each_trial, strict=True)]
     faults: dict[str, list[str]] = {}
-    found = []
+    found, refuted = [], list[str]()
     by_trial = dict(list(rows.groupby("trial")))
     for one, table in zip(each_trial, read, strict=True):
         fitted = table if isinstance(table, str) else _fit(table, by_trial[one["trial"]])
         if isinstance(fitted, str):
             faults.setdefault(fitted, []).append(str(one["trial"]))
         else:
+            if not _explains(fitted, by_trial[one["trial"]]):
+                refuted.append(str(one["trial"]))
             found.append(fitted.assign(**{name: one[name] for name in ("trial", "arm", "fold", "seed")}))
-    return joined(found, COLUMNS), [
+    remarks = [
         f"predictions of {few(trials)} {why}; no speaker is scored on them" for why, trials in faults.items()
     ]
+    if refuted:
+        what = "do not follow from their predictions and count as unknown"
+        remarks.append(f"the ensembles of {few(refuted)} {what}")
+    return joined(found, COLUMNS), remarks, refuted
 
 
 def _bytes(path: Path) -> bytes | str:
@@ -91,3 +100,17 @@ def _fit(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame | str:
             return "do not add up to the confusions in the ledger"
     wanted = table["retrain_seed"].isin(rows["retrain_seed"])
     return table.assign(predicted=np.array(names, dtype=object)[predicted])[wanted]
+
+
+def _explains(table: pd.DataFrame, rows: pd.DataFrame) -> bool:
+    """Whether the posteriors of a trial are those behind the ensemble in its record; true if it has none."""
+    first, members = rows.iloc[0], [group for _, group in table.groupby("retrain_seed")]
+    (recorded,) = confusions([first["ensemble_test_confusion"]])
+    if recorded is None or len(members) != first[MEMBERS]:
+        return recorded is None
+    if any(each["key"].tolist() != members[0]["key"].tolist() for each in members):
+        return False
+    names = [name for name in table if str(name).startswith(POSTERIOR)]
+    posteriors = mean_posteriors([each[names].to_numpy(dtype=float) for each in members])
+    truth = pd.Categorical(POSTERIOR + members[0]["emotion"], categories=names).codes
+    return np.array_equal(evaluate(truth, posteriors.argmax(axis=1), len(names)).confusion, recorded)

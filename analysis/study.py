@@ -4,8 +4,10 @@ In: a folder or a URI. Out: a `Study`. Its frame of trials always has the same c
 believed only as far as it agrees with itself (`record.soundness`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -46,6 +48,20 @@ def read(root: Path) -> Study:
 def renamed(of: Study, name: str) -> Study:
     """The same study under another name."""
     return replace(of, name=name, trials=of.trials.assign(study=name))
+
+
+def apart(found: Sequence[Study]) -> tuple[Study, ...]:
+    """Studies of the same name are called by their folders; a study that is named twice counts once."""
+    once = list({each.root: each for each in found}.values())
+    names = [each.name for each in once]
+    return tuple(renamed(each, each.root) if names.count(each.name) > 1 else each for each in once)
+
+
+def counts(of: Study) -> dict[str, Any]:
+    """Where a study is, and how many of its trials have ended, and how."""
+    ended = of.trials.drop_duplicates("trial")["status"]
+    row = {"study": of.name, "root": of.root, "protocol": of.config.study.protocol, "trials": len(ended)}
+    return row | {status: int((ended == status).sum()) for status in ("finished", "failed", "raced")}
 
 
 def of_plan(trials: pd.DataFrame, config: Config) -> pd.Series:

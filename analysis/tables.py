@@ -17,6 +17,7 @@ from analysis.frames import columns, joined
 from analysis.selection import HEADLINE, CandidateSelection, folds_of
 from raysernas.config.schema import Config
 from raysernas.record import summary
+from raysernas.record.ensembles import MEMBERS
 from raysernas.record.metrics import METRICS, Evaluation, evaluate
 from raysernas.record.soundness import confusions
 
@@ -34,6 +35,10 @@ ARM_COLUMNS = (
 HEADLINE_COLUMNS = (
     *("study", "arm", "folds", "runs", *summary.SCORE_COLUMNS),
     *("parameters", "search_s", "retrain_s", "entropy", "marks"),
+)
+ENSEMBLE_COLUMNS = (
+    *("study", "selection", "arm", "of", "members", "folds", "planned_folds", "runs", *summary.SCORE_COLUMNS),
+    *columns("member_ua gain valid_ua candidate parameters latency_ms search_s retrain_s entropy marks"),
 )
 CLASS_COLUMNS = columns("study selection arm emotion n runs recall precision f1")
 SPEAKER_COLUMNS = ("study", "selection", "arm", "speaker", "folds", "n", "runs", *METRICS)
@@ -103,9 +108,27 @@ def arms(
     return table.assign(study=name_of(trials), selection=choice.name, marks="")[list(ARM_COLUMNS)]
 
 
-def headline(of_arms: pd.DataFrame) -> pd.DataFrame:
-    """HEADLINE_COLUMNS, one row for each arm, the best first: the table of a paper."""
-    nested = of_arms[of_arms["selection"] == HEADLINE]
+def ensembles(trials: pd.DataFrame, choice: CandidateSelection, config: Config) -> pd.DataFrame:
+    """ENSEMBLE_COLUMNS, one row for each arm whose chosen trials have ensembles: `summary.ensemble_table`.
+
+    An ensemble is the mean posterior of the retrain seeds of a trial. It is no run of its arm `of`, and no
+    pair is tested with it; `gain` is how far its UA is above `member_ua`, the arm's. `marks` are empty here.
+    """
+    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]
+    if planned[MEMBERS].isna().all():
+        return pd.DataFrame(columns=list(ENSEMBLE_COLUMNS))
+    count = len(folds_of(planned, config))
+    of_arms = summary.arm_table(planned, choice.tried, config.study.arms, planned_folds=count)
+    table = summary.ensemble_table(planned, choice.tried, of_arms)
+    gain = table["ua"] - table["member_ua"]
+    whole = table.assign(gain=gain, study=name_of(trials), selection=choice.name, marks="")
+    return whole[list(ENSEMBLE_COLUMNS)]
+
+
+def headline(of_arms: pd.DataFrame, of_ensembles: pd.DataFrame) -> pd.DataFrame:
+    """HEADLINE_COLUMNS, one row for each arm and for its ensembles, the best first: the table of a paper."""
+    both = joined([of_arms, of_ensembles], ("selection", *HEADLINE_COLUMNS))
+    nested = both[both["selection"] == HEADLINE]
     return nested[list(HEADLINE_COLUMNS)].sort_values("ua", ascending=False, kind="stable", ignore_index=True)
 
 

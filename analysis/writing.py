@@ -35,7 +35,7 @@ PERCENT = (
     *("recall", "precision", "share", "shared", "expected", "improvement", "beaten"),
 )
 # of UA, 0..1
-POINTS = columns("difference sd ci_low ci_high boot_difference boot_low boot_high rope ua_seed_sd")
+POINTS = columns("difference gain sd ci_low ci_high boot_difference boot_low boot_high rope ua_seed_sd")
 WHOLE = columns("parameters search_s retrain_s seconds device_s search_mb retrain_mb")
 HEADINGS = {name: metric.label for name, metric in METRICS.items()}
 HEADINGS |= {"sd": "sd", "ms": "ms", "mb": "MB", "s": "s"}

@@ -146,9 +146,7 @@ def _attempt(
         retrained: list[Retrained] = []
         for seed in trial.retrain.seeds:
             with metered(device, earlier) as cost:
-                chosen, model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
-                several = len(trial.retrain.seeds) > 1
-                valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
+                valid, model = _retrained(trial, data, found.genotype, seed, telemetry, checkpoints)
             stored_model.save(files.weights(seed), trial, data, arm.design, found.genotype, model)
             retrained.append(Retrained(seed, model, valid, cost.row("retrain")))
 
@@ -170,18 +168,20 @@ def _retrained(
     seed: int,
     telemetry: Telemetry,
     checkpoints: TrialCheckpoints,
-) -> tuple[TrainedModel, TrainedModel]:
-    """The model of the epoch that was chosen, and the one to be tested: with `retrain.on=all_but_test`
-    another, trained anew.
+) -> tuple[Prediction | None, TrainedModel]:
+    """What the model of the chosen epoch answers on the validation part, where that is to be averaged over
+    seeds; and the model to be tested: with `retrain.on=all_but_test` another, trained anew.
     """
     arm, purpose = MEMBERS[trial.arm], str(seed)
     reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
     chosen = arm.fit(trial, data, genotype, purpose, reporter, checkpoints.stage(f"retrain-{seed}"))
+    several = len(trial.retrain.seeds) > 1
+    valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
     if trial.retrain.on == "train":
-        return chosen, chosen
+        return valid, chosen
     reporter = telemetry.stage("refit", chosen.epoch, seed)
     checkpoint = checkpoints.stage(f"refit-{seed}")
-    return chosen, arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoint)
+    return valid, arm.refit(trial, data, genotype, purpose, chosen, reporter, checkpoint)
 
 
 def _store(found: Architecture, files: TrialFiles, telemetry: Telemetry) -> None:
@@ -277,9 +277,8 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     scores = ", ".join(f"{name} {metric.text(rows[name].mean())}" for name, metric in columns.items())
     print(f"{key.name}: {scores}  ({int(row['parameters'])} parameters)")
     if ensembles.MEMBERS in row:
-        columns = {f"ensemble_{name}": metric for name, metric in columns.items()}
-        scores = ", ".join(f"{name} {metric.text(row[name])}" for name, metric in columns.items())
-        print(f"mean posteriors of its {row[ensembles.MEMBERS]} retrainings: {scores}")
+        own = ", ".join(f"{name} {metric.text(row[f'ensemble_{name}'])}" for name, metric in columns.items())
+        print(f"mean posteriors of its {row[ensembles.MEMBERS]:.0f} retrainings: {own}")
     marked = marks(
         assign(config, {"study.candidates": 1}),
         unknown=int(row["n_unknown"]),

@@ -69,7 +69,7 @@ def shown(root: Path, kind: str = "") -> Shown:
     try:
         results = analysis.load(root)
         finished = results.trials[results.trials["status"] == "finished"]
-        decisions, odd = predictions.decisions(files, finished)
+        decisions, odd, _ = predictions.decisions(files, finished)
         epochs, torn = results.histories_of(finished)
         remarks = [*results.members[0].remarks, *odd, *torn, *ledger.remarks(files)]
         numbers: dict[str, Any] = {"trials": results.trials, "decisions": decisions, "epochs": epochs}

@@ -21,8 +21,8 @@ from raysernas.record import storage
 from raysernas.record.progress_bar import progress_bar
 
 TABLES = columns(
-    "chosen arms folds classes speakers cost pareto pairs over_random components importance genes agreement "
-    "histories"
+    "chosen arms ensembles folds classes speakers cost pareto pairs over_random components importance genes "
+    "agreement histories"
 )
 FRAMES = (*TABLES, "typical", "alphas", "answers")
 PLAIN: Sequence[writing.Format] = ("csv", "parquet")
@@ -80,7 +80,7 @@ def write_tables(results: Results, folder: Path) -> int:
         Fault: if the scores cannot be computed.
         StorageFault: if the folder cannot be written.
     """
-    frames = {"headline": tables.headline(results.arms), "trials": results.trials}
+    frames = {"headline": tables.headline(results.arms, results.rows("ensembles")), "trials": results.trials}
     frames |= {name: results.rows(name) for name in TABLES if name not in results.unavailable}
     cards = results.cards
     own = {name: card | {"marks": marks_line(results.marks(name, HEADLINE))} for name, card in cards.items()}

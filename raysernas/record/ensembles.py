@@ -20,12 +20,7 @@ MEMBERS = "ensemble_members"  # how many retrainings it is of
 SCORES = tuple(f"{part}_{name}" for part in PARTS for name in METRICS)
 CONFUSIONS = tuple(f"{part}_confusion" for part in PARTS)
 TRIAL = ["arm", "candidate", "fold", "seed"]
-SUMMED = (
-    "parameters",
-    "latency_ms",
-    "retrain_s",
-    "test_s",
-)  # one member is asked, and paid for, after the other
+SUMMED = ("parameters", "latency_ms", "retrain_s")  # one member is asked, and paid for, after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +40,12 @@ def mean_posteriors(members: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[n
 def name(arm: str, members: int) -> str:
     """How tables call the ensembles of an arm."""
     return f"{arm} (ensemble of {members})"
+
+
+def without(trials: pd.DataFrame, bad: pd.Series) -> pd.DataFrame:
+    """The rows of a ledger without the ensembles of some of them, which are not believed."""
+    unknown = {each: trials[each].mask(bad) for each in (MEMBERS, *SCORES)}
+    return trials.assign(**unknown, **{each: trials[each].mask(bad, "") for each in CONFUSIONS})
 
 
 def as_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from raysernas.record.files import StudyFiles, TrialKey, need_config
 from raysernas.record.metrics import METRICS, Metric
 
 NOTHING = "-"
-TableRow = dict[Hashable, Any]  # column -> value
+ArmRow = dict[Hashable, Any]  # column -> value
 
 
 def print_tables(study_root: Path, console: Console) -> dict[str, str]:
@@ -75,16 +75,16 @@ def failures(study: StudyFiles, rows: pd.DataFrame) -> dict[str, str]:
     return {_key(row).name: str(row["reason"]) or "no reason was recorded" for row in failed}
 
 
-def _rows(table: pd.DataFrame) -> list[TableRow]:
+def _rows(table: pd.DataFrame) -> list[ArmRow]:
     return table.to_dict("records")
 
 
-def _ensembles(tables: summary.Tables, arm: str) -> list[TableRow]:
+def _ensembles(tables: summary.Tables, arm: str) -> list[ArmRow]:
     """The row of an arm's ensembles, if it has them."""
     return _rows(tables.ensembles[tables.ensembles["of"] == arm])
 
 
-def _scores(arms: Sequence[TableRow]) -> Table:
+def _scores(arms: Sequence[ArmRow]) -> Table:
     table = _table()
     for metric in METRICS.values():
         table.add_column(metric.label, justify="right", no_wrap=True)
@@ -97,7 +97,7 @@ def _scores(arms: Sequence[TableRow]) -> Table:
     return table
 
 
-def _runs(arms: Sequence[TableRow]) -> Table:
+def _runs(arms: Sequence[ArmRow]) -> Table:
     table = _table()
     for heading in ("folds", "runs", "candidate", "valid UA", "parameters", "search s", "retrain s"):
         table.add_column(heading, justify="right")

@@ -104,7 +104,11 @@ def sound(
         remarks.append(f"{which} have other emotions than the study; their scores count as unknown")
     for part in parts:
         remarks += _checked(trials, part, finished, strange)
-    return trials, [*remarks, *_fit_members(trials, [part for part in parts if part in ensembles.PARTS])]
+    unfit = _unlike_members(trials, [part for part in parts if part in ensembles.PARTS])
+    if unfit.any():
+        which = few(trials.loc[unfit, "trial"])
+        remarks.append(f"the ensembles of {which} do not fit their retrainings and count as unknown")
+    return ensembles.without(trials, unfit), remarks
 
 
 def _checked(
@@ -134,9 +138,9 @@ def _checked(
     return remarks
 
 
-def _fit_members(trials: pd.DataFrame, parts: Sequence[str]) -> list[str]:
-    """Take out the ensembles that are not of the retrainings beside them (of another number of them, of other
-    utterances, or not the same in every row); the remark on those.
+def _unlike_members(trials: pd.DataFrame, parts: Sequence[str]) -> pd.Series:
+    """Which rows have an ensemble that is not of the retrainings beside them: of another number of them, of
+    other utterances, or not the same in every row.
     """
     own = trials[(trials["status"] == "finished") & trials[ensembles.MEMBERS].notna()]
     columns = [ensembles.MEMBERS, *(name for part in parts for name in _columns(part))]
@@ -144,19 +148,11 @@ def _fit_members(trials: pd.DataFrame, parts: Sequence[str]) -> list[str]:
     fits = (each[columns].nunique(dropna=False) == 1).all(axis=1)
     fits &= each[ensembles.MEMBERS].first() == each.size()
     for part in parts:
-        together, alone = (
-            _support(own[f"{name}_confusion"]) for name in (part, part.removeprefix("ensemble_"))
-        )
-        unlike = [one != other and "" not in (one, other) for one, other in zip(together, alone, strict=True)]
+        alone = part.removeprefix("ensemble_")
+        counts = [_support(own[f"{name}_confusion"]) for name in (part, alone)]
+        unlike = [one != other and "" not in (one, other) for one, other in zip(*counts, strict=True)]
         fits &= ~fits.index.isin(own.loc[unlike, "trial"])
-    bad = trials["trial"].isin(fits.index[~fits])
-    if not parts or not bad.any():
-        return []
-    trials.loc[bad, [*columns[:1], *ensembles.SCORES]] = np.nan
-    trials.loc[bad, list(ensembles.CONFUSIONS)] = ""
-    return [
-        f"the ensembles of {few(trials.loc[bad, 'trial'])} do not fit their retrainings and count as unknown"
-    ]
+    return trials["trial"].isin(fits.index[~fits]) & bool(parts)
 
 
 def _columns(part: str) -> list[str]:

@@ -26,7 +26,7 @@ ONE: dict[str, Any] = {"arms": ("cnn",), "folds": 2, "seeds": 1, "singles": True
 FRAMES = (
     *("trials", "studies", "chosen", "folds", "arms", "classes", "speakers", "cost", "pareto", "decisions"),
     *("pairs", "over_random", "answers", "components", "importance", "genes", "agreement", "typical"),
-    *("histories", "alphas"),
+    *("histories", "alphas", "ensembles"),
 )
 README = Path(__file__).parents[2] / "analysis" / "README.md"
 PLAN: dict[str, Any] = {"study.arms": ["darts", "cnn"], "study.folds": [0, 1], "study.name": "small"}

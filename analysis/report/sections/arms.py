@@ -28,6 +28,12 @@ FORBIDDEN = (
     "choice flatters. No other number on this page uses them."
 )
 
+TOGETHER = (
+    "An ensemble averages the posteriors of the retrain seeds of each trial and is scored as one model, as "
+    "large and as slow as its members together. It counts in no other number on this page, and no candidate "
+    "was chosen by it."
+)
+
 
 def contents(results: Results) -> Iterator[Child]:
     """Scores, runs behind them, and the oracle where candidates were chosen."""
@@ -44,6 +50,7 @@ def contents(results: Results) -> Iterator[Child]:
         selections=(HEADLINE, FLAT) if chose else (HEADLINE,),
     )
     yield grid.table(results, "Runs behind these scores", _runs(runs), _run_columns(results), head="arm")
+    yield from _ensembles(results)
     yield _forbidden(results) if chose else None
 
 
@@ -120,6 +127,29 @@ def _run_columns(results: Results) -> list[Column]:
         Column("entropy", "entropy", values.two_decimals, rows=own, note=undecided),
         Column("note", "note"),
     ]
+
+
+def _ensembles(results: Results) -> Iterator[Child]:
+    """What averaging the posteriors of retrain seeds gains, where there are several."""
+    table = _ranked(results.rows("ensembles", selection=HEADLINE))
+    if table.empty:
+        return
+    own = links.like_row(results, chosen=HEADLINE)
+    of_arm = lambda row: {**own(row), "arm": row["of"]}  # noqa: E731
+    summed = "summed over the members"
+    columns = [
+        Column("arm", "arm", rows=of_arm),
+        grid.score("ua", of_arm),
+        Column("gain", "above its members", values.points, note="points of UA above the mean of its members"),
+        *(grid.score(name, of_arm) for name in METRICS if name != "ua"),
+        *(grid.score(name, of_arm, pooled=True) for name in METRICS),
+        Column("valid_ua", "validation UA", values.percent, rows=of_arm),
+        Column("parameters", "parameters", values.count, rows=of_arm, note=summed),
+        Column("latency_ms", "latency, ms", values.number, rows=of_arm, note=summed),
+        Column("retrain_s", "retrain, s", values.count, rows=of_arm, note=f"{summed}, mean of the trials"),
+    ]
+    yield paragraph(TOGETHER)
+    yield grid.table(results, "Ensembles of retrain seeds", table, columns, head="arm")
 
 
 def _forbidden(results: Results) -> Markup | None:

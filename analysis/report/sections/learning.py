@@ -16,6 +16,7 @@ HOW = (
 CURVES = {  # (stage, column) -> (caption, axis, in percent)
     ("retrain", "valid_ua"): ("Retraining: validation UA", "UA, percent", True),
     ("retrain", "loss"): ("Retraining: training loss", "loss", False),
+    ("refit", "loss"): ("Training on all but the test speakers: loss", "loss", False),
     ("search", "ua"): ("Search: UA of the supernet, weights half", "UA, percent", True),
     ("search", "alphas_ua"): ("Search: UA of the supernet, alphas half", "UA, percent", True),
     ("search", "loss"): ("Search: loss, weights half", "loss", False),
