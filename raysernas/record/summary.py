@@ -96,9 +96,8 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     found = marks_of(config, trials)
     best = pareto(finished, tried, config.study.objectives)
-    folds = fold_table(finished, winners(tried))
-    together = ensemble_table(finished, tried, arms)
-    marked = (table.assign(marks=", ".join(found)) for table in (tried, folds, arms, together, best))
+    of_folds, together = fold_table(finished, winners(tried)), ensemble_table(finished, tried, arms)
+    marked = (table.assign(marks=", ".join(found)) for table in (tried, of_folds, arms, together, best))
     return Tables(*marked, marks=found)
 
 

@@ -83,7 +83,6 @@ def write_end(events: Events, records: Sequence[TrialRecord]) -> None:
             score = float(np.mean([getattr(record, role).scores[name] for record in scored]))
             if np.isfinite(score):
                 events.scalar(f"result/{role}_{name}", score, 0)
-
     if (found := first.ensemble) is not None:
         for role, scores in (("valid", found.valid), ("test", found.test)):
             picture = pictures.confusion(scores.confusion, first.emotions, f"{ROLES[role]}, ensemble")

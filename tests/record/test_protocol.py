@@ -23,6 +23,7 @@ ODD = {
     ("features.normalisation=speaker",): "transductive",
     (SPACE,): "transductive",
     ("corpus.folds=published",): "published folds",
+    ("retrain.on=all_but_test",): "all but test",
 }
 
 
