@@ -20,6 +20,7 @@ from raysernas.record import summary
 from raysernas.record.ensembles import MEMBERS
 from raysernas.record.metrics import METRICS, Evaluation, evaluate
 from raysernas.record.soundness import confusions
+from raysernas.record.units import by_unit
 
 FOLD_COLUMNS = (
     *("study", "selection", "arm", "fold", "candidate", *METRICS, "ua_seed_sd"),
@@ -61,7 +62,7 @@ def folds(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     `ua_seed_sd` is the deviation over the runs. A number that one of the runs lacks is NaN. `n_test` counts
     the tested utterances, `n_train` those that the tested models were trained on.
     """
-    rows = picked(trials, choice.chosen)
+    rows = by_unit(picked(trials, choice.chosen))
     best = {
         f"{arm}-f{fold}": number
         for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)

@@ -35,7 +35,7 @@ from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
 from raysernas.record.progress_bar import progress_bar
-from raysernas.record.protocol import marks
+from raysernas.record.protocol import COUNTED, marks
 from raysernas.record.provenance import provenance
 from raysernas.record.storage import StorageFault
 from raysernas.record.terminal import lenient_streams, print_error
@@ -279,13 +279,8 @@ def _here(arguments: Sequence[str], should_stop: Callable[[], str]) -> int:
     if ensembles.MEMBERS in row:
         own = ", ".join(f"{name} {metric.text(row[f'ensemble_{name}'])}" for name, metric in columns.items())
         print(f"mean posteriors of its {row[ensembles.MEMBERS]:.0f} retrainings: {own}")
-    marked = marks(
-        assign(config, {"study.candidates": 1}),
-        unknown=int(row["n_unknown"]),
-        skipped=int(row["n_skipped"]),
-        unlike=int(row["n_unlike"]),
-        confounded=int(row["n_confounded"]),
-    )
+    counted = {name: int(row[f"n_{name}"]) for name in COUNTED if f"n_{name}" in row}
+    marked = marks(assign(config, {"study.candidates": 1}), **counted, mixed=())
     print(*(f"{word}: {meaning}" for word, meaning in marked.items()), files.record, sep="\n")
     return 0
 

@@ -16,6 +16,7 @@ INTRODUCED: dict[str, Any] = {
     "search.relaxation": "softmax",
     "corpus.channel": "mean",
     "corpus.balance": "genders",
+    "corpus.text_groups": 0,
     "features.fingerprint": "",
     "features.layers": (),
     "features.layer_width": 0,

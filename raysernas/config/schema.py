@@ -32,6 +32,7 @@ FoldScheme = Literal[
     "usual",
     "speaker",
     "speaker_groups",
+    "speaker_text",
     "session",
     "official",
     "emobox",
@@ -64,6 +65,11 @@ class CorpusConfig:
     on_bad_file: Literal["fail", "skip"] = setting("fail", "what to do about a file that cannot be read")
     folds: FoldScheme = setting("usual", "who is tested in which fold; usual: as papers on the corpus do")
     groups: int = setting(4, "number of folds of speaker_groups and random", least=2)
+    text_groups: int = setting(
+        0,
+        "groups of texts of speaker_text; 0: each text by itself",
+        only_if=("corpus.folds", "speaker_text"),
+    )
     balance: Literal["genders", "emotions"] = setting(
         "genders",
         "what groups of speakers, and speakers who validate, are balanced over; emotions: over both",

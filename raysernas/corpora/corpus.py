@@ -33,6 +33,7 @@ class Utterance:
     gender: Gender = "unknown"
     session: str = ""
     scenario: str = ""  # how it was elicited, such as improvised
+    text: str = ""  # which sentence is spoken, the same for all speakers and emotions; "" = not known
     start_s: float = 0.0
     end_s: float = 0.0
     # the official part, where a corpus has one

@@ -18,7 +18,7 @@ from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, FeaturesConfig, StudyConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
-from raysernas.corpora.folds import coverage, fold_file, splits
+from raysernas.corpora.folds import coverage, fold_file, splits, texts
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.fleet import joining
 from raysernas.record import ledger, storage
@@ -33,6 +33,7 @@ NAMED = 3  # of the files that are left out; the ledger has all
 SCHEMES = {
     "speaker": "leave one speaker out",
     "speaker_groups": "leave a group of speakers out",
+    "speaker_text": "leave one speaker and one group of texts out",
     "session": "leave one session out",
     "official": "the official parts of the corpus",
     "emobox": "the folds of EmoBox",
@@ -59,6 +60,7 @@ class StudyPlan:
     raced: dict[str, int]
     unknown: int  # utterances of a fold whose speaker is unknown
     unused: int  # utterances in no part of a fold; of the fold with the most, like `unknown`
+    known_texts: int = 0  # tested utterances whose sentence is spoken in training; of the fold with the most
     lacking: tuple[str, ...] = ()  # about emotions that test or validation parts lack
     remarks: tuple[str, ...] = ()  # about records that cannot be read, or are older
 
@@ -152,7 +154,11 @@ def header(plan: StudyPlan) -> dict[str, str]:
         f"({counts})",
         "protocol": _protocol(plan),
         **marks(
-            plan.config, unknown=plan.unknown, unlike=len(corpus.unlike), confounded=len(corpus.confounded)
+            plan.config,
+            unknown=plan.unknown,
+            unlike=len(corpus.unlike),
+            confounded=len(corpus.confounded),
+            known_texts=plan.known_texts,
         ),
         **({"left out": _left_out(corpus)} if corpus.skipped else {}),
         **({"unused": f"{plan.unused} utterances are in no part of a fold"} if plan.unused else {}),
@@ -202,12 +208,14 @@ def _left_out(corpus: Corpus) -> str:
 
 
 def _unknown_and_unused(corpus: Corpus, found: Sequence[Fold]) -> dict[str, int]:
-    """Utterances of a fold whose speaker is unknown, and utterances in no part of it; of the fold with the
-    most.
+    """Utterances of a fold whose speaker is unknown, utterances in no part of it, and tested ones whose
+    sentence is spoken in training; of the fold with the most.
     """
     parts = [(*fold.train, *fold.valid, *fold.test) for fold in found]
     unknown = [sum(corpus.utterances[index].speaker == UNKNOWN_SPEAKER for index in part) for part in parts]
-    return {"unknown": max(unknown), "unused": len(corpus.utterances) - min(map(len, parts))}
+    known_texts = max(texts.shared(corpus, fold.train, fold.test) for fold in found)
+    unused = len(corpus.utterances) - min(map(len, parts))
+    return {"unknown": max(unknown), "unused": unused, "known_texts": known_texts}
 
 
 def _absolute(path: str) -> str:

@@ -11,6 +11,9 @@ from raysernas.config.schema import Config
 # columns of what a trial was run with, besides its settings
 PROVENANCE = ("commit", "versions", "cpu", "instructions")
 
+# what trials count about their corpus and fold, in columns such as n_unknown
+COUNTED = ("unknown", "skipped", "unlike", "confounded", "known_texts")
+
 PUBLISHED = {  # corpus -> what is unusual about its published folds
     "iemocap": "pairs of speakers of two sessions, whose dialogue partners are trained on",
     "msp_improv": "which never test the sessions 4 and 6",
@@ -25,6 +28,7 @@ def marks(
     skipped: int = 0,
     unlike: int = 0,
     confounded: int = 0,
+    known_texts: int = 0,
     mixed: Sequence[str] = (),
 ) -> dict[str, str]:
     """Short mark -> meaning, for everything that makes the scores of a study incomparable with sound ones.
@@ -34,6 +38,7 @@ def marks(
         skipped: files or rows of the corpus that could not be used.
         unlike: published tables of counts that do not match the corpus.
         confounded: properties of the recordings, such as who speaks, that tell the emotion.
+        known_texts: tested utterances of a fold whose sentence is spoken in training too.
         mixed: columns of PROVENANCE in which the finished trials differ.
     """
     corpus, found = config.corpus, {}
@@ -79,6 +84,11 @@ def marks(
     if corpus.folds == "published":
         oddity = PUBLISHED.get(corpus.name, "which no other work uses")
         found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
+    if known_texts:
+        found["known texts"] = (
+            "sentences of the test are spoken in training too (column n_known_texts of the ledger); a score "
+            "on new sentences is lower, and corpus.folds=speaker_text measures it"
+        )
     return found | _of_corpus(unlike, confounded, skipped, mixed)
 
 

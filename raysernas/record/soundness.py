@@ -33,7 +33,8 @@ CPU_SECONDS = tuple(name.replace("_s", "_cpu_s") for name in SECONDS)
 NUMBERS = (
     *("candidate", "fold", "seed", "retrain_seed", "schema_version", "attempts", "epoch", "parameters"),
     *("latency_ms", "n_weights", "n_alphas", "n_valid", "n_test", "n_unknown", "n_unlike", "n_skipped"),
-    *("n_confounded", "search_entropy", "search_multiply_adds", "search_mb", "retrain_mb", "test_mb"),
+    *("n_confounded", "n_known_texts", "search_entropy", "search_multiply_adds"),
+    *("search_mb", "retrain_mb", "test_mb"),
     *SCORES,
     *SECONDS,
     *CPU_SECONDS,

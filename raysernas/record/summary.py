@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from raysernas.config.schema import Config
-from raysernas.record import ensembles, ledger, soundness
+from raysernas.record import ensembles, ledger, soundness, units
 from raysernas.record.files import StudyFiles, need_config
-from raysernas.record.metrics import METRICS, Evaluation
-from raysernas.record.protocol import PROVENANCE, marks
+from raysernas.record.metrics import METRICS
+from raysernas.record.protocol import COUNTED, PROVENANCE, marks
+from raysernas.record.units import by_unit, pooled
 
 FEWEST_DRAWS = 10  # random genotypes needed for a claim about `random` (one for each fold and seed)
 UNIFORM = 0.9  # share of its entropy above which a search has chosen nothing
@@ -27,7 +28,8 @@ REPORTED = (
     "valid_ua",
     *(f"test_{name}" for name in METRICS),
     *("test_confusion", "parameters", "latency_ms", "search_s", "retrain_s", "search_entropy"),
-    *("n_skipped", "n_unknown", "n_unlike", "n_confounded", "emotions", "valid_confusion"),
+    *("n_skipped", "n_unknown", "n_unlike", "n_confounded", "n_known_texts", "emotions", "valid_confusion"),
+    *("corpus.folds", "test_speakers"),
     *(ensembles.MEMBERS, *ensembles.SCORES, *ensembles.CONFUSIONS),
     *PROVENANCE,
 )
@@ -103,7 +105,7 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
 
 def marks_of(config: Config, trials: pd.DataFrame) -> dict[str, str]:
     """`protocol.marks` of a study, with what its planned trials have recorded in the columns REPORTED."""
-    counts = {name: _most(trials[f"n_{name}"]) for name in ("unknown", "skipped", "unlike", "confounded")}
+    counts = {name: _most(trials[f"n_{name}"]) for name in COUNTED}
     ended = trials[(trials["status"] == "finished") & trials["retrain_seed"].isin(config.retrain.seeds)]
     recorded = {name: ended[name].mask(ended[name] == "") for name in PROVENANCE if name != "commit"}
     mixed = [name for name in PROVENANCE if recorded.get(name, ended[name]).nunique() > 1]
@@ -198,7 +200,8 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def _on_folds(rows: pd.DataFrame) -> pd.DataFrame:
-    """FOLD_COLUMNS of some runs."""
+    """FOLD_COLUMNS of some runs; a fold is a unit (`units`)."""
+    rows = by_unit(rows)
     rows = rows.assign(
         n_test=[pooled([text]).total for text in rows["test_confusion"]],
         lacks=[_lacks(*texts) for texts in rows[["emotions", "test_confusion", "valid_confusion"]].values],
@@ -239,7 +242,7 @@ def arm_table(
         row: dict[str, object] = {
             "arm": arm,
             "candidates": of_arm["candidate"].nunique(),
-            "planned_folds": planned_folds,
+            "planned_folds": units.count(trials, planned_folds),
         }
         row |= {name: int(of_arm[name].sum()) for name in ("failed", "raced")}
         best = of_arm[
@@ -292,17 +295,6 @@ def _picked(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
         dtype=float,
     )
     return trials[(trials["candidate"] == wanted) & (trials["status"] == "finished")]
-
-
-def pooled(confusions: Sequence[str]) -> Evaluation:
-    """All test utterances as one set: the sum of the confusions. Empty if one is missing or has other
-    classes.
-    """
-    found = [np.asarray(json.loads(text or "[]"), dtype=np.int64) for text in confusions]
-    alike = len({each.shape for each in found}) == 1 and found[0].ndim == 2
-    return Evaluation(
-        np.asarray(found).sum(axis=0, dtype=np.int64) if alike else np.zeros((0, 0), dtype=np.int64)
-    )
 
 
 def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:

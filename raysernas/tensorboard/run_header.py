@@ -21,7 +21,7 @@ from raysernas.record.files import TrialKey
 from raysernas.record.genotype import Genotype
 from raysernas.record.ledger import TrialRecord
 from raysernas.record.metrics import METRICS
-from raysernas.record.protocol import marks
+from raysernas.record.protocol import COUNTED, marks
 from raysernas.record.provenance import provenance
 from raysernas.tensorboard import hparams
 from raysernas.tensorboard.events import Events
@@ -51,7 +51,7 @@ def write_parts(events: Events, trial: TrialConfig, study: StudyConfig, facts: M
     counts = {name: f"{facts[key]} utterances" for key, name in SIZES.items()}
     for role in ("valid", "test"):
         counts[SIZES[f"n_{role}"]] += f" of {', '.join(json.loads(facts[f'{role}_speakers']))}"
-    counted = {name: facts[f"n_{name}"] for name in ("unknown", "skipped", "unlike", "confounded")}
+    counted = {name: facts[f"n_{name}"] for name in COUNTED}
     found = marks(_config(trial, study), **counted)
     rows = {**counts, **{f"marked: {mark}": why for mark, why in found.items()}}
     events.text("parts", markdown_list(rows))

@@ -17,6 +17,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.identity import digest, settings
 from raysernas.config.schema import TrialConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
+from raysernas.corpora.folds import texts
 from raysernas.record import ledger
 from raysernas.record.ensembles import Ensemble
 from raysernas.record.files import TrialFiles, TrialKey
@@ -49,6 +50,8 @@ def facts_of(data: Data) -> dict[str, Any]:
     facts["n_unlike"], facts["unlike"] = len(data.corpus.unlike), json.dumps(data.corpus.unlike)
     facts["n_confounded"] = len(data.corpus.confounded)
     facts["confounded"] = json.dumps(data.corpus.confounded)
+    train = (*data.split.weights, *data.split.alphas)
+    facts["n_known_texts"] = texts.shared(data.corpus, train, data.split.test)
     facts["n_skipped"] = len(data.corpus.skipped)
     facts["skipped"] = json.dumps([f"{remark.subject} {remark.what}" for remark in data.corpus.skipped])
     for role in ("valid", "test"):

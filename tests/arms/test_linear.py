@@ -32,14 +32,14 @@ class Parts(Data):
     def __init__(self, layers: dict[str, int] | None = None, **parts: Part) -> None:
         emotions = SimpleNamespace(emotions=[str(number) for number in range(CLASSES)])
         object.__setattr__(self, "corpus", emotions)
-        self.__dict__.update(given=parts, widths=layers or {})
+        self.__dict__.update(parts=parts, widths=layers or {})
 
     def part(self, role: Role) -> Part:
-        return self.given[role]
+        return self.__dict__["parts"][role]
 
     @property
     def layers(self) -> dict[str, int]:
-        return self.widths
+        return self.__dict__["widths"]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -47,6 +47,7 @@ def test_what_is_optimistic_stands_on_every_table(overrides: tuple[str, ...], tm
         ("n_unknown", "unknown speakers"),
         ("n_unlike", "not as published"),
         ("n_confounded", "confounded"),
+        ("n_known_texts", "known texts"),
     ],
 )
 def test_what_the_trials_have_found_stands_on_every_table(fact: str, mark: str, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def _found(plan: Plan, arm: str, trials: pd.DataFrame, rng: np.random.Generator)
             "n_unlike": 0,
             "unlike": "[]",
             "n_confounded": 0,
+            "n_known_texts": 0,
             "confounded": "[]",
             "n_skipped": 0,
             "skipped": "[]",

@@ -35,6 +35,7 @@ FACTS = {
     "n_skipped": 0,
     "n_unlike": 0,
     "n_confounded": 0,
+    "n_known_texts": 0,
 }
 
 

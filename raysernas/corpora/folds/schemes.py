@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
-from raysernas.corpora.folds import balance, published
+from raysernas.corpora.folds import balance, published, texts
 
 Indices = NDArray[np.int64]  # into corpus.utterances, ascending
 
@@ -132,6 +132,25 @@ def _by_group(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
     # dealt in turn, gender by gender
     dealt = sorted(speakers, key=lambda speaker: (gender[speaker], speaker))
     return _apart(corpus, [tuple(sorted(dealt[group :: config.groups])) for group in range(config.groups)])
+
+
+def _by_speaker_and_text(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
+    """A fold for each speaker and group of texts. Neither this speaker's other utterances nor anybody's
+    utterances of these texts are used.
+    """
+    speakers, numbers = _enough_speakers(corpus), speaker_numbers(corpus)
+    groups = texts.groups(corpus, config.text_groups)
+    spoken = np.array([utterance.text for utterance in corpus.utterances])
+    found: list[Outer] = []
+    for place, speaker in enumerate(speakers):
+        own, known = numbers == place, numbers != NOBODY
+        for group in groups:
+            these = np.isin(spoken, group)
+            if (tested := own & these).any():
+                title = f"{speaker} {name(group)}"
+                rest = np.flatnonzero(known & ~own & ~these)
+                found.append(Outer(name=title, test=np.flatnonzero(tested), rest=rest))
+    return tuple(found)
 
 
 def _by_session(corpus: Corpus, config: CorpusConfig) -> tuple[Outer, ...]:
@@ -301,6 +320,7 @@ def _enough_speakers(corpus: Corpus) -> tuple[str, ...]:
 SCHEMES: dict[str, Callable[[Corpus, CorpusConfig], tuple[Outer, ...]]] = {
     "speaker": _by_speaker,
     "speaker_groups": _by_group,
+    "speaker_text": _by_speaker_and_text,
     "session": _by_session,
     "official": _official,
     "emobox": _emobox,

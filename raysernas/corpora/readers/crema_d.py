@@ -124,6 +124,7 @@ def read(root: Path, label: Label = "usual") -> Release:
             raw_label=vote,
             speaker=key[:4],
             gender=genders.get(key[:4], "unknown"),
+            text=key[5:8],
         )
         for key, vote in votes.items()
         if key not in LEFT_OUT

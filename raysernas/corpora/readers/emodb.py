@@ -26,7 +26,9 @@ EMOTIONS = {
 }
 FEMALE = ("08", "09", "13", "14", "16")
 MALE = ("03", "10", "11", "12", "15")
-FILE = re.compile(rf"(?P<speaker>{'|'.join(FEMALE + MALE)})[ab]\d\d(?P<letter>[{''.join(EMOTIONS)}])[a-z]")
+FILE = re.compile(
+    rf"(?P<speaker>{'|'.join(FEMALE + MALE)})(?P<text>[ab]\d\d)(?P<letter>[{''.join(EMOTIONS)}])[a-z]"
+)
 SHAPE = f"speaker, text, emotion ({''.join(sorted(EMOTIONS))}), version, as in 03a01Fa.wav"
 FILES = 535
 NOTES = (
@@ -111,4 +113,5 @@ def _utterance(file: Path) -> Utterance | None:
         raw_label=letter,
         speaker=speaker,
         gender=gender,
+        text=fit["text"],
     )

@@ -62,5 +62,11 @@ def _utterance(file: Path) -> Utterance | None:
     code, speaker = fit["code"], fit["speaker"]
     gender: Gender = "female" if speaker.startswith("f") else "male"
     return Utterance(
-        key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender=gender
+        key=file.stem,
+        path=str(file),
+        emotion=EMOTIONS[code],
+        raw_label=code,
+        speaker=speaker,
+        gender=gender,
+        text=fit["sentence"],
     )

@@ -34,7 +34,7 @@ from raysernas.corpora.readers import audformat, spelling, table
 from raysernas.corpora.readers.table import TableRow
 
 REQUIRED = ("file", "emotion", "speaker")
-OPTIONAL = ("session", "gender", "split", "scenario", "start", "end")
+OPTIONAL = ("session", "gender", "split", "scenario", "text", "start", "end")
 UNKNOWN = "unknown"  # a speaker in a cell
 NAMED = 3  # unlisted files that a remark names; it counts the rest
 MOST_HELD_OUT = 12  # with more speakers, the usual folds test groups of them
@@ -195,6 +195,7 @@ def _utterance(cells: dict[str, str], path: str, raw_label: str) -> Utterance:
         gender=spelling.gender(cells["gender"]) or "unknown",
         session=cells["session"],
         scenario=cells["scenario"],
+        text=cells["text"],
         start_s=start_s,
         end_s=end_s,
         split=SPLITS[cells["split"].lower()],

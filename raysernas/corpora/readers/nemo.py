@@ -102,6 +102,7 @@ def _utterance(path: Path, root: Path, rows: Mapping[str, dict[str, str]] | None
         raw_label=word,
         speaker=speaker,
         gender=GENDERS.get(gender, "unknown"),
+        text=fit["sentence"],
     )
 
 

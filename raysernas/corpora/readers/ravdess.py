@@ -89,7 +89,13 @@ def _utterance(file: Path) -> Utterance | None:
     code, actor = fit["code"], fit["actor"]
     gender: Gender = "male" if int(actor) % 2 else "female"
     return Utterance(
-        key=file.stem, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=actor, gender=gender
+        key=file.stem,
+        path=str(file),
+        emotion=EMOTIONS[code],
+        raw_label=code,
+        speaker=actor,
+        gender=gender,
+        text=fit["statement"],
     )
 
 

@@ -78,7 +78,13 @@ def _utterance(file: Path) -> Utterance | None:
         return None
     code, speaker = fit["code"], fit["speaker"]
     return Utterance(
-        key=key, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=speaker, gender="female"
+        key=key,
+        path=str(file),
+        emotion=EMOTIONS[code],
+        raw_label=code,
+        speaker=speaker,
+        gender="female",
+        text=fit["word"],
     )
 
 

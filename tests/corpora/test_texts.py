@@ -1,0 +1,86 @@
+"""Laws of folds that hold out a speaker and a text: neither is heard in training or validation."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysernas.config.schema import CorpusConfig
+from raysernas.corpora import catalogue
+from raysernas.corpora.corpus import Corpus
+from raysernas.corpora.folds import splits, texts
+from tests.support import toy
+from tests.support.faults import refusal
+
+CONFIG = CorpusConfig(folds="speaker_text")
+
+
+def spoken(speakers: int, takes: int) -> Corpus:
+    """A toy corpus in which each take is a sentence."""
+    whole = toy.corpus(speakers, takes)
+    return replace(
+        whole,
+        utterances=tuple(replace(each, text=f"text {each.key[-1]}") for each in whole.utterances),
+    )
+
+
+@given(speakers=st.integers(4, 8), takes=st.integers(2, 6), groups=st.sampled_from([0, 2]))
+def test_neither_the_speaker_nor_the_text_of_a_test_is_heard_before(speakers, takes, groups):
+    corpus = spoken(speakers, takes)
+    folds = splits.of(corpus, replace(CONFIG, text_groups=groups))
+    assert len(folds) == speakers * (groups or takes)
+    for fold in folds:
+        tested = [corpus.utterances[i] for i in fold.test]
+        heard = [corpus.utterances[i] for i in (*fold.train, *fold.valid)]
+        assert len({each.speaker for each in tested}) == 1
+        assert not {each.speaker for each in tested} & {each.speaker for each in heard}
+        assert not {each.text for each in tested} & {each.text for each in heard}
+        assert texts.shared(corpus, fold.train, fold.test) == 0
+    assert sorted(i for fold in folds for i in fold.test) == list(range(len(corpus.utterances)))
+
+
+def test_folds_by_speaker_alone_know_the_texts():
+    corpus = spoken(5, 3)
+    fold = splits.of(corpus, CorpusConfig(folds="speaker"))[0]
+    assert texts.shared(corpus, fold.train, fold.test) == len(fold.test)
+    assert texts.shared(toy.corpus(5, 3), fold.train, fold.test) == 0, "unknown texts are not shared"
+
+
+def test_groups_hold_about_as_many_utterances_and_every_text_once():
+    corpus = spoken(4, 7)
+    groups = texts.groups(corpus, 3)
+    assert sorted(text for group in groups for text in group) == sorted(
+        {each.text for each in corpus.utterances}
+    )
+    assert {len(group) for group in groups} == {2, 3}
+    assert groups == texts.groups(replace(corpus, utterances=corpus.utterances[::-1]), 3)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "groups", "says"),
+    [
+        (toy.corpus(5, 3), 0, "the text of 45 of 45 utterances of toy is not known"),
+        (spoken(5, 3), 4, "the texts cannot be kept apart"),
+        (spoken(5, 3), 1, "the texts cannot be kept apart"),
+    ],
+)
+def test_what_cannot_be_kept_apart_is_refused(corpus, groups, says):
+    assert says in refusal(lambda: splits.of(corpus, replace(CONFIG, text_groups=groups)))
+
+
+def test_the_text_of_an_utterance_does_not_move_the_fingerprint(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,emotion,speaker,text\na.wav,joy,x,hello\n")
+    assert "text" not in CorpusConfig.__dataclass_fields__
+    corpus = spoken(4, 2)
+    assert splits.resolved(CorpusConfig(folds="speaker"), corpus).folds_hash == (
+        splits.resolved(CorpusConfig(folds="speaker"), toy.corpus(4, 2)).folds_hash
+    )
+
+
+def test_real_emodb_has_a_hundred_folds(emodb_root):
+    corpus = catalogue.read(CorpusConfig(name="emodb", root=str(emodb_root)), None)
+    folds = splits.of(corpus, CONFIG)
+    assert len({each.text for each in corpus.utterances}) == 10
+    assert len(folds) == 100
+    assert sum(len(fold.test) for fold in folds) == 535
