@@ -176,7 +176,8 @@ def _retrained(
     reporter = telemetry.stage("retrain", trial.retrain.epochs, seed)
     chosen = arm.fit(trial, data, genotype, purpose, reporter, checkpoints.stage(f"retrain-{seed}"))
     several = len(trial.retrain.seeds) > 1
-    valid = predict(chosen, data.part("valid"), checkpoints.poll) if several else None
+    # not to be stopped in: it is not saved, so that short attempts would never get past it
+    valid = predict(chosen, data.part("valid"), checkpoints.heartbeat) if several else None
     if trial.retrain.on == "train":
         return valid, chosen
     reporter = telemetry.stage("refit", chosen.epoch, seed)
