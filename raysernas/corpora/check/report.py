@@ -17,7 +17,7 @@ from raysernas.corpora import catalogue, comparison, confounding, inspection, se
 from raysernas.corpora.check import audio_warnings
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
-from raysernas.corpora.folds import coverage, splits
+from raysernas.corpora.folds import coverage, splits, texts
 from raysernas.corpora.folds.fold_file import Fold
 from raysernas.corpora.inspection import Sound
 from raysernas.corpora.selection import Reason, stretch_s
@@ -158,7 +158,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         schemes=_schemes(corpus, config),
         hindrance=_hindrance(corpus),
         confounded=confounding.of(corpus.utterances),
-        notes=release.notes,
+        notes=(*release.notes, *texts.notes(corpus)),
     )
 
 

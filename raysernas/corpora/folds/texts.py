@@ -45,6 +45,22 @@ def groups(corpus: Corpus, count: int) -> list[tuple[str, ...]]:
     return sorted(tuple(sorted(group)) for group in held)
 
 
+def notes(corpus: Corpus) -> list[str]:
+    """What should be known of texts that several speakers speak; nothing for other corpora."""
+    speakers: dict[str, set[str]] = {}
+    for utterance in corpus.utterances:
+        speakers.setdefault(utterance.text, set()).add(utterance.speaker)
+    common = [text for text, heard in speakers.items() if text and len(heard) > 1]
+    if not common:
+        return []
+    every = len(speakers.keys() - {""})
+    how_many = f"all {every} texts" if len(common) == every else f"{len(common)} of {every} texts"
+    return [
+        f"Several speakers speak {how_many}, so folds by speaker test sentences that were trained on (mark "
+        "`known texts`); corpus.folds=speaker_text holds out the text too."
+    ]
+
+
 def shared(corpus: Corpus, train: Sequence[int], test: Sequence[int]) -> int:
     """How many tested utterances have a text that is spoken in training too."""
     heard = {corpus.utterances[i].text for i in train} - {""}

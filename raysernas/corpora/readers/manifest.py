@@ -2,10 +2,10 @@
 
 In: a CSV or Parquet file, or a folder with one; or a corpus in audformat. Columns: `file`, `emotion`,
 `speaker`; optional are `session`, `gender` (female, male), `split` (train, valid, test, or the names of MSP
-and audformat), `scenario`, `start` and `end` (seconds, or times as pandas writes them; an empty end is the
-end of the file). Files lie in the folder of the table and are named relative to it, or absolutely. Other
-columns are ignored. Out: the release. A mistake in one row is a remark on that row; a mistake in the whole
-table is a fault.
+and audformat), `scenario`, `text` (which sentence), `start` and `end` (seconds, or times as pandas writes
+them; an empty end is the end of the file). Files lie in the folder of the table and are named relative to it,
+or absolutely. Other columns are ignored. Out: the release. A mistake in one row is a remark on that row; a
+mistake in the whole table is a fault.
 """
 
 import math
