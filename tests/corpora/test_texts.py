@@ -84,3 +84,34 @@ def test_real_emodb_has_a_hundred_folds(emodb_root):
     assert len({each.text for each in corpus.utterances}) == 10
     assert len(folds) == 100
     assert sum(len(fold.test) for fold in folds) == 535
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("emodb", "wav/03a01Fa.wav", "a01"),
+        ("emovo", "f1/dis-f1-b1.wav", "b1"),
+        ("ravdess", "Actor_01/03-01-05-02-02-01-01.wav", "02"),
+        ("savee", "AudioData/DC/a01.wav", "01"),
+        ("savee", "AudioData/DC/n07.wav", "twice"),
+        ("savee", "AudioData/DC/sa05.wav", "twice"),
+        ("savee", "AudioData/DC/sa06.wav", "sa06"),
+        ("tess", "OAF_back_angry.wav", "back"),
+        ("crema_d", "AudioWAV/1001_DFA_ANG_XX.wav", "DFA"),
+        ("nemo", "samples/EB0_anger_17.wav", "17"),
+    ],
+)
+def test_readers_know_the_text_from_the_name_of_the_file(name, file, text, tmp_path):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    release = catalogue.release(CorpusConfig(name=name, root=str(tmp_path)))
+    assert [each.text for each in release.utterances if each.path == str(path)] == [text]
+
+
+def test_a_manifest_tells_the_text_in_a_column(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,emotion,speaker,text\na.wav,joy,x,hello\nb.wav,joy,y,\n")
+    (tmp_path / "a.wav").write_bytes(b"")
+    (tmp_path / "b.wav").write_bytes(b"")
+    release = catalogue.release(CorpusConfig(name="manifest", root=str(tmp_path / "labels.csv")))
+    assert [each.text for each in release.utterances] == ["hello", ""]

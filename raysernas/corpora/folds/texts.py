@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from raysernas.config.fault import Fault
 from raysernas.corpora.corpus import Corpus
 
-KNOWN = "crema_d, emodb, emovo, nemo, ravdess, tess, and manifest with a column `text`"
+KNOWN = "crema_d, emodb, emovo, nemo, ravdess, savee, tess, and manifest with a column `text`"
 
 
 def groups(corpus: Corpus, count: int) -> list[tuple[str, ...]]:

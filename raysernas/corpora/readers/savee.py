@@ -2,7 +2,9 @@
 
 In: the folder of the release, which has `AudioData/DC/a01.wav`, or a flat copy with `DC_a01.wav`. Out:
 utterances whose labels come from the names of files and folders: the speaker, then the emotion in one or two
-letters and the number of the sentence.
+letters and the number of the sentence. Sentences 01 to 03 are the same for all emotions. Sentences 04 and 05
+of an emotion are spoken again as neutral 04 to 15; names do not tell which is which, so all of them count as
+one text.
 Source: Haq and Jackson, Multimodal emotion recognition, in: Machine Audition, 2010.
 """
 
@@ -22,6 +24,7 @@ EMOTIONS = {
     "sa": "sadness",
     "su": "surprise",
 }
+COMMON, TWICE, TWICE_NEUTRAL = 3, 5, 15  # the last sentence of each kind, see above
 SPEAKERS = ("DC", "JE", "JK", "KL")
 FILE = re.compile(rf"(?P<speaker>{'|'.join(SPEAKERS)})_(?P<code>sa|su|[adfhn])(?P<sentence>\d\d)")
 SHAPE = (
@@ -65,5 +68,17 @@ def _utterance(file: Path) -> Utterance | None:
         return None
     code = fit["code"]
     return Utterance(
-        key=key, path=str(file), emotion=EMOTIONS[code], raw_label=code, speaker=fit["speaker"], gender="male"
+        key=key,
+        path=str(file),
+        emotion=EMOTIONS[code],
+        raw_label=code,
+        speaker=fit["speaker"],
+        gender="male",
+        text=_text(code, int(fit["sentence"])),
     )
+
+
+def _text(code: str, sentence: int) -> str:
+    if sentence <= COMMON:
+        return f"{sentence:02d}"
+    return "twice" if sentence <= (TWICE_NEUTRAL if code == "n" else TWICE) else f"{code}{sentence:02d}"
