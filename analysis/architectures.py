@@ -165,12 +165,14 @@ def _searches(rows: pd.DataFrame, texts: Mapping[str, "Genotype | None"], note: 
 
 
 def _layers(row: "pd.Series[Any]") -> tuple[str, ...]:
-    """The layers that a trial could choose from, by its settings in the ledger."""
-    settings = {name: row.get(f"features.{name}") for name in ("kind", "layers")}
-    if settings["kind"] not in LAYERS:
+    """The layers that a trial could choose from, by its settings in the ledger; a default is not in it."""
+    kind, given = row.get("features.kind"), dict[str, Any]()
+    if kind not in LAYERS:
         return ()
-    layers = tuple(json.loads(settings["layers"])) if isinstance(settings["layers"], str) else ()
-    return layer_names(FeaturesConfig(kind=settings["kind"], layers=layers))
+    for name in ("layers", "streams"):
+        if isinstance(text := row.get(f"features.{name}"), str) and text:
+            given[name] = tuple(json.loads(text))
+    return layer_names(FeaturesConfig(kind=kind, **given))
 
 
 def _read(text: str) -> Genotype | None:

@@ -11,6 +11,7 @@ from raysernas.config.schema import FeaturesConfig
 
 MIX = "mix"  # in place of a layer's name: all of them, mixed
 LAYERS: dict[str, Callable[[FeaturesConfig], tuple[str, ...]]] = {
+    "streams": lambda config: tuple(config.streams),
     "pretrained": lambda config: tuple(f"layer_{number}" for number in config.layers),
 }
 

@@ -18,6 +18,7 @@ INTRODUCED: dict[str, Any] = {
     "corpus.balance": "genders",
     "corpus.text_groups": 0,
     "features.fingerprint": "",
+    "features.streams": ("bands", "cepstra", "band_deltas", "cepstrum_deltas", "contours"),
     "features.layers": (),
     "features.layer_width": 0,
     "network.projection": 64,

@@ -104,7 +104,7 @@ def _check_features(config: Config) -> None:
         what = f"network.layer names a layer, but the frames of features.kind={features.kind} have none"
         fix = "set network.layer=mix, or features.kind=pretrained"
         raise Fault("config", what, got=config.network.layer, expected=MIX, fix=fix)
-    if features.kind == "mfcc" and features.coefficients > features.bands:
+    if features.kind in ("mfcc", "streams") and features.coefficients > features.bands:
         what, expected = "features.coefficients is more than features.bands", f"at most {features.bands}"
         fix = "set features.coefficients or features.bands"
         raise Fault("config", what, got=features.coefficients, expected=expected, fix=fix)

@@ -6,7 +6,7 @@ column of the result table. Defaults, ranges and meanings are written here and n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from raysernas.config.arms import ARMS
 from raysernas.config.setting import setting
@@ -42,7 +42,8 @@ FoldScheme = Literal[
     "file",
 ]
 ValidationScheme = Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"]
-FrontEndName = Literal["logmel", "mfcc", "pretrained"]
+FrontEndName = Literal["logmel", "mfcc", "streams", "pretrained"]
+StreamName = Literal["bands", "cepstra", "band_deltas", "cepstrum_deltas", "contours"]
 RelaxationName = Literal["softmax"]
 
 
@@ -100,7 +101,12 @@ class FeaturesConfig:
     """Waveform to [time, band]."""
 
     kind: FrontEndName = setting(
-        "logmel", "the front end: log-mel spectrogram, MFCC, or the frozen layers of a pretrained encoder"
+        "logmel",
+        "the front end: log-mel spectrogram, MFCC, both with deltas and contours as layers (streams), or the "
+        "frozen layers of a pretrained encoder",
+    )
+    streams: tuple[StreamName, ...] = setting(
+        get_args(StreamName), "layers of kind=streams; contours: F0, voicing and energy", needed=True
     )
     model: str = setting(
         "",
@@ -117,7 +123,7 @@ class FeaturesConfig:
     n_fft: int = setting(640, "length of the Fourier transform, in samples", least=16)
     hop_samples: int = setting(320, "samples from one frame to the next", least=1)
     bands: int = setting(40, "number of mel bands", least=8)
-    coefficients: int = setting(40, "number of MFCCs, for kind=mfcc", least=8)
+    coefficients: int = setting(40, "number of MFCCs, for kind=mfcc and streams", least=8)
     range_db: float = setting(80.0, "dynamic range of a clip in dB; what is softer is silence", least=1)
     window_s: float = setting(3.0, "length of every network input, in s", least=0.1)
     pad: Literal["frames", "waveform"] = setting(

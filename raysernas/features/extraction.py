@@ -19,12 +19,14 @@ from raysernas.features.front_end import Clip, FrameArray, FrontEnd
 from raysernas.features.logmel import LogMel
 from raysernas.features.mfcc import Mfcc
 from raysernas.features.pretrained.front_end import Pretrained
+from raysernas.features.streams import Streams
 
 Extract = Callable[[Samples], Clip]
 
 FRONT_ENDS: dict[str, type[FrontEnd]] = {
     "logmel": LogMel,
     "mfcc": Mfcc,
+    "streams": Streams,
     "pretrained": Pretrained,
 }
 

@@ -245,10 +245,11 @@ def allowed(flat: dict[str, Any]) -> dict[str, Any]:
     cells, or frames of layers.
     """
     varied = any(flat.get(f"retrain.{name}") for name in ("speeds", "pitches_st", "noise_snr_db", "shift_s"))
-    layered = flat.get("features.kind") == "pretrained"
+    pretrained = flat.get("features.kind") == "pretrained"
+    layered = pretrained or flat.get("features.kind") == "streams"
     unfit = {"retrain.versions": not varied, "retrain.drop_path": flat.get("network.cnn") == "ordered"}
     unfit |= {"network.layer": not layered, "features.pad": layered}
-    flat = flat | ({"features.model": "folder"} if layered else {})
+    flat = flat | ({"features.model": "folder"} if pretrained else {})
     flat = {key: value for key, value in flat.items() if not unfit.get(key)}
     dependent = flat.get("corpus.folds") == "random" or flat.get("corpus.valid") == "utterances"
     return flat | {"corpus.speaker_dependent": True} if dependent else flat
@@ -289,7 +290,10 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["study.racing.enabled"] and not can_race(whole):
         return False
-    fits = whole["features.kind"] != "mfcc" or whole["features.coefficients"] <= whole["features.bands"]
+    fits = (
+        whole["features.kind"] not in ("mfcc", "streams")
+        or whole["features.coefficients"] <= whole["features.bands"]
+    )
     return fits and whole["search.weights_lr_min"] <= whole["search.weights_lr"]
 
 

@@ -98,13 +98,13 @@ WRONG = {  # override -> the text of its refusal
     "features.kind=fbank": told(
         "features.kind cannot be 'fbank'",
         "'fbank', text",
-        "logmel, mfcc, pretrained",
+        "logmel, mfcc, streams, pretrained",
         "set features.kind to one of them",
     ),
     "features.kind=1": told(
         "features.kind cannot be '1'",
         "'1', text",
-        "logmel, mfcc, pretrained",
+        "logmel, mfcc, streams, pretrained",
         "set features.kind to one of them",
     ),
     "study.arms=darts": told(

@@ -27,6 +27,7 @@ def test_the_cache_gives_back_the_same_features(tmp_path):
 
 PUBLISHED: FeaturesConfig = PRESETS["features"]["published"]
 DEFAULT, MFCC, PADDED = FeaturesConfig(), FeaturesConfig(kind="mfcc"), FeaturesConfig(pad="waveform")
+STREAMS = FeaturesConfig(kind="streams")
 ENCODER = FeaturesConfig(kind="pretrained", fingerprint="a", layers=(0, 1), layer_width=4)
 READ = [
     (DEFAULT, "kind", "mfcc"),
@@ -41,6 +42,8 @@ READ = [
     (DEFAULT, "device", "cuda"),
     (MFCC, "coefficients", 20),
     (PADDED, "window_s", 1.0),
+    (STREAMS, "streams", ("bands",)),
+    (STREAMS, "coefficients", 20),
     (ENCODER, "fingerprint", "b"),
     (ENCODER, "layers", (1,)),
 ]
@@ -49,6 +52,7 @@ UNREAD = [
     (DEFAULT, "normalisation", "none"),
     (DEFAULT, "coefficients", 20),
     (PADDED, "normalisation", "none"),
+    (DEFAULT, "streams", ("bands",)),
     (ENCODER, "model", "elsewhere"),
     (ENCODER, "layer_width", 5),
     (DEFAULT, "layers", (1,)),
