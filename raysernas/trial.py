@@ -28,6 +28,7 @@ from raysernas.config.schema import Config, StudyConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
+from raysernas.features.functionals import members
 from raysernas.record import attempts, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
 from raysernas.record.ledger import TrialRecord
@@ -181,6 +182,7 @@ def resolve(config: Config, corpus: Corpus) -> Config:
             expected="a GPU that torch sees",
             fix="set compute.device=cpu",
         )
+    members.check(config)
     chosen = splits.resolved(catalogue.resolved(config.corpus, corpus), corpus)
     return replace(assign(config, {"compute.device": device}), corpus=chosen)
 

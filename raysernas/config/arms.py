@@ -11,6 +11,7 @@ EVERY_ARM = ("arm", "fold", "seed", "corpus.", "compute.")
 TRAINING = (  # of a network on frames; `retrain.drop_path` belongs to the cells
     "features.",
     "network.dropout",
+    "network.functionals",
     "retrain.seeds",
     "retrain.epochs",
     "retrain.batch",
@@ -53,6 +54,7 @@ class ArmSettings:
     fixes: Mapping[str, str] = field(default_factory=dict)  # dotted key -> its value, whatever the study says
     searches: bool = False  # trains a supernet, which finds the genotype
     has_genotype: bool = False
+    per_utterance: bool = False  # its input is one row of numbers for each utterance
 
 
 ARMS: dict[str, ArmSettings] = {
@@ -82,5 +84,7 @@ ARMS: dict[str, ArmSettings] = {
     "lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *LSTM)),
     "cnn_lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
     "cnn_lstm_attention": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
+    "svm": ArmSettings(reads=(*EVERY_ARM, "features."), per_utterance=True),
+    "logistic": ArmSettings(reads=(*EVERY_ARM, "features."), per_utterance=True),
     "majority": ArmSettings(reads=EVERY_ARM),
 }

@@ -42,6 +42,7 @@ FoldScheme = Literal[
 ]
 ValidationScheme = Literal["usual", "speakers", "next_session", "next_fold", "other_speaker", "utterances"]
 FrontEndName = Literal["logmel", "mfcc"]
+FunctionalsName = Literal["none", "own", "egemaps", "compare"]
 RelaxationName = Literal["softmax"]
 
 
@@ -110,6 +111,10 @@ class FeaturesConfig:
         "train", "whose mean and deviation scale a band; speaker uses test speakers too and marks the tables"
     )
     device: Literal["cpu", "cuda"] = setting("cpu", "where features are computed; cuda with torchaudio only")
+    functionals: FunctionalsName = setting(
+        "none",
+        "statistics of an utterance; egemaps, compare: by opensmile, for research and personal use only",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +157,10 @@ class NetworkConfig:
         0.3, "dropout rate after the convolutions, the cells over time and before the output layer", below=1
     )
     designed_channels: int = setting(16, "channels of the first block of hand-designed networks", least=1)
+    functionals: bool = setting(
+        False, "add a linear layer on features.functionals, which starts at zero, to the logits"
+    )
+    functionals_dropout: float = setting(0.5, "dropout rate before that layer", below=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
 from raysernas.features.front_end import Transform
 from raysernas.features.mel import MelFrontEnd
@@ -25,7 +24,7 @@ class Mfcc(MelFrontEnd):
         return self.config.coefficients
 
     def transform(self, device: torch.device) -> Transform:
-        log_mel, basis = self.spectrum(device), _cosines(self.config)
+        log_mel, basis = self.spectrum(device), cosines(self.config.bands, self.config.coefficients)
 
         def transform(wave: Samples) -> tuple[Float[Tensor, "time width"], Float[Tensor, "1 width"]]:
             spectrum, floor = log_mel(wave)
@@ -35,8 +34,9 @@ class Mfcc(MelFrontEnd):
         return transform
 
 
-def _cosines(config: FeaturesConfig) -> Float[Tensor, "band coefficient"]:
+def cosines(bands: int, coefficients: int) -> Float[Tensor, "band coefficient"]:
+    """The first columns of the orthonormal DCT-II of bands."""
     from scipy.fft import dct
 
-    basis = np.asarray(dct(np.eye(config.bands), axis=1, norm="ortho"))
-    return torch.from_numpy(basis[:, : config.coefficients].astype(np.float32))
+    basis = np.asarray(dct(np.eye(bands), axis=1, norm="ortho"))
+    return torch.from_numpy(basis[:, :coefficients].astype(np.float32))

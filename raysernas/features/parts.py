@@ -26,22 +26,28 @@ from raysernas.features.front_end import Clip
 from raysernas.features.loading import Waveforms
 from raysernas.features.normalisation import Normalisation
 from raysernas.features.threads import workers
+from raysernas.features.utterance_table import UtteranceTable
 
 Role = Literal["weights", "alphas", "train", "valid", "test"]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs of one step; `frames` counts the true frames of each, the rest is silence."""
+    """Inputs of one step; `frames` counts the true frames of each, the rest is silence.
+
+    All windows of an utterance have the same `functionals`, which are of the whole utterance.
+    """
 
     features: Float[Tensor, "batch time width"]
     frames: Int[Tensor, " batch"]
     emotion: Int[Tensor, " batch"]
+    functionals: Float[Tensor, "batch functional"] | None = None
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """All of it."""
-        return self.features, self.frames, self.emotion
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it, as `Batch(*tensors)` takes it."""
+        more = () if self.functionals is None else (self.functionals,)
+        return self.features, self.frames, self.emotion, *more
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Part:
     window: int  # frames of every input
     device: torch.device
     waveforms: Waveforms | None = None
+    functionals: UtteranceTable | None = None  # of the unchanged sound
     versions: tuple[tuple[Clip, ...], ...] = ()  # of each utterance's sound; every use takes one of them
 
     def __len__(self) -> int:
@@ -146,7 +153,9 @@ class Part:
         of = self.normalisation.of
         moments = [of(self.indices[i], clip) for i, clip in zip(places, clips, strict=True)]
         mean, deviation = (np.stack(each)[:, None] for each in zip(*moments, strict=True))
-        arrays = ((inputs - mean) / deviation, lengths, self.emotion[list(places)])
+        arrays = [(inputs - mean) / deviation, lengths, self.emotion[list(places)]]
+        if self.functionals is not None:
+            arrays.append(self.functionals.of([self.indices[i] for i in places]))
         return Batch(*(sent(torch.from_numpy(array), self.device) for array in arrays))
 
 
@@ -160,12 +169,13 @@ def part(
     config: FeaturesConfig,
     device: torch.device,
     waveforms: Waveforms | None = None,
+    functionals: UtteranceTable | None = None,
 ) -> Part:
     """The utterances of one role, scaled by the normalisation of the training split."""
     numbers = {emotion: i for i, emotion in enumerate(corpus.emotions)}
     emotion = np.array([numbers[corpus.utterances[i].emotion] for i in indices], dtype=np.int64)
     window = window_frames(config)
-    return Part(role, frames, tuple(indices), emotion, normalisation, window, device, waveforms)
+    return Part(role, frames, tuple(indices), emotion, normalisation, window, device, waveforms, functionals)
 
 
 def sent(x: Tensor, device: torch.device) -> Tensor:

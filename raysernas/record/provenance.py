@@ -19,6 +19,8 @@ PACKAGES = (
     "optuna",
     "soundfile",
     "soxr",
+    "scikit-learn",
+    "opensmile",
 )
 
 

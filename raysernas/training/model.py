@@ -72,6 +72,11 @@ class TrainedNetwork:
         return self.network.state_dict()
 
 
+def chosen_by(model: TrainedModel) -> Mapping[str, Any]:
+    """What else the record should hold of a model: its attribute `facts`, which it need not have."""
+    return getattr(model, "facts", {})
+
+
 def predict(model: TrainedModel, part: Part, after: Callable[[], object] = lambda: None) -> Prediction:
     """Posteriors and scores of every utterance of a part. Args: after: see `evaluate`."""
     return evaluate(model.posteriors, part, model.classes, after=after)

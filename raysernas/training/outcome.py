@@ -23,7 +23,7 @@ from raysernas.record.ledger import Failure, TrialRecord
 from raysernas.training.data import Data
 from raysernas.training.evaluation import Prediction
 from raysernas.training.losses import DivergedError
-from raysernas.training.model import TrainedModel
+from raysernas.training.model import TrainedModel, chosen_by
 
 WARM_PASSES, TIMED_PASSES = 2, 9  # of one utterance, for its latency
 
@@ -98,7 +98,7 @@ def finished(
             emotions=data.corpus.emotions,
             valid=model.valid,
             test=prediction.evaluation,
-            facts={**facts, **each.cost, **measured},
+            facts={**facts, **each.cost, **measured, **chosen_by(model)},
         )
         records.append(record)
     return records

@@ -25,7 +25,8 @@ def new_network(
     """
     torch.manual_seed(stream(trial, purpose))
     classes, precision = len(data.corpus.emotions), trial.compute.precision
-    return build(design, trial.network, data.size, classes, genotype, precision).to(data.device)
+    sizes = data.size, classes, genotype, precision, data.n_functionals
+    return build(design, trial.network, *sizes).to(data.device)
 
 
 def train(

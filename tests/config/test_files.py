@@ -286,6 +286,8 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["study.racing.enabled"] and not can_race(whole):
         return False
+    if whole["network.functionals"] and whole["features.functionals"] == "none":
+        return False
     fits = whole["features.kind"] != "mfcc" or whole["features.coefficients"] <= whole["features.bands"]
     return fits and whole["search.weights_lr_min"] <= whole["search.weights_lr"]
 

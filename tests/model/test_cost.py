@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from raysernas.arms.members import MEMBERS
 from raysernas.config.arms import ARMS
 from raysernas.config.schema import NetworkConfig
 from raysernas.model import sequence_rnn
@@ -16,7 +17,7 @@ from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 from tests.support.small import BANDS, CLASSES, NETWORK, design, network, resolved
 
-NETWORKS = [arm for arm in ARMS if arm != "majority"]
+NETWORKS = [arm for arm, member in MEMBERS.items() if member.design]
 
 
 def seen(net: Network, size: tuple[int, int]) -> int:

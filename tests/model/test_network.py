@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from raysernas.arms.members import MEMBERS
 from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.schema import NetworkConfig
@@ -33,7 +34,7 @@ from tests.support.marks import slow_after
 from tests.support.sequences import chosen_cell
 from tests.support.small import BANDS, CLASSES, NETWORK, WINDOW, design, network, resolved
 
-NETWORKS = [arm for arm in ARMS if arm != "majority"]
+NETWORKS = [arm for arm, member in MEMBERS.items() if member.design]
 
 
 def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,196 @@
+"""Baselines without a network: a linear model of one row of numbers for each utterance.
+
+The row holds functionals or, without `features.functionals`, the mean and the deviation of the frames. Where
+a front end gives the frames of several layers side by side, one layer is chosen. Layer and constant C of the
+regularisation are those with the best validation UA; on a tie the smaller C, then the lower layer. Every
+emotion weighs the same. Nothing is random, so every retraining gives the same model.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.special import softmax
+from torch import Tensor
+
+from raysernas.arms.arm import Arm
+from raysernas.config.identity import functionals
+from raysernas.config.schema import TrialConfig
+from raysernas.features import extraction
+from raysernas.features.parts import Batch, Part
+from raysernas.record import metrics
+from raysernas.record.genotype import Genotype
+from raysernas.record.history import ReportEpoch
+from raysernas.record.metrics import Evaluation
+from raysernas.runtime.checkpointing import StageCheckpoint
+from raysernas.training.data import Data
+from raysernas.training.evaluation import Posteriors, evaluate
+from raysernas.training.model import TrainedModel
+
+Kind = Literal["svm", "logistic"]
+Numbers = npt.NDArray[np.float64]
+CONSTANTS = tuple(10.0**power for power in range(-5, 2))
+ITERATIONS = 10_000  # at most
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModel:
+    """A trained model: one linear function of an utterance's numbers for each emotion.
+
+    The posteriors are the softmax of these functions. Logistic regression is trained for that. Those of the
+    SVM are margins of one emotion against the rest: its posteriors rank emotions but are not calibrated.
+    """
+
+    coefficients: Numbers  # [emotion, number]; 0 for the numbers of layers that were not chosen
+    intercepts: Numbers  # [emotion]; -inf for an emotion that was not heard in training
+    parameters: int
+    facts: Mapping[str, Any]
+    valid: Evaluation
+    epoch: int = 0
+
+    @property
+    def classes(self) -> int:
+        return len(self.intercepts)
+
+    def posteriors(self, batch: Batch) -> Posteriors:
+        assert batch.functionals is not None, "the rows of the utterances are missing"
+        return _posteriors(batch.functionals.cpu().numpy(), self.coefficients, self.intercepts)
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        arrays = {"coefficients": self.coefficients, "intercepts": self.intercepts}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The functions of one layer and one constant, and how good they are on the validation speakers."""
+
+    layer: int
+    constant: float
+    columns: npt.NDArray[np.int64]  # the numbers of the layer
+    coefficients: Numbers  # [emotion, number of the layer]
+    intercepts: Numbers
+    converged: bool
+    valid_ua: float
+
+
+class LinearArm(Arm):
+    """`svm` (one emotion against the rest, squared hinge) or `logistic` (multinomial) regression."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
+
+    def epochs(self, trial: TrialConfig) -> int:
+        return 0
+
+    def fit(
+        self,
+        trial: TrialConfig,
+        data: Data,
+        genotype: Genotype | None,
+        purpose: str,
+        report: ReportEpoch,
+        checkpoint: StageCheckpoint,
+    ) -> TrainedModel:
+        train, valid, classes = data.part("train"), data.part("valid"), len(data.corpus.emotions)
+        layers = _layers(trial)
+        found = []
+        for constant in CONSTANTS:
+            for layer in range(layers):
+                columns = _columns(data.n_functionals, layer, layers)
+                found.append(self._fitted(train, valid, classes, layer, constant, columns))
+        best = max(found, key=lambda each: each.valid_ua)  # the first of equal ones
+        coefficients = np.zeros((classes, data.n_functionals))
+        coefficients[:, best.columns] = best.coefficients
+        of = lambda batch: _posteriors(batch.functionals.cpu().numpy(), coefficients, best.intercepts)  # noqa: E731
+        unconverged = [[each.layer, each.constant] for each in found if not each.converged]
+        facts = {"layer": best.layer, "constant": best.constant, "unconverged": json.dumps(unconverged)}
+        parameters = best.coefficients.size + best.intercepts.size
+        scores = evaluate(of, valid, classes).evaluation
+        return LinearModel(coefficients, best.intercepts, parameters, facts, scores)
+
+    def _fitted(
+        self,
+        train: Part,
+        valid: Part,
+        classes: int,
+        layer: int,
+        constant: float,
+        columns: npt.NDArray[np.int64],
+    ) -> _Fitted:
+        rows, held_out = (_rows(part)[:, columns] for part in (train, valid))
+        coefficients, intercepts, converged = fitted(self.kind, rows, train.emotion, classes, constant)
+        found = _posteriors(held_out, coefficients, intercepts).argmax(axis=1)
+        ua = metrics.evaluate(valid.emotion, found, classes).ua
+        return _Fitted(layer, constant, columns, coefficients, intercepts, converged, ua)
+
+
+def fitted(
+    kind: Kind, rows: npt.NDArray[Any], emotion: npt.NDArray[np.int64], classes: int, constant: float
+) -> tuple[Numbers, Numbers, bool]:
+    """Coefficients [emotion, number], intercepts [emotion], and whether the iterations converged.
+
+    Args:
+        rows: [utterance, number].
+        constant: C, the inverse strength of the regularisation.
+    """
+    coefficients, intercepts = np.zeros((classes, rows.shape[1])), np.full(classes, -np.inf)
+    heard = np.unique(emotion)
+    if len(heard) == 1:
+        intercepts[heard] = 0.0
+        return coefficients, intercepts, True
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    model = (LinearSVC if kind == "svm" else LogisticRegression)(
+        C=constant, class_weight="balanced", max_iter=ITERATIONS, random_state=0
+    )
+    with _one_thread(), warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model.fit(rows.astype(np.float64), emotion)
+    weight, bias = model.coef_, model.intercept_
+    if len(heard) == 2:  # one function, of the second emotion
+        other = 0.0 if kind == "logistic" else -1.0
+        weight, bias = np.concatenate([other * weight, weight]), np.concatenate([other * bias, bias])
+    coefficients[heard], intercepts[heard] = weight, bias
+    return coefficients, intercepts, not any(issubclass(each.category, ConvergenceWarning) for each in seen)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The last bits of a matrix product depend on the number of threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def _posteriors(rows: npt.NDArray[Any], coefficients: Numbers, intercepts: Numbers) -> Posteriors:
+    """[utterance, emotion]. einsum: a matrix product rounds each row as its neighbours decide."""
+    return softmax(np.einsum("un,en->ue", rows.astype(np.float64), coefficients) + intercepts, axis=1)
+
+
+def _rows(part: Part) -> npt.NDArray[np.float32]:
+    assert part.functionals is not None, "the rows of the utterances are missing"
+    return part.functionals.of(part.indices)
+
+
+def _layers(trial: TrialConfig) -> int:
+    """Layers of the front end that stand side by side in a row."""
+    if functionals(trial) != "none":
+        return 1
+    return getattr(extraction.front_end(trial.features), "layers", 1)
+
+
+def _columns(width: int, layer: int, layers: int) -> npt.NDArray[np.int64]:
+    """The numbers of one layer: its share of the means, then its share of the deviations."""
+    if layers == 1:
+        return np.arange(width)
+    return np.arange(width).reshape(2, layers, -1)[:, layer].ravel()
