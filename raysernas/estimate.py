@@ -15,12 +15,14 @@ from torch import nn
 from raysernas.arms.arm import Arm
 from raysernas.arms.members import MEMBERS
 from raysernas.config.arms import ARMS
+from raysernas.config.identity import functionals
 from raysernas.config.schema import SearchConfig, TrialConfig
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
-from raysernas.features import extraction, normalisation
+from raysernas.features import extraction, normalisation, utterance_table
 from raysernas.features.cache import in_memory
 from raysernas.features.front_end import Clip
+from raysernas.features.functionals.members import functional_set
 from raysernas.features.parts import Part, Role
 from raysernas.model.network import Design, Network, build
 from raysernas.record.genotype import Genotype, draw, space_of
@@ -140,8 +142,8 @@ def _counts(config: SearchConfig, weights: int) -> tuple[int, int, int]:
 
 def _network(trial: TrialConfig, design: Design, classes: int, genotype: Genotype | None) -> Network:
     layers = extraction.front_end(trial.features).layers
-    given = (design, trial.network, _size(trial), classes, genotype, trial.compute.precision, layers)
-    return build(*given).to(device_of(trial))
+    sizes = _size(trial), classes, genotype, trial.compute.precision, layers, _n_functionals(trial)
+    return build(design, trial.network, *sizes).to(device_of(trial))
 
 
 def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
@@ -150,7 +152,17 @@ def _noise(trial: TrialConfig, role: Role, count: int, classes: int) -> Part:
     values = rng.standard_normal((count, frames, bands)).astype(np.float32)
     clips = in_memory(Clip(each, np.zeros(bands, np.float32), frames) for each in values)
     unscaled, emotion = normalisation.unscaled(bands), np.arange(count) % classes
-    return Part(role, clips, tuple(range(count)), emotion, unscaled, frames, device_of(trial))
+    functionals = None
+    if numbers := _n_functionals(trial):
+        rows = rng.standard_normal((count, 1, numbers)).astype(np.float32)
+        stored = in_memory(Clip(each, np.zeros(numbers, np.float32), 1) for each in rows)
+        functionals = utterance_table.fitted(stored, range(count))
+    place = device_of(trial)
+    return Part(role, clips, tuple(range(count)), emotion, unscaled, frames, place, functionals=functionals)
+
+
+def _n_functionals(trial: TrialConfig) -> int:
+    return functional_set(trial.features).width if functionals(trial) != "none" else 0
 
 
 def _size(trial: TrialConfig) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.features import extraction
+from raysernas.features.functionals import members
 from raysernas.record import attempts, ensembles, ledger, lock, storage
 from raysernas.record.files import TrialFiles, TrialKey, cache_folder, configuration, study_files
 from raysernas.record.genotype import Genotype
@@ -207,6 +208,7 @@ def resolve(config: Config, corpus: Corpus) -> Config:
             expected="a GPU that torch sees",
             fix="set compute.device=cpu",
         )
+    members.check(config)
     chosen = splits.resolved(catalogue.resolved(config.corpus, corpus), corpus)
     features = extraction.resolved(config.features, cache_folder(config))
     return replace(assign(config, {"compute.device": device}), corpus=chosen, features=features)

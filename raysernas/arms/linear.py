@@ -1,24 +1,26 @@
-"""Linear models of scikit-learn on a few numbers of each window: what a network has to beat.
+"""Baselines without a network: a linear model of one row of numbers for each utterance.
 
-A window is described by the functionals of its utterance, if there are any, else by mean and deviation of its
-frames over time. Where frames consist of layers, the layer is chosen like the constant C: by UA on the
-validation speakers, inside the trial. Emotions weigh the same however rare they are, since UA is what counts.
-Nothing is random, so all seeds give one model.
+The row holds functionals or, without `features.functionals`, the mean and the deviation of the frames. Where
+a front end gives the frames of several layers side by side, one layer is chosen. Layer and constant C of the
+regularisation are those with the best validation UA; on a tie the smaller C, then the lower layer. Every
+emotion weighs the same. Nothing is random, so every retraining gives the same model.
 """
 
+import json
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from scipy.special import softmax
 from torch import Tensor
 
 from raysernas.arms.arm import Arm
+from raysernas.config.identity import functionals
 from raysernas.config.schema import TrialConfig
 from raysernas.features.parts import Batch, Part
 from raysernas.record import metrics
@@ -30,61 +32,58 @@ from raysernas.training.data import Data
 from raysernas.training.evaluation import Posteriors, evaluate
 from raysernas.training.model import TrainedModel
 
-SMALLEST_DEVIATION = 1e-6  # a number that hardly changes is not scaled up
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the validation speakers choose."""
-
-    C: float  # inverse strength of the regularisation
-    layer: str = ""  # of the frames; "" where they have none
-    converged: bool = True
+Kind = Literal["svm", "logistic"]
+Coefficients = npt.NDArray[np.float64]
+CONSTANTS = tuple(10.0**power for power in range(-5, 2))
+ITERATIONS = 10_000  # at most
 
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:
-    """A trained model: softmax of a linear map. `columns` of the described window are read."""
+    """A trained model: one linear function of an utterance's numbers for each emotion.
 
-    columns: slice
-    weights: Float[Tensor, "emotion number"]
-    bias: Float[Tensor, " emotion"]
-    mean: Float[Tensor, " number"]
-    deviation: Float[Tensor, " number"]
-    choice: Choice
+    The posteriors are the softmax of these functions. Logistic regression is trained for that. Those of the
+    SVM are margins of one emotion against the rest: its posteriors rank emotions but are not calibrated.
+    """
+
+    coefficients: Coefficients  # [emotion, number]; 0 for the numbers of layers that were not chosen
+    intercepts: Coefficients  # [emotion]; -inf for an emotion that was not heard in training
+    parameters: int
+    facts: Mapping[str, Any]
     valid: Evaluation
     epoch: int = 0
 
     @property
     def classes(self) -> int:
-        return len(self.bias)
-
-    @property
-    def parameters(self) -> int:
-        return self.weights.numel() + self.bias.numel()
-
-    @property
-    def choices(self) -> Mapping[str, Any]:
-        known = {"layer": self.choice.layer} if self.choice.layer else {}
-        return {**known, "C": self.choice.C, "converged": self.choice.converged}
+        return len(self.intercepts)
 
     def posteriors(self, batch: Batch) -> Posteriors:
-        x = (described(batch)[:, self.columns].flatten(1) - self.mean) / self.deviation
-        return (x @ self.weights.T + self.bias).softmax(dim=1).numpy()
+        assert batch.functionals is not None, "the rows of the utterances are missing"
+        return _posteriors(batch.functionals.cpu().numpy(), self.coefficients, self.intercepts)
 
-    def state_dict(self) -> Mapping[str, Any]:
-        named = {"weights": self.weights, "bias": self.bias, "mean": self.mean, "deviation": self.deviation}
-        return named | {"columns": torch.tensor([self.columns.start, self.columns.stop])}
+    def state_dict(self) -> Mapping[str, Tensor]:
+        arrays = {"coefficients": self.coefficients, "intercepts": self.intercepts}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-class LinearArm(Arm, ABC):
-    """A classifier of scikit-learn, with one of `constants` as its C."""
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The functions of one layer and one constant, and how good they are on the validation speakers."""
 
-    constants: Sequence[float]
+    layer: str  # "" where the row is no frame of layers
+    constant: float
+    columns: npt.NDArray[np.int64]  # the numbers of the layer
+    coefficients: Coefficients  # [emotion, number of the layer]
+    intercepts: Coefficients
+    converged: bool
+    valid_ua: float
 
-    @abstractmethod
-    def classifier(self, constant: float) -> Any:
-        """A new classifier with this C."""
+
+class LinearArm(Arm):
+    """`svm` (one emotion against the rest, squared hinge) or `logistic` (multinomial) regression."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
 
     def epochs(self, trial: TrialConfig) -> int:
         return 0
@@ -101,19 +100,21 @@ class LinearArm(Arm, ABC):
         report: ReportEpoch,
         checkpoint: StageCheckpoint,
     ) -> TrainedModel:
-        train, valid = Examples.of(data.part("train")), Examples.of(data.part("valid"))
-        classes = len(data.corpus.emotions)
-        best: tuple[float, LinearModel] | None = None
-        for layer, columns in _layers(data):
-            for constant in self.constants:
-                model = self._fitted(trial, train, Choice(constant, layer), columns, classes)
-                ua = valid.scores(model).ua
-                if best is None or ua > best[0]:
-                    best = ua, model
-        assert best is not None
-        model = best[1]
-        scored = evaluate(model.posteriors, data.part("valid"), model.classes)
-        return replace(model, valid=scored.evaluation)
+        train, valid, classes = data.part("train"), data.part("valid"), len(data.corpus.emotions)
+        layers = dict(_layers(trial, data))
+        found = [
+            self._fitted(train, valid, classes, layer, constant, columns)
+            for constant in CONSTANTS
+            for layer, columns in layers.items()
+        ]
+        best = max(found, key=lambda each: each.valid_ua)  # the first of equal ones
+        unconverged = [[each.layer, each.constant] for each in found if not each.converged]
+        facts = {"layer": best.layer, "constant": best.constant, "unconverged": json.dumps(unconverged)}
+        weights = _spread(best.coefficients, best.columns, data.n_functionals), best.intercepts
+        of = lambda batch: _posteriors(batch.functionals.cpu().numpy(), *weights)  # noqa: E731
+        scores = evaluate(of, valid, classes).evaluation
+        parameters = best.coefficients.size + best.intercepts.size
+        return LinearModel(*weights, parameters, facts, scores)
 
     def refit(
         self,
@@ -126,112 +127,96 @@ class LinearArm(Arm, ABC):
         checkpoint: StageCheckpoint,
     ) -> TrainedModel:
         assert isinstance(chosen, LinearModel)
-        heard = Examples.of(data.part("all_but_test"))
-        model = self._fitted(trial, heard, chosen.choice, chosen.columns, chosen.classes)
-        return replace(model, valid=chosen.valid)
+        heard = data.part("all_but_test")
+        columns = dict(_layers(trial, data))[chosen.facts["layer"]]
+        given = heard.emotion, chosen.classes, chosen.facts["constant"]
+        coefficients, intercepts, _ = fitted(self.kind, _rows(heard)[:, columns], *given)
+        weights = _spread(coefficients, columns, data.n_functionals), intercepts
+        return LinearModel(*weights, chosen.parameters, chosen.facts, chosen.valid)
 
     def _fitted(
-        self, trial: TrialConfig, examples: "Examples", choice: Choice, columns: slice, classes: int
-    ) -> LinearModel:
-        from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits
-
-        x = examples.numbers[:, columns].flatten(1)
-        mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0).clamp(min=SMALLEST_DEVIATION)
-        scaled = ((x - mean) / deviation).numpy()
-        classifier = self.classifier(choice.C)
-        with threadpool_limits(trial.compute.threads), warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", ConvergenceWarning)
-            classifier.fit(scaled, examples.emotion, sample_weight=examples.shares)
-        stopped = any(issubclass(each.category, ConvergenceWarning) for each in told)
-        weights, bias = _of_every_emotion(classifier, classes)
-        unscored = Evaluation(np.zeros((classes, classes), np.int64))
-        chosen = Choice(choice.C, choice.layer, not stopped)
-        return LinearModel(columns, weights, bias, mean, deviation, chosen, unscored)
+        self,
+        train: Part,
+        valid: Part,
+        classes: int,
+        layer: str,
+        constant: float,
+        columns: npt.NDArray[np.int64],
+    ) -> _Fitted:
+        rows, held_out = (_rows(part)[:, columns] for part in (train, valid))
+        coefficients, intercepts, converged = fitted(self.kind, rows, train.emotion, classes, constant)
+        found = _posteriors(held_out, coefficients, intercepts).argmax(axis=1)
+        ua = metrics.evaluate(valid.emotion, found, classes).ua
+        return _Fitted(layer, constant, columns, coefficients, intercepts, converged, ua)
 
 
-class SvmArm(LinearArm):
-    """A linear support vector machine, one emotion against the rest; the softmax of its decision values
-    stands for posteriors.
+def fitted(
+    kind: Kind, rows: npt.NDArray[Any], emotion: npt.NDArray[np.int64], classes: int, constant: float
+) -> tuple[Coefficients, Coefficients, bool]:
+    """Coefficients [emotion, number], intercepts [emotion], and whether the iterations converged.
+
+    Args:
+        rows: [utterance, number].
+        constant: C, the inverse strength of the regularisation.
     """
+    coefficients, intercepts = np.zeros((classes, rows.shape[1])), np.full(classes, -np.inf)
+    heard = np.unique(emotion)
+    if len(heard) == 1:
+        intercepts[heard] = 0.0
+        return coefficients, intercepts, True
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
 
-    constants = tuple(10.0**exponent for exponent in range(-5, 0))
-
-    def classifier(self, constant: float) -> Any:
-        from sklearn.svm import LinearSVC
-
-        return LinearSVC(C=constant, class_weight="balanced", dual="auto", max_iter=20_000, random_state=0)
-
-
-class LogisticArm(LinearArm):
-    """Multinomial logistic regression."""
-
-    constants = tuple(10.0**exponent for exponent in range(-4, 2))
-
-    def classifier(self, constant: float) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression(C=constant, class_weight="balanced", max_iter=5000)
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """The windows of a part, each described."""
-
-    numbers: Float[Tensor, "window number statistic"]
-    emotion: npt.NDArray[np.int64]  # of each window
-    owners: npt.NDArray[np.int64]  # the number of its utterance in the part
-    part: Part
-
-    @classmethod
-    def of(cls, part: Part) -> "Examples":
-        """All windows of a part."""
-        found = [(described(batch), owners) for batch, owners in part.windows(64)]
-        owners = np.concatenate([each for _, each in found])
-        return cls(torch.cat([numbers for numbers, _ in found]), part.emotion[owners], owners, part)
-
-    @property
-    def shares(self) -> npt.NDArray[np.float64]:
-        """The weight of each window: every utterance counts the same."""
-        return 1 / np.bincount(self.owners)[self.owners]
-
-    def scores(self, model: LinearModel) -> Evaluation:
-        """As `evaluate` would give them."""
-        x = (self.numbers[:, model.columns].flatten(1) - model.mean) / model.deviation
-        posteriors = (x @ model.weights.T + model.bias).softmax(dim=1).numpy()
-        total = np.zeros((len(self.part), model.classes))
-        np.add.at(total, self.owners, posteriors)
-        return metrics.evaluate(self.part.emotion, total.argmax(axis=1), model.classes)
+    model = (LinearSVC if kind == "svm" else LogisticRegression)(
+        C=constant, class_weight="balanced", max_iter=ITERATIONS, random_state=0
+    )
+    with _one_thread(), warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model.fit(rows.astype(np.float64), emotion)
+    weight, bias = model.coef_, model.intercept_
+    if len(heard) == 2:  # one function, of the second emotion
+        other = 0.0 if kind == "logistic" else -1.0
+        weight, bias = np.concatenate([other * weight, weight]), np.concatenate([other * bias, bias])
+    coefficients[heard], intercepts[heard] = weight, bias
+    return coefficients, intercepts, not any(issubclass(each.category, ConvergenceWarning) for each in seen)
 
 
-def described(batch: Batch) -> Float[Tensor, "window number statistic"]:
-    """Mean and deviation over the true frames of each window, for each number of a frame."""
-    steps = torch.arange(batch.features.shape[1], device=batch.features.device)
-    true = (steps < batch.frames[:, None])[:, :, None]
-    frames, count = batch.features.double(), true.sum(dim=1)
-    mean = (frames * true).sum(dim=1) / count
-    square = ((frames - mean[:, None]).square() * true).sum(dim=1) / count
-    return torch.stack([mean, square.sqrt()], dim=2).cpu()
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The last bits of a matrix product depend on the number of threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
-def _layers(data: Data) -> Iterator[tuple[str, slice]]:
-    """The layers of a frame by name, and their numbers; of a map the whole frame."""
-    if not data.layers:
-        yield "", slice(0, data.size[1])
-    begin = 0
+def _posteriors(rows: npt.NDArray[Any], coefficients: Coefficients, intercepts: Coefficients) -> Posteriors:
+    """[utterance, emotion]. einsum: a matrix product rounds each row as its neighbours decide."""
+    return softmax(np.einsum("un,en->ue", rows.astype(np.float64), coefficients) + intercepts, axis=1)
+
+
+def _rows(part: Part) -> npt.NDArray[np.float32]:
+    assert part.functionals is not None, "the rows of the utterances are missing"
+    return part.functionals.of(part.indices)
+
+
+def _spread(coefficients: Coefficients, columns: npt.NDArray[np.int64], width: int) -> Coefficients:
+    """Coefficients of all numbers of a row, 0 but for those of some columns."""
+    whole = np.zeros((len(coefficients), width))
+    whole[:, columns] = coefficients
+    return whole
+
+
+def _layers(trial: TrialConfig, data: Data) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """The layers that a row is made of, by name, and the numbers of each: its means, then its deviations."""
+    every = np.arange(data.n_functionals)
+    if functionals(trial) != "none" or not data.layers:
+        yield "", every
+        return
+    means, deviations = np.split(every, 2)
+    first = 0
     for name, width in data.layers.items():
-        yield name, slice(begin, begin + width)
-        begin += width
-
-
-def _of_every_emotion(classifier: Any, classes: int) -> tuple[Tensor, Tensor]:
-    """Weights and bias of every emotion; one that was not trained on has no chance."""
-    known: list[int] = classifier.classes_.tolist()
-    coefficients, intercepts = classifier.coef_, classifier.intercept_
-    if len(known) == 2:  # then there is one decision value, that of the second
-        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
-        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
-    weights = torch.zeros(classes, coefficients.shape[1], dtype=torch.float64)
-    bias = torch.full((classes,), float("-inf"), dtype=torch.float64)
-    weights[known], bias[known] = torch.from_numpy(coefficients), torch.from_numpy(intercepts)
-    return weights, bias
+        own = slice(first, first + width)
+        yield name, np.concatenate([means[own], deviations[own]])
+        first += width

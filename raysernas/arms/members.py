@@ -3,7 +3,7 @@
 from raysernas.arms.arm import Arm, NetworkArm
 from raysernas.arms.drawn import BestDrawnArm, DrawnArm
 from raysernas.arms.floors import AllSkipArm, MajorityArm
-from raysernas.arms.linear import LogisticArm, SvmArm
+from raysernas.arms.linear import LinearArm
 from raysernas.arms.searched import SearchedArm
 from raysernas.model.network import Design
 
@@ -20,7 +20,7 @@ MEMBERS: dict[str, Arm] = {
     "lstm": NetworkArm(Design(front="bands", attention=False)),
     "cnn_lstm": NetworkArm(Design(front="blocks", attention=False)),
     "cnn_lstm_attention": NetworkArm(Design(front="blocks")),
-    "svm": SvmArm(),
-    "logistic": LogisticArm(),
+    "svm": LinearArm("svm"),
+    "logistic": LinearArm("logistic"),
     "majority": MajorityArm(),
 }

@@ -13,6 +13,7 @@ TRAINING = (  # of a network on frames; `retrain.drop_path` belongs to the cells
     "network.dropout",
     "network.projection",
     "network.time_pooling",
+    "network.functionals",
     "retrain.seeds",
     "retrain.epochs",
     "retrain.batch",
@@ -56,6 +57,7 @@ class ArmSettings:
     fixes: Mapping[str, str] = field(default_factory=dict)  # dotted key -> its value, whatever the study says
     searches: bool = False  # trains a supernet, which finds the genotype
     has_genotype: bool = False
+    per_utterance: bool = False  # its input is one row of numbers for each utterance
 
 
 ARMS: dict[str, ArmSettings] = {
@@ -85,7 +87,7 @@ ARMS: dict[str, ArmSettings] = {
     "lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *LSTM)),
     "cnn_lstm": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
     "cnn_lstm_attention": ArmSettings(reads=(*EVERY_ARM, *TRAINING, *BLOCKS, *LSTM)),
-    "svm": ArmSettings(reads=(*EVERY_ARM, "features.")),
-    "logistic": ArmSettings(reads=(*EVERY_ARM, "features.")),
+    "svm": ArmSettings(reads=(*EVERY_ARM, "features."), per_utterance=True),
+    "logistic": ArmSettings(reads=(*EVERY_ARM, "features."), per_utterance=True),
     "majority": ArmSettings(reads=EVERY_ARM),
 }

@@ -25,6 +25,14 @@ INTRODUCED: dict[str, Any] = {
     "network.layer": "mix",
     "network.time_pooling": "usual",
     "retrain.on": "train",
+    "features.functionals": "none",
+    "network.functionals": False,
+    "network.functionals_dropout": 0.5,
+}
+# setting -> the switch without which it changes nothing, for an arm that reads the switch
+SWITCHED = {
+    "features.functionals": "network.functionals",
+    "network.functionals_dropout": "network.functionals",
 }
 RENAMED = {"study.racing.on": "study.racing.enabled"}  # old -> new, the section unchanged
 # where something lies; the hash of its content counts instead
@@ -70,14 +78,28 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
 def settings(trial: TrialConfig) -> dict[str, Any]:
     """What the trial's arm reads or fixes: its identity, and its columns in the ledger.
 
-    Left out are PLACES, and INTRODUCED settings at the value that every older trial had.
+    Left out are PLACES, what is SWITCHED off, and INTRODUCED settings at the value that every older trial
+    had.
     """
-    fixed = ARMS[trial.arm].fixes
+    fixed, flat = ARMS[trial.arm].fixes, flatten(trial)
     return {
         key: value
-        for key, value in flatten(trial).items()
-        if (key in fixed or reads(trial.arm, key)) and INTRODUCED.get(key) != value
+        for key, value in flat.items()
+        if (key in fixed or reads(trial.arm, key))
+        and INTRODUCED.get(key) != value
+        and is_on(trial.arm, key, flat)
     }
+
+
+def is_on(arm: str, key: str, flat: Mapping[str, Any]) -> bool:
+    """Whether a setting can change anything: its switch, if the arm reads one, is on."""
+    switch = SWITCHED.get(key)
+    return switch is None or not reads(arm, switch) or flat[switch]
+
+
+def functionals(trial: TrialConfig) -> str:
+    """The functionals that the trial uses, whatever other arms of its study do."""
+    return settings(trial).get("features.functionals", "none")
 
 
 def reads(arm: str, key: str) -> bool:

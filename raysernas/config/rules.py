@@ -78,6 +78,10 @@ def _check_network(config: Config) -> None:
         every = f"cells from 0 to {network.cells - 1}, and one that is none"
         expected, fix = every if beyond else "a cell that is none", "set network.reductions or network.cells"
         raise Fault("config", what, got=list(places), expected=expected, fix=fix)
+    if network.functionals and config.features.functionals == "none":
+        what = "network.functionals adds functionals to the logits, but there are none"
+        expected, fix = "own, egemaps or compare", "set features.functionals=own or network.functionals=false"
+        raise Fault("config", what, got="features.functionals: none", expected=expected, fix=fix)
     if 0 < ranking < FEWEST_RANKED:
         what = "checks.ranking is too few genotypes for a rank correlation"
         raise Fault(

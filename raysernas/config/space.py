@@ -10,7 +10,7 @@ from typing import Any
 from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.front_ends import LAYERS
-from raysernas.config.identity import flatten, reads
+from raysernas.config.identity import SWITCHED, flatten, reads
 from raysernas.config.rules import check_together
 from raysernas.config.schema import Config, Value
 from raysernas.config.setting import declared
@@ -94,6 +94,8 @@ def _check_effect(config: Config, key: str) -> None:
         return
     only_if = declared(Config)[key].only_if
     needed = "=".join(only_if) if only_if else "checks.ranking, or the arm random_search"
+    if key in SWITCHED:
+        needed = f"{SWITCHED[key]}=true"
     raise Fault(
         "config",
         f"study.space names {key}, which changes nothing under the other settings",
@@ -106,6 +108,8 @@ def _check_effect(config: Config, key: str) -> None:
 def _has_effect(config: Config, arm: str, key: str) -> bool:
     if key == "checks.draw_epochs" and ARMS[arm].searches:
         return config.checks.ranking > 0
+    if (switch := SWITCHED.get(key)) and reads(arm, switch):
+        return flatten(config)[switch] or switch in config.study.space
     if (only_if := declared(Config)[key].only_if) is None:
         return True
     other, value = only_if

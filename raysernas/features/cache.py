@@ -1,4 +1,4 @@
-"""The frames (or waveforms) of a whole corpus on disk: computed once and shared by all processes.
+"""The frames (or functionals, or waveforms) of a corpus on disk: computed once, shared by all processes.
 
 In: a corpus, a folder, a function that reads an utterance and one that makes a `Clip` of its sound. Out: a
 `FrameStore` whose arrays are memory-mapped. A folder holds shards of at most `SHARD` utterances,
@@ -31,8 +31,8 @@ from raysernas.record.limits import cores
 SHARD = 512  # utterances in one file
 # utterances per task of a thread: it reads them all, then extracts them all, and waits less for Python's lock
 RUN = 32
-KINDS = ("features", "waveforms")  # of folders
-NAME = re.compile(r"(features|waveforms)-[0-9a-f]{16}")  # of folders
+KINDS = ("features", "functionals", "waveforms")  # of folders
+NAME = re.compile(r"(features|functionals|waveforms)-[0-9a-f]{16}")  # of folders
 SHARD_NAME = re.compile(r"\d{5}\.arrow")
 MARK_WITHIN = 4096  # bytes from the beginning of a file
 GB = 10**9
@@ -169,7 +169,7 @@ def clear(folder: Path) -> int:
             "cache",
             f"{freed / 1e6:,.1f} MB freed; not everything in {folder} was written by raysernas",
             got=", ".join(path.name for path in others),
-            expected="features-0123456789abcdef and waveforms-..., with nothing but clips in them",
+            expected="features-0123456789abcdef, functionals-... and waveforms-..., with only clips in them",
             fix="delete it by hand if it is not needed, or set study.cache to a folder of its own",
         )
     return freed

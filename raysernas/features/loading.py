@@ -1,4 +1,4 @@
-"""The frames and the waveforms of a whole corpus, from the cache or computed.
+"""The frames, the functionals and the waveforms of a whole corpus, from the cache or computed.
 
 In: a corpus, the feature settings, the cache folder. Out: a `FrameStore`. A folder of the cache is named
 after everything that can change the numbers in it.
@@ -21,6 +21,7 @@ from raysernas.features import cache, extraction
 from raysernas.features.cache import FrameStore
 from raysernas.features.extraction import Extract
 from raysernas.features.front_end import Clip
+from raysernas.features.functionals.members import functional_set
 from raysernas.features.threads import one_thread
 from raysernas.record.limits import cores
 
@@ -78,6 +79,23 @@ def expected(corpus: Corpus, config: FeaturesConfig, folder: Path) -> ExpectedFr
     return ExpectedFrames(share * seconds / cores(), round(share * size))
 
 
+def functionals(corpus: Corpus, config: FeaturesConfig, folder: Path | None) -> FrameStore:
+    """The functionals of every utterance, one row each, cached like frames.
+
+    Raises:
+        Fault: for audio that cannot be read, or a missing package.
+    """
+    members = functional_set(config)
+    silence = np.zeros(members.width, np.float32)
+
+    def extractor() -> Extract:
+        summarise = members.summarise()
+        return lambda wave: Clip(summarise(wave)[None], silence, 1)
+
+    place = folder and folders(corpus, config, folder)[2]
+    return cache.load(corpus, place, _reader(config), extractor)
+
+
 def waveforms(corpus: Corpus, config: FeaturesConfig, folder: Path | None, device: torch.device) -> Waveforms:
     """Waveforms of every utterance, cached like frames; changed ones are extracted on `device`.
 
@@ -91,8 +109,8 @@ def waveforms(corpus: Corpus, config: FeaturesConfig, folder: Path | None, devic
     return Waveforms(found, config.sample_rate_hz, extraction.extractor(config, device.type))
 
 
-def folders(corpus: Corpus, config: FeaturesConfig, folder: Path) -> tuple[Path, Path]:
-    """Where frames and waveforms of a corpus are cached."""
+def folders(corpus: Corpus, config: FeaturesConfig, folder: Path) -> tuple[Path, ...]:
+    """Where frames, waveforms and, if there are any, functionals of a corpus are cached."""
     keys = [  # the channel is younger than many a cache: it counts where it is not the average
         utterance.key if utterance.channel == "mean" else [utterance.key, utterance.channel]
         for utterance in corpus.utterances
@@ -100,7 +118,11 @@ def folders(corpus: Corpus, config: FeaturesConfig, folder: Path) -> tuple[Path,
     front_end = extraction.front_end(config)
     frames = _digest([front_end.version, corpus.fingerprint, keys, front_end.fingerprint])
     sound = _digest([WAVEFORM_VERSION, corpus.fingerprint, keys, config.sample_rate_hz])
-    return folder / f"features-{frames}", folder / f"waveforms-{sound}"
+    places = folder / f"features-{frames}", folder / f"waveforms-{sound}"
+    if config.functionals == "none":
+        return places
+    rows = _digest([WAVEFORM_VERSION, corpus.fingerprint, keys, functional_set(config).fingerprint])
+    return *places, folder / f"functionals-{rows}"
 
 
 def _reader(config: FeaturesConfig) -> cache.Read:

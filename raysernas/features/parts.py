@@ -27,6 +27,7 @@ from raysernas.features.front_end import Clip
 from raysernas.features.loading import Waveforms
 from raysernas.features.normalisation import Normalisation
 from raysernas.features.threads import workers
+from raysernas.features.utterance_table import UtteranceTable
 
 Role = Literal["weights", "alphas", "train", "valid", "all_but_test", "test"]
 TRAINED_ON: tuple[Role, ...] = ("train", "all_but_test")  # by a retraining; the sound of no other may vary
@@ -34,16 +35,21 @@ TRAINED_ON: tuple[Role, ...] = ("train", "all_but_test")  # by a retraining; the
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs of one step; `frames` counts the true frames of each, the rest is silence."""
+    """Inputs of one step; `frames` counts the true frames of each, the rest is silence.
+
+    All windows of an utterance have the same `functionals`, which are of the whole utterance.
+    """
 
     features: Float[Tensor, "batch time width"]
     frames: Int[Tensor, " batch"]
     emotion: Int[Tensor, " batch"]
+    functionals: Float[Tensor, "batch functional"] | None = None
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """All of it."""
-        return self.features, self.frames, self.emotion
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it, as `Batch(*tensors)` takes it."""
+        more = () if self.functionals is None else (self.functionals,)
+        return self.features, self.frames, self.emotion, *more
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Part:
     device: torch.device
     waveforms: Waveforms | None = None
     pads_with_mean: bool = False  # else with the silence of each clip
+    functionals: UtteranceTable | None = None  # of the unchanged sound
     versions: tuple[tuple[Clip, ...], ...] = ()  # of each utterance's sound; every use takes one of them
 
     def __len__(self) -> int:
@@ -151,7 +158,9 @@ class Part:
             inputs[row, len(cut) :] = mean[row] if self.pads_with_mean else clip.silence
         inputs -= mean  # in place: inputs of many layers are large
         inputs /= deviation
-        arrays = (inputs, lengths, self.emotion[list(places)])
+        arrays = [inputs, lengths, self.emotion[list(places)]]
+        if self.functionals is not None:
+            arrays.append(self.functionals.of([self.indices[i] for i in places]))
         return Batch(*(sent(torch.from_numpy(array), self.device) for array in arrays))
 
 
@@ -165,13 +174,14 @@ def part(
     config: FeaturesConfig,
     device: torch.device,
     waveforms: Waveforms | None = None,
+    functionals: UtteranceTable | None = None,
 ) -> Part:
     """The utterances of one role, scaled by the normalisation of the training split."""
     numbers = {emotion: i for i, emotion in enumerate(corpus.emotions)}
     emotion = np.array([numbers[corpus.utterances[i].emotion] for i in indices], dtype=np.int64)
     window, layers = window_frames(config), front_end(config).layers
     given = (role, frames, tuple(indices), emotion, normalisation, window, device, waveforms)
-    return Part(*given, pads_with_mean=bool(layers))
+    return Part(*given, pads_with_mean=bool(layers), functionals=functionals)
 
 
 def sent(x: Tensor, device: torch.device) -> Tensor:

@@ -68,9 +68,11 @@ class Streams(MelFrontEnd):
 def deltas(values: Float[Tensor, "time number"]) -> Float[Tensor, "time number"]:
     """The slope over two frames on each side, per frame; the first and the last frame are repeated."""
     padded = functional.pad(values.T[None], (DELTA, DELTA), mode="replicate")[0].T
-    steps = range(1, DELTA + 1)
-    rise = sum(
-        step * (padded[DELTA + step : len(padded) - DELTA + step] - padded[DELTA - step : -DELTA - step])
-        for step in steps
-    )
+    rise, steps = torch.zeros_like(values), range(1, DELTA + 1)
+    for step in steps:
+        later, earlier = (
+            padded[DELTA + step : len(padded) - DELTA + step],
+            padded[DELTA - step : -DELTA - step],
+        )
+        rise += step * (later - earlier)
     return rise / (2 * sum(step * step for step in steps))

@@ -20,6 +20,7 @@ from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Corpus
 from raysernas.corpora.folds import coverage, fold_file, splits, texts
 from raysernas.corpora.folds.fold_file import Fold
+from raysernas.features.functionals import members
 from raysernas.fleet import joining
 from raysernas.record import ledger, storage
 from raysernas.record.files import StudyFiles, cache_folder, study_config, study_files, write_study_config
@@ -103,6 +104,7 @@ def resolve(
     # absolute: trials run in other folders
     places = {name: _absolute(getattr(config.corpus, name)) for name in ("root", "fold_file")}
     config = replace(config, corpus=replace(config.corpus, **places))
+    members.check(config)
     corpus = catalogue.read(config.corpus, None if dry else cache_folder(config), report)
     gpus, gpu = _gpus()
     names = splits.names(corpus, config.corpus)

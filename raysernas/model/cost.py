@@ -35,7 +35,10 @@ def multiply_adds(network: Network, size: Size) -> int:
             more, made = _pair(cell, size) if isinstance(cell, OrderedPair) else _cell(cell, older, size)
             spent, older, size = spent + more, size, made
     sequence = [part for part in (network.recurrence, network.pooling) if part is not None]
-    return spent + size[0] * sum(map(_each_step, sequence)) + network.output.weight.numel()
+    last = network.output.weight.numel()
+    if network.functionals is not None:
+        last += network.functionals.weight.numel()
+    return spent + size[0] * sum(map(_each_step, sequence)) + last
 
 
 def _cell(cell: nn.Module, older: Size, size: Size) -> tuple[int, Size]:

@@ -112,8 +112,24 @@ class Bands(nn.Module):
         return rearrange(x, "batch channel time band -> batch (channel band) time 1")
 
 
+class FunctionalsLayer(nn.Module):
+    """Functionals -> what they add to the logits: nothing at first. Making it draws no random number."""
+
+    def __init__(self, functionals: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.weight = nn.Parameter(torch.zeros(classes, functionals))
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, functionals: Float[Tensor, "batch functional"]) -> Float[Tensor, "batch emotion"]:
+        return nn.functional.linear(self.dropout(functionals), self.weight, self.bias)
+
+
 class Network(nn.Module):
-    """Features of utterances -> logits of emotions. `mixing` is for supernets only."""
+    """Features of utterances -> logits of emotions.
+
+    `mixing` is for supernets only, `functionals` for networks that have a layer for them.
+    """
 
     def __init__(
         self,
@@ -134,13 +150,23 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooling.channels, classes)
         self.flatten, self.classes = flatten, classes
+        self.functionals: FunctionalsLayer | None = None
 
     def forward(
         self,
         features: Float[Tensor, "batch time band"],
         frames: Int[Tensor, " batch"],
         mixing: Mixing | None = None,
+        functionals: Float[Tensor, "batch functional"] | None = None,
     ) -> Float[Tensor, "batch emotion"]:
+        logits = self._of_frames(features, frames, mixing)
+        if self.functionals is None:
+            return logits
+        assert functionals is not None, "this network needs functionals"
+        return logits + self.functionals(functionals)
+
+    def _of_frames(self, features: Tensor, frames: Tensor, mixing: Mixing | None) -> Tensor:
+        """The logits that the frames give, in the precision of the network."""
         if self.precision == "fp32":
             return self._logits(features, frames, mixing)
         with torch.autocast(features.device.type, torch.bfloat16):
@@ -184,6 +210,7 @@ def build(
     genotype: Genotype | None = None,
     precision: Precision = "fp32",
     layers: Mapping[str, int] | None = None,
+    functionals: int = 0,
 ) -> Network:
     """A network with fresh weights. Without a genotype, cells are those of a supernet.
 
@@ -191,6 +218,7 @@ def build(
         size: (time, band) of every input.
         layers: name -> numbers of each layer of a frame, where it consists of layers and not of bands.
         precision: of maps and products. Weights, statistics of norms and logits always have single precision.
+        functionals: numbers of each utterance, for `network.functionals`; without it they are not used.
 
     Raises:
         Fault: when fewer than two time steps would be left for the recurrent part.
@@ -226,6 +254,8 @@ def build(
         classes=classes,
         precision=precision,
     )
+    if config.functionals:  # made last: all other weights are those of the network without it
+        network.functionals = FunctionalsLayer(functionals, classes, config.functionals_dropout)
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -20,6 +20,8 @@ PACKAGES = (
     "soundfile",
     "soxr",
     "transformers",
+    "scikit-learn",
+    "opensmile",
 )
 
 

@@ -60,7 +60,8 @@ class Objective:
 
     def __call__(self, weights: NamedWeights | None, alphas: Alphas) -> Tensor:
         """Args: weights: None for those that the network has."""
-        inputs = (self.batch.features, self.batch.frames, self.relaxation.weights(alphas))
+        mixing = self.relaxation.weights(alphas)
+        inputs = self.batch.features, self.batch.frames, mixing, self.batch.functionals
         logits = (
             self.network(*inputs) if weights is None else functional_call(self.network, dict(weights), inputs)
         )

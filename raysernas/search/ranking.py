@@ -38,7 +38,7 @@ def supernet_scores(network: Network, weights: Part, part: Part, mixing: MixingW
     with _own_statistics(network):
         with torch.no_grad():
             for inputs, _ in weights.windows(64):
-                network(inputs.features, inputs.frames, fixed)
+                network(inputs.features, inputs.frames, fixed, inputs.functionals)
         posteriors_of = network_posteriors(network, fixed)  # in evaluation: the statistics are final
         return evaluate(posteriors_of, part, network.classes).evaluation
 

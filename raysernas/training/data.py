@@ -5,22 +5,26 @@ scales what the tested model hears: the role `all_but_test`, which no trial has 
 Whatever chooses hears the other roles, scaled by the training speakers alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from raysernas.config import identity
+from raysernas.config.arms import ARMS
 from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig, TrialConfig
 from raysernas.corpora import catalogue
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits
 from raysernas.corpora.folds.splits import Split
-from raysernas.features import augment, extraction, loading, normalisation, parts
+from raysernas.features import augment, extraction, loading, normalisation, parts, utterance_table
 from raysernas.features.cache import FrameStore
 from raysernas.features.loading import Waveforms
 from raysernas.features.normalisation import Normalisation
 from raysernas.features.parts import Part, Role
+from raysernas.features.utterance_table import UtteranceTable
 from raysernas.runtime.determinism import device_of
 
 
@@ -36,6 +40,7 @@ class Data:
     config: FeaturesConfig
     waveforms: Waveforms | None = None  # if the sound varies in retraining
     refit: Normalisation | None = None  # of the tested model, if that is trained on all but test
+    functionals: UtteranceTable | None = None  # if the arm uses them
 
     def part(self, role: Role) -> Part:
         """The utterances of one role. `train` is weights and alphas together, `all_but_test` validation too;
@@ -57,6 +62,7 @@ class Data:
             config=self.config,
             device=self.device,
             waveforms=self.waveforms if role in parts.TRAINED_ON else None,
+            functionals=self.functionals,
         )
 
     @property
@@ -73,6 +79,11 @@ class Data:
     def layers(self) -> dict[str, int]:
         """Name -> numbers of each layer of a frame; none for a map."""
         return extraction.front_end(self.config).layers
+
+    @property
+    def n_functionals(self) -> int:
+        """Numbers of each utterance besides its frames."""
+        return 0 if self.functionals is None else self.functionals.width
 
 
 def indices(split: Split, role: Role) -> tuple[int, ...]:
@@ -97,4 +108,21 @@ def prepare(trial: TrialConfig, cache: Path | None) -> Data:
     device = device_of(trial)
     varied = augment.changes_sound(trial.retrain)
     waveforms = loading.waveforms(corpus, trial.features, cache, device) if varied else None
-    return Data(corpus, frames, fitted("train"), split, device, trial.features, waveforms, refit)
+    table = _functionals(trial, corpus, frames, indices(split, "train"), cache)
+    return Data(corpus, frames, fitted("train"), split, device, trial.features, waveforms, refit, table)
+
+
+def _functionals(
+    trial: TrialConfig, corpus: Corpus, frames: FrameStore, train: Sequence[int], cache: Path | None
+) -> UtteranceTable | None:
+    """What the arm reads of whole utterances, scaled by the training speakers.
+
+    Functionals or, for an arm that has no other input, mean and deviation of the frames.
+    """
+    if identity.functionals(trial) != "none":
+        rows = loading.functionals(corpus, trial.features, cache)
+    elif ARMS[trial.arm].per_utterance:
+        rows = utterance_table.pooled(frames)
+    else:
+        return None
+    return utterance_table.fitted(rows, train)

@@ -75,7 +75,8 @@ def network_posteriors(network: Network, mixing: Mixing | None = None) -> Poster
 
     @torch.no_grad()
     def posteriors_of(batch: Batch) -> Posteriors:
-        return network(batch.features, batch.frames, mixing).softmax(dim=1).double().cpu().numpy()
+        logits = network(batch.features, batch.frames, mixing, batch.functionals)
+        return logits.softmax(dim=1).double().cpu().numpy()
 
     return posteriors_of
 

@@ -50,16 +50,6 @@ class TrainedModel(Protocol):
         ...
 
 
-@runtime_checkable
-class HasChoices(Protocol):
-    """A model whose training had something to choose besides an epoch, on the validation speakers."""
-
-    @property
-    def choices(self) -> Mapping[str, Any]:
-        """Name -> what was chosen, in numbers and text."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
     """A network after its training; `network` holds the weights of the best epoch."""
@@ -82,6 +72,11 @@ class TrainedNetwork:
 
     def state_dict(self) -> Mapping[str, Any]:
         return self.network.state_dict()
+
+
+def chosen_by(model: TrainedModel) -> Mapping[str, Any]:
+    """What else the record should hold of a model: its attribute `facts`, which it need not have."""
+    return getattr(model, "facts", {})
 
 
 def predict(model: TrainedModel, part: Part, after: Callable[[], object] = lambda: None) -> Prediction:

@@ -25,7 +25,7 @@ from raysernas.record.ledger import Failure, TrialRecord
 from raysernas.training.data import Data
 from raysernas.training.evaluation import Prediction, averaged
 from raysernas.training.losses import DivergedError
-from raysernas.training.model import HasChoices, TrainedModel
+from raysernas.training.model import TrainedModel, chosen_by
 
 WARM_PASSES, TIMED_PASSES = 2, 9  # of one utterance, for its latency
 
@@ -93,7 +93,6 @@ def finished(
     for each, prediction in zip(retrained, predictions, strict=True):
         model, latency = each.model, latency_ms(each.model, data)
         measured = {"epoch": model.epoch, "parameters": model.parameters, "latency_ms": latency}
-        measured |= {"choices": json.dumps(dict(model.choices)) if isinstance(model, HasChoices) else ""}
         record = TrialRecord(
             study=study,
             key=key,
@@ -105,7 +104,7 @@ def finished(
             valid=model.valid,
             test=prediction.evaluation,
             ensemble=ensemble,
-            facts={**facts, **each.cost, **measured},
+            facts={**facts, **each.cost, **measured, **chosen_by(model)},
         )
         records.append(record)
     return records

@@ -25,8 +25,8 @@ def new_network(
     """
     torch.manual_seed(stream(trial, purpose))
     classes, precision = len(data.corpus.emotions), trial.compute.precision
-    given = (design, trial.network, data.size, classes, genotype, precision, data.layers)
-    return build(*given).to(data.device)
+    sizes = data.size, classes, genotype, precision, data.layers, data.n_functionals
+    return build(design, trial.network, *sizes).to(data.device)
 
 
 def train(

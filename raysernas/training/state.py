@@ -8,7 +8,7 @@ that follows is what would have followed.
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -36,6 +36,7 @@ from raysernas.runtime.determinism import (
 from raysernas.training.batches import EpochBatches
 from raysernas.training.losses import CrossEntropy, backpropagate, class_weights, finite
 
+MIXUP_INPUTS = 3  # of a step: the emotions of the partners, and both shares
 WARMUP = 0.1  # share of the steps in which the learning rate rises
 
 
@@ -100,23 +101,28 @@ class TrainingState:
         return loss
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """A batch, masked, and mixed where the settings ask: then also the partners' emotions and the
-        shares.
+        """The tensors of a batch, masked, and mixed where the settings ask: then also the partners' emotions
+        and the shares.
         """
         bands, fill = self.network.layers is None, self.train.fill
-        features = mask(batch.features, self.config, self.generator, fill, bands=bands)
+        masked = mask(batch.features, self.config, self.generator, fill, bands=bands)
+        batch = replace(batch, features=masked)
         if not self.config.mixup:
-            return features, batch.frames, batch.emotion
-        features, partner, share = mixed(features, self.config.mixup, self.streams["mixing"])
+            return batch.tensors
+        features, partner, share = mixed(batch.features, self.config.mixup, self.streams["mixing"])
+        functionals = batch.functionals
+        if functionals is not None:
+            functionals = share * functionals + (1 - share) * functionals[partner]
+        batch = replace(batch, features=features, functionals=functionals)
         shares = features.new_full((), share), features.new_full((), 1 - share)
-        return features, batch.frames, batch.emotion, batch.emotion[partner], *shares
+        return *batch.tensors, batch.emotion[partner], *shares
 
-    def _set_gradients(
-        self, features: Tensor, frames: Tensor, emotion: Tensor, *mixup: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _set_gradients(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Sets the gradients of the weights, clipped; the loss, and the norm before clipping."""
-        logits = self.network(features, frames)
-        loss = self.loss_of(logits, emotion)
+        split = len(inputs) - MIXUP_INPUTS * (self.config.mixup > 0)
+        batch, mixup = Batch(*inputs[:split]), inputs[split:]
+        logits = self.network(batch.features, batch.frames, functionals=batch.functionals)
+        loss = self.loss_of(logits, batch.emotion)
         if mixup:
             partners_emotion, own, rest = mixup
             loss = own * loss + rest * self.loss_of(logits, partners_emotion)

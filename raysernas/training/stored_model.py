@@ -11,6 +11,10 @@ In: a trial, its data and the model trained on them. Out: one file of plain tens
     moments    of (features.normalisation); for `train` also mean and deviation of each band, over the
                speakers that the model was trained on. With `utterance` a recording is scaled by its own
                moments, with `speaker` by those of its speaker's recordings, with `none` it is taken as it is.
+    functionals
+               of (features.functionals; "frames": mean and deviation of the frames; "": not used) and, if
+               they are used, mean and deviation of each number over the training speakers; see
+               `features/utterance_table.py`
 
 Studies of earlier versions hold the state dict alone.
 """
@@ -24,6 +28,7 @@ import torch
 from torch import Tensor
 
 from raysernas.config.fault import Fault
+from raysernas.config.identity import functionals
 from raysernas.config.schema import FeaturesConfig, NetworkConfig, Precision, TrialConfig
 from raysernas.features import extraction
 from raysernas.model.network import Design, Network, build
@@ -50,6 +55,7 @@ class StoredModel:
     features: FeaturesConfig
     size: tuple[int, int]  # (time, band) of every input
     moments: tuple[Tensor, Tensor] | None  # mean and deviation [band]; None unless normalisation is `train`
+    functionals: tuple[Tensor, Tensor] | None  # mean and deviation [number]; None where they are not used
 
 
 def save(
@@ -88,7 +94,16 @@ def contents(
         "front_end": {"kind": trial.features.kind, "settings": asdict(trial.features)},
         "input": {"frames": frames, "width": width, "sample_rate_hz": trial.features.sample_rate_hz},
         "moments": moments,
+        "functionals": _functionals(trial, data),
     }
+
+
+def _functionals(trial: TrialConfig, data: Data) -> dict[str, Any]:
+    if (table := data.functionals) is None:
+        return {"of": ""}
+    of = functionals(trial)
+    mean, deviation = torch.from_numpy(table.mean), torch.from_numpy(table.deviation)
+    return {"of": "frames" if of == "none" else of, "mean": mean, "deviation": deviation}
 
 
 def weights(path: Path) -> dict[str, Tensor]:
@@ -114,7 +129,7 @@ def load(path: Path) -> StoredModel:
             expected=f"format {FORMAT}",
             fix="run the trial again, or use the version that wrote the file",
         )
-    network, moments = found["network"], found["moments"]
+    network, moments, more = found["network"], found["moments"], found.get("functionals", {})
     return StoredModel(
         weights=found["weights"],
         arm=network["arm"],
@@ -126,6 +141,7 @@ def load(path: Path) -> StoredModel:
         features=FeaturesConfig(**found["front_end"]["settings"]),
         size=(found["input"]["frames"], found["input"]["width"]),
         moments=(moments["mean"], moments["deviation"]) if "mean" in moments else None,
+        functionals=(more["mean"], more["deviation"]) if "mean" in more else None,
     )
 
 
@@ -141,7 +157,8 @@ def restored(model: StoredModel) -> Network:
             "stored model", "this arm trains no network", got=model.arm, expected="a network", fix=fix
         )
     classes, layers = len(model.classes), extraction.front_end(model.features).layers
-    given = (model.design, model.network, model.size, classes, model.genotype, model.precision, layers)
-    network = build(*given)
+    numbers = 0 if model.functionals is None else len(model.functionals[0])
+    sizes = model.size, classes, model.genotype, model.precision, layers, numbers
+    network = build(model.design, model.network, *sizes)
     network.load_state_dict(model.weights)
     return network.eval()

@@ -1,211 +1,181 @@
-"""Laws of the linear arms: scikit-learn's models, whose layer and constant the validation speakers choose."""
+"""Laws of the linear baselines: they are scikit-learn's models, choose on validation speakers, and say what
+they chose.
+"""
 
 import dataclasses
 import json
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
-from raysernas.arms.linear import Examples, LinearArm, LinearModel, described
+from raysernas.arms.linear import CONSTANTS, Kind, LinearArm, LinearModel, fitted
 from raysernas.arms.members import MEMBERS
-from raysernas.features import loading
-from raysernas.features.cache import FrameStore, in_memory
+from raysernas.config.schema import TrialConfig
+from raysernas.features import loading, utterance_table
+from raysernas.features.cache import in_memory
 from raysernas.features.front_end import Clip
-from raysernas.features.parts import Batch, Part, Role
+from raysernas.features.parts import Batch
 from raysernas.record.history import ignore
+from raysernas.record.metrics import Evaluation
 from raysernas.runtime.checkpointing import NoCheckpoint
+from raysernas.training import stored_model
 from raysernas.training.data import Data, prepare
-from raysernas.training.evaluation import evaluate
-from tests.support.small import BANDS, CLASSES, WINDOW, noise_part
+from raysernas.training.model import predict
+from tests.support.small import altered
 from tests.test_trial import TINY, resolved, run
 
-NAMES = ["svm", "logistic"]
+OWN = dataclasses.replace(TINY, features=dataclasses.replace(TINY.features, functionals="own"))
+ARMS: list[Kind] = ["svm", "logistic"]
 
 
-class Parts(Data):
-    """Data of two parts of noise; of several layers where `layers` says so."""
-
-    def __init__(self, layers: dict[str, int] | None = None, **parts: Part) -> None:
-        emotions = SimpleNamespace(emotions=[str(number) for number in range(CLASSES)])
-        object.__setattr__(self, "corpus", emotions)
-        self.__dict__.update(parts=parts, widths=layers or {})
-
-    def part(self, role: Role) -> Part:
-        return self.__dict__["parts"][role]
-
-    @property
-    def layers(self) -> dict[str, int]:
-        return self.__dict__["widths"]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return WINDOW, BANDS
-
-
-def fit(arm: str, data: Any) -> LinearModel:
-    model = MEMBERS[arm].fit(resolved(arm), data, None, "0", ignore, NoCheckpoint())
+def fit(trial: TrialConfig, data: Data) -> LinearModel:
+    model = MEMBERS[trial.arm].fit(trial, data, None, "0", ignore, NoCheckpoint())
     assert isinstance(model, LinearModel)
     return model
 
 
-@pytest.fixture(scope="module")
-def data() -> Parts:
-    return Parts(train=noise_part("train", 40), valid=noise_part("valid", 20, seed=1))
+def raw_rows(data: Data, indices: Sequence[int]) -> np.ndarray:
+    assert data.functionals is not None
+    return np.concatenate([data.functionals.rows.of(i) for i in indices])
 
 
-def test_a_window_is_described_by_mean_and_deviation_of_its_true_frames() -> None:
-    torch.manual_seed(0)
-    features, frames = torch.randn(3, 7, 5), torch.tensor([7, 4, 1])
-    found = described(Batch(features, frames, torch.zeros(3, dtype=torch.long)))
-    for row, true, window in zip(found.numpy(), frames, features.double().numpy(), strict=True):
-        np.testing.assert_allclose(row[:, 0], window[:true].mean(axis=0), atol=1e-12)
-        np.testing.assert_allclose(row[:, 1], window[:true].std(axis=0), atol=1e-7)
+def model_of(coefficients: np.ndarray, intercepts: np.ndarray) -> LinearModel:
+    nothing = Evaluation(np.zeros((len(intercepts),) * 2, np.int64))
+    return LinearModel(coefficients, intercepts, 0, {}, nothing)
 
 
-def test_logistic_is_the_regression_of_scikit_learn_on_standardised_windows(data: Parts) -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
-    model, train, valid = fit("logistic", data), *map(Examples.of, (data.part("train"), data.part("valid")))
-    scaler = StandardScaler().fit(train.numbers.flatten(1).numpy())
-    plain = LogisticRegression(C=model.choice.C, class_weight="balanced", max_iter=5000)
-    plain.fit(scaler.transform(train.numbers.flatten(1).numpy()), train.emotion, train.shares)
-    expected = plain.predict_proba(scaler.transform(valid.numbers.flatten(1).numpy()))
-    found = np.concatenate([model.posteriors(batch) for batch, _ in data.part("valid").windows(7)])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("arm", NAMES)
-def test_posteriors_sum_to_one_and_the_scores_are_those_of_every_other_arm(arm: str, data: Parts) -> None:
-    model = fit(arm, data)
-    scored = evaluate(model.posteriors, data.part("valid"), CLASSES)
-    np.testing.assert_allclose(scored.posteriors.sum(axis=1), 1)
-    assert np.array_equal(model.valid.confusion, scored.evaluation.confusion)
-    assert np.array_equal(Examples.of(data.part("valid")).scores(model).confusion, model.valid.confusion)
-    assert model.valid.ua > 0.8, "the classes of this noise are audible"
-    assert model.choices["converged"]
-
-
-@pytest.mark.parametrize("arm", NAMES)
-def test_the_constant_is_the_smallest_of_those_that_validate_best(arm: str, data: Parts) -> None:
-    found: dict[float, float] = {}
-    member = MEMBERS[arm]
-    assert isinstance(member, LinearArm)
-    for constant in member.constants:
-        alone = type(member)()
-        alone.constants = (constant,)
-        model = alone.fit(resolved(arm), data, None, "0", ignore, NoCheckpoint())  # pyright: ignore
-        found[constant] = model.valid.ua
-    best = max(found.values())
-    assert min(constant for constant, ua in found.items() if ua == best) == fit(arm, data).choice.C
-
-
-@pytest.mark.parametrize("arm", NAMES)
-def test_the_layer_that_tells_the_emotion_is_found(arm: str) -> None:
-    """The first layer is noise, the second tells the class."""
-
-    def part(role: str, seed: int) -> Part:
-        rng, plain = np.random.default_rng(seed), noise_part(role, 40, seed)
-        clips = []
-        for i, emotion in enumerate(plain.emotion):
-            values = rng.standard_normal((len(plain.frames.of(i)), BANDS)).astype(np.float32)
-            values[:, 5 + emotion] += 2
-            clips.append(Clip(values, np.zeros(BANDS, np.float32), len(values)))
-        return dataclasses.replace(plain, frames=in_memory(clips))
-
-    model = fit(arm, Parts({"noise": 5, "voice": 3}, train=part("train", 0), valid=part("valid", 1)))
-    assert model.choices["layer"] == "voice"
-    assert model.columns == slice(5, 8)
-    assert model.weights.shape == (CLASSES, 6)
-
-
-@pytest.mark.parametrize("arm", NAMES)
-@pytest.mark.parametrize("known", [(0, 1), (0, 2), (2,)])
-def test_an_emotion_that_nobody_trained_on_has_no_chance(
-    arm: str, known: tuple[int, ...], data: Parts
-) -> None:
-    train = data.part("train")
-    kept = [i for i, emotion in enumerate(train.emotion) if emotion in known]
-    fewer = dataclasses.replace(
-        train, indices=tuple(train.indices[i] for i in kept), emotion=train.emotion[kept]
+def posteriors(model: LinearModel, rows: np.ndarray) -> np.ndarray:
+    count, given = len(rows), torch.from_numpy(rows.astype(np.float32))
+    return model.posteriors(
+        Batch(torch.zeros(count, 1, 1), torch.ones(count, dtype=torch.long), torch.zeros(count).long(), given)
     )
-    parts = Parts(train=fewer, valid=data.part("valid"))
-    if len(known) == 1:
-        with pytest.raises(ValueError, match="class"):
-            fit(arm, parts)
+
+
+@pytest.mark.parametrize("kind", ARMS)
+@pytest.mark.parametrize("heard", [(0, 1, 2), (0, 2), (1,)])
+def test_posteriors_are_those_of_scikit_learn_and_none_is_left_for_an_unheard_emotion(kind, heard):
+    rng = np.random.default_rng(0)
+    emotion = rng.choice(heard, 60).astype(np.int64)
+    rows = (rng.standard_normal((60, 4)) + emotion[:, None]).astype(np.float32)
+    found = posteriors(model_of(*fitted(kind, rows, emotion, 3, 0.1)[:2]), rows)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert not np.delete(found, heard, axis=1).any()
+    if len(heard) == 1:
         return
-    batch, _ = next(data.part("valid").windows(20))
-    posteriors = fit(arm, parts).posteriors(batch)
-    missing = ({0, 1, 2} - set(known)).pop()
-    assert not posteriors[:, missing].any()
-    assert (posteriors[:, list(known)] > 0).all()
-    told = posteriors[:, list(known)].argmax(axis=1)
-    audible = [known.index(each) for each in batch.emotion.tolist() if each in known]
-    heard = [each for each, emotion in zip(told, batch.emotion.tolist(), strict=True) if emotion in known]
-    assert np.mean(np.equal(audible, heard)) > 0.8
+    same = {"C": 0.1, "class_weight": "balanced", "random_state": 0}
+    if kind == "logistic":
+        known = LogisticRegression(**same).fit(rows.astype(float), emotion)
+        np.testing.assert_allclose(found[:, heard], known.predict_proba(rows.astype(float)), atol=1e-6)
+    else:
+        known = LinearSVC(**same).fit(rows.astype(float), emotion)
+        np.testing.assert_array_equal(found.argmax(axis=1), known.predict(rows.astype(float)))
 
 
-def test_every_utterance_counts_the_same_however_many_windows_it_has(data: Parts) -> None:
-    examples = Examples.of(data.part("train"))
-    assert np.bincount(examples.owners).max() > 1
-    np.testing.assert_allclose(np.bincount(examples.owners, examples.shares), 1)
+def test_posteriors_of_an_utterance_do_not_depend_on_its_neighbours():
+    rng = np.random.default_rng(0)
+    model = model_of(rng.standard_normal((4, 300)), rng.standard_normal(4))
+    rows = rng.standard_normal((9, 300))
+    alone = np.concatenate([posteriors(model, rows[i : i + 1]) for i in range(9)])
+    np.testing.assert_array_equal(alone, posteriors(model, rows))
 
 
-@pytest.mark.parametrize("arm", NAMES)
-def test_a_trial_records_what_was_chosen_and_repeats_bit_for_bit(arm: str, tmp_path: Path) -> None:
-    one, files = run(tmp_path, resolved(arm), "one")
-    _, again = run(tmp_path, resolved(arm), "two")
-    choices = json.loads(one["choices"].iloc[0])
-    assert choices["C"] in MEMBERS[arm].constants  # pyright: ignore[reportAttributeAccessIssue]
-    assert one["status"].tolist() == ["finished"] * 2
-    assert files.predictions.read_bytes() == again.predictions.read_bytes()
+def test_iterations_that_do_not_converge_are_told(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows, emotion = rng.standard_normal((40, 30)), rng.integers(0, 3, 40)
+    assert fitted("logistic", rows, emotion, 3, 1.0)[2]
+    monkeypatch.setattr(linear, "ITERATIONS", 2)
+    assert not fitted("logistic", rows, emotion, 3, 1.0)[2]
 
 
-def test_the_validation_speakers_join_the_training_with_the_constant_that_they_chose(tmp_path: Path) -> None:
-    both = dataclasses.replace(TINY, retrain=dataclasses.replace(TINY.retrain, on="all_but_test"))
-    trial = resolved("logistic", both)
+@pytest.mark.parametrize("config", [TINY, OWN], ids=["frames", "own"])
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_constant_is_the_smallest_of_those_with_the_best_validation_ua(arm, config):
+    trial = resolved(arm, config)
     data = prepare(trial, None)
-    arm = MEMBERS["logistic"]
-    chosen = arm.fit(trial, data, None, "0", ignore, NoCheckpoint())
-    anew = arm.refit(trial, data, None, "0", chosen, ignore, NoCheckpoint())
-    assert isinstance(chosen, LinearModel)
-    assert isinstance(anew, LinearModel)
-    assert (anew.choice.C, anew.columns) == (chosen.choice.C, chosen.columns)
-    assert not torch.equal(anew.weights, chosen.weights)
-    assert anew.valid is chosen.valid
+    model, train, valid = fit(trial, data), data.part("train"), data.part("valid")
+    assert data.functionals is not None
+    rows = {part.role: data.functionals.of(part.indices) for part in (train, valid)}
+    scores = []
+    for constant in CONSTANTS:
+        coefficients, intercepts, _ = fitted(arm, rows["train"], train.emotion, model.classes, constant)
+        found = posteriors(model_of(coefficients, intercepts), rows["valid"]).argmax(axis=1)
+        recalls = [np.mean(found[valid.emotion == each] == each) for each in np.unique(valid.emotion)]
+        scores.append(np.mean(recalls))
+    assert model.facts["constant"] == CONSTANTS[int(np.argmax(scores))]
+    assert model.valid.ua == pytest.approx(max(scores))
+    assert (model.facts["layer"], model.epoch) == ("", 0)
 
 
-@pytest.mark.parametrize("arm", NAMES)
-def test_other_sound_of_the_test_speakers_changes_no_choice(
-    arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trial = resolved(arm)
-    rows, files = run(tmp_path, trial, "one")
-    tested, load = set(prepare(trial, None).split.test), loading.load
+def test_of_layers_side_by_side_the_one_that_validates_best_is_chosen_and_the_others_have_no_weight(
+    monkeypatch,
+):
+    trial = resolved("logistic")
+    data = prepare(trial, None)
+    rng, width, plain = np.random.default_rng(0), data.frames.width, fit(trial, data)
 
-    def other(*arguments: Any) -> FrameStore:
-        frames = load(*arguments)
-        clips = [frames.clip(i) for i in range(len(frames))]
-        return in_memory(
-            dataclasses.replace(clip, values=clip.values[::-1] - 30) if i in tested else clip
-            for i, clip in enumerate(clips)
-        )
+    def layered(clip: Clip) -> Clip:
+        noise = rng.standard_normal(clip.values.shape).astype(np.float32)
+        values = np.concatenate([noise, clip.values, noise], axis=1)
+        return Clip(values, np.zeros(3 * width, np.float32), clip.true)
 
-    monkeypatch.setattr(loading, "load", other)
-    others, changed = run(tmp_path, trial, "other")
-    assert rows[["choices", "valid_confusion"]].equals(others[["choices", "valid_confusion"]])
-    assert files.predictions.read_bytes() != changed.predictions.read_bytes()
+    frames = in_memory(layered(data.frames.clip(i)) for i in range(len(data.frames)))
+    table = utterance_table.fitted(utterance_table.pooled(frames), data.part("train").indices)
+    monkeypatch.setattr(Data, "layers", {"before": width, "own": width, "after": width})
+    model = fit(trial, dataclasses.replace(data, functionals=table))
+    assert model.facts["layer"] == "own"
+    used = np.flatnonzero(model.coefficients.any(axis=0))
+    expected = [*range(width, 2 * width), *range(4 * width, 5 * width)]
+    assert set(used) <= set(expected)
+    np.testing.assert_allclose(model.coefficients[:, expected], plain.coefficients, atol=1e-6)
+    assert model.parameters == plain.parameters
 
 
-def test_the_number_of_threads_moves_no_bit(data: Parts) -> None:
-    from threadpoolctl import threadpool_limits
+@pytest.mark.parametrize("config", [TINY, OWN], ids=["frames", "own"])
+@pytest.mark.parametrize("arm", ARMS)
+def test_other_sound_of_the_test_speakers_changes_no_choice_of_a_linear_arm(arm, config, monkeypatch):
+    trial = resolved(arm, config)
+    data = prepare(trial, None)
+    test, model = set(data.split.test), fit(trial, data)
+    change = lambda i, values: values[::-1] * 3 - 30 if i in test else values  # noqa: E731
+    for name in ("load", "functionals"):
+        real = getattr(loading, name)
+        monkeypatch.setattr(loading, name, lambda *given, real=real: altered(real(*given), change))
+    other_data = prepare(trial, None)
+    other = fit(trial, other_data)
+    np.testing.assert_array_equal(other.coefficients, model.coefficients)
+    np.testing.assert_array_equal(other.intercepts, model.intercepts)
+    assert other.facts == model.facts
+    assert other.valid.ua == model.valid.ua
+    kept, moved = (
+        predict(each, of.part("test")).posteriors for each, of in ((model, data), (other, other_data))
+    )
+    assert not np.array_equal(kept, moved)
 
-    models = []
-    for threads in (1, 2):
-        with threadpool_limits(threads):
-            models.append(fit("logistic", data))
-    assert torch.equal(models[0].weights, models[1].weights)
+
+def test_a_trial_records_what_was_chosen_and_its_model_can_be_used_without_the_corpus(tmp_path):
+    trial = resolved("svm", OWN)
+    rows, files = run(tmp_path, trial)
+    assert (rows["status"] == "finished").all(), rows["reason"].tolist()
+    assert set(rows["constant"]) <= set(CONSTANTS)
+    assert set(rows["layer"]) == {0}
+    assert json.loads(rows["unconverged"][0]) == []
+    assert rows["features.functionals"].tolist() == ["own", "own"]
+    assert rows["valid_ua"].nunique() == rows["test_ua"].nunique() == 1, "nothing in it is random"
+    stored = stored_model.load(files.weights(0))
+    data = prepare(trial, None)
+    assert stored.functionals is not None
+    mean, deviation = (each.numpy() for each in stored.functionals)
+    tested = utterance_table.scaled(raw_rows(data, data.split.test), mean, deviation)
+    coefficients, intercepts = (stored.weights[name].numpy() for name in ("coefficients", "intercepts"))
+    guessed = (tested @ coefficients.T + intercepts).argmax(axis=1)
+    test = data.part("test")
+    recalls = [np.mean(guessed[test.emotion == each] == each) for each in np.unique(test.emotion)]
+    assert np.mean(recalls) == pytest.approx(rows["test_ua"][0])
+
+
+def test_a_linear_arm_trains_no_epochs():
+    assert LinearArm("svm").epochs(resolved("svm")) == 0

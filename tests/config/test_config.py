@@ -1,5 +1,6 @@
 """Identity, resolution and comparison of configurations, and what each arm reads."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -19,9 +20,11 @@ from raysernas.config.identity import (
     INTRODUCED,
     PLACES,
     SECTIONS,
+    SWITCHED,
     differences,
     digest,
     flatten,
+    functionals,
     reads,
     settings,
     trial_config,
@@ -79,8 +82,10 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_identity_is_every_setting_that_the_arm_reads_and_no_other(arm: str) -> None:
-    trial = TrialConfig(arm=arm)
     for key in SETTINGS:
+        trial = TrialConfig(arm=arm)
+        if key in SWITCHED:
+            trial = replace(trial, network=replace(trial.network, functionals=True))
         same = digest(changed(trial, key)) == digest(trial)
         known = reads(arm, key) or key in ARMS[arm].fixes
         assert same != known, key
@@ -161,6 +166,19 @@ def test_only_searching_arms_read_the_search_and_only_designed_arms_read_the_des
         arm for arm in ARMS if ARMS[arm].has_genotype
     }
     assert {arm for arm in ARMS if not reads(arm, "network.hidden")} == {"cnn", "svm", "logistic", "majority"}
+
+
+@pytest.mark.parametrize("arm", ["darts", "cnn", "svm", "majority"])
+def test_functionals_are_part_of_identity_only_for_an_arm_that_uses_them(arm: str) -> None:
+    plain = Config()
+    own = replace(plain, features=replace(plain.features, functionals="own"))
+    used = replace(own, network=replace(own.network, functionals=True))
+    digests = [digest(trial_config(each, arm=arm, fold=0, seed=0)) for each in (plain, own, used)]
+    changes = {"svm": [True, False], "majority": [False, False]}.get(arm, [False, True])
+    assert [one != other for one, other in itertools.pairwise(digests)] == changes
+    found = [functionals(trial_config(each, arm=arm, fold=0, seed=0)) for each in (plain, own, used)]
+    network = ["none", "none", "own"]
+    assert found == {"svm": ["none", "own", "own"], "majority": ["none"] * 3}.get(arm, network)
 
 
 @given(order=st.permutations(SETTINGS))

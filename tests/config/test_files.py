@@ -290,6 +290,8 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if whole["study.racing.enabled"] and not can_race(whole):
         return False
+    if whole["network.functionals"] and whole["features.functionals"] == "none":
+        return False
     fits = (
         whole["features.kind"] not in ("mfcc", "streams")
         or whole["features.coefficients"] <= whole["features.bands"]

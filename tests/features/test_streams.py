@@ -17,7 +17,8 @@ CONFIG = FeaturesConfig(kind="streams", bands=12, coefficients=8)
 
 def tone(f0_hz: float, seconds: float = 0.5, level: float = 0.1) -> np.ndarray:
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    return (level * sum(np.sin(2 * np.pi * k * f0_hz * t) / k for k in (1, 2, 3))).astype(np.float32)
+    harmonics = [np.sin(2 * np.pi * k * f0_hz * t) / k for k in (1, 2, 3)]
+    return (level * np.sum(harmonics, axis=0)).astype(np.float32)
 
 
 @given(f0_hz=st.floats(70, 450), level=st.floats(1e-3, 0.5))

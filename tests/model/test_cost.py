@@ -17,7 +17,7 @@ from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
 from tests.support.small import BANDS, CLASSES, NETWORK, design, network, resolved
 
-NETWORKS = [arm for arm in ARMS if MEMBERS[arm].design]
+NETWORKS = [arm for arm, member in MEMBERS.items() if member.design]
 
 
 def seen(net: Network, size: tuple[int, int]) -> int:

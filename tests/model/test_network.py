@@ -35,7 +35,7 @@ from tests.support.sequences import chosen_cell
 from tests.support.small import BANDS, CLASSES, LAYERS, NETWORK, WINDOW, design, network, resolved
 
 INPUTS = {"bands": None, "layers": LAYERS}
-NETWORKS = [arm for arm in ARMS if MEMBERS[arm].design]
+NETWORKS = [arm for arm, member in MEMBERS.items() if member.design]
 
 
 def inputs(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:

@@ -56,6 +56,9 @@ class Bar:
     utterances: int
 
 
+MOST_FOLDS = 100  # by speaker and text, that a check tries
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Durations:
     """Durations of the usable utterances."""
@@ -269,6 +272,9 @@ def _schemes(corpus: Corpus, config: CorpusConfig) -> tuple[Scheme, ...]:
     names = [
         name for name in get_args(get_type_hints(CorpusConfig)["folds"]) if name not in ("usual", "file")
     ]
+    count, speakers = len({each.text for each in corpus.utterances}), max(len(corpus.speakers), 1)
+    groups = max(2, MOST_FOLDS // speakers)  # each text by itself, unless that makes very many folds
+    plain = replace(plain, text_groups=groups if groups < count else 0)
     return tuple(_scheme(corpus, replace(plain, folds=name)) for name in names)
 
 
