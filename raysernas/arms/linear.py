@@ -34,7 +34,7 @@ from raysernas.training.evaluation import Posteriors, evaluate
 from raysernas.training.model import TrainedModel
 
 Kind = Literal["svm", "logistic"]
-Numbers = npt.NDArray[np.float64]
+Coefficients = npt.NDArray[np.float64]
 CONSTANTS = tuple(10.0**power for power in range(-5, 2))
 ITERATIONS = 10_000  # at most
 
@@ -47,8 +47,8 @@ class LinearModel:
     SVM are margins of one emotion against the rest: its posteriors rank emotions but are not calibrated.
     """
 
-    coefficients: Numbers  # [emotion, number]; 0 for the numbers of layers that were not chosen
-    intercepts: Numbers  # [emotion]; -inf for an emotion that was not heard in training
+    coefficients: Coefficients  # [emotion, number]; 0 for the numbers of layers that were not chosen
+    intercepts: Coefficients  # [emotion]; -inf for an emotion that was not heard in training
     parameters: int
     facts: Mapping[str, Any]
     valid: Evaluation
@@ -74,8 +74,8 @@ class _Fitted:
     layer: int
     constant: float
     columns: npt.NDArray[np.int64]  # the numbers of the layer
-    coefficients: Numbers  # [emotion, number of the layer]
-    intercepts: Numbers
+    coefficients: Coefficients  # [emotion, number of the layer]
+    intercepts: Coefficients
     converged: bool
     valid_ua: float
 
@@ -133,7 +133,7 @@ class LinearArm(Arm):
 
 def fitted(
     kind: Kind, rows: npt.NDArray[Any], emotion: npt.NDArray[np.int64], classes: int, constant: float
-) -> tuple[Numbers, Numbers, bool]:
+) -> tuple[Coefficients, Coefficients, bool]:
     """Coefficients [emotion, number], intercepts [emotion], and whether the iterations converged.
 
     Args:
@@ -172,7 +172,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _posteriors(rows: npt.NDArray[Any], coefficients: Numbers, intercepts: Numbers) -> Posteriors:
+def _posteriors(rows: npt.NDArray[Any], coefficients: Coefficients, intercepts: Coefficients) -> Posteriors:
     """[utterance, emotion]. einsum: a matrix product rounds each row as its neighbours decide."""
     return softmax(np.einsum("un,en->ue", rows.astype(np.float64), coefficients) + intercepts, axis=1)
 

@@ -45,6 +45,7 @@ UNREAD = [
     (DEFAULT, "window_s", 1.0),
     (DEFAULT, "normalisation", "none"),
     (DEFAULT, "coefficients", 20),
+    (DEFAULT, "functionals", "own"),
     (PADDED, "normalisation", "none"),
 ]
 

@@ -34,7 +34,7 @@ PERCENTILES = (5, 25, 50, 75, 95)
 STATISTICS = ("mean", "deviation", "skew", *(f"percentile {p}" for p in PERCENTILES), "range", "slope")
 TIMING = ("duration", "loud share", "voiced share", "pauses per second", "voiced runs per second")
 SILENT_FRACTION = 1e-6  # a deviation below this share of the largest value is rounding
-Numbers = npt.NDArray[np.float64]
+Contours = npt.NDArray[np.float64]
 
 
 @final
@@ -110,7 +110,7 @@ def _autocorrelation(frames: Float[Tensor, "time sample"]) -> Float[Tensor, "tim
     return torch.where(power > SMALLEST_ENERGY, found / power.clamp_min(SMALLEST_ENERGY), 0.0)
 
 
-def _summaries(contours: Numbers, used: npt.NDArray[np.bool_]) -> Numbers:
+def _summaries(contours: Contours, used: npt.NDArray[np.bool_]) -> Contours:
     """Statistics of contours [time, contour], then of their deltas; 0 where no frame is used."""
     steps = _deltas(contours)
     if not used.any():
@@ -120,7 +120,7 @@ def _summaries(contours: Numbers, used: npt.NDArray[np.bool_]) -> Numbers:
     return np.concatenate([*statistics(both, at)])
 
 
-def statistics(values: Numbers, at_s: npt.NDArray[Any]) -> Numbers:
+def statistics(values: Contours, at_s: npt.NDArray[Any]) -> Contours:
     """STATISTICS of values [time, contour] at the times `at_s`: [statistic, contour]."""
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     spread = np.where(deviation > SILENT_FRACTION * np.abs(values).max(axis=0), deviation, 0.0)
@@ -133,13 +133,13 @@ def statistics(values: Numbers, at_s: npt.NDArray[Any]) -> Numbers:
     return np.stack([mean, deviation, skew, *percentiles, percentiles[-1] - percentiles[0], slope])
 
 
-def _deltas(contours: Numbers) -> Numbers:
+def _deltas(contours: Contours) -> Contours:
     """Slope over five frames, per frame; ends are repeated."""
     padded = np.pad(contours, ((2, 2), (0, 0)), mode="edge")
     return (2 * (padded[4:] - padded[:-4]) + padded[3:-1] - padded[1:-3]) / 10
 
 
-def _timing(loud: npt.NDArray[np.bool_], voiced: npt.NDArray[np.bool_], seconds: float) -> Numbers:
+def _timing(loud: npt.NDArray[np.bool_], voiced: npt.NDArray[np.bool_], seconds: float) -> Contours:
     runs = lambda frames: int(np.count_nonzero(np.diff(np.pad(frames, 1).astype(np.int8)) == 1))  # noqa: E731
     pauses, rate = max(runs(loud) - 1, 0), 1 / max(seconds, HOP_S)
     return np.array(
