@@ -2,7 +2,7 @@
 
 The format of a section:
 
-    ## How to add an arm            any level; arm, relaxation, operation, front end, corpus reader, metric
+    ## How to add an arm            any level; arm, relaxation, operation, front end, ...
 
     Free text between the blocks.
 
@@ -43,7 +43,7 @@ from tests.support.recipes import ROOT, Edit, Recipe, apply, carry_out, recipes
 
 PAGE = ROOT / "raysernas" / "README.md"
 RECIPES = list(recipes(PAGE.read_text(encoding="utf-8"))) if PAGE.exists() else []
-FAMILIES = {"arm", "relaxation", "operation", "front end", "corpus reader", "metric"}
+FAMILIES = {"arm", "relaxation", "operation", "front end", "set of functionals", "corpus reader", "metric"}
 
 TOY_PAGE = """
 # A page
