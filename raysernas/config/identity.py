@@ -19,6 +19,7 @@ INTRODUCED: dict[str, Any] = {
     "features.fingerprint": "",
     "features.layers": (),
     "features.layer_width": 0,
+    "features.level": "as_is",
     "network.projection": 64,
     "network.layer": "mix",
     "network.time_pooling": "usual",
