@@ -17,13 +17,19 @@ HEARD_DB = 60.0  # frames this far below the loudest one are pauses and do not c
 Energies = npt.NDArray[np.float64]
 
 
+def frame_samples(rate_hz: int) -> int:
+    """Samples of one frame."""
+    return max(1, round(FRAME_S * rate_hz))
+
+
 def energies(samples: Samples, rate_hz: int) -> Energies:
-    """Mean square of each frame [frame] of a sound [samples]; the last one may be shorter than the others."""
-    starts = np.arange(0, len(samples), max(1, round(FRAME_S * rate_hz)))
+    """Mean square of each frame [frame] of [samples] or [samples, channels]; the last one may be shorter."""
+    starts = np.arange(0, len(samples), frame_samples(rate_hz))
     if not len(starts):
         return np.zeros(0)
     lengths = np.diff(starts, append=len(samples))
-    return np.add.reduceat(np.square(samples, dtype=np.float64), starts) / lengths
+    power = np.square(samples, dtype=np.float64)
+    return np.add.reduceat(power if power.ndim == 1 else power.mean(axis=1), starts) / lengths
 
 
 def loud_db(frames: Energies) -> float | None:
