@@ -21,6 +21,7 @@ INTRODUCED: dict[str, Any] = {
     "features.streams": ("bands", "cepstra", "band_deltas", "cepstrum_deltas", "contours"),
     "features.layers": (),
     "features.layer_width": 0,
+    "features.level": "as_is",
     "network.projection": 64,
     "network.layer": "mix",
     "network.time_pooling": "usual",

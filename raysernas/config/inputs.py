@@ -116,6 +116,9 @@ class FeaturesConfig:
     bands: int = setting(40, "number of mel bands", least=8)
     coefficients: int = setting(40, "number of MFCCs, for kind=mfcc and streams", least=8)
     range_db: float = setting(80.0, "dynamic range of a clip in dB; what is softer is silence", least=1)
+    level: Literal["as_is", "utterance"] = setting(
+        "as_is", "utterance: a gain for each utterance, so that its loud frames have one level"
+    )
     window_s: float = setting(3.0, "length of every network input, in s", least=0.1)
     pad: Literal["frames", "waveform"] = setting(
         "frames", "short clips: append silent frames, or append zeros to the sound and cut it at window_s"

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from raysernas.corpora import audio, tree
+from raysernas.corpora import audio, loudness, tree
 from raysernas.corpora.channels import ChannelLevels, LevelMeter
 from raysernas.corpora.quiet import quiet
 from raysernas.record import storage
 
 MEMORY = "sounds.parquet"
-VERSION = b"2"  # of the inspection; a memory of another version counts as empty
+VERSION = b"3"  # of the inspection; a memory of another version counts as empty
 PART = 16  # files per task of a thread
 BLOCK = 1 << 20  # samples decoded at once, so that a file of hours fits into memory
 FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128}  # the highest sample of a format; of all others:
@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         ("frames", pa.int64()),
         ("peak", pa.float64()),
         ("clipped", pa.float64()),
+        ("loud_db", pa.float64()),
         ("levels", LEVELS),
     ],
     metadata={"version": VERSION},
@@ -63,6 +64,7 @@ class Sound:
     fault: str = ""  # continues the name of the file: "is empty: 0 bytes"
     fix: str = ""
     levels: ChannelLevels | None = None  # of a file with several channels
+    loud_db: float | None = None  # level of the loud frames in dBFS, by the mean energy of channels
 
 
 # absolute path -> size in bytes, time of change in ns, what it holds
@@ -178,8 +180,11 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
     full = FULL_SCALE.get(file.subtype, FULL_SCALE_16_BIT)
     frames = clipped = no_numbers = 0
     peak = 0.0
+    energies: list[loudness.Energies] = []
     meter = LevelMeter(file.channels, file.samplerate) if file.channels > 1 else None
-    while len(block := file.read(max(1, BLOCK // file.channels), dtype="float32", always_2d=True)):
+    frame = loudness.frame_samples(file.samplerate)  # blocks hold whole frames, whatever BLOCK is
+    length = max(1, BLOCK // file.channels // frame) * frame
+    while len(block := file.read(length, dtype="float32", always_2d=True)):
         frames += len(block)
         height = max(float(block.max()), -float(block.min()))
         if not np.isfinite(height):
@@ -187,6 +192,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
         elif height >= full:
             clipped += int((np.abs(block) >= full).sum())
         peak = max(peak, height)
+        energies.append(loudness.energies(np.asarray(block, np.float32), file.samplerate))
         if meter is not None and not no_numbers:
             meter.add(np.asarray(block, np.float32))
     samples = frames * file.channels
@@ -205,6 +211,7 @@ def _decoded(file: soundfile.SoundFile, content: str) -> Sound:
             fault=f"is silent: all {samples} samples are 0",
             fix="replace it, or take it out of the corpus",
         )
+    sound = replace(sound, loud_db=loudness.loud_db(np.concatenate(energies)))
     return sound if meter is None else replace(sound, levels=meter.levels())
 
 
@@ -221,10 +228,10 @@ def _recall(memory: Path | None) -> Remembered:
         or (table.schema.metadata or {}).get(b"version") != VERSION
     ):
         return {}
-    path, size, changed_ns, *measures, levels = (column.to_pylist() for column in table.columns)
+    path, size, changed_ns, *measures, loud_db, levels = (column.to_pylist() for column in table.columns)
     sounds = (
-        replace(sound, levels=each and ChannelLevels(**each))
-        for sound, each in zip(map(Sound, *measures), levels, strict=True)
+        replace(sound, loud_db=loud, levels=each and ChannelLevels(**each))
+        for sound, loud, each in zip(map(Sound, *measures), loud_db, levels, strict=True)
     )
     return dict(zip(path, zip(size, changed_ns, sounds, strict=True), strict=True))
 

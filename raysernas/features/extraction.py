@@ -16,6 +16,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.schema import FeaturesConfig
 from raysernas.corpora.audio import Samples
 from raysernas.features.front_end import Clip, FrameArray, FrontEnd
+from raysernas.features.level import levelled
 from raysernas.features.logmel import LogMel
 from raysernas.features.mfcc import Mfcc
 from raysernas.features.pretrained.front_end import Pretrained
@@ -63,9 +64,9 @@ def window_samples(config: FeaturesConfig) -> int:
 def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
     """The function from a waveform to its `Clip`.
 
-    With `pad: waveform` the sound is first cut to the window, or filled up with zeros. Pooling takes the
-    maximum (of layers: the mean) over adjacent frames; the last group is dropped if it is not full, unless it
-    is the only one.
+    With `level: utterance` the sound first gets its gain. With `pad: waveform` it is then cut to the window,
+    or filled up with zeros. Pooling takes the maximum (of layers: the mean) over adjacent frames; the last
+    group is dropped if it is not full, unless it is the only one.
 
     Args:
         device: where to compute, if not on `features.device`; librosa always computes on the CPU.
@@ -92,6 +93,8 @@ def extractor(config: FeaturesConfig, device: str | None = None) -> Extract:
         return min(frames, -(-chosen.frames(samples) // config.pool_frames))
 
     def extract(wave: Samples) -> Clip:
+        if config.level == "utterance":
+            wave = levelled(wave, config.sample_rate_hz)
         with torch.inference_mode():
             frames, silence = transform(_window(wave, config) if config.pad == "waveform" else wave)
             values = _pooled(frames.cpu().numpy(), config.pool_frames, "mean" if chosen.layers else "max")

@@ -96,4 +96,6 @@ class FrontEnd(ABC):
         """All settings that can change a `Clip`: what the folder of a cache is named after."""
         shared = ["kind", "sample_rate_hz", "pad", "pool_frames", "device"]
         shared += ["window_s"] if self.config.pad == "waveform" else []
+        # younger than caches on disk: at its default it is no part of their names
+        shared += ["level"] if self.config.level != "as_is" else []
         return {name: asdict(self.config)[name] for name in (*shared, *self.reads)}

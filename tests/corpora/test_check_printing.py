@@ -47,6 +47,7 @@ REPORT = CorpusReport(
     splits={"train": 1_000, "test": 4},
     sample_rates_hz={16_000: 1_002, 44_100: 1},
     channels={1: 1_002, 2: 1},
+    levels_db={"03": -14.0, "08": -12.5},
     durations=Durations(
         hours=0.5,
         shortest_s=1.04,
@@ -266,6 +267,7 @@ def test_json_holds_everything_in_ascii() -> None:
         "splits",
         "sample_rates_hz",
         "channels",
+        "levels_db",
         "durations",
         "published",
         "remarks",

@@ -3,6 +3,7 @@
 import shlex
 import tempfile
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from raysernas.config.files import load, shipped
 from raysernas.config.schema import Config
 from raysernas.corpora import __main__ as door
 from raysernas.corpora.check import first_study
-from raysernas.corpora.check.report import Scheme
+from raysernas.corpora.check.report import CorpusReport, Scheme
 from tests.corpora.test_check_printing import FINE, overrides, screen
 
 SESSION, SPEAKER, RANDOM = FINE.schemes
@@ -124,6 +125,27 @@ def test_all_usual_groups_are_folds() -> None:
     )
     config = parse(first_study.as_yaml(replace(OWN, schemes=(replace(SPEAKER, usual=False), groups))), "mine")
     assert (config.corpus.folds, config.corpus.groups, config.study.folds) == ("speaker_groups", 4, ())
+
+
+@pytest.mark.parametrize("base", [FINE, OWN])
+def test_validation_speakers_choose_a_level_only_where_levels_are_far_apart(base: CorpusReport) -> None:
+    def study(levels_db: dict[str, float]) -> Config:
+        report = replace(base, levels_db=levels_db)
+        if base is FINE:
+            return load("emodb", overrides(first_study.command(report)))
+        return parse(first_study.as_yaml(report), "mine")
+
+    far, near = study({"a": -14.0, "b": -36.0}), study({"a": -14.0, "b": -16.0})
+    assert (near.study.candidates, near.study.space, near.study.points) == (1, {}, {})
+    assert far.study.candidates == 4
+    assert far.study.space == {
+        "features.level": {"choices": ["as_is", "utterance"]},
+        "features.normalisation": {"choices": ["train", "utterance"]},
+    }
+    tried = {tuple(point[key] for key in far.study.space) for point in far.study.points.values()}
+    written = (far.features.level, far.features.normalisation)
+    assert {written, *tried} == set(product(("as_is", "utterance"), ("train", "utterance")))
+    assert len(tried) == 3
 
 
 @pytest.mark.parametrize("study", REAL)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+from itertools import product
 from math import ceil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from raysernas.config.fault import Fault
 from raysernas.config.files import load, shipped
 from raysernas.config.identity import flatten
 from raysernas.config.schema import Config
+from raysernas.corpora.check import speaker_levels
 from raysernas.corpora.check.report import CorpusReport, Scheme
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER
 
@@ -26,6 +28,11 @@ GENERAL = ("all", "audio", "data", "index", "labels", "manifest", "meta", "metad
 WINDOW_S = (1.0, 8.0)
 WINDOW_STEP_S = 0.5
 MOST_VERSIONS_H = 20.0  # varied versions of more sound than this do not fit into the memory of one machine
+# corpora with levels far apart: which is best is the corpus's matter, so that validation speakers choose
+LEVELS: dict[str, list[str]] = {
+    "features.level": ["as_is", "utterance"],
+    "features.normalisation": ["train", "utterance"],
+}
 VERSIONS = ("retrain.speeds", "retrain.versions")
 LEAKS = (
     "every possible scheme of folds has the same speakers in training and test: add speakers. "
@@ -46,7 +53,8 @@ def command(report: CorpusReport) -> str:
     own = load(report.corpus).corpus.folds
     as_shipped = own == scheme.name or (own == "usual" and scheme.usual)
     settings = [_assigned("corpus.root", report.root), *[f"corpus.folds={scheme.name}"] * (not as_shipped)]
-    settings += [f"{key}={value}" for key, (value, _) in _found(report).items()]
+    found = _candidates(report) | _found(report)
+    settings += [f"{key}={_value(value)}" for key, (value, _) in found.items()]
     return " ".join(["python -P -m raysernas.launch", report.corpus, *map(shlex.quote, settings)])
 
 
@@ -118,6 +126,7 @@ def _settings(report: CorpusReport, scheme: Scheme) -> dict[str, tuple[object, s
         "study.name": (name(report), "folder of its results"),
         "study.arms": (list(ARMS), "designed by hand, drawn, found by the search"),
         "study.seeds": ([0, 1], "each fold is run with both"),
+        **_candidates(report),
         "corpus.name": (report.corpus, ""),
         "corpus.root": (report.root, ""),
         "corpus.folds": (scheme.name, f"{count} fold{'s' * (count > 1)}, no speaker on two sides"),
@@ -127,6 +136,20 @@ def _settings(report: CorpusReport, scheme: Scheme) -> dict[str, tuple[object, s
         "features.window_s": (window_s, f"the mean utterance lasts {mean_s:.1f} s"),
     }
     return found | _training(report.durations.hours)
+
+
+def _candidates(report: CorpusReport) -> dict[str, tuple[object, str]]:
+    """All pairs of LEVELS, if levels are far apart; the first pair is the plain configuration."""
+    if not speaker_levels.wide(report.levels_db):
+        return {}
+    pairs = [dict(zip(LEVELS, values, strict=True)) for values in product(*LEVELS.values())]
+    names = ["_".join(f"{key.removeprefix('features.')}_{pair[key]}" for key in LEVELS) for pair in pairs]
+    points = dict(list(zip(names, pairs, strict=True))[1:])
+    return {
+        "study.candidates": (len(pairs), "validation speakers choose"),
+        "study.space": ({key: {"choices": choices} for key, choices in LEVELS.items()}, ""),
+        "study.points": (points, "each pair once"),
+    }
 
 
 def _found(report: CorpusReport) -> dict[str, tuple[object, str]]:
@@ -166,6 +189,8 @@ def _value(value: object) -> str:
     """As YAML writes it; JSON is YAML."""
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_value(each)}' for key, each in value.items())}}}"
     plain = isinstance(value, str) and re.fullmatch(r"[a-z]\w{3,}", value) and value != "false"
     return str(value) if plain and value not in ("true", "null") else json.dumps(value)
 

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from raysernas.corpora.check import first_study
+from raysernas.corpora.check import first_study, speaker_levels
 from raysernas.corpora.check.report import CorpusReport, EmotionCount, Scheme, SpeakerCount
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import UNKNOWN_SPEAKER, Remark
@@ -55,6 +55,9 @@ def print_report(report: CorpusReport, console: Console) -> None:
         console.print(Text("\nconfounded (a score may not be about emotion)", style="bold red"))
     for sentence in report.confounded:
         _print_line(console, sentence, indent=2)
+    if told := speaker_levels.sentence(report.levels_db):
+        console.print(Text("\nlevels", style="bold yellow"))
+        _print_line(console, clean(told), indent=2)
     if report.notes:
         console.print(Text("\nnotes", style="bold"))
     for note in report.notes:

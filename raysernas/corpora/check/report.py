@@ -14,7 +14,7 @@ from typing import TypeVar, get_args, get_type_hints
 from raysernas.config.fault import Fault
 from raysernas.config.schema import CorpusConfig
 from raysernas.corpora import catalogue, comparison, confounding, inspection, selection, tree
-from raysernas.corpora.check import audio_warnings
+from raysernas.corpora.check import audio_warnings, speaker_levels
 from raysernas.corpora.comparison import PublishedTable
 from raysernas.corpora.corpus import Corpus, Gender, Release, Remark, Utterance
 from raysernas.corpora.folds import coverage, splits, texts
@@ -103,6 +103,7 @@ class CorpusReport:
     splits: Mapping[str, int]
     sample_rates_hz: Mapping[int, int]  # -> files that can be read
     channels: Mapping[int, int]
+    levels_db: Mapping[str, float]  # speaker -> median level of the loud frames of an utterance, in dBFS
     durations: Durations
     published: tuple[PublishedTable, ...]
     remarks: tuple[Remark, ...]
@@ -155,6 +156,7 @@ def check(config: CorpusConfig, report: Callable[[int, int], object] = lambda do
         splits=_counts(row.split for row in rows),
         sample_rates_hz=_counts(sound.rate_hz for sound in whole.values()),
         channels=_counts(sound.channels for sound in whole.values()),
+        levels_db=speaker_levels.of(good, whole),
         durations=_durations(good, whole),
         published=(*comparison.of(release), *comparison.of_audio(release, good, sounds)),
         remarks=_in_order((*release.remarks, *bad, *warnings)),
