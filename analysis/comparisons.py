@@ -20,6 +20,7 @@ from analysis.statistics import FloatArray, bootstrap, effect_sizes, holm, inter
 from analysis.wording import FORBIDDEN, NO_EVIDENCE, SURE, ahead, few_draws, verdict
 from raysernas.config.fault import Fault
 from raysernas.record.resampling import paired
+from raysernas.record.summary import count_draws
 
 LEVEL = 1 - SURE  # of intervals
 ROPE = 0.01  # of UA: a smaller difference counts as none
@@ -84,7 +85,7 @@ def draws(folds: pd.DataFrame, trials: pd.DataFrame | None) -> int:
     own = folds[folds["arm"] == "random"]
     if trials is None:
         return int(own["runs"].sum())
-    return len(_of_chosen(own, trials)[["fold", "seed"]].drop_duplicates())
+    return count_draws(_of_chosen(own, trials))
 
 
 def over_random(folds: pd.DataFrame, trials: pd.DataFrame | None = None) -> pd.DataFrame:

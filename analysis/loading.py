@@ -221,17 +221,17 @@ class Results:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """Every pair of arms on the same folds, with tests, intervals and a verdict: `comparisons.pairs`."""
-        return comparisons.pairs(self.folds, self.speakers, self.trials)
+        return comparisons.pairs(self.folds, self.speakers, study.units(self.members))
 
     @cached_property
     def over_random(self) -> pd.DataFrame:
         """What each arm gains over the mean random architecture: `comparisons.over_random`."""
-        return comparisons.over_random(self.folds, self.trials)
+        return comparisons.over_random(self.folds, study.units(self.members))
 
     @cached_property
     def components(self) -> pd.DataFrame:
         """How the variance of test UA splits into folds, candidates, seeds: `components.components`."""
-        return components.components(self.trials, self.configs)
+        return components.components(study.units(self.members), self.configs)
 
     @cached_property
     def importance(self) -> pd.DataFrame:

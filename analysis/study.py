@@ -15,6 +15,7 @@ from raysernas.config.identity import reads
 from raysernas.config.schema import Config
 from raysernas.record import ledger, soundness
 from raysernas.record.files import StudyFiles, need_config
+from raysernas.record.units import by_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ def read(root: Path) -> Study:
     trials = trials[[*first, *(column for column in trials if column not in first)]]
     remarks = (*remarks, *odd, *_unlike_plan(trials, config))
     return Study(config.study.name, str(root), config, trials, remarks)
+
+
+def units(members: Sequence[Study]) -> pd.DataFrame:
+    """All trials, those whose folds are no independent results pooled by `units.by_unit`."""
+    return pd.concat([by_unit(each.trials) for each in members], ignore_index=True)
 
 
 def renamed(of: Study, name: str) -> Study:

@@ -62,7 +62,7 @@ def folds(trials: pd.DataFrame, choice: CandidateSelection) -> pd.DataFrame:
     `ua_seed_sd` is the deviation over the runs. A number that one of the runs lacks is NaN. `n_test` counts
     the tested utterances, `n_train` those that the tested models were trained on.
     """
-    rows = by_unit(picked(trials, choice.chosen))
+    rows = picked(by_unit(trials), choice.chosen)
     best = {
         f"{arm}-f{fold}": number
         for arm, fold, number in choice.chosen[["arm", "fold", "candidate"]].itertuples(index=False)
@@ -93,7 +93,7 @@ def arms(
         of_folds: what `folds` gives for this choice.
     """
     # without the settings: many copies are made of it
-    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]
+    planned = trials[trials["planned"]].reindex(columns=[*SEEN, *summary.REPORTED])
     table = summary.arm_table(
         planned, choice.tried, config.study.arms, planned_folds=len(folds_of(planned, config))
     )
@@ -115,7 +115,7 @@ def ensembles(trials: pd.DataFrame, choice: CandidateSelection, config: Config) 
     An ensemble is the mean posterior of the retrain seeds of a trial. It is no run of its arm `of`, and no
     pair is tested with it; `gain` is how far its UA is above `member_ua`, the arm's. `marks` are empty here.
     """
-    planned = trials.loc[trials["planned"], [*SEEN, *summary.REPORTED]]
+    planned = trials[trials["planned"]].reindex(columns=[*SEEN, *summary.REPORTED])
     if planned[MEMBERS].isna().all():
         return pd.DataFrame(columns=list(ENSEMBLE_COLUMNS))
     count = len(folds_of(planned, config))

@@ -63,6 +63,10 @@ def _check_corpus(config: Config) -> None:
             "points too high",
             fix="set corpus.folds=speaker_groups, or corpus.speaker_dependent=true, which marks every table",
         )
+    if corpus.folds == "speaker_text" and config.study.protocol == "nested":
+        what = "study.protocol=nested chooses in each fold, but the folds of one speaker are one result"
+        fix = "set study.protocol=flat, or another corpus.folds"
+        raise Fault("config", what, got="folds: speaker_text, protocol: nested", expected="flat", fix=fix)
     if (corpus.folds == "file") != bool(corpus.fold_file):
         what = "corpus.folds=file and corpus.fold_file belong together"
         got = f"folds: {corpus.folds}, fold_file: {corpus.fold_file!r}"

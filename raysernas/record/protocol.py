@@ -41,7 +41,31 @@ def marks(
         known_texts: tested utterances of a fold whose sentence is spoken in training too.
         mixed: columns of PROVENANCE in which the finished trials differ.
     """
-    corpus, found = config.corpus, {}
+    found = _of_folds(config, unknown) | _of_inputs(config)
+    if config.retrain.on == "all_but_test":
+        found["all but test"] = (
+            "the tested model was trained on the validation speakers too, for as many epochs as they chose"
+        )
+    study = config.study
+    if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
+        found["optimistic"] = (
+            "each arm has one candidate for all folds, and validation speakers of one fold are test speakers "
+            "of another; study.protocol=nested chooses on each fold separately"
+        )
+    if config.corpus.folds == "published":
+        oddity = PUBLISHED.get(config.corpus.name, "which no other work uses")
+        found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
+    if known_texts:
+        found["known texts"] = (
+            "sentences of the test are spoken in training too (column n_known_texts of the ledger); a score "
+            "on new sentences is lower, and corpus.folds=speaker_text measures it"
+        )
+    return found | _of_corpus(unlike, confounded, skipped, mixed)
+
+
+def _of_folds(config: Config, unknown: int) -> dict[str, str]:
+    """Whether speakers may be on two sides."""
+    corpus, found = config.corpus, dict[str, str]()
     if corpus.folds == "random":
         found["speaker-dependent"] = (
             "the test speakers are trained on; such scores are usually 5 to 25 points too high"
@@ -54,42 +78,26 @@ def marks(
         found["unknown speakers"] = (
             f"the speaker of {unknown} utterances is unknown, so a speaker may be on two sides"
         )
-    tried = config.study.space.get("features.normalisation", {}).get("choices", ())
+    return found
+
+
+def _of_inputs(config: Config) -> dict[str, str]:
+    """What else the frames know, as written or by a candidate."""
+    space, found = config.study.space, dict[str, str]()
     if config.features.normalisation == "speaker":
         found["transductive"] = (
             "features are normalised with all utterances of each speaker, test utterances included"
         )
-    elif "speaker" in tried:
+    elif "speaker" in space.get("features.normalisation", {}).get("choices", ()):
         found["transductive"] = (
             "candidates may normalise with all utterances of each speaker, test utterances included"
         )
-    if "pretrained" in (
-        config.features.kind,
-        *config.study.space.get("features.kind", {}).get("choices", ()),
-    ):
+    if "pretrained" in (config.features.kind, *space.get("features.kind", {}).get("choices", ())):
         found["pretrained front end"] = (
             "the frames are states of an encoder that was trained on other recordings; whether these were "
             "among them is not known"
         )
-    if config.retrain.on == "all_but_test":
-        found["all but test"] = (
-            "the tested model was trained on the validation speakers too, for as many epochs as they chose"
-        )
-    study = config.study
-    if study.protocol == "flat" and study.candidates > 1 and len(study.folds) != 1:
-        found["optimistic"] = (
-            "each arm has one candidate for all folds, and validation speakers of one fold are test speakers "
-            "of another; study.protocol=nested chooses on each fold separately"
-        )
-    if corpus.folds == "published":
-        oddity = PUBLISHED.get(corpus.name, "which no other work uses")
-        found["published folds"] = f"the folds of the code of arXiv 2305.14402, {oddity}"
-    if known_texts:
-        found["known texts"] = (
-            "sentences of the test are spoken in training too (column n_known_texts of the ledger); a score "
-            "on new sentences is lower, and corpus.folds=speaker_text measures it"
-        )
-    return found | _of_corpus(unlike, confounded, skipped, mixed)
+    return found
 
 
 def _of_corpus(unlike: int, confounded: int, skipped: int, mixed: Sequence[str]) -> dict[str, str]:

@@ -95,6 +95,7 @@ def summary(study: StudyFiles, trials: pd.DataFrame | None = None) -> Tables:
         trials, folds=folds, seeds=config.study.seeds, retrain_seeds=config.retrain.seeds, nested=nested
     )
     finished = trials[trials["retrain_seed"].isin(config.retrain.seeds) | (trials["status"] == "failed")]
+    finished = by_unit(finished, folds)
     arms = arm_table(finished, tried, config.study.arms, planned_folds=len(folds))
     found = marks_of(config, trials)
     best = pareto(finished, tried, config.study.objectives)
@@ -200,8 +201,7 @@ def fold_table(trials: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def _on_folds(rows: pd.DataFrame) -> pd.DataFrame:
-    """FOLD_COLUMNS of some runs; a fold is a unit (`units`)."""
-    rows = by_unit(rows)
+    """FOLD_COLUMNS of some runs."""
     rows = rows.assign(
         n_test=[pooled([text]).total for text in rows["test_confusion"]],
         lacks=[_lacks(*texts) for texts in rows[["emotions", "test_confusion", "valid_confusion"]].values],
@@ -235,6 +235,7 @@ def arm_table(
     scores before every fold has a candidate.
     """
     chosen = winners(tried)
+    trials = by_unit(trials)
     folds = fold_table(trials, chosen)
     rows = []
     for arm in arms:
@@ -267,7 +268,7 @@ def ensemble_table(trials: pd.DataFrame, tried: pd.DataFrame, arms: pd.DataFrame
     Args:
         arms: what `arm_table` gives.
     """
-    chosen, rows = winners(tried), []
+    chosen, rows, trials = winners(tried), [], by_unit(trials)
     for row in arms[arms["folds"].notna()].to_dict("records"):
         picked = _picked(trials[trials["arm"] == row["arm"]], chosen)
         members = picked[ensembles.MEMBERS].max()
@@ -312,6 +313,12 @@ def _scores(folds: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
     }
 
 
+def count_draws(runs: pd.DataFrame) -> int:
+    """The random architectures behind some runs: one for each fold and seed."""
+    each = runs.drop_duplicates(["fold", "seed"])
+    return int(each[units.FOLDS].sum()) if units.FOLDS in each else len(each)
+
+
 def _most(counts: pd.Series) -> int:
     """The largest count; failed trials have none."""
     known = pd.to_numeric(counts).dropna()
@@ -336,7 +343,7 @@ def _note(row: dict[str, object], trials: pd.DataFrame) -> str:
     if row["raced"]:
         trials_raced = f"{row['raced']} trial{'s' if row['raced'] != 1 else ''}"
         notes.append(f"{trials_raced} of candidates that were given up did not run to the end")
-    draws = len(trials.loc[trials["status"] == "finished", ["fold", "seed"]].drop_duplicates())
+    draws = count_draws(trials[trials["status"] == "finished"])
     if row["arm"] == "random" and draws < FEWEST_DRAWS:
         notes.append(
             f"{draws} draw{'s' if draws != 1 else ''}: too few for a claim, which takes {FEWEST_DRAWS}"

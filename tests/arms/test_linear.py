@@ -12,6 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+from raysernas.arms import linear
 from raysernas.arms.linear import CONSTANTS, Kind, LinearArm, LinearModel, fitted
 from raysernas.arms.members import MEMBERS
 from raysernas.config.schema import TrialConfig
@@ -161,7 +162,7 @@ def test_a_trial_records_what_was_chosen_and_its_model_can_be_used_without_the_c
     rows, files = run(tmp_path, trial)
     assert (rows["status"] == "finished").all(), rows["reason"].tolist()
     assert set(rows["constant"]) <= set(CONSTANTS)
-    assert set(rows["layer"]) == {0}
+    assert set(rows["layer"]) == {""}
     assert json.loads(rows["unconverged"][0]) == []
     assert rows["features.functionals"].tolist() == ["own", "own"]
     assert rows["valid_ua"].nunique() == rows["test_ua"].nunique() == 1, "nothing in it is random"

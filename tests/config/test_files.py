@@ -263,6 +263,8 @@ def fits_together(flat: dict[str, Any]) -> bool:
         return False
     if (whole["corpus.folds"] == "file") != bool(whole["corpus.fold_file"]):
         return False
+    if (whole["corpus.folds"], whole["study.protocol"]) == ("speaker_text", "nested"):
+        return False
     if whole["features.device"] == "cuda" and whole["features.backend"] == "librosa":
         return False
     if 0 < whole["checks.ranking"] < FEWEST_RANKED or whole["search.warmup_epochs"] >= whole["search.epochs"]:

@@ -127,11 +127,11 @@ def test_all_usual_groups_are_folds() -> None:
     assert (config.corpus.folds, config.corpus.groups, config.study.folds) == ("speaker_groups", 4, ())
 
 
-@pytest.mark.parametrize("base", [FINE, OWN])
-def test_validation_speakers_choose_a_level_only_where_levels_are_far_apart(base: CorpusReport) -> None:
+@pytest.mark.parametrize("plain", [FINE, OWN])
+def test_validation_speakers_choose_a_level_only_where_levels_are_far_apart(plain: CorpusReport) -> None:
     def study(levels_db: dict[str, float]) -> Config:
-        report = replace(base, levels_db=levels_db)
-        if base is FINE:
+        report = replace(plain, levels_db=levels_db)
+        if plain is FINE:
             return load("emodb", overrides(first_study.command(report)))
         return parse(first_study.as_yaml(report), "mine")
 

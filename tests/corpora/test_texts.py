@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.config.schema import CorpusConfig
-from raysernas.corpora import catalogue
+from raysernas.corpora import catalogue, fingerprint
 from raysernas.corpora.corpus import Corpus
 from raysernas.corpora.folds import splits, texts
 from tests.support import toy
@@ -69,13 +69,12 @@ def test_what_cannot_be_kept_apart_is_refused(corpus, groups, says):
     assert says in refusal(lambda: splits.of(corpus, replace(CONFIG, text_groups=groups)))
 
 
-def test_the_text_of_an_utterance_does_not_move_the_fingerprint(tmp_path):
-    (tmp_path / "labels.csv").write_text("file,emotion,speaker,text\na.wav,joy,x,hello\n")
-    assert "text" not in CorpusConfig.__dataclass_fields__
-    corpus = spoken(4, 2)
-    assert splits.resolved(CorpusConfig(folds="speaker"), corpus).folds_hash == (
-        splits.resolved(CorpusConfig(folds="speaker"), toy.corpus(4, 2)).folds_hash
-    )
+def test_the_text_of_an_utterance_moves_neither_fingerprint_nor_folds():
+    corpus, plain = spoken(4, 2), toy.corpus(4, 2)
+    hashes = {each.path: "x" for each in plain.utterances}
+    assert fingerprint.of(corpus.utterances, hashes) == fingerprint.of(plain.utterances, hashes)
+    config = CorpusConfig(folds="speaker")
+    assert splits.resolved(config, corpus).folds_hash == splits.resolved(config, plain).folds_hash
 
 
 def test_real_emodb_has_a_hundred_folds(emodb_root):
@@ -83,6 +82,7 @@ def test_real_emodb_has_a_hundred_folds(emodb_root):
     folds = splits.of(corpus, CONFIG)
     assert len({each.text for each in corpus.utterances}) == 10
     assert len(folds) == 100
+    assert not any(texts.shared(corpus, (*fold.train, *fold.valid), fold.test) for fold in folds)
     assert sum(len(fold.test) for fold in folds) == 535
 
 

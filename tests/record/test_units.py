@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysernas.record.metrics import METRICS, Evaluation
-from raysernas.record.units import by_unit, count, pooled
+from raysernas.record.units import FOLDS, by_unit, count, pooled
 
 COUNTS = st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3)
 
@@ -19,6 +19,7 @@ def runs(confusions: list[list[list[int]]], speakers: int, scheme: str) -> pd.Da
     rows = [
         {
             "arm": "cnn",
+            "status": "finished",
             "candidate": 0,
             "fold": fold,
             "seed": 0,
@@ -64,5 +65,26 @@ def test_runs_stay_apart():
     found = by_unit(both)
     assert len(found) == 6
     assert count(both, 4) == 2
-    assert set(found.columns) == set(both.columns)
+    assert set(found.columns) == {*both.columns, FOLDS}
+    assert found[FOLDS].tolist() == [2] * 6
     assert all(f"test_{name}" in found for name in METRICS)
+
+
+def test_a_speaker_some_of_whose_folds_have_not_finished_has_no_result():
+    table = runs([np.eye(3, dtype=int).tolist()] * 6, 2, "speaker_text")
+    other = table.assign(arm="lstm")
+    found = by_unit(pd.concat([table, other[other["fold"] != 3]], ignore_index=True))
+    assert [(row["arm"], row["fold"]) for row in found.to_dict("records")] == [
+        ("cnn", 0),
+        ("cnn", 1),
+        ("lstm", 0),
+    ]
+    failed = table.assign(status=["finished"] * 5 + ["failed"])
+    assert by_unit(failed)["status"].tolist() == ["finished", "finished", "failed"]
+    missing = by_unit(table, planned=range(7))
+    assert missing["fold"].tolist() == [0], "fold 6 may test the speaker of fold 5"
+
+
+def test_pooling_twice_is_pooling_once():
+    once = by_unit(runs([np.eye(3, dtype=int).tolist()] * 4, 2, "speaker_text"))
+    pd.testing.assert_frame_equal(by_unit(once), once)
