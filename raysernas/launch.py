@@ -235,18 +235,19 @@ def _curves(files: "StudyFiles") -> str:
 
 def _print_estimate(plan: "StudyPlan", console: "Console") -> None:
     """Time the steps of each arm, and say how long the whole study would take."""
+    from raysernas.config.front_ends import layer_names
     from raysernas.config.identity import trial_config
     from raysernas.estimate import estimate
     from raysernas.features import loading
     from raysernas.fleet.progress import duration
     from raysernas.record.files import cache_folder
 
-    study = plan.config.study
-    frames = loading.expected(plan.corpus, plan.config.features, cache_folder(plan.config))
-    if frames.size:
-        size = f"{frames.size / 1e6:,.0f} MB of frames to compute"
-        _print_pairs(console, {"features": f"{size}, {duration(frames.seconds)}"})
-    seconds = frames.seconds * max(1, plan.slots)
+    study, seconds = plan.config.study, 0.0
+    if layer_names(plan.config.features):  # frames of a map cost little
+        frames = loading.expected(plan.corpus, plan.config.features, cache_folder(plan.config))
+        size = f"{frames.size / 1e6:,.0f} MB of frames to compute, {duration(frames.seconds)}"
+        _print_pairs(console, {"features": size if frames.size else "all frames are in the cache"})
+        seconds = frames.seconds * max(1, plan.slots)
     for arm in study.arms:
         trial = trial_config(plan.config, arm=arm, fold=study.folds[0], seed=study.seeds[0])
         expected, left = estimate(trial, plan.corpus), plan.left(arm)

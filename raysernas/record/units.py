@@ -42,13 +42,13 @@ def by_unit(trials: pd.DataFrame, planned: Sequence[int] = ()) -> pd.DataFrame:
     size, first = names.value_counts(), names.reset_index().groupby(0)["index"].min()
     unit = done["fold"].map(speakers)
     groups = done.assign(fold=unit.map(first), **{FOLDS: 1}).groupby(RUN, sort=False)
-    numbers = [name for name in done.select_dtypes("number") if name not in RUN]
-    rest = [name for name in done if name not in (*RUN, *numbers)]
+    numbers = [str(name) for name in done.select_dtypes("number") if name not in RUN]
+    rest = [str(name) for name in done if name not in (*RUN, *numbers)]
     table = groups[rest].first().join(groups[numbers].mean()).join(groups[FOLDS].sum())
-    for name in (name for name in rest if str(name).endswith("_confusion")):
+    for name in (name for name in rest if name.endswith("_confusion")):
         sums = [pooled([str(text) for text in texts]) for _, texts in groups[name]]
         table[name] = [json.dumps(each.confusion.tolist()) for each in sums]
-        part = str(name).removesuffix("_confusion")
+        part = name.removesuffix("_confusion")
         for metric in METRICS:
             if part != "valid" and f"{part}_{metric}" in table:
                 table[f"{part}_{metric}"] = [each.scores[metric] for each in sums]
