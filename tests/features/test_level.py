@@ -38,7 +38,7 @@ def test_the_loud_frames_of_every_utterance_reach_one_level(samples, loudness_of
 
 def test_as_is_hears_the_level_and_is_the_default():
     wave = speech(8000)
-    plain, softer = (extractor(FeaturesConfig())(each) for each in (wave, wave / np.float32(8)))
+    plain, softer = (extractor(FeaturesConfig())(each) for each in (wave, (wave / 8).astype(np.float32)))
     np.testing.assert_array_equal(extractor(FeaturesConfig(level="as_is"))(wave).values, plain.values)
     assert np.median(plain.values - softer.values) == pytest.approx(20 * np.log10(8), abs=0.1)
 
