@@ -140,7 +140,7 @@ def _cost(arm: str, cost: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
     """The time an arm took, by device and purpose, and its size."""
     own = cost[cost["arm"] == arm] if len(cost) else cost
     size = scored.loc[scored["arm"] == arm, "parameters"].iloc[0]
-    sized = f" Its network has {size:,.0f} parameters on average." if size > 0 else ""
+    sized = f" Its model has {size:,.0f} parameters on average." if size > 0 else ""
     known = own.dropna(subset="seconds") if len(own) else own
     if known.empty:
         yield f"Cost of {arm}: unknown.{sized}"

@@ -76,8 +76,8 @@ def test_the_answer_says_which_by_how_much_how_sure_and_at_what_cost() -> None:
         "of each fold was chosen by validation UA on that fold alone).",
         "Against cnn, the second: darts is 9.3 points of UA ahead of cnn (95 % interval 7.1 to 11.6, p < "
         "0.001).",
-        "darts took 3.0 h in all (search 66 %, retrain 33 %). Its network has 35,000 parameters on average.",
-        "cnn took 10 min in all (retrain 100 %). Its network has 35,000 parameters on average.",
+        "darts took 3.0 h in all (search 66 %, retrain 33 %). Its model has 35,000 parameters on average.",
+        "cnn took 10 min in all (retrain 100 %). Its model has 35,000 parameters on average.",
     ]
 
 
