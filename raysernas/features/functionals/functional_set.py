@@ -1,6 +1,6 @@
 """The type of the functionals: how a waveform becomes one row of numbers, whatever its length.
 
-A member knows nothing of corpora, caches or scaling: `table` does those for all members alike.
+A member knows nothing of corpora, caches or scaling: `utterance_table` does those for all members alike.
 """
 
 from abc import ABC, abstractmethod
