@@ -6,6 +6,7 @@ openSMILE's licence allows research and personal use only. A clip that is too sh
 
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -41,8 +42,7 @@ class OpenSmile(FunctionalSet):
 
     def summarise(self) -> Summarise:
         self.check()
-        import opensmile
-
+        opensmile: Any = import_module(PACKAGE)
         level = opensmile.FeatureLevel.Functionals
         smile = opensmile.Smile(opensmile.FeatureSet[self.feature_set], level, num_workers=1)
 
