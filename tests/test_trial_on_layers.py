@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,21 @@ from tests.support.marks import slow_after
 from tests.test_trial import TINY, resolved, run
 
 EXTRACT = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from raysernas.corpora import catalogue
 from raysernas.features import cache, loading
 from tests.test_trial_on_layers import TINY, FeaturesConfig
-cache.SHARD = 4
+cache.SHARD, left, write = 4, int(sys.argv[2]), cache._write
+
+def written(*given):
+    global left
+    write(*given)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+cache._write = written
 loading.load(catalogue.read(TINY.corpus, None), FeaturesConfig(**{!r}), Path(sys.argv[1]))
 """
 
@@ -145,15 +153,15 @@ def test_frames_depend_on_neither_neighbours_nor_threads(trial: TrialConfig, tmp
     assert all(np.array_equal(one.of(i), other.of(last - i)) for i in range(len(corpus.utterances)))
 
 
-def test_padding_is_the_mean_of_training(trial: TrialConfig) -> None:
-    data = prepare(
-        dataclasses.replace(trial, features=dataclasses.replace(trial.features, window_s=3.0)), None
-    )
-    part = data.part("train")
+@pytest.mark.parametrize("normalisation", ["train", "none"])
+def test_padding_is_the_mean_of_training(normalisation: Any, trial: TrialConfig) -> None:
+    features = dataclasses.replace(trial.features, window_s=3.0, normalisation=normalisation)
+    part = prepare(dataclasses.replace(trial, features=features), None).part("train")
     batch, _ = next(part.windows(len(part)))
-    for row, true in zip(batch.features, batch.frames, strict=True):
-        assert not row[true:].any(), "the mean of training is 0 once it is scaled"
     assert (batch.frames < batch.features.shape[1]).any()
+    for row, true in zip(batch.features, batch.frames, strict=True):
+        assert (row[true:] == part.fill).all()
+    assert part.fill.any() == (normalisation == "none")
 
 
 def test_another_weight_file_is_refused_by_a_trial(
@@ -206,14 +214,11 @@ def test_an_extraction_that_was_killed_continues_with_the_same_frames(
 ) -> None:
     code = EXTRACT.format(dataclasses.asdict(trial.features))
     place = tmp_path / "cache"
-    process = subprocess.Popen([sys.executable, "-c", code, str(place)])
-    while not list(place.glob("features-*/00001.arrow")) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", code, str(place), "2"], check=False)
+    assert killed.returncode == -signal.SIGKILL
     done = {path: path.stat().st_mtime_ns for path in place.glob("features-*/*.arrow")}
-    assert 2 <= len(done) < 10
-    subprocess.run([sys.executable, "-c", code, str(place)], check=True)
+    assert len(done) == 2
+    subprocess.run([sys.executable, "-c", code, str(place), "0"], check=True)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     corpus = catalogue.read(trial.corpus, None)
     fresh = loading.load(corpus, trial.features, None)

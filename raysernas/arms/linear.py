@@ -101,9 +101,9 @@ class LinearArm(Arm):
         checkpoint: StageCheckpoint,
     ) -> TrainedModel:
         train, valid, classes = data.part("train"), data.part("valid"), len(data.corpus.emotions)
-        layers = dict(_layers(trial, data))
+        layers, rows = dict(_layers(trial, data)), (_rows(train), _rows(valid))
         found = [
-            self._fitted(train, valid, classes, layer, constant, columns)
+            self._fitted(rows, train, valid, classes, layer, constant, columns)
             for constant in CONSTANTS
             for layer, columns in layers.items()
         ]
@@ -136,6 +136,7 @@ class LinearArm(Arm):
 
     def _fitted(
         self,
+        of: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
         train: Part,
         valid: Part,
         classes: int,
@@ -143,7 +144,7 @@ class LinearArm(Arm):
         constant: float,
         columns: npt.NDArray[np.int64],
     ) -> _Fitted:
-        rows, held_out = (_rows(part)[:, columns] for part in (train, valid))
+        rows, held_out = (each[:, columns] for each in of)
         coefficients, intercepts, converged = fitted(self.kind, rows, train.emotion, classes, constant)
         found = _posteriors(held_out, coefficients, intercepts).argmax(axis=1)
         ua = metrics.evaluate(valid.emotion, found, classes).ua

@@ -151,11 +151,13 @@ class Part:
         of = self.normalisation.of
         moments = [of(self.indices[i], clip) for i, clip in zip(places, clips, strict=True)]
         mean, deviation = (np.stack(each)[:, None] for each in zip(*moments, strict=True))
+        fill = self.normalisation.fill  # the mean of training, where nothing is scaled
         for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
             cut = clip.values[start : start + self.window]
             lengths[row] = min(max(clip.true - start, 1), len(cut))
             inputs[row, : len(cut)] = cut
-            inputs[row, len(cut) :] = mean[row] if self.pads_with_mean else clip.silence
+            blank = mean[row] if fill is None else fill
+            inputs[row, len(cut) :] = blank if self.pads_with_mean else clip.silence
         inputs -= mean  # in place: inputs of many layers are large
         inputs /= deviation
         arrays = [inputs, lengths, self.emotion[list(places)]]

@@ -65,6 +65,8 @@ def _compute_features(plan: StudyPlan) -> None:
     config, folder = plan.config, cache_folder(plan.config)
     with progress_bar("computing the frames") as report:
         loading.load(plan.corpus, config.features, folder, report)
+    if config.features.functionals != "none":
+        loading.functionals(plan.corpus, config.features, folder)
     if augment.changes_sound(config.retrain):
         loading.waveforms(plan.corpus, config.features, folder, torch.device("cpu"))
     keep = loading.folders(plan.corpus, config.features, folder)

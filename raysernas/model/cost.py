@@ -27,7 +27,9 @@ def multiply_adds(network: Network, size: Size) -> int:
     Args:
         size: (time, band) of the input.
     """
-    front = network.front
+    front, before = network.front, 0
+    if network.layers is not None:  # each frame is projected; what follows has one band
+        before, size = size[0] * _each_step(network.layers), (size[0], 1)
     spent, size = _layers(front.stem, size) if isinstance(front, Cells) else _layers(front, size)
     if isinstance(front, Cells):
         older = size
@@ -38,7 +40,7 @@ def multiply_adds(network: Network, size: Size) -> int:
     last = network.output.weight.numel()
     if network.functionals is not None:
         last += network.functionals.weight.numel()
-    return spent + size[0] * sum(map(_each_step, sequence)) + last
+    return before + spent + size[0] * sum(map(_each_step, sequence)) + last
 
 
 def _cell(cell: nn.Module, older: Size, size: Size) -> tuple[int, Size]:

@@ -106,7 +106,7 @@ def prepare(trial: TrialConfig, cache: Path | None) -> Data:
 
     refit = fitted("all_but_test") if trial.retrain.on == "all_but_test" else None
     device = device_of(trial)
-    varied = augment.changes_sound(trial.retrain)
+    varied = identity.reads(trial.arm, "retrain.speeds") and augment.changes_sound(trial.retrain)
     waveforms = loading.waveforms(corpus, trial.features, cache, device) if varied else None
     table = _functionals(trial, corpus, frames, indices(split, "train"), cache)
     return Data(corpus, frames, fitted("train"), split, device, trial.features, waveforms, refit, table)

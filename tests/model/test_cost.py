@@ -15,7 +15,7 @@ from raysernas.model import sequence_rnn
 from raysernas.model.cost import multiply_adds
 from raysernas.model.network import Network, build
 from raysernas.record.genotype import draw, space
-from tests.support.small import BANDS, CLASSES, NETWORK, design, network, resolved
+from tests.support.small import BANDS, CLASSES, LAYERS, NETWORK, WINDOW, design, network, resolved
 
 NETWORKS = [arm for arm, member in MEMBERS.items() if member.design]
 
@@ -56,6 +56,12 @@ def test_the_count_is_what_the_layers_do(arm, size, axes):
         net = build(design(arm), config, size, CLASSES, genotype)
         assert isinstance(net, Network)
         assert multiply_adds(net, size) == seen(net, size)
+
+
+@pytest.mark.parametrize("arm", NETWORKS)
+def test_on_layers_the_projections_count_and_the_maps_have_one_band(arm):
+    net, size = network(arm, layers=LAYERS), (WINDOW, BANDS)
+    assert multiply_adds(net, size) == seen(net, size)
 
 
 def test_a_supernet_costs_all_of_its_operations():
