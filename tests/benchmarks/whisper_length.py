@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.whisper_length FOLDER [SECONDS]
 
-Counted: CPU seconds on one thread, with the preparation of the input, both ways in turn. FOLDER holds a Whisper
-model as transformers saves it.
+Counted: CPU seconds on one thread, with the preparation of the input, both ways in turn. FOLDER holds a
+Whisper model as transformers saves it.
 """
 
 import sys
